@@ -1,0 +1,69 @@
+# Every target sets up what it needs; `make` alone prints them.
+PYTHON ?= python3
+ORDERS ?= 200
+RATE ?= 20
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+MEMBERS := libs/tallystick libs/contracts services/orders services/payments services/shipping services/sandbox deploy/local
+PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
+UV := $(BIN)/uv --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down demo load test check format lock clean
+
+help: # One line for each commented target.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: $(READY) ## Start the platform here and print its addresses; Ctrl-C ends it (REPLICAS_PAYMENTS=3 for more of one)
+	@$(BIN)/python -m tallystick_local up
+
+down: $(READY) ## Stop a platform that runs in another terminal or was left behind
+	@$(BIN)/python -m tallystick_local down
+
+demo: $(READY) ## Place orders on a platform of its own and show what became of them (ORDERS=200)
+	@$(BIN)/python -m tallystick_local demo --orders $(ORDERS)
+
+load: $(READY) ## Send customers at the running platform until Ctrl-C (RATE=20 orders a second)
+	@$(BIN)/python -m tallystick_local load --rate $(RATE)
+
+test: $(READY) ## Run every test
+	@$(BIN)/python -m pytest -q
+
+check: $(READY) ## Check the format, the lint rules, the types and the layers
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(READY) ## Format the code and mend what the linter can mend
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format --quiet
+
+setup: $(READY) ## Install everything into .venv (the other targets do it by themselves)
+
+lock: $(READY) ## Resolve requirements.lock again (UPGRADE=1 for the newest versions)
+	@$(UV) pip compile --universal --python-version 3.11 --all-extras --group dev \
+	    --generate-hashes --no-emit-index-url --no-annotate --no-header $(if $(UPGRADE),--upgrade) \
+	    $(foreach member,$(MEMBERS),--no-emit-package $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(member)/pyproject.toml)) \
+	    $(MEMBERS:%=%/pyproject.toml) --output-file requirements.lock >/dev/null
+
+clean: ## Remove what was built here: the environment, caches, the local platform's state
+	@rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find $(dir $(MEMBERS)) tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# The stamp is gone while a setup runs and comes back as its last act, so one that
+# was interrupted begins again from an empty environment.
+$(READY): requirements-bootstrap.txt requirements.lock $(PROJECTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	    || { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	    || { echo 'This Python lacks venv or pip (on Debian: apt install python3-venv)' >&2; exit 1; }
+	@echo 'Setting up $(VENV) ...'
+	@test -f $@ || $(PYTHON) -m venv --clear $(VENV)
+	@rm -f $@
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
+	@$(UV) pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS:%=-e %)
+	@touch $@

@@ -1,0 +1,1 @@
+"""The local platform: every process of Tallystick on one machine."""

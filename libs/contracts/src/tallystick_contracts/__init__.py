@@ -1,0 +1,1 @@
+"""The events that the Tallystick services publish to each other."""

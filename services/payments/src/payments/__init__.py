@@ -1,0 +1,1 @@
+"""The payments service: captures, voids and refunds the money of an order."""

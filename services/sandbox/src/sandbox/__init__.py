@@ -1,0 +1,1 @@
+"""A simulated payment provider and carrier with faults on request."""

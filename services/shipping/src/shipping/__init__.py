@@ -1,0 +1,1 @@
+"""The shipping service: books and cancels the shipment of an order."""
