@@ -1,0 +1,20 @@
+"""A real NATS and a real PostgreSQL for tests and for one machine."""
+
+from .child import Child, NotReadyError, die_with_parent
+from .databases import clean
+from .nats import NatsServer, nats_server
+from .ports import free_port, is_free
+from .postgres import PostgresServer, postgres_server
+
+__all__ = [
+    "Child",
+    "NatsServer",
+    "NotReadyError",
+    "PostgresServer",
+    "clean",
+    "die_with_parent",
+    "free_port",
+    "is_free",
+    "nats_server",
+    "postgres_server",
+]

@@ -1,0 +1,54 @@
+"""Databases of a PostgreSQL server: created, copied, cleaned."""
+
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+# One statement for all tables. TRUNCATE would make new files for each, DELETE of few rows costs
+# nothing; foreign keys are not looked at, so the order does not matter.
+CLEAN = """
+do $$
+declare name text;
+begin
+    perform set_config('session_replication_role', 'replica', true);
+    for name in
+        select format('%I.%I', schemaname, tablename) from pg_tables
+        where schemaname not in ('pg_catalog', 'information_schema')
+          and tablename <> 'alembic_version'
+    loop
+        execute 'delete from ' || name;
+    end loop;
+end $$
+"""
+
+
+def url_of(server: str, database: str) -> str:
+    """Return the URL of another database of the same server."""
+    return urlunsplit(urlsplit(server)._replace(path=f"/{database}"))
+
+
+async def create(server: str, name: str, *, template: str | None = None) -> str:
+    """Create a database, empty or as a copy of ``template`` (nobody may be connected to that)."""
+    connection: asyncpg.Connection = await asyncpg.connect(server)
+    try:
+        source = f' template "{template}"' if template else ""
+        await connection.execute(f'create database "{name}"{source}')
+    finally:
+        await connection.close()
+    return url_of(server, name)
+
+
+async def clean(url: str) -> None:
+    """Empty every table of every schema but ``alembic_version``; the schema stays."""
+    connection: asyncpg.Connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(CLEAN)
+    finally:
+        await connection.close()
+
+
+def migrate(package: str, url: str) -> None:
+    """Bring a database to the head of a service's migrations and the library's own."""
+    from tallystick._migrations import migrate as apply  # noqa: PLC0415 - Alembic is slow to import
+
+    apply(package, url)

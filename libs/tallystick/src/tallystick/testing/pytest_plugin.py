@@ -1,0 +1,70 @@
+"""Fixtures: one NATS and one PostgreSQL a session, cleaned before each test that asks.
+
+Name it in the root conftest: ``pytest_plugins = ["tallystick.testing.pytest_plugin"]``.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, TypeVar
+
+import pytest
+
+from . import databases
+from .nats import NatsServer, nats_server
+from .postgres import PostgresServer, postgres_server
+
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="session")
+def nats() -> Iterator[NatsServer]:
+    """Run the session's NATS server: as the tests before left it."""
+    with nats_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Run the session's PostgreSQL server: as the tests before left it."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def nats_url(nats: NatsServer) -> str:
+    """Return the URL of a NATS without any stream."""
+    _run(nats.clean())
+    return nats.url
+
+
+@pytest.fixture
+def migrated() -> str:
+    """Return the package whose migrations the database has; a service's conftest overrides it.
+
+    ``tallystick`` stands for the library's own tables alone, the empty string for no table.
+    """
+    return "tallystick"
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer, migrated: str) -> str:
+    """Return the URL of a migrated database without any row."""
+    url = _database(postgres, migrated)
+    _run(databases.clean(url))
+    return url
+
+
+@cache
+def _database(postgres: PostgresServer, migrated: str) -> str:
+    url = _run(postgres.create_database(f"test_{migrated or 'empty'}"))
+    if migrated:
+        databases.migrate(migrated, url)
+    return url
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run on a loop of its own, whatever loop the test runs on."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
