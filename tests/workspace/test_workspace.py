@@ -1,0 +1,55 @@
+"""What the files at the root promise and no other tool checks."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import tallystick
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def members() -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return list(project["tool"]["uv"]["workspace"]["members"])
+
+
+def test_setup_installs_every_member_of_the_workspace() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    listed = re.search(r"^MEMBERS := (.*)$", makefile, re.MULTILINE)
+    assert listed
+    assert listed[1].split() == members()
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-bootstrap.txt"])
+def test_a_lock_pins_versions_with_hashes_and_names_no_address(lock: str) -> None:
+    entries = re.split(r"\n(?=\S)", (ROOT / lock).read_text().strip())
+    assert all(re.match(r"[a-z0-9-]+==\S+", entry) and "--hash=" in entry for entry in entries)
+    assert not [entry for entry in entries if "://" in entry or " @ " in entry]
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_pins_its_actions_by_commit_and_tells_their_version(workflow: Path) -> None:
+    actions = re.findall(r"uses: *(.*)", workflow.read_text())
+    assert actions
+    assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+(\.\d+)*", action) for action in actions)
+
+
+@pytest.mark.parametrize("member", members())
+def test_a_member_is_typed(member: str) -> None:
+    assert list((ROOT / member / "src").glob("*/py.typed"))
+
+
+@pytest.mark.parametrize("service", ["orders", "payments", "shipping"])
+def test_knowing_one_service_is_knowing_all(service: str) -> None:
+    source = ROOT / "services" / service / "src" / service
+    names = ["api.py", "domain.py", "handlers.py", "main.py", "settings.py", "store.py"]
+    assert [name for name in names if not (source / name).is_file()] == []
+    assert list((source / "migrations" / "versions").glob("0001_*.py"))
+
+
+def test_the_library_has_at_most_twenty_public_names() -> None:
+    assert len(tallystick.__all__) <= 20
