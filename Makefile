@@ -35,7 +35,7 @@ check: $(READY) ## Check the format, the lint rules, the types and the layers
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 format: $(READY) ## Format the code and mend what the linter can mend
 	@$(BIN)/ruff check --fix-only --quiet
@@ -57,7 +57,7 @@ clean: ## Remove what was built here: the environment, caches, the local platfor
 # was interrupted begins again from an empty environment.
 $(READY): requirements-bootstrap.txt requirements.lock $(PROJECTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	    || { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
+	    || { echo 'Python 3.11 or newer is needed, and $(PYTHON) is not: make PYTHON=/path/to/one ...' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	    || { echo 'This Python lacks venv or pip (on Debian: apt install python3-venv)' >&2; exit 1; }
 	@echo 'Setting up $(VENV) ...'
