@@ -1,0 +1,158 @@
+"""What a service reads from its environment, checked once at the start."""
+
+import os
+import re
+import socket
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tallystick._errors import TallystickError
+
+_REPLICA = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+SHORTEST_TOKEN = 16
+_KINDS = {
+    "int_parsing": "not a whole number",
+    "int_from_float": "not a whole number",
+    "float_parsing": "not a number",
+    "bool_parsing": "neither true nor false",
+}
+
+
+class InvalidSettings(TallystickError):
+    """A setting is missing or wrong; the message names its environment variable."""
+
+
+def _url_of(*schemes: str) -> AfterValidator:
+    """Check an URL's scheme without ever repeating the URL: it may carry a password."""
+
+    def check(url: str) -> str:
+        if urlsplit(url).scheme not in schemes:
+            raise ValueError(f"not an URL that starts with {schemes[0]}://")
+        return url
+
+    return AfterValidator(check)
+
+
+def _servers(urls: str) -> str:
+    for url in urls.split(","):
+        if urlsplit(url.strip()).scheme not in ("nats", "tls"):
+            raise ValueError("not a comma-separated list of URLs that start with nats://")
+    return urls
+
+
+def _token(token: SecretStr) -> SecretStr:
+    if len(token.get_secret_value()) < SHORTEST_TOKEN:
+        raise ValueError(f"shorter than {SHORTEST_TOKEN} characters")
+    return token
+
+
+def _replica(name: str) -> str:
+    if not _REPLICA.fullmatch(name):
+        raise ValueError("not 1 to 128 letters, digits, dots, dashes and underscores")
+    return name
+
+
+def _this_replica() -> str:
+    return f"{socket.gethostname()[:100]}-{os.getpid()}"
+
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Settings(BaseSettings):
+    """The settings every service has; a service's own class adds its prefix and its fields.
+
+    `Settings()` reads `<PREFIX><FIELD>` and raises `InvalidSettings` with one message that names
+    every variable that is missing or wrong.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    database_url: Annotated[str, _url_of("postgresql", "postgres")] = Field(
+        repr=False, description="the service's own PostgreSQL database"
+    )
+    nats_url: Annotated[str, AfterValidator(_servers)] | None = Field(
+        default=None, repr=False, description="NATS servers; none for a service without messages"
+    )
+    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on")
+    port: Port = Field(default=8000, description="port of the HTTP API; 0 takes a free one")
+    admin_port: Port = Field(default=9000, description="port of probes, metrics and admin")
+    admin_token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
+        default=None, description="bearer token of /admin/; without one /admin/ is closed"
+    )
+    replica: Annotated[str, AfterValidator(_replica)] = Field(
+        default_factory=_this_replica, description="this process's name, one of its kind"
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="auto: text on a terminal, JSON elsewhere"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least severe line that is logged"
+    )
+    otlp_endpoint: Annotated[str, _url_of("http", "https")] | None = Field(
+        default=None, description="where spans are sent (OTLP over HTTP); none sends none"
+    )
+    trace_ratio: float = Field(
+        default=0.01, ge=0, le=1, description="share of the traces begun here that are sampled"
+    )
+    ack_wait_s: Seconds = Field(default=5, description="the broker redelivers after this silence")
+    deadline_s: Seconds = Field(default=30, description="the longest run of one handler")
+    gone_after_s: Seconds = Field(default=5, description="a silent replica is gone after this")
+    sweep_s: Seconds = Field(default=1, description="between two sweeps of outbox and held")
+    call_timeout_s: Seconds = Field(default=2, description="the longest wait for an outside answer")
+
+    def __init__(self, **values: Any) -> None:
+        """Raise `InvalidSettings`."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InvalidSettings(_explain(type(self), error)) from None
+
+    @classmethod
+    def variable(cls, field: str) -> str:
+        """Return the environment variable that sets `field`."""
+        return f"{cls.model_config.get('env_prefix', '')}{field}".upper()
+
+    @classmethod
+    def service(cls) -> str:
+        """Return the service's name, as its prefix says."""
+        return cls.model_config.get("env_prefix", "").rstrip("_").lower().replace("_", "-")
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load(cls: type[S]) -> S:
+    """Read `cls` from the environment; raise `InvalidSettings`."""
+    return cls()
+
+
+def _explain(cls: type[Settings], error: ValidationError) -> str:
+    wrongs = "; ".join(_wrong(cls, detail) for detail in error.errors(include_url=False))
+    return f"{cls.service() or 'settings'}: {wrongs}"
+
+
+def _wrong(cls: type[Settings], detail: ErrorDetails) -> str:
+    field = str(detail["loc"][0]) if detail["loc"] else ""
+    name = cls.variable(field)
+    if detail["type"] == "missing":
+        return f"{name} is missing"
+    known = cls.model_fields.get(field)
+    secret = known is None or not known.repr or "Secret" in str(known.annotation)
+    value = "" if secret else f' "{detail["input"]}"'
+    return f"{name} is{value}: {_reason(detail)}" if value else f"{name} is {_reason(detail)}"
+
+
+def _reason(detail: ErrorDetails) -> str:
+    text = _KINDS.get(detail["type"]) or detail["msg"]
+    return text.removeprefix("Value error, ").replace("Input should be ", "not ", 1)
