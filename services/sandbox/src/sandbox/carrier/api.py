@@ -1,0 +1,107 @@
+"""The simulated carrier's HTTP API."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import Field
+
+from sandbox.carrier import domain
+from sandbox.carrier.store import LEDGER
+from sandbox.faults import Call
+from sandbox.injection import Caller
+from sandbox.ledger import answer
+from sandbox.requests import After, Body, Db, Key, Limit, Text, Token
+from tallystick import Problem
+
+api = APIRouter(prefix="/carrier", tags=["carrier (simulation)"])
+
+
+class Address(Body):
+    """Where a parcel goes; see `sandbox.carrier.domain` for magic streets."""
+
+    name: Text
+    street: Text
+    city: Text
+    postcode: Text
+    country: str = Field(pattern="^[A-Z]{2}$")
+
+
+class NewBooking(Body):
+    """A parcel to collect and bring to an address."""
+
+    reference: Token
+    address: Address
+
+
+class NewCancellation(Body):
+    """A booking that is no longer wanted."""
+
+    reference: Token
+
+
+@api.post("/bookings")
+async def book(
+    body: NewBooking, key: Key, caller: Annotated[Caller, Depends()], db: Db
+) -> Response:
+    """Book a parcel: `outcome` is booked with a `tracking` number, or refused with a `reason`."""
+    refused = caller.refuses(Call.BOOK, body.reference)
+    address = body.address.model_dump()
+    entry = domain.book(key, body.reference, address, refused=refused)
+
+    async def settle() -> Response:
+        return _answer(await LEDGER.settle(db, entry))
+
+    wish = domain.wished(address)
+    return await caller.answer(Call.BOOK, key, body.reference, settle, wish)
+
+
+@api.post("/cancellations")
+async def cancel(
+    body: NewCancellation, key: Key, caller: Annotated[Caller, Depends()], db: Db
+) -> Response:
+    """Cancel a booking: `outcome` is cancelled, or refused with a `reason`."""
+    decide = partial(domain.cancel, key=key, reference=body.reference)
+
+    async def settle() -> Response:
+        return _answer(await LEDGER.settle_after(db, body.reference, decide))
+
+    return await caller.answer(Call.CANCEL, key, body.reference, settle)
+
+
+@api.get("/bookings/{reference}")
+async def track(reference: Token, caller: Annotated[Caller, Depends()], db: Db) -> Response:
+    """The latest answer about this reference; 404 if it was never asked about."""
+
+    async def look_up() -> Response:
+        entry = domain.found(await LEDGER.of(db, reference))
+        if entry is None:
+            raise Problem(404, "No booking of this reference")
+        return _answer(entry)
+
+    return await caller.answer(Call.TRACK, reference, reference, look_up)
+
+
+@api.get("/ledger")
+async def ledger(
+    db: Db, after: After = 0, limit: Limit = 1000, reference: Token | None = None
+) -> Response:
+    """Every answer ever given, oldest first; `next` is the `after` of the next page."""
+    return await LEDGER.pages(db, after, limit, reference)
+
+
+@api.get("/ledger/totals")
+async def totals(db: Db) -> Response:
+    """Counts by call and outcome."""
+    return await LEDGER.sums(db)
+
+
+def _answer(entry: domain.Entry) -> Response:
+    return answer(
+        {
+            "outcome": entry.outcome,
+            "reference": entry.reference,
+            "tracking": entry.tracking,
+            "reason": entry.reason,
+        }
+    )

@@ -1,0 +1,172 @@
+"""What goes wrong with a call: decided by seed, reference, kind of call and attempt.
+
+| fault            | takes effect               | the caller sees                   |
+|------------------|----------------------------|-----------------------------------|
+| `error_before`   | no                         | 503                               |
+| `busy`           | no                         | 429 with `Retry-After`            |
+| `reset_before`   | no                         | a connection reset                |
+| `silence_before` | no                         | nothing, until it hangs up        |
+| `late`           | after the caller hung up   | nothing, until it hangs up        |
+| `silence_after`  | yes                        | nothing, until it hangs up        |
+| `reset_after`    | yes                        | a connection reset                |
+| `error_after`    | yes                        | 500                               |
+| `garbled`        | yes                        | 200 and a body that means nothing |
+
+Asked for in three ways, the first that speaks wins:
+
+- the header `Sandbox-Fault: <wish>` of the call itself;
+- magic values: a capture's token `tok_<outcome>__<wish>` (`tok_visa__reset_after`), a
+  booking's street `sandbox:<outcome>__<wish>` (`sandbox:ok__late_x2`); the outcomes are
+  told in `sandbox.provider.domain` and `sandbox.carrier.domain`;
+- rates, at start by `SANDBOX_FAULTS='{"provider": {"reset_after": 0.05}}'` (or one by
+  one, `SANDBOX_FAULTS__PROVIDER__RESET_AFTER=0.05`), later by `PUT /faults`.
+
+A wish is a fault and how often: `late` is the first attempt only, `late_x3` the first
+three, `late_always` every one: with `silence_before_always` nobody ever answers. Rates
+strike only the first `attempts` calls under a key, so that everything ends; `null` there
+is an outage, which lasts until the rates are changed.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Kind(StrEnum):
+    """The kinds of fault, as in the table above."""
+
+    ERROR_BEFORE = "error_before"
+    BUSY = "busy"
+    RESET_BEFORE = "reset_before"
+    SILENCE_BEFORE = "silence_before"
+    LATE = "late"
+    SILENCE_AFTER = "silence_after"
+    RESET_AFTER = "reset_after"
+    ERROR_AFTER = "error_after"
+    GARBLED = "garbled"
+
+
+class Call(StrEnum):
+    """The calls of the provider and of the carrier."""
+
+    CAPTURE = "capture"
+    REFUND = "refund"
+    FIND = "find"
+    BOOK = "book"
+    CANCEL = "cancel"
+    TRACK = "track"
+
+
+Rate = Field(default=0.0, ge=0, le=1)
+
+
+class Rates(BaseModel):
+    """How often what goes wrong on one side: shares of calls from 0 to 1, times in ms.
+
+    `refusal` is the share of references that are refused: captures declined, bookings
+    refused. `calls` limits all but `refusal` to some calls, `attempts` the faults to the
+    first calls under a key; `null` is no limit.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    latency_ms: float = Field(default=0, ge=0, le=60_000)
+    jitter_ms: float = Field(default=0, ge=0, le=60_000)
+    refusal: float = Rate
+    error_before: float = Rate
+    busy: float = Rate
+    reset_before: float = Rate
+    silence_before: float = Rate
+    late: float = Rate
+    silence_after: float = Rate
+    reset_after: float = Rate
+    error_after: float = Rate
+    garbled: float = Rate
+    attempts: int | None = Field(default=3, ge=0)
+    calls: frozenset[Call] | None = None
+
+    @model_validator(mode="after")
+    def _at_most_one_fault_a_call(self) -> Self:
+        if sum(self.of(kind) for kind in Kind) > 1 + 1e-9:
+            raise ValueError("the rates of all kinds of fault together are above 1")
+        return self
+
+    def of(self, kind: Kind) -> float:
+        """The share of calls that this kind of fault strikes."""
+        rate: float = getattr(self, kind.value)
+        return rate
+
+
+class Faults(BaseModel):
+    """What goes wrong on both sides; the same seed gives the same faults to the same calls."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = 1
+    provider: Rates = Rates()
+    carrier: Rates = Rates()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What happens to one attempt: a delay in seconds, then `kind` or, if None, the answer."""
+
+    kind: Kind | None
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A fault asked for by the caller, for the first `attempts` calls; None is for ever."""
+
+    kind: Kind
+    attempts: int | None = 1
+
+    def strikes(self, attempt: int) -> bool:
+        """Whether this attempt, counted from 1, is one of those."""
+        return self.attempts is None or attempt <= self.attempts
+
+
+_WISH = re.compile(rf"({'|'.join(Kind)})(?:_x([1-9][0-9]?)|_(always))?")
+
+
+def wish(text: str) -> Wish:
+    """Read `late`, `late_x3` or `late_always`; ValueError if it is none of these."""
+    match = _WISH.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text[:40]!r} is no fault: one of {', '.join(Kind)}, _x2, _always")
+    kind, times, always = match.groups()
+    return Wish(Kind(kind), None if always else int(times or 1))
+
+
+def decide(seed: int, rates: Rates, call: Call, reference: str, attempt: int) -> Fault:
+    """Decide what happens to the n-th attempt, counted from 1, of this call."""
+    if rates.calls is not None and call not in rates.calls:
+        return Fault(None)
+    strike, lateness = _draw(seed, call, reference, attempt)
+    struck = rates.attempts is None or attempt <= rates.attempts
+    kind = _struck_by(rates, strike) if struck else None
+    return Fault(kind, (rates.latency_ms + rates.jitter_ms * lateness) / 1000)
+
+
+def refuses(seed: int, rates: Rates, call: Call, reference: str) -> bool:
+    """Decide whether this reference is one of the refused: the same at every attempt."""
+    return _draw(seed, "refusal", call, reference)[0] < rates.refusal
+
+
+def _struck_by(rates: Rates, strike: float) -> Kind | None:
+    for kind in Kind:
+        strike -= rates.of(kind)
+        if strike < 0:
+            return kind
+    return None
+
+
+def _draw(*parts: object) -> tuple[float, float]:
+    """Two independent numbers in [0, 1) that only these parts decide."""
+    digest = blake2b("\0".join(map(str, parts)).encode(), digest_size=16).digest()
+    return int.from_bytes(digest[:8]) / 2**64, int.from_bytes(digest[8:]) / 2**64

@@ -1,0 +1,98 @@
+"""The simulated provider's HTTP API."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import Field
+
+from sandbox.faults import Call
+from sandbox.injection import Caller
+from sandbox.ledger import answer
+from sandbox.provider import domain
+from sandbox.provider.store import LEDGER
+from sandbox.requests import After, Body, Db, Key, Limit, Token
+from tallystick import Problem
+
+api = APIRouter(prefix="/provider", tags=["payment provider (simulation)"])
+
+
+class NewRefund(Body):
+    """Money to give back; the amount in minor units of the currency."""
+
+    reference: Token
+    amount: int = Field(gt=0, le=10**12)
+    currency: str = Field(pattern="^[A-Z]{3}$")
+
+
+class NewCapture(NewRefund):
+    """Money to take, with a payment token; see `sandbox.provider.domain` for magic ones."""
+
+    token: Token
+
+
+@api.post("/captures")
+async def capture(
+    body: NewCapture, key: Key, caller: Annotated[Caller, Depends()], db: Db
+) -> Response:
+    """Take the money: `outcome` is captured, or declined with a `reason`."""
+    refused = caller.refuses(Call.CAPTURE, body.reference)
+    entry = domain.capture(key, **body.model_dump(), refused=refused)
+
+    async def settle() -> Response:
+        return _answer(await LEDGER.settle(db, entry))
+
+    wish = domain.wished(body.token)
+    return await caller.answer(Call.CAPTURE, key, body.reference, settle, wish)
+
+
+@api.post("/refunds")
+async def refund(
+    body: NewRefund, key: Key, caller: Annotated[Caller, Depends()], db: Db
+) -> Response:
+    """Give captured money back: `outcome` is refunded, or refused with a `reason`."""
+    decide = partial(domain.refund, key=key, **body.model_dump())
+
+    async def settle() -> Response:
+        return _answer(await LEDGER.settle_after(db, body.reference, decide))
+
+    return await caller.answer(Call.REFUND, key, body.reference, settle)
+
+
+@api.get("/captures/{reference}")
+async def find(reference: Token, caller: Annotated[Caller, Depends()], db: Db) -> Response:
+    """The answer that a capture of this reference got; 404 if none was ever entered."""
+
+    async def look_up() -> Response:
+        entry = domain.found(await LEDGER.of(db, reference))
+        if entry is None:
+            raise Problem(404, "No capture of this reference")
+        return _answer(entry)
+
+    return await caller.answer(Call.FIND, reference, reference, look_up)
+
+
+@api.get("/ledger")
+async def ledger(
+    db: Db, after: After = 0, limit: Limit = 1000, reference: Token | None = None
+) -> Response:
+    """Every answer ever given, oldest first; `next` is the `after` of the next page."""
+    return await LEDGER.pages(db, after, limit, reference)
+
+
+@api.get("/ledger/totals")
+async def totals(db: Db) -> Response:
+    """Counts and amounts by call, outcome and currency."""
+    return await LEDGER.sums(db)
+
+
+def _answer(entry: domain.Entry) -> Response:
+    return answer(
+        {
+            "outcome": entry.outcome,
+            "reference": entry.reference,
+            "amount": entry.amount,
+            "currency": entry.currency,
+            "reason": entry.reason,
+        }
+    )

@@ -1,0 +1,92 @@
+"""What the simulated provider answers. A capture's token is `tok_<outcome>[__<wish>]`.
+
+| token                    | outcome                                         |
+|--------------------------|-------------------------------------------------|
+| `tok_declined`           | declined: `card_declined`                       |
+| `tok_insufficient_funds` | declined: `insufficient_funds`                  |
+| `tok_expired_card`       | declined: `expired_card`                        |
+| `tok_unrefundable`       | captured, and every refund is refused           |
+| any other, `tok_visa`    | captured                                        |
+| `tok_visa__<wish>`       | as without, with a fault of `sandbox.faults`    |
+| `tok_visa__nonsense`     | declined: `invalid_token`                       |
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sandbox.faults import Wish, wish
+
+DECLINES = {
+    "tok_declined": "card_declined",
+    "tok_insufficient_funds": "insufficient_funds",
+    "tok_expired_card": "expired_card",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the provider's ledger: a request and its answer; amounts in minor units."""
+
+    key: str
+    call: Literal["capture", "refund"]
+    reference: str
+    amount: int
+    currency: str
+    token: str | None
+    outcome: Literal["captured", "declined", "refunded", "refused"]
+    reason: str | None = None
+
+    @property
+    def asked(self) -> tuple[object, ...]:
+        """What the caller sent."""
+        return self.call, self.reference, self.amount, self.currency, self.token
+
+
+def wished(token: str) -> Wish | None:
+    """The fault that a token asks for; none if it is not a valid one."""
+    try:
+        return wish(token.partition("__")[2])
+    except ValueError:
+        return None
+
+
+def capture(
+    key: str, reference: str, amount: int, currency: str, token: str, *, refused: bool
+) -> Entry:
+    """Capture the money or decline; `refused` is bad luck that the token did not ask for."""
+    reason = _declines(token) or ("card_declined" if refused else None)
+    outcome: Literal["captured", "declined"] = "declined" if reason else "captured"
+    return Entry(key, "capture", reference, amount, currency, token, outcome, reason)
+
+
+def refund(known: Sequence[Entry], key: str, reference: str, amount: int, currency: str) -> Entry:
+    """Refund what was captured of this reference and not refunded yet, or refuse."""
+    captures = [entry for entry in known if entry.outcome == "captured"]
+    refunds = [entry for entry in known if entry.outcome == "refunded"]
+    reason = None
+    if not any(entry.currency == currency for entry in captures):
+        reason = "nothing_captured"
+    elif any((entry.token or "").startswith("tok_unrefundable") for entry in captures):
+        reason = "not_refundable"
+    elif _sum(refunds, currency) + amount > _sum(captures, currency):
+        reason = "exceeds_captured"
+    outcome: Literal["refunded", "refused"] = "refused" if reason else "refunded"
+    return Entry(key, "refund", reference, amount, currency, None, outcome, reason)
+
+
+def found(known: Sequence[Entry]) -> Entry | None:
+    """The capture of a reference that counts: the first one captured, else one declined."""
+    captures = [entry for entry in known if entry.call == "capture"]
+    return min(captures, key=lambda entry: entry.outcome != "captured", default=None)
+
+
+def _declines(token: str) -> str | None:
+    outcome, separator, _ = token.partition("__")
+    if separator and wished(token) is None:
+        return "invalid_token"
+    return DECLINES.get(outcome)
+
+
+def _sum(entries: Sequence[Entry], currency: str) -> int:
+    return sum(entry.amount for entry in entries if entry.currency == currency)
