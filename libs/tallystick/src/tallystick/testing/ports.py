@@ -1,15 +1,22 @@
 """TCP ports of 127.0.0.1."""
 
+import secrets
 import socket
 
 HOST = "127.0.0.1"
+# Below the ports that systems give to outgoing connections: one of those could hold the port of a
+# server in the moment that it is started again.
+_RANGE = range(15_000, 32_000)
+_TRIES = 1_000
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on at the time of asking."""
-    with socket.create_server((HOST, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port that nothing listens on at the time of asking; raises OSError."""
+    for _ in range(_TRIES):
+        port = secrets.choice(_RANGE)
+        if is_free(port):
+            return port
+    raise OSError(f"no free port found from {_RANGE.start} to {_RANGE.stop - 1}")
 
 
 def is_free(port: int) -> bool:
