@@ -12,12 +12,12 @@ def share(chosen: list[bool]) -> float:
     return sum(chosen) / len(chosen)
 
 
-def test_the_same_seed_plans_the_same_visits():
+def test_the_same_seed_plans_the_same_visits() -> None:
     assert [plan(1, number) for number in range(100)] == VISITS[:100]
     assert [plan(2, number) for number in range(100)] != VISITS[:100]
 
 
-def test_the_mix_holds():
+def test_the_mix_holds() -> None:
     mix = Mix()
     orders = [visit.order for visit in VISITS]
     declined = share([order["payment_token"] in DECLINED_TOKENS for order in orders])
@@ -29,7 +29,7 @@ def test_the_mix_holds():
     assert share([visit.follows for visit in VISITS]) == pytest.approx(mix.followed, abs=0.01)
 
 
-def test_a_mix_of_good_orders_has_nothing_else():
+def test_a_mix_of_good_orders_has_nothing_else() -> None:
     for number in range(200):
         visit = plan(1, number, Mix(declined=0, undeliverable=0, cancelled=0))
         assert visit.cancel_after_s is None
@@ -37,7 +37,7 @@ def test_a_mix_of_good_orders_has_nothing_else():
         assert visit.order["address"]["country"] != "AQ"
 
 
-def test_orders_are_such_as_a_shop_takes():
+def test_orders_are_such_as_a_shop_takes() -> None:
     for visit in VISITS[:1_000]:
         lines = visit.order["lines"]
         assert 1 <= len(lines) <= 6
@@ -47,7 +47,7 @@ def test_orders_are_such_as_a_shop_takes():
         assert all(visit.order["address"].values())
 
 
-def test_a_product_costs_every_customer_the_same():
+def test_a_product_costs_every_customer_the_same() -> None:
     prices: dict[str, set[int]] = {}
     for visit in VISITS:
         for line in visit.order["lines"]:
