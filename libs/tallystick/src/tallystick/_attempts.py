@@ -1,0 +1,106 @@
+"""One attempt at a message: decode it, run its handler within its deadline, see it committed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from structlog.contextvars import bound_contextvars
+
+from tallystick import _tracing as tracing
+from tallystick._committer import Committer
+from tallystick._database import Database
+from tallystick._delivery import Delivery
+from tallystick._errors import Conflict, DeclarationError
+from tallystick._group import AlreadyTaken
+from tallystick._inbound import Inbound
+from tallystick._messages import Message
+from tallystick._metrics import DUPLICATES, PROCESS_SECONDS, child
+from tallystick._router import Binding
+from tallystick._units import Write
+
+CONFLICTS = 20  # in a row; more is no race but a mistake in a handler
+
+
+class Attempts:
+    """Runs handlers for one service, with the resources that they asked for."""
+
+    def __init__(
+        self,
+        committer: Committer,
+        database: Database,
+        resources: Mapping[type, Any],
+        deadline_s: float,
+    ) -> None:
+        self._committer = committer
+        self._database = database
+        self._resources = resources
+        self._deadline_s = deadline_s
+
+    def check(self, binding: Binding) -> None:
+        """Raises DeclarationError if a handler asks for a resource that nobody gave."""
+        for kind in binding.resources():
+            if kind not in self._resources:
+                raise DeclarationError(
+                    f"{binding.handler.__name__} asks for a {kind.__name__}, but service() got none"
+                )
+
+    async def run(
+        self, binding: Binding, inbound: Inbound, take: Write | None, *, attempt: int = 1
+    ) -> None:
+        """Returns when the message is done, or was before; raises what the handler raised."""
+        begun = time.perf_counter()
+        outcome = "error"
+        parent = inbound.fields.get("traceparent")
+        with (
+            bound_contextvars(message_id=inbound.id, durable=binding.durable),
+            tracing.process_span(
+                binding.template, binding.durable, inbound.id, parent=parent, attempt=attempt
+            ),
+        ):
+            try:
+                outcome = await self._handle(binding, inbound, take, attempt)
+            finally:
+                seconds = time.perf_counter() - begun
+                child(PROCESS_SECONDS, binding.durable, outcome).observe(seconds)
+
+    async def _handle(
+        self, binding: Binding, inbound: Inbound, take: Write | None, attempt: int
+    ) -> str:
+        message = binding.decode(inbound)
+        seconds = binding.deadline.total_seconds() if binding.deadline else self._deadline_s
+        try:
+            async with asyncio.timeout(seconds):
+                await self._decide(binding, message, inbound, take, attempt)
+        except AlreadyTaken:
+            child(DUPLICATES, binding.durable).inc()
+            return "duplicate"
+        return "done"
+
+    async def _decide(
+        self,
+        binding: Binding,
+        message: Message,
+        inbound: Inbound,
+        take: Write | None,
+        attempt: int,
+    ) -> None:
+        given = [self._resources[kind] for kind in binding.resources()]
+        for _ in range(CONFLICTS):
+            delivery = Delivery(
+                inbound,
+                attempt=attempt,
+                take=take,
+                committer=self._committer,
+                database=self._database,
+            )
+            try:
+                await binding.handler(message, delivery, *given)
+                if not delivery.committed and take is not None:
+                    await delivery.commit()
+            except Conflict:
+                continue
+            return
+        raise Conflict(f"another version {CONFLICTS} times in a row")

@@ -1,0 +1,80 @@
+"""The connection to the broker: made in the background, kept for ever, never a reason to fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import nats
+import structlog
+from nats.aio.client import Client
+
+from tallystick._publisher import Publisher
+from tallystick._wire import Wire
+
+log = structlog.get_logger()
+
+
+class Broker:
+    """Connects and stays connected; `connected` is set while messages can flow."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self.url = url
+        self._name = name
+        self.inbox_prefix = f"_INBOX.{name}"
+        self.client = Client()
+        self.wire = Wire(self.client)
+        self.publisher = Publisher(self.wire, self.inbox_prefix)
+        self.connected = asyncio.Event()
+        self.since = 0.0  # loop time of the last (re)connection
+        self._reconnected: list[Callable[[], None]] = []
+
+    def on_reconnect(self, act: Callable[[], None]) -> None:
+        """Calls `act` after each reconnect: what was asked of the broker before is forgotten."""
+        self._reconnected.append(act)
+
+    async def connect(self) -> None:
+        """Returns when connected; waits for a broker that is away, and says so."""
+        await self.client.connect(
+            self.url,
+            name=self._name,
+            inbox_prefix=self.inbox_prefix,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds, fractions work
+            connect_timeout=2,
+            ping_interval=2,
+            max_outstanding_pings=2,
+            pending_size=0,
+            error_cb=self._failed,
+            disconnected_cb=self._lost,
+            reconnected_cb=self._found,
+        )
+        await self.publisher.start()
+        self._up()
+        log.info("connected to the broker", url=self.url)
+
+    async def close(self) -> None:
+        self.connected.clear()
+        if self.client.is_connected:
+            await self.client.flush(timeout=1)
+        await self.client.close()
+
+    def _up(self) -> None:
+        self.since = asyncio.get_running_loop().time()
+        self.connected.set()
+
+    async def _failed(self, error: Exception) -> None:
+        if isinstance(error, nats.errors.Error | OSError | asyncio.TimeoutError):
+            log.warning("broker", error=str(error) or type(error).__name__, url=self.url)
+        else:
+            log.error("broker", exc_info=error, url=self.url)
+
+    async def _lost(self) -> None:
+        self.connected.clear()
+        log.warning("lost the broker, reconnecting until it is back", url=self.url)
+
+    async def _found(self) -> None:
+        self._up()
+        log.info("the broker is back", url=self.url)
+        for act in self._reconnected:
+            act()

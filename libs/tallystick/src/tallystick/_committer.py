@@ -1,0 +1,178 @@
+"""Parts become a unit, the unit is committed in a group, and then what may go at once goes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from tallystick import _held_rows as held_rows
+from tallystick import _tracing as tracing
+from tallystick._database import Database, Part, Record
+from tallystick._envelope import Origin, OutboxRow, header_lines, outgoing
+from tallystick._errors import DeclarationError
+from tallystick._group import AlreadyTaken, Group, Stored
+from tallystick._held_rows import Held
+from tallystick._ids import new_id
+from tallystick._inbound import Inbound, Key
+from tallystick._messages import Effect, Message, encode, message_key, message_type
+from tallystick._outbox import Outbox, insert
+from tallystick._retry import Again
+from tallystick._router import Router, effect_durable
+from tallystick._slots import Slots
+from tallystick._units import Unit, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The rows that leave with a unit."""
+
+    rows: tuple[OutboxRow, ...]
+    effects: tuple[tuple[Inbound, bool], ...]  # and whether it starts with the commit
+
+    @property
+    def starting(self) -> list[Inbound]:
+        return [inbound for inbound, starts in self.effects if starts]
+
+
+class Transaction:
+    """A transaction of a delivery's own: reads under locks, statements, messages."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.messages: list[Message] = []
+
+    async def fetch(self, sql: str, *args: Any) -> list[Record]:
+        rows: list[Record] = await self._connection.fetch(sql, *args)
+        return rows
+
+    async def execute(self, sql: str, *args: Any) -> None:
+        await self._connection.execute(sql, *args)
+
+    def add(self, *messages: Message) -> None:
+        """Messages and effects that are committed with the transaction."""
+        self.messages.extend(messages)
+
+
+class Committer:
+    """Commits for one service, in the name of one replica."""
+
+    def __init__(
+        self,
+        router: Router,
+        replica: str,
+        database: Database,
+        outbox: Outbox,
+        slots: Slots,
+        start: Callable[[Held], None],
+    ) -> None:
+        self._router = router
+        self._replica = replica
+        self._database = database
+        self._outbox = outbox
+        self._slots = slots
+        self._start = start
+
+    async def commit(
+        self,
+        group: Group,
+        parts: Iterable[Part],
+        *,
+        cause: str | None = None,
+        take: Write | None = None,
+        may_start: Callable[[Effect], bool] = lambda _: True,
+    ) -> None:
+        """One unit: raises AlreadyTaken, Conflict, DatabaseUnavailable, InDoubt, PostgresError."""
+        parts = list(parts)
+        outputs = self._outputs(parts, cause, may_start)
+        writes = tuple(part for part in parts if isinstance(part, Write))
+        unit = Unit(writes, tuple(self._writes(outputs)), take)
+        await self._finish(outputs, group.commit(unit))
+
+    @asynccontextmanager
+    async def transaction(
+        self, *, cause: str | None = None, take: Write | None = None
+    ) -> AsyncIterator[Transaction]:
+        """An interactive unit on a connection of its own."""
+        async with self._database.connection() as connection:
+            if take is not None and not await connection.fetch(take.sql, *take.args):
+                raise AlreadyTaken
+            transaction = Transaction(connection)
+            yield transaction
+            outputs = self._outputs(transaction.messages, cause, lambda _: False)
+            for write in self._writes(outputs):
+                await connection.execute(write.sql, *write.args)
+        self._outbox.send(outputs.rows)
+
+    async def _finish(self, outputs: Outputs, committing: Any) -> None:
+        started: Stored = frozenset()
+        try:
+            started = await committing
+        finally:
+            for inbound in outputs.starting:
+                if inbound.key not in started:
+                    self._slots.give_back(inbound.key)
+        self._outbox.send(outputs.rows)
+        for inbound in outputs.starting:
+            if inbound.key in started:
+                self._start(Held(inbound, 1, 0, 0, 0, self._patience(inbound.durable)))
+
+    def _outputs(
+        self, parts: Iterable[Part], cause: str | None, may_start: Callable[[Effect], bool]
+    ) -> Outputs:
+        rows, effects = [], []
+        for part in parts:
+            if isinstance(part, Effect):
+                inbound = self._effect(part, cause)
+                effects.append((inbound, may_start(part) and self._slots.take(inbound.key)))
+            elif isinstance(part, Message):
+                rows.append(self._outgoing(part, cause))
+        return Outputs(tuple(rows), tuple(effects))
+
+    def _writes(self, outputs: Outputs) -> Iterable[Write]:
+        for row in outputs.rows:
+            yield insert(row)
+        for inbound, starts in outputs.effects:
+            yield held_rows.hold(
+                inbound,
+                Again(0, 0),
+                patience=self._patience(inbound.durable),
+                replica=self._replica if starts else None,
+            )
+
+    def has_slot(self, effect: Effect) -> bool:
+        """Whether an effect that is committed now starts with its commit."""
+        return self._slots.free(effect_durable(type(effect))) > 0
+
+    def _patience(self, durable: str) -> timedelta:
+        return self._router.bindings[durable].retry.patience
+
+    def _outgoing(self, message: Message, cause: str | None) -> OutboxRow:
+        declared = message_type(type(message))
+        if declared.domain != self._router.name or declared.kind not in ("event", "job"):
+            raise DeclarationError(f"{self._router.name} cannot publish {declared.name}")
+        message_id = str(new_id())
+        traceparent = tracing.create(declared.template, message_id)
+        return outgoing(message, message_id, Origin(self._router.name, cause, traceparent))
+
+    def effect_key(self, effect: Effect) -> Key:
+        """What the held table knows an effect by; raises DeclarationError without a handler."""
+        durable = effect_durable(type(effect))
+        if durable not in self._router.bindings:
+            raise DeclarationError(f"{self._router.name} has no handler for {durable}")
+        return (durable, self._router.name, message_key(effect))
+
+    def _effect(self, effect: Effect, cause: str | None) -> Inbound:
+        declared = message_type(type(effect))
+        key = self.effect_key(effect)
+        headers = {
+            "ce-id": key[2],
+            "ce-type": declared.ce_type,
+            "ce-source": key[1],
+            "traceparent": tracing.create(declared.template, key[2]),
+        }
+        if cause:
+            headers["tally-cause"] = cause
+        return Inbound(*key, declared.template, header_lines(headers), encode(effect))

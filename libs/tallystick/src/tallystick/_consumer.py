@@ -1,0 +1,188 @@
+"""Deliveries from the broker: each is done, or held, and only then acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from tallystick import _held_rows as held_rows
+from tallystick._attempts import Attempts
+from tallystick._broker import Broker
+from tallystick._database import Database
+from tallystick._envelope import parse_headers
+from tallystick._errors import BrokerUnavailable, DatabaseUnavailable, InDoubt
+from tallystick._holder import Holder
+from tallystick._inbound import Inbound, Key, identity
+from tallystick._metrics import CONSUMED, DUPLICATES, IN_HAND, REDELIVERED, child
+from tallystick._outbox import Outbox
+from tallystick._pull import Arrival, Pull
+from tallystick._reads import BatchedReads
+from tallystick._retry import Again
+from tallystick._router import Binding
+
+log = structlog.get_logger()
+
+_STATES = """select i.durable, i.source, i.id, i.state from tallystick.inbox i
+join unnest($1::text[], $2::text[], $3::text[]) k(durable, source, id)
+on (i.durable, i.source, i.id) = (k.durable, k.source, k.id)"""
+
+
+class Inbox:
+    """What this service took in before; look-ups of one turn share a query."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._reads: BatchedReads[Key, str] = BatchedReads(self._read)
+
+    async def state(self, key: Key) -> str | None:
+        """`done`, `held` or None."""
+        return await self._reads.get(key)
+
+    async def _read(self, keys: list[Key]) -> dict[Key, str]:
+        rows = await self._database.fetch(_STATES, *map(list, zip(*keys, strict=True)))
+        return {(row[0], row[1], row[2]): row[3] for row in rows}
+
+
+class Consumer:
+    """One durable's deliveries in this replica."""
+
+    def __init__(
+        self,
+        binding: Binding,
+        broker: Broker,
+        database: Database,
+        inbox: Inbox,
+        attempts: Attempts,
+        holder: Holder,
+        outbox: Outbox,
+        ack_wait_s: float,
+        wake_held: Callable[[float], None],
+    ) -> None:
+        self.durable = binding.durable
+        self._binding = binding
+        self._broker = broker
+        self._database = database
+        self._inbox = inbox
+        self._attempts = attempts
+        self._holder = holder
+        self._outbox = outbox
+        self._ack_wait_s = ack_wait_s
+        self._wake_held = wake_held
+        self._in_hand: dict[asyncio.Task[None], tuple[Arrival, float]] = {}
+        self._trusted_from = 0.0
+        self.pull = Pull(
+            broker, binding.stream, binding.durable, binding.concurrency, self._received
+        )
+        broker.on_reconnect(self.distrust)
+
+    async def start(self) -> None:
+        """Begins to pull; the durable exists and is as it was declared."""
+        self.distrust()
+        await self.pull.start()
+        self.tick()
+
+    def distrust(self) -> None:
+        """The connection or the durable is new: for an AckWait, everything is looked up first."""
+        self._trusted_from = asyncio.get_running_loop().time() + self._ack_wait_s
+        self.pull.forget()
+
+    def tick(self) -> None:
+        """Asks for more, if the database can take it; called often."""
+        child(IN_HAND, self._binding.durable).set(len(self._in_hand))
+        if self._database.available.is_set() and self._broker.connected.is_set():
+            self.pull.ask(len(self._in_hand))
+
+    async def heartbeats(self) -> None:
+        """Tells the broker of deliveries that are still being worked on; ends when cancelled."""
+        while True:
+            await asyncio.sleep(self._ack_wait_s / 3)
+            old = asyncio.get_running_loop().time() - self._ack_wait_s / 3
+            for arrival, since in list(self._in_hand.values()):
+                if since < old:
+                    self._answer(arrival, b"+WPI")
+
+    async def drain(self) -> None:
+        """Takes nothing more; returns when what was begun has ended."""
+        await self.pull.stop()
+        if self._in_hand:
+            await asyncio.wait(list(self._in_hand))
+
+    def _received(self, arrival: Arrival) -> None:
+        child(CONSUMED, self._binding.durable).inc()
+        if arrival.delivered > 1:
+            child(REDELIVERED, self._binding.durable).inc()
+        task = asyncio.create_task(self._deliver(arrival))
+        self._in_hand[task] = (arrival, asyncio.get_running_loop().time())
+        task.add_done_callback(self._settled)
+
+    def _settled(self, task: asyncio.Task[None]) -> None:
+        self._in_hand.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a delivery ended unsettled", durable=self._binding.durable, exc_info=error)
+        self.tick()
+
+    async def _deliver(self, arrival: Arrival) -> None:
+        fields = parse_headers(arrival.headers)
+        source, id_ = identity(fields, arrival.stream, arrival.sequence)
+        inbound = Inbound(
+            self._binding.durable,
+            source,
+            id_,
+            arrival.subject,
+            arrival.headers,
+            arrival.body,
+            arrival.stream,
+            arrival.sequence,
+        )
+        try:
+            if self._is_fresh(arrival, inbound) or not await self._known(arrival, inbound):
+                await self._handle(inbound)
+        except (DatabaseUnavailable, InDoubt) as error:
+            self._database.available.clear()
+            log.warning("unsettled, the broker keeps it", message_id=inbound.id, error=str(error))
+        else:
+            self._answer(arrival, b"")
+
+    def _is_fresh(self, arrival: Arrival, inbound: Inbound) -> bool:
+        """Whether nobody can have seen it before, so that looking it up would be in vain."""
+        return (
+            arrival.delivered == 1
+            and not inbound.emission
+            and time.time() - arrival.stored_at < self._ack_wait_s
+            and asyncio.get_running_loop().time() > self._trusted_from
+        )
+
+    async def _known(self, arrival: Arrival, inbound: Inbound) -> bool:
+        """Looks it up; true if it needs no handler now. A redelivery that is new here is held."""
+        state = await self._inbox.state(inbound.key)
+        if state is not None:
+            child(DUPLICATES, self._binding.durable).inc()
+            if state == "done" and inbound.emission:
+                await self._outbox.emit_again(inbound.id, inbound.emission)
+            return True
+        if arrival.delivered == 1:
+            return False
+        await self._holder.hold(self._binding, inbound)
+        return True
+
+    async def _handle(self, inbound: Inbound) -> None:
+        take = None if self._binding.idempotent else held_rows.take(inbound)
+        try:
+            await self._attempts.run(self._binding, inbound, take)
+        except (DatabaseUnavailable, InDoubt):
+            raise
+        except Exception as error:  # noqa: BLE001  # stored with the message, and logged
+            await self._hold(inbound, error)
+
+    async def _hold(self, inbound: Inbound, error: Exception) -> None:
+        decision = await self._holder.hold_failed(self._binding, inbound, error)
+        if isinstance(decision, Again):
+            self._wake_held(decision.delay)
+
+    def _answer(self, arrival: Arrival, answer: bytes) -> None:
+        with suppress(BrokerUnavailable):  # redelivered after the reconnect, and known then
+            self._broker.wire.publish(arrival.reply, answer)

@@ -1,0 +1,151 @@
+"""A service's database: group commits, batched reads, and transactions of one's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import structlog
+
+from tallystick._errors import DatabaseUnavailable, InDoubt
+from tallystick._group import LOST, Group
+from tallystick._messages import Message
+from tallystick._reads import BatchedReads
+from tallystick._units import Write
+
+log = structlog.get_logger()
+
+Record = asyncpg.Record
+Part = Write | Message
+CommitParts = Callable[[tuple[Part, ...]], Awaitable[None]]
+STATEMENT_WITHIN = 10.0  # seconds
+LOOK_EVERY = 0.5  # seconds
+
+
+class Database:
+    """Commits units of work and reads rows; one for each service."""
+
+    def __init__(self, url: str, *, name: str, pool_size: int = 8) -> None:
+        self._url = url
+        self._name = name
+        self._pool: asyncpg.Pool[Record] | None = None
+        self._pool_size = pool_size
+        self._reads: dict[str, BatchedReads[Any, Record]] = {}
+        self._commit: CommitParts | None = None
+        self.requests = Group(self._connect)
+        self.deliveries = Group(self._connect)
+        self.available = asyncio.Event()
+
+    def commit_by(self, commit: CommitParts) -> None:
+        """How parts become a unit; said by the service that owns this database."""
+        self._commit = commit
+
+    async def commit(self, *parts: Part) -> None:
+        """Commits writes, messages and effects as one unit.
+
+        Raises Conflict (read again, decide again), DatabaseUnavailable (nothing happened), InDoubt,
+        or asyncpg.PostgresError for a statement that the database refuses.
+        """
+        if self._commit is None:
+            raise DatabaseUnavailable("the database is not open")
+        await self._commit(parts)
+
+    async def get(self, sql: str, key: Hashable) -> Record | None:
+        """The row of one key; concurrent callers share a query.
+
+        The statement has `= any($1)`, and the first column that it returns is the key.
+        """
+        if sql not in self._reads:
+            self._reads[sql] = BatchedReads(lambda keys: self._read(sql, keys))
+        return await self._reads[sql].get(key)
+
+    async def fetch(self, sql: str, *args: Any) -> list[Record]:
+        """The rows of a query; raises DatabaseUnavailable."""
+        async with self._acquired() as connection:
+            return await connection.fetch(sql, *args)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy[Record]]:
+        """A connection in a transaction; raises DatabaseUnavailable, or InDoubt at the commit."""
+        async with self._acquired() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                yield connection
+            except BaseException:
+                if not connection.is_closed():
+                    await transaction.rollback()
+                raise
+            try:
+                await transaction.commit()
+            except LOST as error:
+                raise InDoubt(f"lost while committing: {error}") from error
+
+    async def open(self) -> None:
+        """Returns when the database answers; waits for one that is away, and says so."""
+        while not await self._answers():
+            log.warning("waiting for the database", address=address(self._url))
+            await asyncio.sleep(2 * LOOK_EVERY)
+
+    async def watch(self) -> None:
+        """Keeps `available` true to the facts; ends when cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            was = self.available.is_set()
+            if await self._answers() != was:
+                log.log(30 if was else 20, "lost the database" if was else "the database is back")
+
+    async def close(self) -> None:
+        await self.requests.close()
+        await self.deliveries.close()
+        if self._pool is not None:
+            self._pool.terminate()
+
+    async def _answers(self) -> bool:
+        try:
+            await self.fetch("select 1")
+        except DatabaseUnavailable:
+            self.available.clear()
+            return False
+        self.available.set()
+        return True
+
+    async def _read(self, sql: str, keys: list[Any]) -> dict[Any, Record]:
+        return {row[0]: row for row in await self.fetch(sql, keys)}
+
+    @asynccontextmanager
+    async def _acquired(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy[Record]]:
+        try:
+            if self._pool is None:
+                self._pool = await self._create_pool()
+            async with self._pool.acquire(timeout=STATEMENT_WITHIN) as connection:
+                yield connection
+        except LOST as error:
+            self.available.clear()
+            raise DatabaseUnavailable(f"{address(self._url)}: {error}") from error
+
+    async def _create_pool(self) -> asyncpg.Pool[Record]:
+        return await asyncpg.create_pool(
+            self._url,
+            min_size=1,
+            max_size=self._pool_size,
+            timeout=5,
+            command_timeout=STATEMENT_WITHIN,
+            server_settings={"application_name": self._name},
+        )
+
+    async def _connect(self) -> asyncpg.Connection[Record]:
+        return await asyncpg.connect(
+            self._url,
+            timeout=5,
+            command_timeout=STATEMENT_WITHIN,
+            server_settings={"application_name": self._name},
+        )
+
+
+def address(url: str) -> str:
+    """A database's address without its password."""
+    return url.rpartition("@")[2] or url

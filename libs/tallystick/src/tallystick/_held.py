@@ -1,0 +1,168 @@
+"""The held loop: claims what is due and can start at once, and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
+from tallystick import _held_rows as held_rows
+from tallystick._attempts import Attempts
+from tallystick._database import Database, Record
+from tallystick._errors import DatabaseUnavailable, InDoubt, TallystickError
+from tallystick._group import AlreadyTaken
+from tallystick._held_rows import POISON_LAPSES, Held
+from tallystick._holder import Holder
+from tallystick._inbound import Inbound
+from tallystick._metrics import HELD, child
+from tallystick._retry import Again
+from tallystick._router import Binding
+from tallystick._slots import Slots
+
+log = structlog.get_logger()
+
+_CLAIM = """with due as (
+    select d.* from unnest($2::text[], $3::int[]) s(durable, slots), lateral (
+        select durable, source, id from tallystick.held h
+        where h.durable = s.durable and state in ('retry', 'suspect') and replica is null
+        and due_at <= now() order by due_at limit s.slots for update skip locked) d)
+update tallystick.held h set claim = claim + 1, replica = $1 from due
+where (h.durable, h.source, h.id) = (due.durable, due.source, due.id)
+returning h.durable, h.source, h.id, subject, headers, body, stream, stream_sequence,
+    claim, attempts, lapses, deaths, patient_until - now()"""
+_MINE = "select durable, source, id, claim from tallystick.held where replica = $1"
+_RELEASE = """update tallystick.held h set replica = null, claim = h.claim + 1, due_at = now()
+from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) m(durable, source, id, claim)
+where (h.durable, h.source, h.id, h.claim) = (m.durable, m.source, m.id, m.claim)"""
+_COUNTS = "select durable, state, count(*) from tallystick.held group by durable, state"
+
+
+class Poison(TallystickError):
+    """It was lost with its whole replica too often."""
+
+
+class HeldLoop:
+    """What waits in this service's database, worked off by this replica."""
+
+    def __init__(
+        self,
+        replica: str,
+        bindings: Mapping[str, Binding],
+        database: Database,
+        slots: Slots,
+        attempts: Attempts,
+        holder: Holder,
+    ) -> None:
+        self._replica = replica
+        self._bindings = bindings
+        self._database = database
+        self._slots = slots
+        self._attempts = attempts
+        self._holder = holder
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._backlog = False
+        self._counted: set[tuple[str, str]] = set()
+        slots.on_free = self._freed
+
+    def start(self, held: Held) -> None:
+        """Runs a claimed message whose slot is taken."""
+        task = asyncio.create_task(self._run(held))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def wake(self, delay: float = 0) -> None:
+        """Something falls due in `delay` seconds."""
+        asyncio.get_running_loop().call_later(delay, self._wake.set)
+
+    async def run(self) -> None:
+        """Claims when woken; ends when cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self.claim()
+            except (DatabaseUnavailable, InDoubt) as error:
+                log.warning("cannot claim what is due", error=str(error))
+
+    async def claim(self) -> None:
+        """Claims due rows, as many as have a slot, and starts them."""
+        free = {d: n for d in self._bindings if (n := self._slots.free(d)) > 0}
+        rows = await self._database.fetch(_CLAIM, self._replica, list(free), list(free.values()))
+        self._backlog = len(rows) == sum(free.values()) or len(free) < len(self._bindings)
+        for row in rows:
+            held = _held(row)
+            if self._slots.take(held.inbound.key):
+                self.start(held)
+            else:
+                await self._release([row])
+
+    async def sweep(self) -> None:
+        """Ends claims of this replica that do not run: their commit was in doubt."""
+        mine = await self._database.fetch(_MINE, self._replica)
+        idle = [row for row in mine if tuple(row)[:3] not in self._slots]
+        if idle:
+            log.warning("claims were interrupted, they are due again", count=len(idle))
+            await self._release(idle)
+        await self._measure()
+        self._wake.set()
+
+    async def drain(self) -> None:
+        """Claims nothing more; returns when what runs has ended, and frees what is left."""
+        self._slots.closed = True
+        if self._tasks:
+            await asyncio.wait(list(self._tasks))
+        await self._release(await self._database.fetch(_MINE, self._replica))
+
+    def _freed(self) -> None:
+        if self._backlog:
+            self._wake.set()
+
+    async def _release(self, rows: list[Record]) -> None:
+        columns = [list(column) for column in zip(*(tuple(row)[:4] for row in rows), strict=True)]
+        if columns:
+            await self._database.fetch(_RELEASE, *columns)
+
+    async def _measure(self) -> None:
+        rows = await self._database.fetch(_COUNTS)
+        found = {(row[0], row[1]): row[2] for row in rows}
+        for durable, state in self._counted | set(found):
+            child(HELD, durable, state).set(found.get((durable, state), 0))
+        self._counted = set(found)
+
+    async def _run(self, held: Held) -> None:
+        binding = self._bindings[held.inbound.durable]
+        try:
+            if held.lapses >= POISON_LAPSES:
+                await self._holder.bury(held, Poison(f"its replica went {held.lapses} times"))
+            else:
+                await self._attempt(binding, held)
+        except AlreadyTaken:
+            log.warning("lost the claim meanwhile", durable=binding.durable, id=held.inbound.id)
+        except (DatabaseUnavailable, InDoubt) as error:
+            log.warning("an attempt ended in doubt", durable=binding.durable, error=str(error))
+        except Exception:
+            log.exception("an attempt could not be recorded", durable=binding.durable)
+        finally:
+            self._slots.give_back(held.inbound.key)
+
+    async def _attempt(self, binding: Binding, held: Held) -> None:
+        try:
+            await self._attempts.run(binding, held.inbound, held_rows.end(held), attempt=held.claim)
+        except (DatabaseUnavailable, InDoubt):
+            raise
+        except Exception as error:  # noqa: BLE001  # stored with the message, and logged
+            decision = await self._holder.fail(binding, held, error)
+            if isinstance(decision, Again):
+                self.wake(decision.delay)
+        else:
+            if held.claim > 1:
+                await self._holder.succeeded(held)
+
+
+def _held(record: Record) -> Held:
+    row = tuple(record)
+    inbound = Inbound(*row[:8])
+    claim, attempts, lapses, deaths, patience_left = row[8:]
+    return Held(inbound, claim, attempts, lapses, deaths, patience_left)

@@ -1,0 +1,162 @@
+"""Statements on the held table, where everything waits that cannot be done at once.
+
+Each change of a row raises its claim, so that a worker that lost its claim changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tallystick._inbound import Inbound
+from tallystick._retry import Again, Dead, Decision
+from tallystick._units import Write
+
+POISON_LAPSES = 8
+
+_TAKE = """insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'done')
+on conflict do nothing returning durable, source, id"""
+_HOLD = """with taken as (
+    insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'held')
+    on conflict do nothing returning durable, source, id)
+insert into tallystick.held (durable, source, id, subject, headers, body, stream, stream_sequence,
+    state, reason, due_at, patient_until, attempts, claim, replica, error_type, error, fingerprint)
+select durable, source, id, $4, $5, $6, $7, $8, $9, $10, now() + $11::interval,
+    now() + $12::interval, $13, $14, $15, $16, $17, $18 from taken
+returning durable, source, id"""
+_END = """with ended as (
+    delete from tallystick.held where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
+    and state in ('retry', 'suspect') returning durable, source, id)
+update tallystick.inbox i set state = 'done' from ended e
+where (i.durable, i.source, i.id) = (e.durable, e.source, e.id)
+returning i.durable, i.source, i.id"""
+_WITHDRAW = """with gone as (
+    delete from tallystick.held where (durable, source, id) = ($1, $2, $3)
+    and claim = 0 and state = 'retry' returning durable, source, id)
+update tallystick.inbox i set state = 'done' from gone g
+where (i.durable, i.source, i.id) = (g.durable, g.source, g.id)
+returning i.durable, i.source, i.id"""
+_FAILED = """update tallystick.held set claim = claim + 1, replica = null, lapses = 0, deaths = 0,
+    state = $5, reason = $6, due_at = now() + $7::interval, attempts = $8,
+    error_type = $9, error = $10, fingerprint = $11
+where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
+returning durable, source, id"""
+_ATTEMPT = """insert into tallystick.attempts
+    (durable, source, id, claim, replica, version, outcome, error)
+values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing"""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A claimed row: a message and what it has been through."""
+
+    inbound: Inbound
+    claim: int
+    attempts: int
+    lapses: int
+    deaths: int
+    patience_left: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt did not succeed, fit to be stored."""
+
+    error_type: str
+    error: str
+    fingerprint: str
+
+    @classmethod
+    def of(cls, error: BaseException, durable: str) -> Failure:
+        """Type, text without NUL, and a fingerprint of durable, type and place."""
+        place = _place(error)
+        name = type(error).__name__
+        text = (str(error) or name).replace("\0", "").encode("utf-8", "replace").decode()
+        digest = hashlib.sha256(f"{durable}|{name}|{place}".encode()).hexdigest()[:12]
+        return cls(name, text[:2000], digest)
+
+
+NO_FAILURE = Failure("", "", "")
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised, `handlers.py:open_payment`; line numbers change too easily."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return ""
+    code = trace.tb_frame.f_code
+    return f"{code.co_filename.rpartition('/')[2]}:{code.co_qualname}"
+
+
+def take(inbound: Inbound) -> Write:
+    """Marks a delivery as done; its guard is missed if it was taken in before."""
+    return Write(_TAKE, inbound.key, inbound.key)
+
+
+def end(held: Held) -> Write:
+    """Removes a claimed row and marks it done; its guard is missed if the claim was lost."""
+    return Write(_END, (*held.inbound.key, held.claim), held.inbound.key)
+
+
+def withdraw(key: tuple[str, str, str]) -> Write:
+    """Removes an effect's row that never started; its guard is missed if it has."""
+    return Write(_WITHDRAW, key, key)
+
+
+def hold(
+    inbound: Inbound,
+    decision: Decision,
+    *,
+    patience: timedelta,
+    failure: Failure = NO_FAILURE,
+    replica: str | None = None,
+) -> Write:
+    """Holds a message that no row knows yet; with a replica it starts as claimed by it."""
+    state, reason, delay = _outcome(decision)
+    args = (
+        *inbound.key,
+        inbound.subject,
+        inbound.headers,
+        inbound.body,
+        inbound.stream,
+        inbound.sequence,
+        state,
+        reason,
+        delay,
+        patience,
+        decision.attempts,
+        1 if replica else 0,
+        replica,
+        failure.error_type or None,
+        failure.error or None,
+        failure.fingerprint or None,
+    )
+    return Write(_HOLD, args, inbound.key)
+
+
+def failed(held: Held, decision: Decision, failure: Failure) -> Write:
+    """Ends a claim in an error; its guard is missed if the claim was lost."""
+    state, reason, delay = _outcome(decision)
+    args = (
+        *(*held.inbound.key, held.claim, state, reason, delay, decision.attempts),
+        *(failure.error_type, failure.error, failure.fingerprint),
+    )
+    return Write(_FAILED, args, held.inbound.key)
+
+
+def attempt(
+    key: tuple[str, str, str], claim: int, where: tuple[str, str], outcome: str, error: str = ""
+) -> Write:
+    """Records one attempt; `where` is the replica and the version that made it."""
+    return Write(_ATTEMPT, (*key, claim, *where, outcome, error or None))
+
+
+def _outcome(decision: Decision) -> tuple[str, str | None, timedelta]:
+    match decision:
+        case Again(delay=delay):
+            return "retry", None, timedelta(seconds=delay)
+        case Dead(reason=reason):
+            return "dead", reason, timedelta(0)

@@ -1,0 +1,66 @@
+"""Which replicas live: each renews its row, and what a gone one had claimed is free again."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from tallystick._database import Database
+
+log = structlog.get_logger()
+
+_RENEW = """insert into tallystick.replicas (name) values ($1)
+on conflict (name) do update set seen_at = clock_timestamp()"""
+_LAPSE = """with lapsed as (
+    update tallystick.held h set replica = null, lapses = lapses + 1, claim = claim + 1,
+        due_at = now()
+    from (select durable, source, id, claim, replica from tallystick.held h
+        where replica is not null and replica <> $1 and not exists (
+            select from tallystick.replicas r
+            where r.name = h.replica and r.seen_at > clock_timestamp() - $2::interval)
+        order by durable, source, id for update skip locked) gone
+    where (h.durable, h.source, h.id) = (gone.durable, gone.source, gone.id)
+    returning h.durable, h.source, h.id, gone.claim, gone.replica)
+insert into tallystick.attempts (durable, source, id, claim, replica, version, outcome)
+select durable, source, id, claim, replica, $3, 'lapsed' from lapsed
+on conflict do nothing returning replica"""
+_FORGET = "delete from tallystick.replicas where seen_at < clock_timestamp() - interval '1 day'"
+_LEAVE = "delete from tallystick.replicas where name = $1"
+
+
+class Replicas:
+    """This replica's sign of life, and its judgement on the others'."""
+
+    def __init__(self, database: Database, name: str, release: str, gone_after_s: float) -> None:
+        self._database = database
+        self._name = name
+        self._release = release
+        self._gone_after_s = gone_after_s
+        self._judges_from: float | None = None
+
+    async def renew(self) -> None:
+        """Says that this replica lives; called at least every second."""
+        await self._database.fetch(_RENEW, self._name)
+        if self._judges_from is None:
+            self._judges_from = asyncio.get_running_loop().time() + self._gone_after_s
+
+    def lost_database(self) -> None:
+        """Others could not renew either: nobody is judged until they had the time to."""
+        self._judges_from = None
+
+    async def lapse_gone(self) -> int:
+        """Frees what gone replicas had claimed, each claim a lapse; returns how many."""
+        if self._judges_from is None or asyncio.get_running_loop().time() < self._judges_from:
+            return 0
+        gone_after = timedelta(seconds=self._gone_after_s)
+        lapsed = await self._database.fetch(_LAPSE, self._name, gone_after, self._release)
+        for name in {row["replica"] for row in lapsed}:
+            log.warning("a replica is gone, its claims are free again", gone=name)
+        return len(lapsed)
+
+    async def leave(self) -> None:
+        """Forgets this replica and those that went long ago."""
+        await self._database.fetch(_LEAVE, self._name)
+        await self._database.fetch(_FORGET)

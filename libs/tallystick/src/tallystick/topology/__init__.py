@@ -1,0 +1,16 @@
+"""Streams and durables as they follow from a service's declarations."""
+
+from tallystick.topology._differences import Difference
+from tallystick.topology._reconcile import reconcile, verify, verify_durable
+from tallystick.topology._spec import Durable, Stream, Topology, declared
+
+__all__ = [
+    "Difference",
+    "Durable",
+    "Stream",
+    "Topology",
+    "declared",
+    "reconcile",
+    "verify",
+    "verify_durable",
+]

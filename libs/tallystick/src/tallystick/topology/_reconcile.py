@@ -1,0 +1,102 @@
+"""Makes the broker hold what was declared, or says how it differs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from nats.aio.client import Client
+
+from tallystick.topology._api import Refused, info, request
+from tallystick.topology._differences import Difference, differences
+from tallystick.topology._spec import Durable, Stream, Topology
+
+log = structlog.get_logger()
+
+Item = Stream | Durable
+
+
+async def verify(client: Client, topology: Topology) -> list[Difference]:
+    """How the broker differs from the declarations; changes nothing."""
+    found = [await _differences(client, item) for item in _items(topology)]
+    return [difference for of_item in found for difference in of_item]
+
+
+async def verify_durable(client: Client, durable: Durable) -> list[Difference]:
+    """How one durable differs from its declaration."""
+    return await _differences(client, durable)
+
+
+async def reconcile(client: Client, topologies: Iterable[Topology]) -> list[Difference]:
+    """Creates and updates streams, then durables; returns what it may not mend.
+
+    A setting that the broker changes for no existing stream or durable is never worked around by
+    making it anew: that would lose messages or read them all again.
+    """
+    topologies = list(topologies)
+    streams = [stream for topology in topologies for stream in topology.streams]
+    durables = [durable for topology in topologies for durable in topology.durables]
+    items: list[Item] = [*streams, *durables]
+    left = [await _mend(client, item) for item in items]
+    return [difference for of_item in left for difference in of_item]
+
+
+def _items(topology: Topology) -> tuple[Item, ...]:
+    return (*topology.streams, *topology.durables)
+
+
+async def _differences(client: Client, item: Item) -> list[Difference]:
+    found = await info(client, _subject(item, "INFO"))
+    return differences(_title(item), item.config, found and found["config"])
+
+
+async def _mend(client: Client, item: Item) -> list[Difference]:
+    found = await _differences(client, item)
+    if any(difference.is_fixed for difference in found):
+        for difference in found:
+            log.error("not mended: it would have to be made anew", difference=str(difference))
+        return found
+    if found:
+        return await _change(client, item, found)
+    return []
+
+
+async def _change(client: Client, item: Item, found: list[Difference]) -> list[Difference]:
+    missing = any(difference.setting == "exists" for difference in found)
+    subject = _subject(item, "CREATE" if missing else "UPDATE")
+    try:
+        await request(client, subject, _body(item, missing))
+    except Refused as refused:
+        log.error("the broker refused a change", of=_title(item), error=str(refused))
+        return found
+    for difference in found:
+        log.info("topology", did="created" if missing else "updated", what=str(difference))
+    return []
+
+
+def _subject(item: Item, verb: str) -> str:
+    match item:
+        case Stream():
+            return f"STREAM.{verb}.{item.name}"
+        case Durable():
+            verb = "CREATE" if verb == "UPDATE" else verb
+            return f"CONSUMER.{verb}.{item.stream}.{item.name}"
+
+
+def _body(item: Item, missing: bool) -> dict[str, Any]:
+    match item:
+        case Stream():
+            return {**item.config, "first_seq": time.time_ns() // 1000} if missing else item.config
+        case Durable():
+            action = "create" if missing else "update"
+            return {"stream_name": item.stream, "config": item.config, "action": action}
+
+
+def _title(item: Item) -> str:
+    match item:
+        case Stream():
+            return f"stream {item.name}"
+        case Durable():
+            return f"durable {item.stream}/{item.name}"
