@@ -18,6 +18,7 @@ from tallystick import _metrics, _traceparent, _tracing
 from tallystick._errors import Conflict, DatabaseUnavailable, InDoubt
 
 MEDIA_TYPE = "application/problem+json"
+INVALID = "Request is not valid"
 MOST_ERRORS = 20
 LONGEST_FIELD = 200
 
@@ -123,7 +124,13 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
     members: dict[str, Any] = {"errors": [_field_error(error) for error in errors[:MOST_ERRORS]]}
     if len(errors) > MOST_ERRORS:
         members["more_errors"] = len(errors) - MOST_ERRORS
-    return Problem(422, "Request is not valid", **members)
+    return Problem(422, INVALID, **members)
+
+
+def field_problem(field: str, detail: str, place: str = "body") -> Problem:
+    """Return the problem of one field."""
+    errors = [{"field": field[:LONGEST_FIELD], "in": place, "detail": detail}]
+    return Problem(422, INVALID, errors=errors)
 
 
 def _field_error(error: Mapping[str, Any]) -> dict[str, str]:

@@ -70,19 +70,19 @@ def _root(links: Sequence[str] = ()) -> str:
     if _Recording.recorder is None:
         return _traceparent.new(sampled=False)
     linked = any(_traceparent.is_sampled(link) for link in links)
-    return _traceparent.new(sampled=linked or random.random() < _Recording.ratio)  # noqa: S311
+    return _traceparent.new(sampled=linked or random.random() < _Recording.ratio)
 
 
 class Span:
     """A piece of work in a trace; the current context inside its `with` block."""
 
     __slots__ = (
-        "_error",
         "_links",
         "_parent",
         "_start_ns",
         "_token",
         "attributes",
+        "error",
         "kind",
         "name",
         "traceparent",
@@ -105,7 +105,7 @@ class Span:
         self.traceparent = _traceparent.child_of(parent) if parent else _root(links)
         self._parent = parent
         self._links = links
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
         self._start_ns = start_ns or time.time_ns()
 
     @property
@@ -115,7 +115,7 @@ class Span:
 
     def fail(self, error: BaseException) -> None:
         """Say that the work ended in `error`; one that leaves the `with` block needs no saying."""
-        self._error = error
+        self.error = error
 
     def set(self, name: str, value: str | float) -> None:
         """Set an attribute that is known only now."""
@@ -132,7 +132,7 @@ class Span:
         trace: TracebackType | None,
     ) -> None:
         _current.reset(self._token)
-        self._error = self._error or error
+        self.error = self.error or error
         if _Recording.recorder is not None:
             end_ns = time.time_ns()
             if self.sampled or self._is_remarkable(end_ns):
@@ -140,8 +140,8 @@ class Span:
 
     def _is_remarkable(self, end_ns: int) -> bool:
         if self.kind is CONSUMER:
-            return self._error is not None or end_ns - self._start_ns > SLOW_NS
-        return self.kind is SERVER and self._error is not None
+            return self.error is not None or end_ns - self._start_ns > SLOW_NS
+        return self.kind is SERVER and self.error is not None
 
     def record(self, recorder: _spans.Recorder, end_ns: int) -> None:
         """Hand it to the recorder as ended."""
@@ -154,7 +154,7 @@ class Span:
             attributes=self.attributes,
             start_ns=self._start_ns,
             end_ns=end_ns,
-            error=self._error,
+            error=self.error,
         )
 
 
