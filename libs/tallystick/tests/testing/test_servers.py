@@ -3,8 +3,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
@@ -18,21 +16,13 @@ from tallystick.testing import (
     PostgresServer,
     clean,
     free_port,
+    holds,
     is_free,
     nats_server,
     postgres_server,
 )
 from tallystick.testing import nats as nats_module
 from tallystick.testing import postgres as postgres_module
-
-
-def eventually(claim: Callable[[], bool], within: float = 10) -> bool:
-    deadline = time.monotonic() + within
-    while not claim():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def test_a_free_port_can_be_listened_on_and_is_then_not_free() -> None:
@@ -162,7 +152,7 @@ with nats_server() as nats, postgres_server() as postgres:
     assert len(children) == 2
     session.kill()
     session.communicate()
-    assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+    assert holds(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
 
 
 def test_postgres_is_never_root(postgres: PostgresServer) -> None:

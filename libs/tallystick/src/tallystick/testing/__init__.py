@@ -3,6 +3,7 @@
 from .child import Child, NotReadyError, die_with_parent
 from .databases import clean
 from .nats import NatsServer, nats_server
+from .polling import eventually, holds
 from .ports import free_port, is_free
 from .postgres import PostgresServer, postgres_server
 
@@ -13,7 +14,9 @@ __all__ = [
     "PostgresServer",
     "clean",
     "die_with_parent",
+    "eventually",
     "free_port",
+    "holds",
     "is_free",
     "nats_server",
     "postgres_server",

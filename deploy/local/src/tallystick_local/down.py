@@ -1,0 +1,37 @@
+"""`down`, `status`, `stop` and `start`: a platform that runs in another terminal."""
+
+import signal
+from pathlib import Path
+
+from tallystick_local import stale, state, table
+from tallystick_local.keeper import Report
+
+PATIENCE = 30.0  # seconds for an orderly end
+
+
+def down(folder: Path, report: Report) -> bool:
+    """End the platform of this folder and whatever is left of one; False if there was none."""
+    record = state.read(folder)
+    if record is None:
+        return False
+    supervisor = record.supervisor
+    state.send(supervisor, signal.SIGTERM)
+    if not stale.gone([supervisor], PATIENCE):
+        report("platform", f"does not stop: killing {supervisor.pid}")
+        state.send(supervisor, signal.SIGKILL)
+    with state.locked(folder, within=PATIENCE):
+        stale.clear(folder, report)
+    return True
+
+
+def status(folder: Path) -> str | None:
+    """Return addresses and processes of the running platform, None if none runs."""
+    record = state.read(folder)
+    if record is None or not state.is_locked(folder):
+        return None
+    pids = {name: str(who.pid) for name, who in record.processes.items()}
+    rows = [
+        f"  {name:12} pid {pids.get(name, 'none'):8} restarts {restarts}"
+        for name, restarts in sorted(record.restarts.items())
+    ]
+    return "\n".join([table.addresses(record.addresses, folder), "", *rows])

@@ -1,0 +1,32 @@
+"""Ctrl-C, SIGTERM and a closed terminal: asked once, then harder."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def interruptible(harder: Callable[[], None], say: Callable[[str], None]) -> Iterator[None]:
+    """Cancel the current task at the first signal; call `harder` at each later one."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    count = 0
+
+    def interrupt() -> None:
+        nonlocal count
+        count += 1
+        if count == 1 and task is not None:
+            say("stopping; once more to kill")
+            task.cancel()
+        elif count > 1:
+            harder()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,122 @@
+"""From settings to processes: data in, data out."""
+
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tallystick.testing import nats, postgres
+from tallystick.testing.ports import HOST
+from tallystick_local.settings import SERVICES, Settings
+from tallystick_local.spec import (
+    HttpOk,
+    NatsGreets,
+    PostgresAnswers,
+    PostgresTakesConnections,
+    ProcessSpec,
+    Stage,
+)
+
+TALLY = str(Path(sys.executable).with_name("tally"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the machine gave: ports by name, passwords by name, PostgreSQL's account."""
+
+    ports: Mapping[str, int]
+    passwords: Mapping[str, str]
+    account: Mapping[str, Any]
+
+    def url(self, name: str, scheme: str = "http") -> str:
+        """Return the address of a process."""
+        return f"{scheme}://{HOST}:{self.ports[name]}"
+
+    def database(self, role: str, name: str | None = None) -> str:
+        """Return the URL of the database of a service, or of `name`, as this role."""
+        place = f"{HOST}:{self.ports['postgres']}"
+        return f"postgresql://{role}:{self.passwords[role]}@{place}/{name or role}"
+
+
+def names(service: str, count: int) -> list[str]:
+    """Return the names of a service's replicas: the first bears the service's own."""
+    return [service if number == 1 else f"{service}-{number}" for number in range(1, count + 1)]
+
+
+def plan(settings: Settings, facts: Facts) -> list[ProcessSpec]:
+    """Return every process of the platform."""
+    services = [
+        _service(settings, facts, service, name)
+        for service in SERVICES
+        for name in names(service, settings.count(service))
+    ]
+    return [_nats(settings, facts), _postgres(settings, facts), *services]
+
+
+def environment(settings: Settings, facts: Facts, service: str, name: str) -> dict[str, str]:
+    """Return what one replica reads at its start; without its ports it is what `migrate` reads."""
+    own = {
+        "DATABASE_URL": facts.database(service),
+        "PORT": str(facts.ports[name]),
+        "ADMIN_PORT": str(facts.ports[f"{name}-admin"]),
+        "ADMIN_TOKEN": facts.passwords["admin"],
+        "LOG_FORMAT": "json",
+        "LOG_LEVEL": settings.log_level,
+        **_neighbours(facts, service),
+    }
+    prefixed = {f"{service.upper()}_{key}": value for key, value in own.items()}
+    return {**prefixed, **settings.environment.get(service, {})}
+
+
+def _neighbours(facts: Facts, service: str) -> dict[str, str]:
+    broker = {} if service == "sandbox" else {"NATS_URL": facts.url("nats", "nats")}
+    outside = {
+        "payments": {"PROVIDER_URL": facts.url("sandbox")},
+        "shipping": {"CARRIER_URL": facts.url("sandbox")},
+    }
+    return {**broker, **outside.get(service, {})}
+
+
+def _service(settings: Settings, facts: Facts, service: str, name: str) -> ProcessSpec:
+    admin = facts.url(f"{name}-admin")
+    return ProcessSpec(
+        name=name,
+        stage=Stage.SERVICES,
+        command=(TALLY, "serve", service),
+        address=facts.url(name),
+        log=settings.state / "logs" / f"{name}.log",
+        ready=HttpOk(f"{admin}/readyz"),
+        alive=HttpOk(f"{admin}/livez"),
+        environment=environment(settings, facts, service, name),
+    )
+
+
+def _nats(settings: Settings, facts: Facts) -> ProcessSpec:
+    port = facts.ports["nats"]
+    return ProcessSpec(
+        name="nats",
+        stage=Stage.SERVERS,
+        command=tuple(nats.command(settings.state / "nats")),
+        address=facts.url("nats", "nats"),
+        log=settings.state / "logs" / "nats.log",
+        ready=NatsGreets(port),
+        alive=NatsGreets(port),
+    )
+
+
+def _postgres(settings: Settings, facts: Facts) -> ProcessSpec:
+    data, port = settings.state / "postgres", facts.ports["postgres"]
+    return ProcessSpec(
+        name="postgres",
+        stage=Stage.SERVERS,
+        command=tuple(postgres.command(data, port)),
+        address=facts.database("postgres"),
+        log=settings.state / "logs" / "postgres.log",
+        ready=PostgresTakesConnections(data),
+        alive=PostgresAnswers(port),
+        account={**facts.account, "cwd": "/"},
+        stop_signal=signal.SIGINT,  # break off connections, write everything, end
+        death_signal=signal.SIGQUIT,
+    )

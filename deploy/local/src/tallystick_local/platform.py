@@ -1,0 +1,106 @@
+"""The whole platform on this machine: servers, databases, topology, services."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cached_property
+
+from tallystick.testing import nats, postgres
+from tallystick.testing.ports import free_port, is_free
+from tallystick_local import ports, provision, stale, state
+from tallystick_local.identity import identify
+from tallystick_local.keeper import Report
+from tallystick_local.migrate import migrate
+from tallystick_local.plan import Facts, names, plan
+from tallystick_local.secret import passwords
+from tallystick_local.settings import SERVICES, Settings
+from tallystick_local.spec import Stage
+from tallystick_local.supervisor import Supervisor
+from tallystick_local.topology import reconciled
+
+
+class Platform:
+    """One platform on one state folder; it runs inside `async with platform.running():`."""
+
+    def __init__(self, settings: Settings, report: Report) -> None:
+        self.settings = settings
+        self._report = report
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Return ports, passwords and account, chosen when first asked for."""
+        return gather(self.settings)
+
+    @cached_property
+    def supervisor(self) -> Supervisor:
+        """Return the supervisor of all processes."""
+        specs = plan(self.settings, self.facts)
+        return Supervisor(specs, self.settings.policy, self._report, self._record)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start everything; end everything when left, however it is left.
+
+        Raises AlreadyRunningError, BusyPortError, StartError.
+        """
+        folder = self.settings.state
+        with state.locked(folder):
+            stale.clear(folder, self._report)
+            prepare(self.settings, self.facts)
+            try:
+                async with self._started():
+                    yield
+            finally:
+                await self.supervisor.stop()
+                state.forget(folder)
+
+    @asynccontextmanager
+    async def _started(self) -> AsyncIterator[None]:
+        await self.supervisor.start(Stage.SERVERS)
+        await provision.databases(self.facts)
+        await migrate(self.settings, self.facts)
+        broker = self.facts.url("nats", "nats")
+        async with reconciled(broker, self.settings, self._report):
+            await self.supervisor.start(Stage.SERVICES)
+            yield
+
+    def addresses(self) -> dict[str, str]:
+        """Return the address of every process by name."""
+        return {name: keeper.spec.address for name, keeper in self.supervisor.keepers.items()}
+
+    def kill(self) -> None:
+        """Send SIGKILL to everything, for those who cannot wait for `running` to end."""
+        self.supervisor.kill()
+
+    def _record(self) -> None:
+        keepers = self.supervisor.keepers
+        found = {name: identify(pid) for name, pid in self.supervisor.pids().items()}
+        record = state.Record(
+            supervisor=state.ourselves(),
+            processes={name: who for name, who in found.items() if who},
+            addresses=self.addresses(),
+            restarts={name: keeper.restarts for name, keeper in keepers.items()},
+        )
+        state.write(self.settings.state, record)
+
+
+def gather(settings: Settings) -> Facts:
+    """Choose ports and read passwords; raises BusyPortError."""
+    replicas = [name for service in SERVICES for name in names(service, settings.count(service))]
+    wanted = dict.fromkeys([name + kind for name in replicas for kind in ("", "-admin")], 0)
+    known = {} if settings.free_ports else ports.DEFAULTS
+    defaults = {**dict.fromkeys(ports.DEFAULTS, 0), **wanted, **known}
+    return Facts(
+        ports=ports.choose(defaults, settings.ports, is_free, free_port),
+        passwords=passwords(settings.state / "passwords.json"),
+        account=postgres.account(),
+    )
+
+
+def prepare(settings: Settings, facts: Facts) -> None:
+    """Make the folders and files that the processes start from; logs begin anew."""
+    logs = settings.state / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    for log in logs.iterdir():
+        log.unlink()
+    nats.prepare(settings.state / "nats", facts.ports["nats"])
+    postgres.prepare(settings.state / "postgres", facts.passwords["postgres"])

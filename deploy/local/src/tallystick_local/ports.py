@@ -1,0 +1,62 @@
+"""Which port each address of the platform gets."""
+
+from collections.abc import Callable, Mapping
+
+DEFAULTS = {
+    "orders": 8001,
+    "payments": 8002,
+    "shipping": 8003,
+    "sandbox": 8004,
+    "orders-admin": 9001,
+    "payments-admin": 9002,
+    "shipping-admin": 9003,
+    "sandbox-admin": 9004,
+    "nats": 4222,
+    "postgres": 5433,
+}
+
+
+class BusyPortError(Exception):
+    """A port that was asked for is in use."""
+
+
+def variable(name: str) -> str:
+    """Return the environment variable that asks for a port: `ORDERS_ADMIN_PORT`."""
+    return f"{name.replace('-', '_').upper()}_PORT"
+
+
+def asked(environment: Mapping[str, str]) -> dict[str, int]:
+    """Return the ports that the environment asks for, by name; raises ValueError."""
+    found = {
+        name: environment[variable(name)] for name in DEFAULTS if variable(name) in environment
+    }
+    wrong = [f"{variable(name)}={text}" for name, text in found.items() if not _is_port(text)]
+    if wrong:
+        raise ValueError(f"not a port: {', '.join(wrong)}")
+    return {name: int(text) for name, text in found.items()}
+
+
+def choose(
+    defaults: Mapping[str, int],
+    wanted: Mapping[str, int],
+    is_free: Callable[[int], bool],
+    free_port: Callable[[], int],
+) -> dict[str, int]:
+    """Return a port of its own, free now, for every name in `defaults` (0: any).
+
+    A port that was asked for must be free, else BusyPortError; a default that is busy gives way.
+    """
+    busy = [f"{port} ({variable(name)})" for name, port in wanted.items() if not is_free(port)]
+    if busy:
+        raise BusyPortError(f"in use by another program: port {', '.join(busy)}")
+    chosen = dict(wanted)
+    for name in defaults.keys() - wanted.keys():
+        port = defaults[name]
+        while not port or port in chosen.values() or not is_free(port):
+            port = free_port()
+        chosen[name] = port
+    return chosen
+
+
+def _is_port(text: str) -> bool:
+    return text.isdecimal() and 0 < int(text) < 65_536

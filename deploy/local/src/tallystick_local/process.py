@@ -1,0 +1,69 @@
+"""One life of one process: launched, signalled, ended."""
+
+import asyncio
+import os
+import signal
+from asyncio.subprocess import DEVNULL, STDOUT, Process
+from contextlib import suppress
+
+from tallystick.testing import die_with_parent
+from tallystick_local.spec import ProcessSpec
+
+
+class Life:
+    """A process that was launched; `pid` stays its own until `ended`."""
+
+    def __init__(self, spec: ProcessSpec, process: Process) -> None:
+        self.spec = spec
+        self.pid = process.pid
+        self._process = process
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.returncode is not None
+
+    async def exit(self) -> str:
+        """Wait for the end and say how it came."""
+        code = await self._process.wait()
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal; nothing happens once the process is gone."""
+        if not self.ended:
+            # Not Popen.send_signal: that reaps the process before asyncio can.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    async def stop(self, within: float) -> bool:
+        """Ask the process to end; False: it had to be killed after `within` seconds."""
+        self.send(signal.SIGCONT)  # a paused one could not hear the other
+        self.send(self.spec.stop_signal)
+        try:
+            async with asyncio.timeout(within):
+                await self.exit()
+        except TimeoutError:
+            await self.kill()
+            return False
+        return True
+
+    async def kill(self) -> None:
+        """End the process with SIGKILL and wait until it is gone."""
+        self.send(signal.SIGKILL)
+        await self.exit()
+
+
+async def launch(spec: ProcessSpec) -> Life:
+    """Start the process as our child; its output is appended to its log."""
+    with spec.log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *spec.command,
+            stdin=DEVNULL,
+            stdout=output,
+            stderr=STDOUT,
+            env={**os.environ, **spec.environment},
+            start_new_session=True,  # Ctrl-C at the terminal reaches the supervisor alone
+            preexec_fn=die_with_parent(spec.death_signal),
+            **spec.account,
+        )
+    return Life(spec, process)

@@ -1,0 +1,30 @@
+"""A database and a role of its own for every service."""
+
+import asyncpg
+
+from tallystick_local.plan import Facts
+from tallystick_local.settings import SERVICES
+
+
+async def databases(facts: Facts) -> None:
+    """Make what is missing: a role that may log in, and its database, closed to the others."""
+    connection: asyncpg.Connection = await asyncpg.connect(facts.database("postgres"))
+    try:
+        for service in SERVICES:
+            await _role(connection, service, facts.passwords[service])
+            await _database(connection, service)
+    finally:
+        await connection.close()
+
+
+async def _role(connection: asyncpg.Connection, name: str, password: str) -> None:
+    known = await connection.fetchval("select true from pg_roles where rolname = $1", name)
+    verb = "alter" if known else "create"
+    await connection.execute(f"{verb} role {name} login password '{password}'")
+
+
+async def _database(connection: asyncpg.Connection, name: str) -> None:
+    if await connection.fetchval("select true from pg_database where datname = $1", name):
+        return
+    await connection.execute(f"create database {name} owner {name}")
+    await connection.execute(f"revoke connect on database {name} from public")

@@ -1,0 +1,48 @@
+"""Keeps all processes of a platform, stage by stage."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from tallystick_local.keeper import Keeper, Report
+from tallystick_local.policy import Policy
+from tallystick_local.spec import ProcessSpec, Stage
+
+
+class Supervisor:
+    """The keepers by name; `changed` is called whenever a process began or has ended."""
+
+    def __init__(
+        self,
+        specs: Iterable[ProcessSpec],
+        policy: Policy,
+        report: Report,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.keepers = {spec.name: Keeper(spec, policy, report, changed) for spec in specs}
+
+    def __getitem__(self, name: str) -> Keeper:
+        return self.keepers[name]
+
+    def pids(self) -> dict[str, int]:
+        """Return the processes that run now."""
+        return {name: keeper.pid for name, keeper in self.keepers.items() if keeper.pid}
+
+    async def start(self, stage: Stage) -> None:
+        """Start the processes of a stage together; return when all are ready; raises StartError."""
+        keepers = self._of(stage)
+        for keeper in keepers:
+            keeper.start()
+        await asyncio.gather(*(keeper.ready() for keeper in keepers))
+
+    async def stop(self) -> None:
+        """End all, the last stage first."""
+        for stage in sorted(Stage, reverse=True):
+            await asyncio.gather(*(keeper.stop() for keeper in self._of(stage)))
+
+    def kill(self) -> None:
+        """Send SIGKILL to all. `stop` still has to be awaited."""
+        for keeper in self.keepers.values():
+            keeper.kill()
+
+    def _of(self, stage: Stage) -> list[Keeper]:
+        return [keeper for keeper in self.keepers.values() if keeper.spec.stage == stage]

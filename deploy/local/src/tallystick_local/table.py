@@ -1,0 +1,26 @@
+"""What a person reads first: where everything is."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+NOTES = {
+    "orders": "POST /orders; /docs",
+    "sandbox": "a simulated payment provider and carrier",
+}
+
+
+def addresses(found: Mapping[str, str], state: Path) -> str:
+    """Return the addresses of a platform as a table."""
+    first = ("orders", "payments", "shipping", "sandbox")
+    names = sorted(found, key=lambda name: (name not in first, name))
+    rows = [(name, found[name], NOTES.get(name, "")) for name in names]
+    rows.append(("logs", f"{state / 'logs'}/", ""))
+    wide = max(len(name) for name, _, _ in rows)
+    broad = max(len(url) for _, url, _ in rows if len(url) < 40)
+    return "\n".join(f"  {name:{wide}}  {url:{broad}}  {note}".rstrip() for name, url, note in rows)
+
+
+def moved(taken: Mapping[str, int], defaults: Mapping[str, int]) -> str:
+    """Return a line about the usual ports that were busy, or nothing."""
+    names = [f"{name} {defaults[name]}" for name in defaults if taken[name] != defaults[name]]
+    return f"busy, so others were taken: {', '.join(names)}" if names else ""

@@ -1,0 +1,59 @@
+"""Holds the broker to what the services declare: streams and durables, every few seconds."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib import import_module
+
+import nats
+from nats.aio.client import Client
+
+from tallystick.topology import Topology, declared, reconcile
+from tallystick_local.keeper import Report
+from tallystick_local.settings import SERVICES, Settings
+
+EVERY = 3.0  # seconds
+
+
+def topologies(settings: Settings) -> list[Topology]:
+    """Return what the services declare, with their own AckWait."""
+    return [_topology(settings, service) for service in SERVICES if service != "sandbox"]
+
+
+def _topology(settings: Settings, service: str) -> Topology:
+    router = import_module(f"{service}.handlers").router
+    ours = settings.environment.get(service, {})
+    return declared(router, ack_wait_s=float(ours.get(f"{service.upper()}_ACK_WAIT_S", 5)))
+
+
+@asynccontextmanager
+async def reconciled(url: str, settings: Settings, report: Report) -> AsyncIterator[None]:
+    """Mend the broker now and then again and again, whatever happens to it."""
+    wanted = await asyncio.to_thread(topologies, settings)
+    client = Client()
+    await client.connect(
+        url, max_reconnect_attempts=-1, ping_interval=2, max_outstanding_pings=2, error_cb=_ignore
+    )
+    try:
+        await reconcile(client, wanted)
+        task = asyncio.create_task(_again(client, wanted, report))
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    finally:
+        await client.close()
+
+
+async def _again(client: Client, wanted: list[Topology], report: Report) -> None:
+    while True:
+        await asyncio.sleep(EVERY)
+        try:
+            for difference in await reconcile(client, wanted):
+                report("topology", f"differs and is not mended: {difference}")
+        except (nats.errors.Error, OSError, TimeoutError) as error:
+            report("topology", f"cannot ask the broker: {str(error) or type(error).__name__}")
+
+
+async def _ignore(_: Exception) -> None:
+    """The reconnecting client says the same again in every round; `_again` reports it."""
