@@ -76,7 +76,7 @@ async def track(reference: Token, caller: Annotated[Caller, Depends()], db: Db) 
     async def look_up() -> Response:
         entry = domain.found(await LEDGER.of(db, reference))
         if entry is None:
-            raise Problem(404, "No booking of this reference")
+            raise Problem(404, "No booking of this reference", reference=reference)
         return _answer(entry)
 
     return await caller.answer(Call.TRACK, reference, reference, look_up)

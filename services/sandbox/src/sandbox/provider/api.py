@@ -66,7 +66,7 @@ async def find(reference: Token, caller: Annotated[Caller, Depends()], db: Db) -
     async def look_up() -> Response:
         entry = domain.found(await LEDGER.of(db, reference))
         if entry is None:
-            raise Problem(404, "No capture of this reference")
+            raise Problem(404, "No capture of this reference", reference=reference)
         return _answer(entry)
 
     return await caller.answer(Call.FIND, reference, reference, look_up)
