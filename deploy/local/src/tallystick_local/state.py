@@ -67,8 +67,9 @@ def is_locked(state: Path) -> bool:
 
 
 def write(state: Path, record: Record) -> None:
-    """Replace the record, all or nothing."""
+    """Replace the record, all or nothing; nobody else may read it: it holds a password."""
     draft = state / "platform.json.new"
+    draft.touch(mode=0o600)
     draft.write_bytes(msgspec.json.encode(record))
     draft.replace(state / "platform.json")
 
