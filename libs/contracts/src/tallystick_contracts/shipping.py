@@ -1,0 +1,41 @@
+"""What the shipping service publishes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from tallystick import Event
+from tallystick_contracts.orders import OrderId, Sequence
+
+Tracking = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+FailureReason = Annotated[str, msgspec.Meta(max_length=500)]
+"""In the carrier's words, for people."""
+
+
+class ShipmentDispatched(
+    Event, name="shipping.dispatched", version=1, key="order_id", sequence="sequence"
+):
+    """The parcel is on its way; `tracking` is the carrier's number."""
+
+    order_id: OrderId
+    sequence: Sequence
+    tracking: Tracking
+
+
+class ShipmentFailed(Event, name="shipping.failed", version=1, key="order_id", sequence="sequence"):
+    """The carrier refused the booking for good."""
+
+    order_id: OrderId
+    sequence: Sequence
+    reason: FailureReason
+
+
+class ShipmentCancelled(
+    Event, name="shipping.cancelled", version=1, key="order_id", sequence="sequence"
+):
+    """No parcel will leave: nothing was booked, or the carrier has confirmed its cancellation."""
+
+    order_id: OrderId
+    sequence: Sequence
