@@ -1,0 +1,74 @@
+"""What an order is and what it can be told: the words of the table in domain.py."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from tallystick_contracts.orders import OrderId
+from tallystick_contracts.payments import (
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentRefunded,
+    PaymentVoided,
+)
+from tallystick_contracts.shipping import ShipmentCancelled, ShipmentDispatched, ShipmentFailed
+
+
+class State(StrEnum):
+    """Where an order is."""
+
+    PLACED = "placed"
+    PAID = "paid"
+    CANCELLING = "cancelling"
+    SHIPPED = "shipped"
+    DECLINED = "declined"
+    CANCELLED = "cancelled"
+
+
+ENDED: Final = frozenset({State.SHIPPED, State.DECLINED, State.CANCELLED})
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of an order that facts change.
+
+    `reason` says why it is cancelling or has ended; `parked`, why a person should look at it. `age`
+    is in seconds, by the database's clock when it was read.
+    """
+
+    order_id: OrderId
+    state: State = State.PLACED
+    version: int = 1
+    reason: str | None = None
+    parked: str | None = None
+    age: float = 0.0
+
+
+class CancelAsked(msgspec.Struct, frozen=True):
+    """The customer, or a person in their place, wants the order cancelled."""
+
+
+Event = (
+    PaymentCaptured
+    | PaymentDeclined
+    | PaymentVoided
+    | PaymentRefunded
+    | ShipmentDispatched
+    | ShipmentFailed
+    | ShipmentCancelled
+)
+Fact = CancelAsked | Event
+
+NAMES: Final[dict[type[Fact], str]] = {
+    CancelAsked: "POST cancel",
+    PaymentCaptured: "PaymentCaptured",
+    PaymentDeclined: "PaymentDeclined",
+    PaymentVoided: "PaymentVoided",
+    PaymentRefunded: "PaymentRefunded",
+    ShipmentDispatched: "ShipmentDispatched",
+    ShipmentFailed: "ShipmentFailed",
+    ShipmentCancelled: "ShipmentCancelled",
+}
+"""The facts as docs/saga.md calls them."""

@@ -1,0 +1,235 @@
+"""What becomes of a payment: one table decides, and what is not in it cannot happen.
+
+It is the table of docs/saga.md, which a test holds against every cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from payments.facts import (
+    NAMES,
+    Capture,
+    Captured,
+    CaptureStarts,
+    Declined,
+    Fact,
+    NoAnswer,
+    Operation,
+    Payment,
+    Purpose,
+    Refund,
+    Refunded,
+    RefundRefused,
+    State,
+    Stop,
+)
+from tallystick import Effect, Event
+from tallystick_contracts.orders import OrderPlaced
+from tallystick_contracts.payments import (
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentRefunded,
+    PaymentVoided,
+)
+
+Output = Event | Effect | Operation
+T = TypeVar("T")
+IMPOSSIBLE: Final = "impossible: "
+
+
+def known(value: T | None) -> T:
+    """What a payment in its state must have; raises ValueError if it has not."""
+    if value is None:
+        raise ValueError("the payment's record lacks what its state needs")
+    return value
+
+
+def capture(payment: Payment) -> Output:
+    """Asks the provider for the money."""
+    return Capture(order_id=payment.order_id)
+
+
+def refund(payment: Payment) -> Output:
+    """Asks the provider to give it back."""
+    return Refund(order_id=payment.order_id)
+
+
+def money(purpose: Purpose) -> Callable[[Payment], Output]:
+    """Records what the provider has confirmed."""
+
+    def operation(payment: Payment) -> Output:
+        return Operation(
+            order_id=payment.order_id,
+            purpose=purpose,
+            amount=known(payment.amount),
+            announced=purpose is Purpose.REFUND or payment.stop is None,
+        )
+
+    return operation
+
+
+def captured(payment: Payment) -> Output:
+    """Shipping's go-ahead, hence never said under a stop."""
+    amount = known(payment.amount)
+    return PaymentCaptured(order_id=payment.order_id, sequence=payment.version, amount=amount)
+
+
+def declined(payment: Payment) -> Output:
+    """Says that the provider has refused."""
+    reason = payment.reason or ""
+    return PaymentDeclined(order_id=payment.order_id, sequence=payment.version, reason=reason)
+
+
+def voided(payment: Payment) -> Output:
+    """Says that the provider was never asked and never will be."""
+    return PaymentVoided(order_id=payment.order_id, sequence=payment.version)
+
+
+def refunded(payment: Payment) -> Output:
+    """Says that the provider has confirmed the refund."""
+    return PaymentRefunded(
+        order_id=payment.order_id,
+        sequence=payment.version,
+        amount=known(payment.amount),
+        reason=known(payment.stop),
+    )
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """The next state and what the same commit stores; without a state nothing changes.
+
+    `fills`: the one that changes no state and still learns what the fact tells.
+    """
+
+    state: State | None = None
+    stores: tuple[Callable[[Payment], Output], ...] = ()
+    fills: bool = False
+
+
+def to(state: State, *stores: Callable[[Payment], Output]) -> Cell:
+    """A cell that changes the state."""
+    return Cell(state, stores)
+
+
+def ignored(*facts: type[Fact]) -> dict[type[Fact], Cell]:
+    """The cells of late, repeated and overtaken facts."""
+    return dict.fromkeys(facts, Cell())
+
+
+CAPTURE, REFUND = money(Purpose.CAPTURE), money(Purpose.REFUND)
+
+TABLE: Final[Mapping[State, Mapping[type[Fact], Cell]]] = {
+    State.NONE: {
+        OrderPlaced: to(State.INTENT, capture),
+        Stop: to(State.VOIDED, voided),
+    },
+    State.INTENT: {
+        Stop: to(State.VOIDED, voided),
+        CaptureStarts: to(State.CAPTURING),
+        **ignored(OrderPlaced),
+    },
+    State.CAPTURING: {
+        Stop: to(State.CAPTURING_STOP),
+        NoAnswer: to(State.UNKNOWN),
+        Captured: to(State.CAPTURED, CAPTURE, captured),
+        Declined: to(State.DECLINED, declined),
+        **ignored(OrderPlaced, CaptureStarts),
+    },
+    State.CAPTURING_STOP: {
+        NoAnswer: to(State.UNKNOWN_STOP),
+        Captured: to(State.REFUNDING, CAPTURE, refund),
+        Declined: to(State.DECLINED, declined),
+        **ignored(OrderPlaced, Stop, CaptureStarts),
+    },
+    State.UNKNOWN: {
+        Stop: to(State.UNKNOWN_STOP),
+        Captured: to(State.CAPTURED, CAPTURE, captured),
+        Declined: to(State.DECLINED, declined),
+        **ignored(OrderPlaced, CaptureStarts, NoAnswer),
+    },
+    State.UNKNOWN_STOP: {
+        Captured: to(State.REFUNDING, CAPTURE, refund),
+        Declined: to(State.DECLINED, declined),
+        **ignored(OrderPlaced, Stop, CaptureStarts, NoAnswer),
+    },
+    State.CAPTURED: {
+        Stop: to(State.REFUNDING, refund),
+        **ignored(OrderPlaced, CaptureStarts, NoAnswer, Captured),
+    },
+    State.REFUNDING: {
+        Refunded: to(State.REFUNDED, REFUND, refunded),
+        RefundRefused: to(State.REFUNDING),
+        **ignored(OrderPlaced, Stop, CaptureStarts, NoAnswer, Captured),
+    },
+    State.DECLINED: ignored(OrderPlaced, Stop, CaptureStarts, NoAnswer, Declined),
+    State.VOIDED: {OrderPlaced: Cell(fills=True), **ignored(Stop, CaptureStarts)},
+    State.REFUNDED: ignored(OrderPlaced, Stop, CaptureStarts, NoAnswer, Captured, Refunded),
+}
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What one commit changes and stores; `impossible` names a fact that cannot be."""
+
+    before: Payment
+    after: Payment
+    outputs: tuple[Output, ...] = ()
+    impossible: str | None = None
+
+
+def decide(payment: Payment, fact: Fact) -> Decision:
+    """The cell of the payment's state and the fact, carried out on the payment."""
+    cell = TABLE[payment.state].get(type(fact))
+    if cell is None:
+        return _park(payment, fact)
+    if cell.state is None:
+        return Decision(payment, _learn(payment, fact) if cell.fills else payment)
+    told = _learn(payment, fact)
+    if (cell.state, told) == (payment.state, payment):  # refused again, in the same words
+        return Decision(payment, payment)
+    after = replace(told, state=cell.state, version=payment.version + 1)
+    return Decision(payment, after, tuple(output(after) for output in cell.stores))
+
+
+def started(payment: Payment) -> Payment:
+    """The payment whose capture has started, as the very commit that concerns it finds out."""
+    return replace(payment, state=State.CAPTURING)
+
+
+def starting(decision: Decision) -> Decision:
+    """Intent and `capture starts` in one: the capture starts with the commit that stores it."""
+    return replace(decision, after=started(decision.after))
+
+
+def _learn(payment: Payment, fact: Fact) -> Payment:
+    payment = payment if _for_a_person(payment) else replace(payment, parked=None)
+    match fact:
+        case OrderPlaced(total=amount, payment_token=token):
+            return replace(payment, amount=amount, token=token)
+        case Stop(reason=stop):
+            return replace(payment, stop=stop)
+        case Captured(reference=reference):
+            return replace(payment, reference=reference)
+        case Declined(reason=reason):
+            return replace(payment, reason=reason)
+        case RefundRefused(reason=reason) if not _for_a_person(payment):
+            return replace(payment, parked=f"refund refused: {reason}")
+        case _:
+            return payment
+
+
+def _park(payment: Payment, fact: Fact) -> Decision:
+    impossible = f"{IMPOSSIBLE}{NAMES[type(fact)]} in {payment.state}"
+    if payment.state is State.NONE or _for_a_person(payment):
+        return Decision(payment, payment, impossible=impossible)
+    after = replace(payment, version=payment.version + 1, parked=impossible)
+    return Decision(payment, after, impossible=impossible)
+
+
+def _for_a_person(payment: Payment) -> bool:
+    """Whether only a person may take the flag down; another goes with the next change."""
+    return payment.parked is not None and payment.parked.startswith(IMPOSSIBLE)
