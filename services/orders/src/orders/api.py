@@ -1,0 +1,134 @@
+"""The orders service over HTTP: placing, reading, listing and cancelling."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from orders import domain, store
+from orders.bodies import (
+    Accepted,
+    Cursor,
+    Customer,
+    NewOrder,
+    OrderBody,
+    OrderPage,
+    cursor_after,
+    total,
+)
+from orders.ends import Ends
+from orders.facts import CancelAsked, Order, State
+from tallystick import Answer, Conflict, Database, Idempotency, Problem, new_id, resource
+from tallystick_contracts.money import Money
+from tallystick_contracts.orders import Address, CustomerId, OrderId, OrderLine, OrderPlaced
+
+api = APIRouter(tags=["orders"])
+Db = Annotated[Database, resource(Database)]
+NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "No such order"}}
+TOO_LATE: dict[int | str, dict[str, Any]] = {
+    409: {"description": "The order has been shipped or declined"}
+}
+
+
+@api.post("/orders", status_code=202, response_model=Accepted)
+async def place_order(body: NewOrder, idempotency: Annotated[Idempotency, Depends()]) -> Response:
+    """Takes an order; `GET` its Location to see what becomes of it."""
+    placed = _placed(body)
+    answer = Answer(
+        202,
+        {"id": str(placed.order_id), "state": State.PLACED},
+        headers={"Location": f"/orders/{placed.order_id}"},
+    )
+    return await idempotency.commit(body.customer_id, answer, store.insert(placed), placed)
+
+
+@api.get("/orders/{order_id}", responses=NOT_FOUND)
+async def read_order(
+    order_id: UUID,
+    db: Db,
+    ends: Annotated[Ends, resource(Ends)],
+    wait: Annotated[float, Query(ge=0, le=30, allow_inf_nan=False)] = 0,
+) -> OrderBody:
+    """The order as it is now, or once it has ended, if that takes no longer than `wait` seconds."""
+    order = await _view(db, order_id)
+    if wait and order.ended_at is None:
+        await ends.wait(db, OrderId(order_id), wait)
+        order = await _view(db, order_id)
+    return order
+
+
+@api.get("/orders")
+async def list_orders(
+    db: Db,
+    customer_id: Customer | None = None,
+    state: State | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Cursor | None = None,
+) -> OrderPage:
+    """Orders, the newest first."""
+    views = await store.page(
+        db,
+        customer_id=CustomerId(customer_id) if customer_id else None,
+        state=state,
+        before=OrderId(cursor) if cursor else None,
+        limit=limit,
+    )
+    following = cursor_after(views[-1].id) if len(views) == limit else None
+    return OrderPage(orders=[_body(view) for view in views], next=following)
+
+
+@api.post(
+    "/orders/{order_id}/cancel",
+    status_code=202,
+    response_model=Accepted,
+    responses=NOT_FOUND | TOO_LATE,
+)
+async def cancel_order(order_id: UUID, db: Db, response: Response) -> Accepted:
+    """Asks to stop the order: no promise, it may prove to be too late."""
+    response.headers["Location"] = f"/orders/{order_id}"
+    while True:
+        order = await store.get(db, OrderId(order_id))
+        if order is None:
+            raise _missing(order_id)
+        try:
+            return Accepted(id=order_id, state=await _cancel(db, order))
+        except Conflict:  # a fact came in between: decide again
+            continue
+
+
+async def _cancel(db: Database, order: Order) -> State:
+    if order.state in (State.SHIPPED, State.DECLINED):
+        raise Problem(409, f"Order already {order.state}", state=order.state)
+    decision = domain.decide(order, CancelAsked())
+    if decision.after != order:
+        await db.commit(*store.update(order, decision.after), *decision.events)
+    return decision.after.state
+
+
+def _placed(body: NewOrder) -> OrderPlaced:
+    return OrderPlaced(
+        order_id=OrderId(new_id()),
+        sequence=1,
+        customer_id=CustomerId(body.customer_id),
+        lines=tuple(OrderLine(**line.model_dump()) for line in body.lines),
+        total=Money(amount=total(body.lines), currency=body.currency),
+        address=Address(**body.address.model_dump()),
+        payment_token=body.payment_token,
+    )
+
+
+async def _view(db: Database, order_id: UUID) -> OrderBody:
+    view = await store.view(db, OrderId(order_id))
+    if view is None:
+        raise _missing(order_id)
+    return _body(view)
+
+
+def _body(view: store.View) -> OrderBody:
+    return OrderBody.model_validate(view)
+
+
+def _missing(order_id: UUID) -> Problem:
+    return Problem(404, "No such order", detail=f"There is no order {order_id}.")

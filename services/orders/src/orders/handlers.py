@@ -1,0 +1,48 @@
+"""What payments and shipping tell about an order."""
+
+from __future__ import annotations
+
+from orders import domain, metrics, store
+from orders.ends import Ends
+from orders.facts import Event
+from tallystick import Delivery, PermanentError, Router
+from tallystick_contracts.payments import (
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentRefunded,
+    PaymentVoided,
+)
+from tallystick_contracts.shipping import ShipmentCancelled, ShipmentDispatched, ShipmentFailed
+
+router = Router("orders")
+
+
+@router.on(
+    PaymentCaptured, PaymentDeclined, PaymentVoided, PaymentRefunded, durable="orders-payments"
+)
+async def payment_told(
+    event: PaymentCaptured | PaymentDeclined | PaymentVoided | PaymentRefunded,
+    delivery: Delivery,
+    ends: Ends,
+) -> None:
+    """What became of the money."""
+    await _told(event, delivery, ends)
+
+
+@router.on(ShipmentDispatched, ShipmentFailed, ShipmentCancelled, durable="orders-shipping")
+async def shipment_told(
+    event: ShipmentDispatched | ShipmentFailed | ShipmentCancelled, delivery: Delivery, ends: Ends
+) -> None:
+    """What became of the parcel."""
+    await _told(event, delivery, ends)
+
+
+async def _told(event: Event, delivery: Delivery, ends: Ends) -> None:
+    order = await store.get(delivery.database, event.order_id)
+    if order is None:
+        raise PermanentError(f"there is no order {event.order_id}")
+    decision = domain.decide(order, event)
+    await delivery.commit(*store.update(order, decision.after), *decision.events)
+    metrics.observe(decision, event)
+    if decision.ends:
+        ends.tell(order.order_id)

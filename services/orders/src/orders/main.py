@@ -1,0 +1,16 @@
+"""The composition root of the orders service."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from orders.api import api
+from orders.ends import Ends
+from orders.handlers import router
+from orders.settings import Settings
+from tallystick import service
+
+
+def app(settings: Settings | None = None) -> FastAPI:
+    """The service as an application; settings come from the environment if none are given."""
+    return service(settings or Settings(), router, api, Ends())

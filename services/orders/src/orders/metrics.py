@@ -1,0 +1,33 @@
+"""What this service counts beside what the library counts for every service."""
+
+from __future__ import annotations
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from orders.domain import Decision
+from orders.facts import NAMES, Fact
+
+log = structlog.get_logger()
+
+END_SECONDS = Histogram(
+    "order_end_seconds",
+    "From the placing of an order to the state that it ends in",
+    ["outcome"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+)
+PARKED = Counter(
+    "orders_parked_facts_total",
+    "Facts that cannot be, and parked their order for a person",
+    ["fact", "state"],
+)
+
+
+def observe(decision: Decision, fact: Fact) -> None:
+    """Logs and counts what came of a decision that was committed."""
+    after = decision.after
+    if decision.ends:
+        END_SECONDS.labels(after.state).observe(after.age)
+    if decision.impossible is not None:
+        log.error("order parked", order_id=str(after.order_id), reason=decision.impossible)
+        PARKED.labels(NAMES[type(fact)], after.state).inc()

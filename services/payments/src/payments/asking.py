@@ -1,0 +1,39 @@
+"""What is asked of the provider: under our own keys, and its answers as facts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from payments import provider as outside
+from payments.domain import known
+from payments.facts import Captured, Declined, Payment, Refunded, RefundRefused
+from payments.provider import Provider
+
+KEY_WINDOW: Final = timedelta(hours=24)
+"""So long the provider promises to know a key."""
+
+
+async def capture(provider: Provider, payment: Payment) -> Captured | Declined:
+    """Takes the money; raises provider.NoAnswer.
+
+    Past the window the key alone would not do: what was captured is found by our reference, and
+    what is not found may be asked for again.
+    """
+    reference, amount = str(payment.order_id), known(payment.amount)
+    found = await provider.find(reference) if payment.asked_for > KEY_WINDOW else None
+    answer = found or await provider.capture(
+        f"{reference}:capture", reference, amount.amount, amount.currency, known(payment.token)
+    )
+    if isinstance(answer, outside.Captured):
+        return Captured(answer.reference)
+    return Declined(answer.reason)
+
+
+async def refund(provider: Provider, payment: Payment) -> Refunded | RefundRefused:
+    """Gives the money back; raises provider.NoAnswer."""
+    reference, amount = str(payment.order_id), known(payment.amount)
+    answer = await provider.refund(f"{reference}:refund", reference, amount.amount, amount.currency)
+    if isinstance(answer, outside.Refunded):
+        return Refunded()
+    return RefundRefused(answer.reason)

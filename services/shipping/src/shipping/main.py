@@ -1,0 +1,18 @@
+"""The composition root of the shipping service."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from shipping.api import api
+from shipping.carrier import Carrier
+from shipping.handlers import router
+from shipping.settings import Settings
+from tallystick import service
+
+
+def app(settings: Settings | None = None) -> FastAPI:
+    """The service as an application; settings come from the environment if none are given."""
+    settings = settings or Settings()
+    carrier = Carrier(settings.carrier_url, timeout_s=settings.call_timeout_s)
+    return service(settings, router, api, carrier)

@@ -1,0 +1,26 @@
+"""What this service counts beside what the library counts for every service."""
+
+from __future__ import annotations
+
+import structlog
+from prometheus_client import Counter
+
+from shipping.domain import Decision
+from shipping.facts import NAMES, Fact
+
+log = structlog.get_logger()
+
+PARKED = Counter(
+    "shipping_parked_facts_total",
+    "Facts that cannot be or may not be, and parked their shipment for a person",
+    ["fact", "state"],
+)
+
+
+def observe(decision: Decision, fact: Fact) -> None:
+    """Logs and counts what a person should know of a decision that was committed."""
+    before, after = decision.before, decision.after
+    reason = decision.impossible or (after.parked if after.parked != before.parked else None)
+    if reason is not None:
+        log.error("shipment parked", order_id=str(after.order_id), reason=reason)
+        PARKED.labels(NAMES[type(fact)], before.state).inc()
