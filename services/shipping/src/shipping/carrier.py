@@ -64,15 +64,15 @@ class Carrier:
     """The carrier at this URL, as an async context manager.
 
     A key stands for one call for ever: asking again under it is safe and gets the first
-    answer. Every call raises NoAnswer if nothing to be trusted came within `timeout` seconds,
+    answer. Every call raises NoAnswer if nothing to be trusted came within `timeout_s`,
     and PermanentError if the carrier says that the call itself is wrong.
     """
 
     _session: aiohttp.ClientSession
 
-    def __init__(self, url: AnyHttpUrl | str, timeout: float = 2.0) -> None:
+    def __init__(self, url: AnyHttpUrl | str, timeout_s: float = 2.0) -> None:
         self._url = f"{str(url).rstrip('/')}/carrier"
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
