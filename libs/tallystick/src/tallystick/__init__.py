@@ -10,9 +10,12 @@ from tallystick._errors import (
 )
 from tallystick._ids import new_id
 from tallystick._messages import Effect, Event, Job, Request
+from tallystick._problem import Problem
 from tallystick._retry import Retry
 from tallystick._router import Router
+from tallystick._service import resource, service
 from tallystick._settings import Settings
+from tallystick._tracing import trace_headers
 from tallystick._units import Write
 
 __all__ = [
@@ -23,6 +26,7 @@ __all__ = [
     "Event",
     "Job",
     "PermanentError",
+    "Problem",
     "Request",
     "Retry",
     "Router",
@@ -31,4 +35,7 @@ __all__ = [
     "TemporaryError",
     "Write",
     "new_id",
+    "resource",
+    "service",
+    "trace_headers",
 ]

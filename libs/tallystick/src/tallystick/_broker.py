@@ -27,6 +27,7 @@ class Broker:
         self.publisher = Publisher(self.wire, self.inbox_prefix)
         self.connected = asyncio.Event()
         self.since = 0.0  # loop time of the last (re)connection
+        self._closing = False
         self._reconnected: list[Callable[[], None]] = []
 
     def on_reconnect(self, act: Callable[[], None]) -> None:
@@ -54,6 +55,7 @@ class Broker:
         log.info("connected to the broker", url=self.url)
 
     async def close(self) -> None:
+        self._closing = True
         self.connected.clear()
         if self.client.is_connected:
             await self.client.flush(timeout=1)
@@ -71,7 +73,8 @@ class Broker:
 
     async def _lost(self) -> None:
         self.connected.clear()
-        log.warning("lost the broker, reconnecting until it is back", url=self.url)
+        if not self._closing:
+            log.warning("lost the broker, reconnecting until it is back", url=self.url)
 
     async def _found(self) -> None:
         self._up()

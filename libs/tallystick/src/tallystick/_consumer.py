@@ -75,7 +75,12 @@ class Consumer:
         self._in_hand: dict[asyncio.Task[None], tuple[Arrival, float]] = {}
         self._trusted_from = 0.0
         self.pull = Pull(
-            broker, binding.stream, binding.durable, binding.concurrency, self._received
+            broker,
+            binding.stream,
+            binding.durable,
+            binding.concurrency,
+            self._received,
+            self.distrust,
         )
         broker.on_reconnect(self.distrust)
 
@@ -83,15 +88,19 @@ class Consumer:
         """Begins to pull; the durable exists and is as it was declared."""
         self.distrust()
         await self.pull.start()
-        self.tick()
+        self._ask()
 
     def distrust(self) -> None:
         """The connection or the durable is new: for an AckWait, everything is looked up first."""
         self._trusted_from = asyncio.get_running_loop().time() + self._ack_wait_s
         self.pull.forget()
 
-    def tick(self) -> None:
-        """Asks for more, if the database can take it; called often."""
+    async def tick(self) -> None:
+        """Asks for more, called often: nothing asked before may come any more."""
+        self._ask()
+
+    def _ask(self) -> None:
+        """Asks for more, if the database can take it."""
         child(IN_HAND, self._binding.durable).set(len(self._in_hand))
         if self._database.available.is_set() and self._broker.connected.is_set():
             self.pull.ask(len(self._in_hand))
@@ -123,7 +132,7 @@ class Consumer:
         self._in_hand.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a delivery ended unsettled", durable=self._binding.durable, exc_info=error)
-        self.tick()
+        self._ask()
 
     async def _deliver(self, arrival: Arrival) -> None:
         fields = parse_headers(arrival.headers)

@@ -35,8 +35,8 @@ class Database:
         self._pool_size = pool_size
         self._reads: dict[str, BatchedReads[Any, Record]] = {}
         self._commit: CommitParts | None = None
-        self.requests = Group(self._connect)
-        self.deliveries = Group(self._connect)
+        self.requests = Group("requests", self._connect)
+        self.deliveries = Group("deliveries", self._connect)
         self.available = asyncio.Event()
 
     def commit_by(self, commit: CommitParts) -> None:

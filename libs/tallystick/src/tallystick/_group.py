@@ -7,6 +7,7 @@ One transaction a message costs 81 us of client CPU and an fsync; a hundred in o
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 import asyncpg
 
 from tallystick._errors import Conflict, DatabaseUnavailable, InDoubt, TallystickError
-from tallystick._units import Unit, batches
+from tallystick._metrics import COMMIT_SECONDS, COMMIT_UNITS, CONFLICTS, child
+from tallystick._units import Unit, Write, batches
 
 Connect = Callable[[], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
 Stored = frozenset[Hashable]
@@ -54,9 +56,9 @@ class _Waiting:
 class Group:
     """Commits units in groups over a few connections of its own."""
 
-    def __init__(self, connect: Connect, *, lanes: int = 2) -> None:
+    def __init__(self, name: str, connect: Connect, *, lanes: int = 2) -> None:
         self._connect = connect
-        self._idle: list[_Lane] = [_Lane(connect) for _ in range(lanes)]
+        self._idle: list[_Lane] = [_Lane(name, connect) for _ in range(lanes)]
         self._queue: list[_Waiting] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -117,7 +119,8 @@ def _choose(queue: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
 class _Lane:
     """One connection that commits one group at a time."""
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, name: str, connect: Connect) -> None:
+        self._name = name
         self._connect = connect
         self._connection: Any = None
 
@@ -140,12 +143,19 @@ class _Lane:
             except asyncpg.PostgresError as error:
                 await self._bisect(group, error)
                 return
-            for waiting in group:
-                if waiting.unit in missed:
-                    waiting.fail(missed[waiting.unit])
-                elif not missed:
-                    waiting.resolve(stored)
-            group = [waiting for waiting in group if missed and waiting.unit not in missed]
+            group = self._tell(group, missed, stored)
+
+    def _tell(
+        self, group: list[_Waiting], missed: dict[Unit, TallystickError], stored: Stored
+    ) -> list[_Waiting]:
+        """Tells the units that are settled; returns those that run again without the guilty."""
+        for waiting in group:
+            if waiting.unit in missed:
+                child(CONFLICTS, self._name).inc()
+                waiting.fail(missed[waiting.unit])
+            elif not missed:
+                waiting.resolve(stored)
+        return [waiting for waiting in group if missed and waiting.unit not in missed]
 
     async def _bisect(self, group: list[_Waiting], error: asyncpg.PostgresError) -> None:
         if len(group) == 1:
@@ -157,6 +167,7 @@ class _Lane:
 
     async def _attempt(self, units: list[Unit]) -> tuple[dict[Unit, TallystickError], Stored]:
         """One transaction: committed, or rolled back because of the units that it returns."""
+        begun = time.perf_counter()
         connection = await self._connected()
         try:
             await connection.execute("begin")
@@ -174,6 +185,8 @@ class _Lane:
             self._drop()
             raise
         await self._finish(connection)
+        child(COMMIT_SECONDS, self._name).observe(time.perf_counter() - begun)
+        child(COMMIT_UNITS, self._name).observe(len(units))
         return {}, stored
 
     async def _finish(self, connection: Any) -> None:
@@ -224,7 +237,7 @@ async def _execute(
     return missed, frozenset(stored)
 
 
-def _miss(missed: dict[Unit, TallystickError], unit: Unit, write: Any) -> None:
+def _miss(missed: dict[Unit, TallystickError], unit: Unit, write: Write) -> None:
     if write is unit.take:
         missed[unit] = AlreadyTaken()
     elif write in unit.writes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -27,15 +27,19 @@ _CLAIM = """with due as (
         select durable, source, id from tallystick.held h
         where h.durable = s.durable and state in ('retry', 'suspect') and replica is null
         and due_at <= now() order by due_at limit s.slots for update skip locked) d)
-update tallystick.held h set claim = claim + 1, replica = $1 from due
+update tallystick.held h set claim = h.claim + 1, replica = $1 from due
 where (h.durable, h.source, h.id) = (due.durable, due.source, due.id)
 returning h.durable, h.source, h.id, subject, headers, body, stream, stream_sequence,
     claim, attempts, lapses, deaths, patient_until - now()"""
 _MINE = "select durable, source, id, claim from tallystick.held where replica = $1"
 _RELEASE = """update tallystick.held h set replica = null, claim = h.claim + 1, due_at = now()
 from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) m(durable, source, id, claim)
-where (h.durable, h.source, h.id, h.claim) = (m.durable, m.source, m.id, m.claim)"""
+where (h.durable, h.source, h.id, h.claim) = (m.durable, m.source, m.id, m.claim)
+returning h.id"""
 _COUNTS = "select durable, state, count(*) from tallystick.held group by durable, state"
+
+
+CLAIM_EVERY = 0.01  # seconds, so that slots that become free one by one are filled together
 
 
 class Poison(TallystickError):
@@ -62,9 +66,8 @@ class HeldLoop:
         self._holder = holder
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
-        self._backlog = False
         self._counted: set[tuple[str, str]] = set()
-        slots.on_free = self._freed
+        slots.on_free = self._wake.set
 
     def start(self, held: Held) -> None:
         """Runs a claimed message whose slot is taken."""
@@ -85,26 +88,24 @@ class HeldLoop:
                 await self.claim()
             except (DatabaseUnavailable, InDoubt) as error:
                 log.warning("cannot claim what is due", error=str(error))
+            await asyncio.sleep(CLAIM_EVERY)
 
     async def claim(self) -> None:
         """Claims due rows, as many as have a slot, and starts them."""
         free = {d: n for d in self._bindings if (n := self._slots.free(d)) > 0}
         rows = await self._database.fetch(_CLAIM, self._replica, list(free), list(free.values()))
-        self._backlog = len(rows) == sum(free.values()) or len(free) < len(self._bindings)
-        for row in rows:
-            held = _held(row)
+        self._slots.missed = len(rows) == sum(free.values()) or len(free) < len(self._bindings)
+        for held in map(_held, rows):
             if self._slots.take(held.inbound.key):
                 self.start(held)
             else:
-                await self._release([row])
+                await self._release([(*held.inbound.key, held.claim)])
 
     async def sweep(self) -> None:
         """Ends claims of this replica that do not run: their commit was in doubt."""
-        mine = await self._database.fetch(_MINE, self._replica)
-        idle = [row for row in mine if tuple(row)[:3] not in self._slots]
-        if idle:
-            log.warning("claims were interrupted, they are due again", count=len(idle))
-            await self._release(idle)
+        idle = [claim for claim in await self._mine() if claim[:3] not in self._slots]
+        if released := await self._release(idle):
+            log.warning("claims were interrupted, they are due again", count=released)
         await self._measure()
         self._wake.set()
 
@@ -113,16 +114,16 @@ class HeldLoop:
         self._slots.closed = True
         if self._tasks:
             await asyncio.wait(list(self._tasks))
-        await self._release(await self._database.fetch(_MINE, self._replica))
+        await self._release(await self._mine())
 
-    def _freed(self) -> None:
-        if self._backlog:
-            self._wake.set()
+    async def _release(self, claims: Sequence[tuple[str, str, str, int]]) -> int:
+        """Makes claims due again that nobody has changed meanwhile; returns how many."""
+        if not claims:
+            return 0
+        return len(await self._database.fetch(_RELEASE, *map(list, zip(*claims, strict=True))))
 
-    async def _release(self, rows: list[Record]) -> None:
-        columns = [list(column) for column in zip(*(tuple(row)[:4] for row in rows), strict=True)]
-        if columns:
-            await self._database.fetch(_RELEASE, *columns)
+    async def _mine(self) -> list[tuple[str, str, str, int]]:
+        return [(r[0], r[1], r[2], r[3]) for r in await self._database.fetch(_MINE, self._replica)]
 
     async def _measure(self) -> None:
         rows = await self._database.fetch(_COUNTS)

@@ -16,7 +16,7 @@ from tallystick._database import Database, Record
 from tallystick._envelope import OutboxRow, wire_headers
 from tallystick._errors import DatabaseUnavailable, InDoubt, TallystickError
 from tallystick._metrics import OUTBOX_AGE, OUTBOX_PENDING, SEND_FAILED, SENT, child
-from tallystick._publisher import Outcome, PubAck, Publication
+from tallystick._publisher import NotStored, Outcome, PubAck, Publication
 from tallystick._units import Write
 
 log = structlog.get_logger()
@@ -75,9 +75,10 @@ class Outbox:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                while self._queue:
-                    window, self._queue = self._queue[:WINDOW], self._queue[WINDOW:]
-                    windows.create_task(self._publish(window))
+                queue, self._queue = self._queue, []
+                for rows in _by_stream(queue):
+                    for window in _windows(rows):
+                        windows.create_task(self._publish(window))
 
     async def mark(self) -> None:
         """Marks rows as sent, a batch at a time; ends when cancelled."""
@@ -109,8 +110,8 @@ class Outbox:
         if self._broker.connected.is_set():
             async with self._database.connection() as connection:
                 rows = [_row(r) for r in await connection.fetch(_UNSENT, SWEPT_AFTER, WINDOW)]
-                if rows:
-                    sent = await self._store(rows)
+                for alike in _by_stream(rows):
+                    sent = await self._store(alike)
                     await connection.execute(
                         _MARK, [r.id for r in sent], [r.emission for r in sent]
                     )
@@ -129,9 +130,7 @@ class Outbox:
             self._windows -= 1
 
     async def _store(self, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
-        outcomes = await self._broker.publisher.publish_all(
-            [Publication(r.subject, wire_headers(r, self._source), r.body) for r in rows]
-        )
+        outcomes = await self._stored(rows)
         for row, outcome in zip(rows, outcomes, strict=True):
             _count(row.subject.rpartition(".")[0], outcome)
         failed = [o for o in outcomes if isinstance(o, TallystickError)]
@@ -139,12 +138,37 @@ class Outbox:
             log.warning("messages wait in the outbox", count=len(failed), error=str(failed[0]))
         return [r for r, o in zip(rows, outcomes, strict=True) if isinstance(o, PubAck)]
 
+    async def _stored(self, rows: Sequence[OutboxRow]) -> Sequence[Outcome]:
+        """In one batch where the stream takes it; one by one where a row was sent before."""
+        publisher = self._broker.publisher
+        publications = [
+            Publication(row.subject, wire_headers(row, self._source), row.body) for row in rows
+        ]
+        if len(rows) > 1:
+            outcome = await publisher.publish_batch(publications)
+            if not isinstance(outcome, NotStored):
+                return [outcome] * len(rows)
+        return await publisher.publish_all(publications)
+
 
 def _count(template: str, outcome: Outcome) -> None:
     if isinstance(outcome, PubAck):
         child(SENT, template).inc()
     else:
         child(SEND_FAILED, template, type(outcome).__name__).inc()
+
+
+def _by_stream(rows: Iterable[OutboxRow]) -> Iterable[list[OutboxRow]]:
+    """A batch is of one stream; `evt.orders` and `dlq.orders` are in two."""
+    found: dict[str, list[OutboxRow]] = {}
+    for row in rows:
+        kind, domain, _ = row.subject.split(".", 2)
+        found.setdefault(f"{kind}.{domain}", []).append(row)
+    return found.values()
+
+
+def _windows(rows: list[OutboxRow]) -> Iterable[list[OutboxRow]]:
+    return (rows[start : start + WINDOW] for start in range(0, len(rows), WINDOW))
 
 
 def _row(record: Record) -> OutboxRow:

@@ -44,9 +44,12 @@ class Pull:
         durable: str,
         prefetch: int,
         receive: Callable[[Arrival], None],
+        interrupted: Callable[[], None],
     ) -> None:
         self._broker = broker
         self._receive = receive
+        self._interrupted = interrupted
+        self._ended_by = ""
         self._prefetch = prefetch
         self._inbox = f"{broker.inbox_prefix}.{durable}.{secrets.token_hex(8)}"
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}".encode()
@@ -94,6 +97,7 @@ class Pull:
             self._on_status(headers)
             return
         self._asked = max(0, self._asked - 1)
+        self._ended_by = ""
         self._receive(_arrival(subject, reply, headers, body))
 
     def _on_status(self, headers: bytes) -> None:
@@ -104,8 +108,14 @@ class Pull:
         gone = int(pending) if pending.isdigit() else self._asked
         self._asked = max(0, self._asked - gone)
         if status not in (b"404", b"408"):
-            text = headers[9:].partition(b"\r\n")[0].decode("utf-8", "replace")
-            log.warning("the broker ended a pull", status=text, durable=self._next.decode())
+            self._on_interruption(headers[9:].partition(b"\r\n")[0].decode("utf-8", "replace"))
+
+    def _on_interruption(self, status: str) -> None:
+        """The durable was deleted, or moved; what comes next may be of another one."""
+        if status != self._ended_by:
+            log.warning("the broker ended a pull", status=status, asked=self._next.decode())
+        self._ended_by = status
+        self._interrupted()
 
 
 def _arrival(subject: bytes, reply: bytes, headers: bytes, body: bytes) -> Arrival:

@@ -14,7 +14,7 @@ log = structlog.get_logger()
 _RENEW = """insert into tallystick.replicas (name) values ($1)
 on conflict (name) do update set seen_at = clock_timestamp()"""
 _LAPSE = """with lapsed as (
-    update tallystick.held h set replica = null, lapses = lapses + 1, claim = claim + 1,
+    update tallystick.held h set replica = null, lapses = h.lapses + 1, claim = h.claim + 1,
         due_at = now()
     from (select durable, source, id, claim, replica from tallystick.held h
         where replica is not null and replica <> $1 and not exists (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -15,23 +16,24 @@ from tallystick._broker import Broker
 from tallystick._committer import Committer
 from tallystick._consumer import Consumer, Inbox
 from tallystick._database import Database, Part
-from tallystick._errors import DatabaseUnavailable, InDoubt, TallystickError
+from tallystick._errors import BrokerUnavailable, DatabaseUnavailable, InDoubt, TallystickError
 from tallystick._held import HeldLoop
 from tallystick._held_rows import Held
 from tallystick._holder import RELEASE, Holder
 from tallystick._idempotency import purge_idempotency
-from tallystick._metrics import BROKER_CONNECTED
+from tallystick._metrics import BROKER_CONNECTED, LAG, child
 from tallystick._migrate import pending
 from tallystick._outbox import Outbox
 from tallystick._replicas import Replicas
 from tallystick._router import Router
 from tallystick._settings import Settings
 from tallystick._slots import Slots
-from tallystick.topology import declared, verify_durable
+from tallystick.topology import Durable, declared, lag, verify_durable
 
 log = structlog.get_logger()
 
 RENEW_EVERY = 1.0  # seconds
+LAG_EVERY = 5.0  # seconds
 
 
 class Runtime:
@@ -103,6 +105,11 @@ class Runtime:
         finally:
             await self._drain()
 
+    def live(self) -> tuple[bool, dict[str, Any]]:
+        """Whether all loops turn; nothing but a restart mends one that has ended."""
+        ended = [loop.get_name() for loop in self._loops if loop.done()]
+        return not ended, {"replica": self.replica, "release": RELEASE, "ended": ended}
+
     async def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether HTTP can be served, and the state of what it stands on."""
         try:
@@ -114,7 +121,9 @@ class Runtime:
         return database and migrated, {"database": database, "migrated": migrated, "broker": broker}
 
     def _begin(self, *loops: Awaitable[None]) -> None:
-        self._loops.extend(asyncio.create_task(_loud(loop)) for loop in loops)
+        for loop in loops:
+            name = getattr(loop, "__qualname__", "loop")
+            self._loops.append(asyncio.create_task(_loud(loop), name=name))
 
     async def _listen(self) -> None:
         await self.broker.connect()
@@ -123,16 +132,21 @@ class Runtime:
                 consumers.create_task(self._consume(consumer))
 
     async def _consume(self, consumer: Consumer) -> None:
-        await self._declared(consumer)
+        topology = declared(self.router, ack_wait_s=self.settings.ack_wait_s)
+        durable = next(d for d in topology.durables if d.name == consumer.durable)
+        await self._declared(durable)
         await consumer.start()
         async with asyncio.TaskGroup() as loops:
             loops.create_task(consumer.heartbeats())
-            loops.create_task(self._every(self.settings.sweep_s, self._tick(consumer)))
+            loops.create_task(self._every(self.settings.sweep_s, consumer.tick))
+            loops.create_task(self._every(LAG_EVERY, partial(self._measure, durable)))
 
-    async def _declared(self, consumer: Consumer) -> None:
+    async def _measure(self, durable: Durable) -> None:
+        if self.broker.connected.is_set():
+            child(LAG, durable.name).set(await lag(self.broker.client, durable))
+
+    async def _declared(self, durable: Durable) -> None:
         """Waits until the durable is as it was declared; says what it waits for."""
-        topology = declared(self.router, ack_wait_s=self.settings.ack_wait_s)
-        durable = next(d for d in topology.durables if d.name == consumer.durable)
         said = ""
         while True:
             try:
@@ -146,20 +160,18 @@ class Runtime:
                 log.warning("not reading yet", durable=durable.name, differs=now)
             await asyncio.sleep(self.settings.sweep_s)
 
-    def _tick(self, consumer: Consumer) -> Callable[[], Awaitable[None]]:
-        async def tick() -> None:
-            consumer.tick()
-
-        return tick
-
     async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
-        """Acts for ever; a database that is away is reported and tried again."""
+        """Acts for ever; what fails is said and tried again."""
         while True:
             try:
                 await act()
+            except BrokerUnavailable as error:
+                log.debug("not now", error=str(error))
             except (DatabaseUnavailable, InDoubt) as error:
                 self._replicas.lost_database()
                 log.debug("not now", error=str(error))
+            except Exception:
+                log.exception("a sweep failed, it is tried again", sweep=str(act))
             await asyncio.sleep(seconds)
 
     async def _renew(self) -> None:

@@ -16,6 +16,7 @@ class Slots:
         self._taken: set[Key] = set()
         self._counts: Counter[str] = Counter()
         self.closed = False
+        self.missed = False  # whether something waits for a slot
         self.on_free: Callable[[], None] = lambda: None
 
     def __contains__(self, key: Key) -> bool:
@@ -31,6 +32,7 @@ class Slots:
     def take(self, key: Key) -> bool:
         """Takes a slot for a message, if one is free and it does not run already."""
         if key in self._taken or self.free(key[0]) < 1:
+            self.missed = True
             return False
         self._taken.add(key)
         self._counts[key[0]] += 1
@@ -41,4 +43,5 @@ class Slots:
         if key in self._taken:
             self._taken.discard(key)
             self._counts[key[0]] -= 1
-            self.on_free()
+            if self.missed:
+                self.on_free()

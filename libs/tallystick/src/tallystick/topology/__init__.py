@@ -1,7 +1,7 @@
 """Streams and durables as they follow from a service's declarations."""
 
 from tallystick.topology._differences import Difference
-from tallystick.topology._reconcile import reconcile, verify, verify_durable
+from tallystick.topology._reconcile import lag, reconcile, verify, verify_durable
 from tallystick.topology._spec import Durable, Stream, Topology, declared
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Stream",
     "Topology",
     "declared",
+    "lag",
     "reconcile",
     "verify",
     "verify_durable",

@@ -29,6 +29,12 @@ async def verify_durable(client: Client, durable: Durable) -> list[Difference]:
     return await _differences(client, durable)
 
 
+async def lag(client: Client, durable: Durable) -> int:
+    """Messages that a durable has neither received nor settled; 0 if it does not exist."""
+    found = await info(client, _subject(durable, "INFO"))
+    return found["num_pending"] + found["num_ack_pending"] if found else 0
+
+
 async def reconcile(client: Client, topologies: Iterable[Topology]) -> list[Difference]:
     """Creates and updates streams, then durables; returns what it may not mend.
 

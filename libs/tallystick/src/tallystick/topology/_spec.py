@@ -72,6 +72,7 @@ def _stream(name: str, subjects: str, discard: str, max_bytes: int, replicas: in
         "duplicate_window": _ns(DEDUPE),
         "num_replicas": replicas,
         "allow_direct": True,
+        "allow_atomic": True,
     }
     return Stream(name, config)
 
