@@ -45,10 +45,3 @@ async def clean(url: str) -> None:
         await connection.execute(CLEAN)
     finally:
         await connection.close()
-
-
-def migrate(package: str, url: str) -> None:
-    """Bring a database to the head of a service's migrations and the library's own."""
-    from tallystick._migrations import migrate as apply  # noqa: PLC0415 - Alembic is slow to import
-
-    apply(package, url)

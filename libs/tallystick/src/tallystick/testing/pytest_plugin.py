@@ -6,10 +6,11 @@ Name it in the root conftest: ``pytest_plugins = ["tallystick.testing.pytest_plu
 import asyncio
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any, TypeVar
 
 import pytest
+
+from tallystick._migrate import apply
 
 from . import databases
 from .nats import NatsServer, nats_server
@@ -43,25 +44,29 @@ def nats_url(nats: NatsServer) -> str:
 def migrated() -> str:
     """Return the package whose migrations the database has; a service's conftest overrides it.
 
-    ``tallystick`` stands for the library's own tables alone, the empty string for no table.
+    A package without migrations of its own has the library's tables.
     """
-    return "tallystick"
+    return "tallystick.testing"
 
 
 @pytest.fixture
 def database_url(postgres: PostgresServer, migrated: str) -> str:
     """Return the URL of a migrated database without any row."""
-    url = _database(postgres, migrated)
+    url = _run(_database(postgres, migrated))
     _run(databases.clean(url))
     return url
 
 
-@cache
-def _database(postgres: PostgresServer, migrated: str) -> str:
-    url = _run(postgres.create_database(f"test_{migrated or 'empty'}"))
-    if migrated:
-        databases.migrate(migrated, url)
-    return url
+_migrated: dict[tuple[int, str], str] = {}  # of servers by port: one database for each package
+
+
+async def _database(postgres: PostgresServer, package: str) -> str:
+    key = postgres.port, package
+    if key not in _migrated:
+        url = await postgres.create_database(f"test_{package}")
+        await apply(package, url)
+        _migrated[key] = url
+    return _migrated[key]
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
