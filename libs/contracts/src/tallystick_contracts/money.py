@@ -10,7 +10,7 @@ LARGEST = 10**12
 """Minor units; sums of millions of such amounts still fit the eight bytes of a database column."""
 
 MinorUnits = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
-Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$", max_length=3)]
 """An ISO 4217 code by its form. Readers are tolerant; who takes an order knows the codes."""
 
 

@@ -29,7 +29,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     street: AddressPart
     city: AddressPart
     postcode: AddressPart
-    country: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
+    country: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$", max_length=2)]
 
 
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -130,6 +130,8 @@ def _reason(order: Order, fact: Fact) -> str | None:
             return f"shipment failed: {reason}"
         case PaymentRefunded(reason=reason):
             return order.reason or reason
+        case ShipmentDispatched():
+            return None
         case _:
             return order.reason
 
