@@ -2,6 +2,7 @@
 
 from .child import Child, NotReadyError, die_with_parent
 from .databases import clean
+from .harness import Decided, Harness
 from .nats import NatsServer, nats_server
 from .polling import eventually, holds
 from .ports import free_port, is_free
@@ -9,6 +10,8 @@ from .postgres import PostgresServer, postgres_server
 
 __all__ = [
     "Child",
+    "Decided",
+    "Harness",
     "NatsServer",
     "NotReadyError",
     "PostgresServer",
