@@ -8,6 +8,7 @@ from tallystick._errors import (
     TallystickError,
     TemporaryError,
 )
+from tallystick._idempotency import Answer, Idempotency
 from tallystick._ids import new_id
 from tallystick._messages import Effect, Event, Job, Request
 from tallystick._problem import Problem
@@ -19,11 +20,13 @@ from tallystick._tracing import trace_headers
 from tallystick._units import Write
 
 __all__ = [
+    "Answer",
     "Conflict",
     "Database",
     "Delivery",
     "Effect",
     "Event",
+    "Idempotency",
     "Job",
     "PermanentError",
     "Problem",

@@ -10,7 +10,7 @@ from typing import Any
 
 from tallystick import _held_rows as held_rows
 from tallystick import _tracing as tracing
-from tallystick._database import Database, Part, Record
+from tallystick._database import Database, Part
 from tallystick._envelope import Origin, OutboxRow, header_lines, outgoing
 from tallystick._errors import DeclarationError
 from tallystick._group import AlreadyTaken, Group, Stored
@@ -22,6 +22,7 @@ from tallystick._outbox import Outbox, insert
 from tallystick._retry import Again
 from tallystick._router import Router, effect_durable
 from tallystick._slots import Slots
+from tallystick._transaction import Transaction
 from tallystick._units import Unit, Write
 
 
@@ -35,25 +36,6 @@ class Outputs:
     @property
     def starting(self) -> list[Inbound]:
         return [inbound for inbound, starts in self.effects if starts]
-
-
-class Transaction:
-    """A transaction of a delivery's own: reads under locks, statements, messages."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self.messages: list[Message] = []
-
-    async def fetch(self, sql: str, *args: Any) -> list[Record]:
-        rows: list[Record] = await self._connection.fetch(sql, *args)
-        return rows
-
-    async def execute(self, sql: str, *args: Any) -> None:
-        await self._connection.execute(sql, *args)
-
-    def add(self, *messages: Message) -> None:
-        """Messages and effects that are committed with the transaction."""
-        self.messages.extend(messages)
 
 
 class Committer:

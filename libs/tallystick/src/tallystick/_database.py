@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Hashable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
 
 import asyncpg
 import structlog
@@ -14,15 +14,27 @@ from tallystick._errors import DatabaseUnavailable, InDoubt
 from tallystick._group import LOST, Group
 from tallystick._messages import Message
 from tallystick._reads import BatchedReads
+from tallystick._transaction import Transaction
 from tallystick._units import Write
 
 log = structlog.get_logger()
 
 Record = asyncpg.Record
 Part = Write | Message
-CommitParts = Callable[[tuple[Part, ...]], Awaitable[None]]
 STATEMENT_WITHIN = 10.0  # seconds
 LOOK_EVERY = 0.5  # seconds
+
+
+class Commits(Protocol):
+    """Turns parts into units of work: the service's committer."""
+
+    async def commit(self, group: Group, parts: Iterable[Part]) -> None:
+        """Commits one unit in a group."""
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """A unit on a connection of its own."""
+        ...
 
 
 class Database:
@@ -34,14 +46,14 @@ class Database:
         self._pool: asyncpg.Pool[Record] | None = None
         self._pool_size = pool_size
         self._reads: dict[str, BatchedReads[Any, Record]] = {}
-        self._commit: CommitParts | None = None
+        self._committer: Commits | None = None
         self.requests = Group("requests", self._connect)
         self.deliveries = Group("deliveries", self._connect)
         self.available = asyncio.Event()
 
-    def commit_by(self, commit: CommitParts) -> None:
-        """How parts become a unit; said by the service that owns this database."""
-        self._commit = commit
+    def commit_by(self, committer: Commits) -> None:
+        """Who turns parts into units; said by the service that owns this database."""
+        self._committer = committer
 
     async def commit(self, *parts: Part) -> None:
         """Commits writes, messages and effects as one unit.
@@ -49,9 +61,19 @@ class Database:
         Raises Conflict (read again, decide again), DatabaseUnavailable (nothing happened), InDoubt,
         or asyncpg.PostgresError for a statement that the database refuses.
         """
-        if self._commit is None:
-            raise DatabaseUnavailable("the database is not open")
-        await self._commit(parts)
+        await self._committed_by().commit(self.requests, parts)
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that may read under locks; slower, with a connection of its own.
+
+        Raises DatabaseUnavailable, InDoubt, or asyncpg.PostgresError.
+        """
+        return self._committed_by().transaction()
+
+    def _committed_by(self) -> Commits:
+        if self._committer is None:
+            raise DatabaseUnavailable("the service of this database does not run")
+        return self._committer
 
     async def get(self, sql: str, key: Hashable) -> Record | None:
         """The row of one key; concurrent callers share a query.

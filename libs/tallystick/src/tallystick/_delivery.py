@@ -14,9 +14,10 @@ from tallystick._units import Write
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tallystick._committer import Committer, Transaction
+    from tallystick._committer import Committer
     from tallystick._group import Group
     from tallystick._inbound import Inbound
+    from tallystick._transaction import Transaction
 
 
 class Delivery:

@@ -15,8 +15,8 @@ from tallystick._settings import Settings
 __all__ = ["bind", "configure", "configure_for"]
 
 
-def configure(settings: Settings, stream: TextIO = sys.stderr) -> None:
-    """Write the lines of this process to `stream`, each with its service and replica."""
+def configure(settings: Settings, stream: TextIO | None = None) -> None:
+    """Write this process's lines to `stream`, else stderr, each with its service and replica."""
     identity = {"service": settings.service(), "replica": settings.replica}
     configure_for(identity, settings.log_format, settings.log_level, stream)
 
@@ -25,9 +25,10 @@ def configure_for(
     identity: dict[str, str],
     log_format: str = "auto",
     level: str = "info",
-    stream: TextIO = sys.stderr,
+    stream: TextIO | None = None,
 ) -> None:
     """Write the lines of this process to `stream`, each with what `identity` holds."""
+    stream = stream or sys.stderr
     as_text = log_format == "text" or (log_format == "auto" and stream.isatty())
     shared: list[Processor] = [
         merge_contextvars,

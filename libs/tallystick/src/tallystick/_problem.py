@@ -69,6 +69,7 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(Conflict, _conflict)
     app.add_exception_handler(DatabaseUnavailable, _unavailable)
     app.add_exception_handler(InDoubt, _unavailable)
+    app.add_exception_handler(Exception, _unforeseen)
 
 
 def unexpected(error: Exception, scope: Scope) -> Response:
@@ -80,6 +81,10 @@ def unexpected(error: Exception, scope: Scope) -> Response:
     if context:
         problem.members["trace_id"] = _traceparent.trace_id(context)
     return problem.response(scope)
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    return unexpected(error, request.scope)
 
 
 async def _problem(request: Request, error: Exception) -> Response:

@@ -15,7 +15,7 @@ from tallystick._attempts import Attempts
 from tallystick._broker import Broker
 from tallystick._committer import Committer
 from tallystick._consumer import Consumer, Inbox
-from tallystick._database import Database, Part
+from tallystick._database import Database
 from tallystick._errors import BrokerUnavailable, DatabaseUnavailable, InDoubt, TallystickError
 from tallystick._held import HeldLoop
 from tallystick._held_rows import Held
@@ -77,16 +77,10 @@ class Runtime:
         ]
         for binding in router.bindings.values():
             attempts.check(binding)
-        database.commit_by(self._commit_with(committer))
+        database.commit_by(committer)
 
     def _start_held(self, held: Held) -> None:
         self._held.start(held)
-
-    def _commit_with(self, committer: Committer) -> Callable[[tuple[Part, ...]], Awaitable[None]]:
-        async def commit(parts: tuple[Part, ...]) -> None:
-            await committer.commit(self.database.requests, parts)
-
-        return commit
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
