@@ -1,0 +1,184 @@
+"""`Idempotency-Key`: a request repeated under its key gets its first answer again.
+
+The answer is a row, committed in the same unit as what it answers for; so there is none without the
+other, whoever asks at once, whatever crashes. Keys are a customer's own and are kept for 30 days.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Annotated, Any
+from weakref import WeakValueDictionary
+
+import asyncpg
+import msgspec
+from fastapi import Header, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from tallystick._database import Database, Part
+from tallystick._errors import Conflict
+from tallystick._problem import Problem
+from tallystick._units import Write
+
+HEADER = "Idempotency-Key"
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+# One that has expired does not count, purged or not: it is overwritten, and found by nobody.
+STORE = """
+insert into tallystick.idempotency as stored (scope, key, request, status, headers, body)
+values ($1, $2, $3, $4, $5::text::jsonb, $6)
+on conflict (scope, key) do update
+set request = excluded.request, status = excluded.status, headers = excluded.headers,
+    body = excluded.body, created_at = now()
+where stored.created_at <= now() - interval '30 days'
+returning scope, key
+"""
+FIND = """
+select request, status, headers::text as headers, body from tallystick.idempotency
+where scope = $1 and key = $2 and not created_at <= now() - interval '30 days'
+"""
+PURGE = """
+with gone as (
+    delete from tallystick.idempotency where ctid = any(array(
+        select ctid from tallystick.idempotency
+        where created_at <= now() - interval '30 days' limit 5000
+    ))
+    returning 1
+)
+select count(*) from gone
+"""
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise NotImplementedError(f"{type(value).__name__} cannot be sent as JSON")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request is answered with: `body` is whatever msgspec or pydantic can encode."""
+
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def encoded(self) -> bytes:
+        """Return the body as it is sent."""
+        return b"" if self.body is None else msgspec.json.encode(self.body, enc_hook=_encodable)
+
+
+class Idempotency:
+    """A route's dependency: commits what the request decides, once for its key.
+
+    Raises a Problem: 400 for a malformed key.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        key: Annotated[
+            str | None,
+            Header(
+                alias=HEADER,
+                description="Repeat a request under its key, and it takes effect once.",
+                json_schema_extra={"pattern": f"^{_KEY.pattern}$"},
+            ),
+        ] = None,
+    ) -> None:
+        self._request = request
+        self._key = _checked(request, key)
+        self._database: Database = request.app.state.composition.runtime.database
+
+    async def commit(self, scope: object, answer: Answer, *parts: Part) -> Response:
+        """Commit `parts` as one unit and return the answer, or the stored one of this key.
+
+        `scope` is whose key it is, such as the customer's id. Raises a Problem (422) if the key was
+        used for another request, and what `Database.commit` raises: a Conflict of its own parts.
+        """
+        body = answer.encoded()
+        if self._key is None:
+            await self._database.commit(*parts)
+            return _response(answer.status, body, answer.headers)
+        name = (str(scope), self._key)
+        turn = _turns.setdefault((id(self._database), *name), asyncio.Lock())
+        waits = turn.locked()
+        async with turn:  # within this process, one after another
+            if waits and (stored := await self.stored(scope)):
+                return stored
+            return await self._commit(name, answer, body, parts)
+
+    async def stored(self, scope: object) -> Response | None:
+        """Return the answer that this key already has, for a route that must decide by state.
+
+        Raises a Problem (422) if the key was used for another request.
+        """
+        if self._key is None:
+            return None
+        rows = await self._database.fetch(FIND, str(scope), self._key)
+        return _replayed(rows[0], await self._fingerprint()) if rows else None
+
+    async def _commit(
+        self, name: tuple[str, str], answer: Answer, body: bytes, parts: tuple[Part, ...]
+    ) -> Response:
+        headers = json.dumps(dict(answer.headers))
+        row = (*name, await self._fingerprint(), answer.status, headers, body)
+        try:
+            await self._database.commit(Write(STORE, row, guard=name), *parts)
+        except Conflict:
+            stored = await self.stored(name[0])
+            if stored is None:
+                raise  # it was another of the guarded writes
+            return stored
+        return _response(answer.status, body, answer.headers)
+
+    async def _fingerprint(self) -> bytes:
+        """Return what tells this request from another one under the same key."""
+        scope = self._request.scope
+        target = b"%b?%b" % (scope["raw_path"], scope["query_string"])
+        head = b"%b %b\n" % (scope["method"].encode(), target)
+        return sha256(head + await self._request.body()).digest()
+
+
+_turns: WeakValueDictionary[tuple[int, str, str], asyncio.Lock] = WeakValueDictionary()
+
+
+async def purge_idempotency(database: Database) -> int:
+    """Delete the answers that have expired; returns how many."""
+    purged = 0
+    while gone := (await database.fetch(PURGE))[0][0]:
+        purged += gone
+    return purged
+
+
+def _checked(request: Request, key: str | None) -> str | None:
+    if key is None:
+        return None
+    if len(request.headers.getlist(HEADER)) > 1:
+        fault = "must be sent once"
+    elif not _KEY.fullmatch(key):
+        fault = "must be 1 to 255 visible ASCII characters"
+    else:
+        return key
+    errors = [{"field": HEADER, "in": "header", "detail": fault}]
+    raise Problem(400, detail=f"The header {HEADER} {fault}.", errors=errors)
+
+
+def _replayed(row: asyncpg.Record, fingerprint: bytes) -> Response:
+    if row["request"] != fingerprint:
+        detail = "This key was used for another request. Use a new key for a new request."
+        errors = [{"field": HEADER, "in": "header", "detail": detail}]
+        raise Problem(422, "Idempotency-Key reused", detail=detail, errors=errors)
+    response = _response(row["status"], row["body"], json.loads(row["headers"]))
+    response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+def _response(status: int, body: bytes, headers: Mapping[str, str]) -> Response:
+    has_body = status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED) and bool(body)
+    return Response(body, status, dict(headers), "application/json" if has_body else None)

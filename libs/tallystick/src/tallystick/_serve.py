@@ -1,0 +1,22 @@
+"""Serves a composed service until it is told to stop."""
+
+import asyncio
+
+import structlog
+import uvloop
+from fastapi import FastAPI
+
+from tallystick._listen import Server, bind, config
+from tallystick._settings import Settings
+
+log = structlog.get_logger()
+
+
+def serve(app: FastAPI, settings: Settings) -> None:
+    """Return after SIGTERM or Ctrl-C and the drain; raises PortTaken."""
+    bound = bind(settings.host, settings.port, settings.variable("port"))
+    bind(settings.host, settings.admin_port, settings.variable("admin_port")).close()
+    log.info("serving", address="{}:{}".format(*bound.getsockname()[:2]))
+    server = Server(config(app, lifespan=True, grace_s=settings.deadline_s))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(server.serve(sockets=[bound]))
