@@ -55,11 +55,13 @@ class Broker:
         log.info("connected to the broker", url=self.url)
 
     async def close(self) -> None:
+        """Ends the connection; one that was never made needs no end."""
         self._closing = True
         self.connected.clear()
         if self.client.is_connected:
             await self.client.flush(timeout=1)
-        await self.client.close()
+        if self.since:
+            await self.client.close()
 
     def _up(self) -> None:
         self.since = asyncio.get_running_loop().time()
