@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def interruptible(harder: Callable[[], None], say: Callable[[str], None]) -> Iterator[None]:
-    """Cancel the current task at the first signal; call `harder` at each later one."""
+    """Cancel the current task at the first signal; say so and call `harder` at each later one."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     count = 0
 
@@ -18,9 +18,10 @@ def interruptible(harder: Callable[[], None], say: Callable[[str], None]) -> Ite
         nonlocal count
         count += 1
         if count == 1 and task is not None:
-            say("stopping; once more to kill")
+            say("stopping")
             task.cancel()
         elif count > 1:
+            say("killing")
             harder()
 
     for number in SIGNALS:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib import import_module
 
-import nats
 from nats.aio.client import Client
 
+from tallystick import TallystickError
 from tallystick.topology import Topology, declared, reconcile
+from tallystick_local.background import background
 from tallystick_local.keeper import Report
 from tallystick_local.settings import SERVICES, Settings
 
@@ -36,11 +37,8 @@ async def reconciled(url: str, settings: Settings, report: Report) -> AsyncItera
     )
     try:
         await reconcile(client, wanted)
-        task = asyncio.create_task(_again(client, wanted, report))
-        yield
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        async with background(_again(client, wanted, report)):
+            yield
     finally:
         await client.close()
 
@@ -51,8 +49,8 @@ async def _again(client: Client, wanted: list[Topology], report: Report) -> None
         try:
             for difference in await reconcile(client, wanted):
                 report("topology", f"differs and is not mended: {difference}")
-        except (nats.errors.Error, OSError, TimeoutError) as error:
-            report("topology", f"cannot ask the broker: {str(error) or type(error).__name__}")
+        except TallystickError as error:
+            report("topology", f"cannot ask the broker: {error}")
 
 
 async def _ignore(_: Exception) -> None:

@@ -1,0 +1,35 @@
+"""`load`: customers at a platform that runs in another terminal, until Ctrl-C."""
+
+import asyncio
+from pathlib import Path
+
+from sandbox.customers import Customers
+from tallystick_local import state
+from tallystick_local.background import background
+from tallystick_local.figures import Figures, count, moment
+from tallystick_local.interrupts import interruptible
+from tallystick_local.live import Live
+from tallystick_local.watch import watch
+
+KEPT = 1_000  # exchanges that the customers remember
+
+
+class NotRunningError(Exception):
+    """No platform runs on this state folder."""
+
+
+async def load(folder: Path, rate: float) -> Figures:
+    """Send `rate` customers a second; return what became of their orders so far."""
+    record = state.read(folder)
+    if record is None or not state.is_locked(folder):
+        raise NotRunningError(f"no platform runs on {folder}: make up, in another terminal")
+    server, began = record.addresses["postgres"], moment()
+    customers = Customers(record.addresses["orders"], rate=rate, keep=KEPT)
+    live = Live()
+    with interruptible(lambda: None, live.say):
+        try:
+            async with background(watch(server, began, live)):
+                await customers.run()
+        except asyncio.CancelledError:
+            live.end()
+    return await count(server, began)

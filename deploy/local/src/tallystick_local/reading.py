@@ -1,0 +1,22 @@
+"""One query of one database, on a connection of its own: nothing to keep alive."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+
+from tallystick.testing.databases import url_of
+
+Rows = list[Mapping[str, Any]]
+
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a read raises while the server is away."""
+
+
+async def fetch(server: str, database: str, sql: str, *args: object) -> Rows:
+    """Return the rows; raises one of AWAY."""
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(url_of(server, database))
+    try:
+        return [dict(row) for row in await connection.fetch(sql, *args)]
+    finally:
+        await connection.close()
