@@ -4,9 +4,11 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cache, partial
 from typing import Any
 
+import aiohttp
 import pytest
 import uvicorn
 import uvloop
@@ -24,26 +26,35 @@ def migrated() -> str:
     return "sandbox"
 
 
-@pytest.fixture
-def serve(database_url: str) -> Serve:
+@contextmanager
+def serve(database_url: str, **settings: Any) -> Iterator[str]:
     """Run a sandbox with these settings while the block runs; yields its URL."""
-
-    @contextmanager
-    def serve(**settings: Any) -> Iterator[str]:
-        port = free_port()
-        made = Settings(database_url=database_url, port=port, admin_port=free_port(), **settings)
-        config = uvicorn.Config(app(made), port=port, log_config=None)
-        server = uvicorn.Server(config)
-        with in_thread(server):
-            yield f"http://127.0.0.1:{port}"
-
-    return serve
+    port = free_port()
+    made = Settings(database_url=database_url, port=port, admin_port=free_port(), **settings)
+    with in_thread(uvicorn.Server(uvicorn.Config(app(made), port=port, log_config=None))):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture
-def url(serve: Serve) -> Iterator[str]:
-    with serve() as url:
-        yield url
+def restarted(database_url: str) -> Serve:
+    """Run further sandboxes on the same database, one after the other."""
+    return partial(serve, database_url)
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Callable[[str], str]]:
+    """Run one sandbox a database for all tests of a module."""
+    with ExitStack() as stack:
+        yield cache(lambda database_url: stack.enter_context(serve(database_url)))
+
+
+@pytest.fixture
+async def url(servers: Callable[[str], str], database_url: str) -> str:
+    """Return the URL of a sandbox with empty ledgers and no faults."""
+    url = servers(database_url)
+    async with aiohttp.request("PUT", f"{url}/faults", json={}) as response:
+        assert response.status == 200
+    return url
 
 
 @contextmanager

@@ -62,18 +62,11 @@ def loop_factory(request: pytest.FixtureRequest) -> Callable[[], asyncio.Abstrac
     return request.param  # type: ignore[no-any-return]
 
 
-@pytest.fixture
-def effects() -> Effects:
-    return Effects()
-
-
-@pytest.fixture
-def url(
-    effects: Effects,
-    http: Literal["h11", "httptools"],
-    loop_factory: Callable[[], asyncio.AbstractEventLoop],
-) -> Iterator[str]:
-    port = free_port()
+@pytest.fixture(scope="module")
+def server(
+    http: Literal["h11", "httptools"], loop_factory: Callable[[], asyncio.AbstractEventLoop]
+) -> Iterator[tuple[str, Effects]]:
+    port, effects = free_port(), Effects()
     config = uvicorn.Config(application(effects), port=port, http=http, log_config=None)
     server = uvicorn.Server(config)
 
@@ -88,11 +81,22 @@ def url(
         while not server.started:
             assert time.monotonic() < deadline
             time.sleep(0.005)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", effects
     finally:
         server.should_exit = True
         thread.join(WITHIN_S)
         assert not thread.is_alive()
+
+
+@pytest.fixture
+def url(server: tuple[str, Effects]) -> str:
+    return server[0]
+
+
+@pytest.fixture
+def effects(server: tuple[str, Effects]) -> Effects:
+    server[1].clear()
+    return server[1]
 
 
 async def test_a_reset_ends_the_call_without_a_byte(url: str, effects: Effects) -> None:

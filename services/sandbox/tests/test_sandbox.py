@@ -209,9 +209,9 @@ async def test_an_outage_lasts_until_it_is_healed(
     assert await capture(provider) == Captured("o1")
 
 
-async def test_faults_by_rate_end_after_some_attempts(serve: Serve) -> None:
+async def test_faults_by_rate_end_after_some_attempts(restarted: Serve) -> None:
     faults = {"provider": {"error_before": 1, "attempts": 2}}
-    with serve(faults=faults) as url:
+    with restarted(faults=faults) as url:
         async with Provider(url) as provider:
             for _ in range(2):
                 with pytest.raises(NoProvider):
@@ -219,11 +219,11 @@ async def test_faults_by_rate_end_after_some_attempts(serve: Serve) -> None:
             assert await capture(provider) == Captured("o1")
 
 
-async def test_a_restart_keeps_ledger_and_answers(serve: Serve) -> None:
-    with serve(faults={"provider": {"refusal": 1}}) as url:
+async def test_a_restart_keeps_ledger_and_answers(restarted: Serve) -> None:
+    with restarted(faults={"provider": {"refusal": 1}}) as url:
         async with Provider(url) as provider:
             assert await capture(provider) == Declined("card_declined")
-    with serve() as url:
+    with restarted() as url:
         async with Provider(url) as provider, aiohttp.ClientSession(url) as http:
             assert await capture(provider) == Declined("card_declined")
             assert await outcomes(http) == ["declined"]

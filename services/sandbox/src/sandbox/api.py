@@ -24,6 +24,9 @@ async def read_faults(injector: Inject) -> Faults:
 
 @api.put("/faults", tags=["faults"])
 async def set_faults(faults: Faults, injector: Inject) -> Faults:
-    """Replace what goes wrong, in this process and until it ends; `{}` heals everything."""
-    injector.faults = faults
+    """Replace what goes wrong, in this process and until it ends; `{}` heals everything.
+
+    Attempts are counted from the first again.
+    """
+    injector.inject(faults)
     return faults

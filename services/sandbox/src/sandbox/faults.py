@@ -24,7 +24,7 @@ Asked for in three ways, the first that speaks wins:
 A wish is a fault and how often: `late` is the first attempt only, `late_x3` the first
 three, `late_always` every one: with `silence_before_always` nobody ever answers. Rates
 strike only the first `attempts` calls under a key, so that everything ends; `null` there
-is an outage, which lasts until the rates are changed.
+and a rate of 1 are an outage, which lasts until the rates are changed.
 """
 
 import re

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 class Injector:
-    """The faults in force and the number of attempts seen under every key, in memory.
+    """The faults in force and, in memory, the attempts seen under every key since they are.
 
     The oldest of 100,000 keys is forgotten, at a restart every one: its next attempt is a
     first one again.
@@ -45,6 +45,11 @@ class Injector:
 
     async def __aexit__(self, *_: object) -> None:
         return None
+
+    def inject(self, faults: Faults) -> None:
+        """Let these faults strike from now on, and count attempts from the first again."""
+        self.faults = faults
+        self._attempts.clear()
 
     def next(self, call: Call, key: str, reference: str, asked: Wish | None) -> Fault:
         """Count an attempt under this key and decide its fault; a wish outranks the rates."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
-from asyncpg import Record
 from fastapi import Response
 
 from tallystick import Conflict, Database, Problem, Write
@@ -87,13 +86,13 @@ class Ledger(Generic[E]):
         """All entries of the ledger summed up, in one snapshot."""
         return answer({"totals": [dict(row) for row in await database.fetch(self.totals)]})
 
-    def _same(self, entry: E, rows: Sequence[Record]) -> E:
+    def _same(self, entry: E, rows: Sequence[Any]) -> E:
         [known] = self._read(rows)
         if known.asked != entry.asked:
             raise Problem(422, "The Idempotency-Key was used for another request")
         return known
 
-    def _read(self, rows: Sequence[Record]) -> list[E]:
+    def _read(self, rows: Sequence[Any]) -> list[E]:
         return [self.entry(*row.values()) for row in rows]
 
 
