@@ -11,6 +11,7 @@ from typing import Annotated
 import structlog
 import typer
 
+from tallystick import TallystickError
 from tallystick_local import holds, ports
 from tallystick_local import settings as settings_of
 from tallystick_local.demo import Demo, perform
@@ -141,7 +142,7 @@ def _explained() -> Iterator[None]:
         yield
     except AlreadyRunningError as error:
         _fail(f"{error}:\n\n{describe(error.folder) or ''}")
-    except (BusyPortError, NotRunningError, StartError, ValueError) as error:
+    except (BusyPortError, NotRunningError, StartError, TallystickError, ValueError) as error:
         _fail(str(error))
     except asyncio.CancelledError:
         raise typer.Exit(130) from None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 _SEVERE = {"warning", "error", "critical"}
 _HIDDEN = {"event", "level", "timestamp", "service", "replica", "trace_id", "span_id", "exception"}
-_SERVERS = re.compile(r"\[(WRN|ERR|FTL)\]|\b(WARNING|ERROR|FATAL|PANIC):")
+_SERVERS = re.compile(r"\[(WRN|ERR|FTL)\]|\b(FATAL|PANIC):")
 
 
 def notable(line: str) -> str | None:

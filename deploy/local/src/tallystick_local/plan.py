@@ -56,7 +56,7 @@ def plan(settings: Settings, facts: Facts) -> list[ProcessSpec]:
 
 
 def environment(settings: Settings, facts: Facts, service: str, name: str) -> dict[str, str]:
-    """Return what one replica reads at its start; without its ports it is what `migrate` reads."""
+    """Return what one replica reads at its start."""
     own = {
         "DATABASE_URL": facts.database(service),
         "PORT": str(facts.ports[name]),

@@ -9,7 +9,6 @@ from tallystick.testing.ports import free_port, is_free
 from tallystick_local import ports, provision, stale, state
 from tallystick_local.identity import identify
 from tallystick_local.keeper import Report
-from tallystick_local.migrate import migrate
 from tallystick_local.plan import Facts, names, plan
 from tallystick_local.secret import passwords
 from tallystick_local.settings import SERVICES, Settings
@@ -57,7 +56,7 @@ class Platform:
     async def _started(self) -> AsyncIterator[None]:
         await self.supervisor.start(Stage.SERVERS)
         await provision.databases(self.facts)
-        await migrate(self.settings, self.facts)
+        await provision.migrations(self.facts)
         broker = self.facts.url("nats", "nats")
         async with reconciled(broker, self.settings, self._report):
             await self.supervisor.start(Stage.SERVICES)

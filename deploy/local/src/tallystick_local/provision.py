@@ -1,7 +1,8 @@
-"""A database and a role of its own for every service."""
+"""A database and a role of its own for every service, migrated before it starts."""
 
 import asyncpg
 
+from tallystick.testing import migrate
 from tallystick_local.plan import Facts
 from tallystick_local.settings import SERVICES
 
@@ -15,6 +16,12 @@ async def databases(facts: Facts) -> None:
             await _database(connection, service)
     finally:
         await connection.close()
+
+
+async def migrations(facts: Facts) -> None:
+    """Bring every database to its head; raises TallystickError."""
+    for service in SERVICES:
+        await migrate(service, facts.database(service))
 
 
 async def _role(connection: asyncpg.Connection, name: str, password: str) -> None:

@@ -1,7 +1,7 @@
 """A real NATS and a real PostgreSQL for tests and for one machine."""
 
 from .child import Child, NotReadyError, die_with_parent
-from .databases import clean
+from .databases import clean, migrate
 from .harness import Decided, Harness
 from .nats import NatsServer, nats_server
 from .polling import eventually, holds
@@ -21,6 +21,7 @@ __all__ = [
     "free_port",
     "holds",
     "is_free",
+    "migrate",
     "nats_server",
     "postgres_server",
 ]

@@ -4,6 +4,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from tallystick._migrate import apply
+
 # One statement for all tables. TRUNCATE would make new files for each, DELETE of few rows costs
 # nothing; foreign keys are not looked at, so the order does not matter.
 CLEAN = """
@@ -45,3 +47,8 @@ async def clean(url: str) -> None:
         await connection.execute(CLEAN)
     finally:
         await connection.close()
+
+
+async def migrate(package: str, url: str) -> None:
+    """Do what ``tally migrate`` does: the library's migrations, then the package's own."""
+    await apply(package, url)

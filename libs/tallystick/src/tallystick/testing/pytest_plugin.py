@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tallystick._migrate import apply
-
 from . import databases
 from .nats import NatsServer, nats_server
 from .postgres import PostgresServer, postgres_server
@@ -64,7 +62,7 @@ async def _database(postgres: PostgresServer, package: str) -> str:
     key = postgres.port, package
     if key not in _migrated:
         url = await postgres.create_database(f"test_{package}")
-        await apply(package, url)
+        await databases.migrate(package, url)
         _migrated[key] = url
     return _migrated[key]
 
