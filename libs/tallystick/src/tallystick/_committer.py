@@ -11,7 +11,7 @@ from typing import Any
 from tallystick import _held_rows as held_rows
 from tallystick import _tracing as tracing
 from tallystick._database import Database, Part
-from tallystick._envelope import Origin, OutboxRow, header_lines, outgoing
+from tallystick._envelope import Origin, OutboxRow, check_size, header_lines, outgoing
 from tallystick._errors import DeclarationError
 from tallystick._group import AlreadyTaken, Group, Stored
 from tallystick._held_rows import Held
@@ -137,7 +137,9 @@ class Committer:
             raise DeclarationError(f"{self._router.name} cannot publish {declared.name}")
         message_id = str(new_id())
         traceparent = tracing.create(declared.template, message_id)
-        return outgoing(message, message_id, Origin(self._router.name, cause, traceparent))
+        row = outgoing(message, message_id, Origin(self._router.name, cause, traceparent))
+        check_size(row, self._outbox.max_payload)
+        return row
 
     def effect_key(self, effect: Effect) -> Key:
         """What the held table knows an effect by; raises DeclarationError without a handler."""

@@ -66,6 +66,7 @@ class HeldLoop:
         self._holder = holder
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
+        self._claiming = asyncio.Lock()
         self._counted: set[tuple[str, str]] = set()
         slots.on_free = self._wake.set
 
@@ -92,6 +93,10 @@ class HeldLoop:
 
     async def claim(self) -> None:
         """Claims due rows, as many as have a slot, and starts them."""
+        async with self._claiming:  # a claim that has no slot yet looks like one in doubt
+            await self._claim()
+
+    async def _claim(self) -> None:
         free = {d: n for d in self._bindings if (n := self._slots.free(d)) > 0}
         rows = await self._database.fetch(_CLAIM, self._replica, list(free), list(free.values()))
         self._slots.missed = len(rows) == sum(free.values()) or len(free) < len(self._bindings)
@@ -103,8 +108,10 @@ class HeldLoop:
 
     async def sweep(self) -> None:
         """Ends claims of this replica that do not run: their commit was in doubt."""
-        idle = [claim for claim in await self._mine() if claim[:3] not in self._slots]
-        if released := await self._release(idle):
+        async with self._claiming:
+            idle = [claim for claim in await self._mine() if claim[:3] not in self._slots]
+            released = await self._release(idle)
+        if released:
             log.warning("claims were interrupted, they are due again", count=released)
         await self._measure()
         self._wake.set()

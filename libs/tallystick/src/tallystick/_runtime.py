@@ -87,7 +87,7 @@ class Runtime:
         """Started: the database answers. The broker is connected to as soon as it is there."""
         await self.database.open()
         await self._replicas.renew()
-        self._begin(self.database.watch(), self._outbox.run(), self._outbox.mark())
+        self._begin(self.database.watch(), self._outbox.mark())
         self._begin(self._held.run(), self._every(RENEW_EVERY, self._renew))
         self._begin(self._every(self.settings.sweep_s, self._sweep), self._every(3600, self._purge))
         if self.settings.nats_url:

@@ -224,6 +224,11 @@ def create(template: str, message_id: str, key: str = "") -> str:
     return made.traceparent
 
 
+def records() -> bool:
+    """Whether sampled spans go anywhere."""
+    return _Recording.recorder is not None
+
+
 def published(template: str, message_id: str, context: str, start_ns: int) -> None:
     """Record one publication that succeeded, linked to the message's `create` span, if sampled."""
     if _Recording.recorder is not None and _traceparent.is_sampled(context):
