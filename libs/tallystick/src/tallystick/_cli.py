@@ -29,9 +29,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="A package with a function `app` in its `main`.")
-]
+Name = Annotated[str, typer.Argument(help="A package with a function app() in its module main.")]
+
+
+def _example(command: str) -> str:
+    setting = "export ORDERS_DATABASE_URL=postgresql://orders@localhost/orders"
+    return f"\b\nExample:\n  {setting}\n  {command}"
 
 
 def main() -> None:
@@ -91,15 +94,14 @@ def _application(name: str) -> FastAPI:
     return composed
 
 
-@app.command(
-    epilog="Example: ORDERS_DATABASE_URL=postgresql://orders@localhost/orders tally serve orders"
-)
+@app.command(epilog=_example("tally serve orders"))
 @_told
 def serve(name: Name) -> None:
-    """Serve a service: its HTTP API, its handlers, and probes and metrics on the admin port.
+    """Serve a service until it is told to stop.
 
-    Settings come from the environment, with the service's name as prefix. SIGTERM drains it:
-    what runs ends, nothing new begins.
+    That is its HTTP API, its handlers, and probes and metrics on the admin port. Settings come from
+    the environment, with the service's name as prefix. SIGTERM drains it: what runs ends, nothing
+    new begins.
     """
     from tallystick._serve import serve as serve_app  # noqa: PLC0415  # others start without it
 
@@ -109,15 +111,13 @@ def serve(name: Name) -> None:
     serve_app(composed, settings)
 
 
-@app.command(
-    epilog="Example: ORDERS_DATABASE_URL=postgresql://orders@localhost/orders tally migrate orders"
-)
+@app.command(epilog=_example("tally migrate orders"))
 @_told
 def migrate(name: Name) -> None:
-    """Bring a service's database to this release; waits for one that is away.
+    """Bring a service's database to this release.
 
-    Several at once are safe: one works, the others wait and find nothing left to do. It is safe
-    to interrupt and to repeat.
+    A database that is away is waited for. Several at once are safe: one works, the others wait and
+    find nothing left to do. It is safe to interrupt and to repeat.
     """
     from tallystick._migrate import migrate as migrate_database  # noqa: PLC0415
 
@@ -126,7 +126,7 @@ def migrate(name: Name) -> None:
     migrate_database(name, settings.database_url)
 
 
-@app.command(epilog="Example: tally topology orders --check")
+@app.command(epilog=_example("tally topology orders --json"))
 @_told
 def topology(
     name: Name,
@@ -135,7 +135,11 @@ def topology(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print the streams and durables that follow from a service's declarations."""
+    """Show what the broker must hold for a service.
+
+    These are the streams and durables that follow from the declarations of its messages and
+    handlers.
+    """
     from tallystick import _topology_text as text  # noqa: PLC0415
 
     composition = _application(name).state.composition

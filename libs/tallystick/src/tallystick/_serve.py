@@ -14,9 +14,9 @@ log = structlog.get_logger()
 
 def serve(app: FastAPI, settings: Settings) -> None:
     """Return after SIGTERM or Ctrl-C and the drain; raises PortTaken."""
-    bound = bind(settings.host, settings.port, settings.variable("port"))
-    bind(settings.host, settings.admin_port, settings.variable("admin_port")).close()
-    log.info("serving", address="{}:{}".format(*bound.getsockname()[:2]))
     server = Server(config(app, lifespan=True, grace_s=settings.deadline_s))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(server.serve(sockets=[bound]))
+    with bind(settings.host, settings.port, settings.variable("port")) as bound:
+        bind(settings.host, settings.admin_port, settings.variable("admin_port")).close()
+        log.info("serving", address="{}:{}".format(*bound.getsockname()[:2]))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(server.serve(sockets=[bound]))

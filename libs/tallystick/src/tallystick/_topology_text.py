@@ -1,5 +1,6 @@
 """A service's topology for people and programs to read, and how the broker differs from it."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -40,13 +41,18 @@ async def find_differences(url: str | None, topology: Topology) -> list[Differen
     if url is None:
         return []
     try:
-        client = await nats.connect(url, connect_timeout=CONNECT_WITHIN_S, allow_reconnect=False)
+        async with asyncio.timeout(CONNECT_WITHIN_S):
+            client = await nats.connect(url, max_reconnect_attempts=0, error_cb=_unheard)
     except (NatsError, OSError, TimeoutError) as error:
         raise BrokerUnavailable(f"cannot reach the broker at {url.rpartition('@')[2]}") from error
     try:
         return await verify(client, topology)
     finally:
         await client.close()
+
+
+async def _unheard(_: Exception) -> None:
+    """Say nothing: what fails is raised as well."""
 
 
 def differences_text(differences: Sequence[Difference], *, as_json: bool) -> str:

@@ -1,0 +1,186 @@
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from typer.testing import CliRunner, Result
+
+from tallystick._cli import app
+from tallystick._migrate import scripts_of
+from tallystick.testing import PostgresServer, free_port
+
+MAIN = """
+from fastapi import APIRouter
+from pydantic_settings import SettingsConfigDict
+import tallystick
+
+class Settings(tallystick.Settings):
+    model_config = SettingsConfigDict(env_prefix="PARCELS_")
+
+api = APIRouter()
+
+@api.get("/hello")
+async def hello() -> str:
+    return "hello"
+
+def app():
+    return tallystick.service(Settings(), tallystick.Router("parcels"), api)
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A service called parcels in the current folder, and what it reads."""
+    (tmp_path / "parcels").mkdir()
+    (tmp_path / "parcels" / "__init__.py").touch()
+    (tmp_path / "parcels" / "main.py").write_text(MAIN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "parcels", raising=False)
+    monkeypatch.delitem(sys.modules, "parcels.main", raising=False)
+    scripts_of.cache_clear()
+    return {
+        "PARCELS_DATABASE_URL": "postgresql://db",
+        "PARCELS_PORT": str(free_port()),
+        "PARCELS_ADMIN_PORT": str(free_port()),
+    }
+
+
+def tally(*arguments: str, env: Mapping[str, str] | None = None) -> Result:
+    return CliRunner().invoke(app, arguments, env=dict(env or {}))
+
+
+def test_the_version_is_shown() -> None:
+    assert re.fullmatch(r"tally \d+\.\d+\.\d+\n", tally("--version").output)
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate", "topology"])
+def test_each_command_has_an_example_on_lines_of_its_own(command: str) -> None:
+    lines = [line.strip() for line in tally(command, "--help").output.splitlines()]
+    example = lines[lines.index("Example:") + 1 :]
+    assert example[0].startswith("export ORDERS_DATABASE_URL=postgresql://")
+    assert example[1].startswith(f"tally {command} orders")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nowhere", 'there is no service "nowhere": no module nowhere.main can be imported'),
+        ("json", 'there is no service "json": no module json.main can be imported'),
+    ],
+)
+def test_a_service_that_is_not_there_is_a_line_and_2(name: str, reason: str) -> None:
+    result = tally("migrate", name)
+    assert result.exit_code == 2
+    assert result.stderr == f"tally: {reason}\n"
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_missing_setting_is_a_line_and_2() -> None:
+    result = tally("serve", "parcels")
+    assert result.exit_code == 2
+    assert result.stderr == "tally: parcels: PARCELS_DATABASE_URL is missing\n"
+
+
+def test_a_wrong_password_is_a_line_and_1(
+    environment: dict[str, str], postgres: PostgresServer
+) -> None:
+    password = postgres.url.split(":")[2].split("@")[0]
+    url = postgres.url.replace(password, "wrong")
+    result = tally("migrate", "parcels", env=environment | {"PARCELS_DATABASE_URL": url})
+    assert result.exit_code == 1
+    assert "password authentication failed" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_topology_is_shown_and_compared(environment: dict[str, str], nats_url: str) -> None:
+    environment["PARCELS_NATS_URL"] = nats_url
+    shown = tally("topology", "parcels", "--json", env=environment)
+    assert [s["name"] for s in json.loads(shown.stdout)["streams"]] == ["PARCELS", "DLQ_PARCELS"]
+    checked = tally("topology", "parcels", "--check", env=environment)
+    assert checked.exit_code == 1
+    assert "stream PARCELS is missing" in checked.stdout
+
+
+def test_a_broker_that_is_away_is_a_line_and_1(environment: dict[str, str]) -> None:
+    environment["PARCELS_NATS_URL"] = f"nats://127.0.0.1:{free_port()}"
+    result = tally("topology", "parcels", "--check", env=environment)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("tally: cannot reach the broker at")
+
+
+@asynccontextmanager
+async def started(environment: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", "from tallystick._cli import main; main()", "serve", "parcels"),
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def said(process: asyncio.subprocess.Process, event: str) -> None:
+    assert process.stderr is not None
+    async with asyncio.timeout(20):
+        while line := await process.stderr.readline():
+            if json.loads(line)["event"] == event:
+                return
+    pytest.fail(f"it never said {event}")
+
+
+async def ended(process: asyncio.subprocess.Process) -> int:
+    async with asyncio.timeout(10):
+        await process.communicate()
+    assert process.returncode is not None
+    return process.returncode
+
+
+async def test_a_service_serves_until_it_is_told_to_stop(
+    environment: dict[str, str], postgres: PostgresServer, database_url: str
+) -> None:
+    environment["PARCELS_DATABASE_URL"] = database_url
+    async with started(environment) as process, aiohttp.ClientSession() as session:
+        await said(process, "Application startup complete.")
+        address = f"http://127.0.0.1:{environment['PARCELS_PORT']}"
+        admin = f"http://127.0.0.1:{environment['PARCELS_ADMIN_PORT']}"
+        async with session.get(f"{address}/hello") as answer:
+            assert await answer.json() == "hello"
+        for probe in ("/livez", "/readyz"):
+            async with session.get(admin + probe) as answer:
+                assert answer.status == 200
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process) == 0
+
+
+async def test_a_service_that_waits_for_its_database_can_be_stopped(
+    environment: dict[str, str],
+) -> None:
+    environment["PARCELS_DATABASE_URL"] = f"postgresql://127.0.0.1:{free_port()}/none"
+    async with started(environment) as process:
+        await said(process, "waiting for the database")
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process) == 0
+
+
+@pytest.mark.parametrize("setting", ["PARCELS_PORT", "PARCELS_ADMIN_PORT"])
+def test_a_taken_port_is_a_line_and_1(environment: dict[str, str], setting: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        environment[setting] = str(other.getsockname()[1])
+        result = tally("serve", "parcels", env=environment)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith(f"tally: {setting}: cannot listen on")
+    assert "Address already in use" in result.stderr
