@@ -1,5 +1,6 @@
 """Messaging for FastAPI services on NATS JetStream: at-least-once delivery, effects once."""
 
+from tallystick._broker import Broker
 from tallystick._database import Database
 from tallystick._delivery import Delivery
 from tallystick._errors import (
@@ -21,6 +22,7 @@ from tallystick._units import Write
 
 __all__ = [
     "Answer",
+    "Broker",
     "Conflict",
     "Database",
     "Delivery",

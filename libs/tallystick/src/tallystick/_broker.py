@@ -9,7 +9,10 @@ import nats
 import structlog
 from nats.aio.client import Client
 
-from tallystick._publisher import Publisher
+from tallystick._envelope import wire_headers
+from tallystick._messages import Event, Job
+from tallystick._publisher import Publication, Publisher
+from tallystick._publishing import publishable
 from tallystick._wire import Wire
 
 log = structlog.get_logger()
@@ -53,6 +56,16 @@ class Broker:
         await self.publisher.start()
         self._up()
         log.info("connected to the broker", url=self.url)
+
+    async def publish(self, message: Event | Job) -> None:
+        """Publishes a message without the outbox, for what needs no guarantee.
+
+        Raises BrokerUnavailable (in doubt: it may have been stored), NotStored, InvalidMessage, or
+        DeclarationError for a message of another service.
+        """
+        row = publishable(self._name, message, None, self.wire.max_payload)
+        headers = wire_headers(row, self._name)
+        await self.publisher.publish(Publication(row.subject, headers, row.body))
 
     async def close(self) -> None:
         """Ends the connection; one that was never made needs no end."""

@@ -11,14 +11,14 @@ from typing import Any
 from tallystick import _held_rows as held_rows
 from tallystick import _tracing as tracing
 from tallystick._database import Database, Part
-from tallystick._envelope import Origin, OutboxRow, check_size, header_lines, outgoing
+from tallystick._envelope import OutboxRow, header_lines
 from tallystick._errors import DeclarationError
 from tallystick._group import AlreadyTaken, Group, Stored
 from tallystick._held_rows import Held
-from tallystick._ids import new_id
 from tallystick._inbound import Inbound, Key
 from tallystick._messages import Effect, Message, encode, message_key, message_type
 from tallystick._outbox import Outbox, insert
+from tallystick._publishing import publishable
 from tallystick._retry import Again
 from tallystick._router import Router, effect_durable
 from tallystick._slots import Slots
@@ -110,7 +110,7 @@ class Committer:
                 inbound = self._effect(part, cause)
                 effects.append((inbound, may_start(part) and self._slots.take(inbound.key)))
             elif isinstance(part, Message):
-                rows.append(self._outgoing(part, cause))
+                rows.append(publishable(self._router.name, part, cause, self._outbox.max_payload))
         return Outputs(tuple(rows), tuple(effects))
 
     def _writes(self, outputs: Outputs) -> Iterable[Write]:
@@ -130,16 +130,6 @@ class Committer:
 
     def _patience(self, durable: str) -> timedelta:
         return self._router.bindings[durable].retry.patience
-
-    def _outgoing(self, message: Message, cause: str | None) -> OutboxRow:
-        declared = message_type(type(message))
-        if declared.domain != self._router.name or declared.kind not in ("event", "job"):
-            raise DeclarationError(f"{self._router.name} cannot publish {declared.name}")
-        message_id = str(new_id())
-        traceparent = tracing.create(declared.template, message_id)
-        row = outgoing(message, message_id, Origin(self._router.name, cause, traceparent))
-        check_size(row, self._outbox.max_payload)
-        return row
 
     def effect_key(self, effect: Effect) -> Key:
         """What the held table knows an effect by; raises DeclarationError without a handler."""

@@ -27,8 +27,10 @@ SWEPT_AFTER = timedelta(seconds=2)
 
 _INSERT = """insert into tallystick.outbox (id, subject, headers, body, cause)
 values ($1, $2, $3, $4, $5)"""
+# A mark that a crash forgets is published again and deduped: it need not wait for the disk.
 _MARK = """update tallystick.outbox o set sent_at = now()
-from unnest($1::text[], $2::int[]) u(id, emission)
+from unnest($1::text[], $2::int[]) u(id, emission),
+    (select set_config('synchronous_commit', 'off', true)) quick
 where o.id = u.id and o.emission = u.emission and o.sent_at is null"""
 _UNSENT = """select id, subject, headers, body, cause, emission from tallystick.outbox
 where sent_at is null and queued_at < now() - $1::interval

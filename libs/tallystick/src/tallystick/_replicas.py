@@ -11,7 +11,8 @@ from tallystick._database import Database
 
 log = structlog.get_logger()
 
-_RENEW = """insert into tallystick.replicas (name) values ($1)
+_RENEW = """insert into tallystick.replicas (name)
+select $1 from set_config('synchronous_commit', 'off', true)
 on conflict (name) do update set seen_at = clock_timestamp()"""
 _LAPSE = """with lapsed as (
     update tallystick.held h set replica = null, lapses = h.lapses + 1, claim = h.claim + 1,

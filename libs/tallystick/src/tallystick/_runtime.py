@@ -45,7 +45,7 @@ class Runtime:
         self.replica = f"{settings.replica}-{uuid4().hex[:8]}"
         self.database = Database(settings.database_url, name=router.name)
         self.broker = Broker(settings.nats_url or "", router.name)
-        self.resources = {**resources, Database: self.database}
+        self.resources = {**resources, Database: self.database, Broker: self.broker}
         self._loops: list[asyncio.Task[None]] = []
         self._compose()
 
