@@ -176,6 +176,7 @@ class Consumer:
         if arrival.delivered == 1:
             return False
         await self._holder.hold(self._binding, inbound)
+        self._wake_held(0)
         return True
 
     async def _handle(self, inbound: Inbound) -> None:

@@ -9,7 +9,7 @@ import structlog
 
 from tallystick import _held_rows as held_rows
 from tallystick._database import Database
-from tallystick._envelope import OutboxRow, header_lines, stored_lines
+from tallystick._envelope import RESERVE, OutboxRow, header_lines, stored_lines
 from tallystick._errors import InvalidMessage
 from tallystick._group import AlreadyTaken
 from tallystick._held_rows import Failure, Held
@@ -24,6 +24,7 @@ from tallystick._units import Unit, Write
 log = structlog.get_logger()
 
 RELEASE = version("tallystick")
+LONGEST_SUBJECT = 1024  # characters of an original subject that a projection repeats
 
 
 class Holder:
@@ -108,11 +109,14 @@ class Holder:
                 "dlq-time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             }
         )
+        headers = stored_lines(inbound.headers)
+        whole = len(headers) + len(inbound.body) + RESERVE <= self._outbox.max_payload
+        usable = len(inbound.subject) <= LONGEST_SUBJECT
         return OutboxRow(
             id=str(new_id()),
-            subject=f"dlq.{self._service}.{purpose}.{inbound.subject}",
-            headers=stored_lines(inbound.headers) + lines,
-            body=inbound.body,
+            subject=f"dlq.{self._service}.{purpose}.{inbound.subject if usable else 'unusable'}",
+            headers=headers[: None if whole else 0] + lines,
+            body=inbound.body if whole else inbound.body[:1024],
             cause=inbound.cause,
         )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from tallystick._errors import BrokerUnavailable, TallystickError
+from tallystick._errors import BrokerUnavailable, InvalidMessage, TallystickError
 from tallystick._wire import Wire
 
 CONFIRM_WITHIN = 5.0  # seconds
@@ -85,7 +85,10 @@ class Publisher:
 
         def send(number: int) -> None:
             for place, publication in enumerate(publications):
-                self._send(publication, b"%x-%x" % (number, place))
+                try:
+                    self._send(publication, b"%x-%x" % (number, place))
+                except InvalidMessage as error:
+                    self._windows[number].answered(place, error)
 
         return await self._confirmed(len(publications), send)
 
@@ -104,7 +107,10 @@ class Publisher:
                 reply = b"%x-0" % number if last else b""
                 self._send(replace(publication, headers=headers), reply)
 
-        return (await self._confirmed(1, send))[0]
+        try:
+            return (await self._confirmed(1, send))[0]
+        except InvalidMessage as error:
+            return NotStored(str(error))
 
     def _send(self, publication: Publication, token: bytes) -> None:
         reply = self._prefix + token if token else b""

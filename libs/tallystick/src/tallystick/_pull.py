@@ -125,7 +125,7 @@ def _arrival(subject: bytes, reply: bytes, headers: bytes, body: bytes) -> Arriv
         tokens = tokens[:2] + tokens[4:]
     return Arrival(
         reply=reply,
-        subject=subject.decode("utf-8", "replace"),
+        subject=subject.decode("utf-8", "replace").replace("\0", ""),
         headers=headers,
         body=body,
         stream=tokens[2].decode(),

@@ -25,6 +25,7 @@ from tallystick._metrics import BROKER_CONNECTED, LAG, child
 from tallystick._migrate import pending
 from tallystick._outbox import Outbox
 from tallystick._replicas import Replicas
+from tallystick._retention import purge
 from tallystick._router import Router
 from tallystick._settings import Settings
 from tallystick._slots import Slots
@@ -179,6 +180,7 @@ class Runtime:
 
     async def _purge(self) -> None:
         await purge_idempotency(self.database)
+        await purge(self.database)
 
     async def _drain(self) -> None:
         """Takes nothing more, ends what runs, publishes and marks what it committed, and leaves."""

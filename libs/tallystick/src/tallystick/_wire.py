@@ -16,9 +16,11 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from tallystick._errors import BrokerUnavailable
+from tallystick._errors import BrokerUnavailable, InvalidMessage
 
 log = structlog.get_logger()
+
+MAX_SUBJECT = 2048  # bytes; subject and reply share a line, of which the broker takes 4096
 
 Receive = Callable[[bytes, bytes, bytes, bytes], None]
 """Called with subject, reply subject, header block and body."""
@@ -61,7 +63,13 @@ class Wire:
     def publish(
         self, subject: bytes, body: bytes, headers: bytes = b"", reply: bytes = b""
     ) -> None:
-        """Queues one message; while disconnected it queues nothing and raises BrokerUnavailable."""
+        """Queues one message.
+
+        Raises BrokerUnavailable while disconnected, and InvalidMessage for what would make the
+        broker close the connection for good (measured with nats-py 2.16). Then nothing is queued.
+        """
+        if len(subject) > MAX_SUBJECT or len(headers) + len(body) > self.max_payload:
+            raise InvalidMessage(f"{subject[:80]!r} is over the broker's limits")
         if headers:
             size, total = len(headers), len(headers) + len(body)
             head = b"HPUB %b %b %d %d\r\n" % (subject, reply, size, total)
