@@ -56,7 +56,7 @@ def test_a_line_carries_the_trace_and_what_was_bound(stream: io.StringIO) -> Non
     assert "message_id" not in outside
 
 
-@pytest.mark.parametrize("name", ["uvicorn.error", "alembic.runtime", "somebody"])
+@pytest.mark.parametrize("name", ["uvicorn.error", "alembic.runtime", "asyncio"])
 def test_lines_of_the_standard_library_look_the_same(stream: io.StringIO, name: str) -> None:
     logging.getLogger(name).warning("it is %s", "late")
     (line,) = lines(stream)

@@ -96,7 +96,7 @@ def _take_over(processors: list[Processor], severity: int, stream: TextIO) -> No
 
 
 _TOO_TALKATIVE = {
-    "alembic.runtime.plugins": logging.WARNING,
+    "alembic": logging.WARNING,  # each script is logged by us as it is applied
     "nats": logging.CRITICAL,  # what happens to the connection is logged by our callbacks
     "uvicorn.access": logging.WARNING,
 }

@@ -1,7 +1,7 @@
 """Records work that has ended as OpenTelemetry spans, under ids that were made before it began."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
@@ -22,8 +22,7 @@ from opentelemetry.trace import (
 from typing_extensions import override
 
 from tallystick import _traceparent
-
-Attributes = Mapping[str, str | int | float | bool]
+from tallystick._tracing import Attributes
 
 
 class _GivenIds(IdGenerator):
@@ -86,14 +85,14 @@ class Recorder:
         self._provider.shutdown()
 
 
-def otlp(service: str, replica: str, endpoint: str) -> Recorder:
-    """Return a recorder that sends batches to an OTLP/HTTP receiver such as `http://host:4318`."""
+def otlp(endpoint: str) -> SpanExporter:
+    """Return what sends spans to an OTLP/HTTP receiver such as `http://host:4318`."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
-        OTLPSpanExporter,  # its import costs 0.2 s, and only those who send pay it
+        OTLPSpanExporter,  # tests record without sending
     )
 
     url = endpoint if endpoint.endswith("/v1/traces") else f"{endpoint.rstrip('/')}/v1/traces"
-    return Recorder(service, replica, OTLPSpanExporter(endpoint=url), batch=True)
+    return OTLPSpanExporter(endpoint=url)
 
 
 def _remote(context: str) -> SpanContext:

@@ -42,7 +42,9 @@ async def find_differences(url: str | None, topology: Topology) -> list[Differen
         return []
     try:
         async with asyncio.timeout(CONNECT_WITHIN_S):
-            client = await nats.connect(url, max_reconnect_attempts=0, error_cb=_unheard)
+            client = await nats.connect(
+                url, max_reconnect_attempts=1, reconnect_time_wait=0, error_cb=_unheard
+            )
     except (NatsError, OSError, TimeoutError) as error:
         raise BrokerUnavailable(f"cannot reach the broker at {url.rpartition('@')[2]}") from error
     try:

@@ -9,17 +9,22 @@ parents of such a late span may be missing.
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
-from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.trace import SpanKind
 
-from tallystick import _spans, _traceparent
+from tallystick import _traceparent
 from tallystick._settings import Settings
-from tallystick._spans import Attributes
+
+if TYPE_CHECKING:  # OpenTelemetry's SDK costs 0.2 s and 10 MB, and only those who record pay it
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from tallystick._spans import Recorder
+
+Attributes: TypeAlias = Mapping[str, str | int | float | bool]
 
 CLIENT, CONSUMER, INTERNAL = SpanKind.CLIENT, SpanKind.CONSUMER, SpanKind.INTERNAL
 PRODUCER, SERVER = SpanKind.PRODUCER, SpanKind.SERVER
@@ -33,18 +38,21 @@ _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 class _Recording:
     """Whether and where this process records spans: one a process, as its registry of metrics."""
 
-    recorder: _spans.Recorder | None = None
+    recorder: "Recorder | None" = None
     ratio: float = 0.0
 
 
-def configure(settings: Settings, exporter: SpanExporter | None = None) -> None:
+def configure(settings: Settings, exporter: "SpanExporter | None" = None) -> None:
     """Record spans if an OTLP endpoint is set, or into `exporter`, each as it ends."""
-    service, replica = settings.service(), settings.replica
-    if exporter is not None:
-        _Recording.recorder = _spans.Recorder(service, replica, exporter, batch=False)
-    elif settings.otlp_endpoint:
-        _Recording.recorder = _spans.otlp(service, replica, settings.otlp_endpoint)
     _Recording.ratio = settings.trace_ratio
+    if exporter is None and settings.otlp_endpoint is None:
+        return
+    from tallystick._spans import Recorder, otlp  # noqa: PLC0415
+
+    chosen = exporter or otlp(str(settings.otlp_endpoint))
+    _Recording.recorder = Recorder(
+        settings.service(), settings.replica, chosen, batch=exporter is None
+    )
 
 
 async def shutdown() -> None:
@@ -143,7 +151,7 @@ class Span:
             return self.error is not None or end_ns - self._start_ns > SLOW_NS
         return self.kind is SERVER and self.error is not None
 
-    def record(self, recorder: _spans.Recorder, end_ns: int) -> None:
+    def record(self, recorder: "Recorder", end_ns: int) -> None:
         """Hand it to the recorder as ended."""
         recorder.record(
             self.name,

@@ -1,0 +1,105 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from tallystick import _listen
+from tallystick._listen import Companion, bind, config
+
+app = FastAPI()
+
+
+@app.get("/")
+async def root() -> str:
+    return "hello"
+
+
+@pytest.fixture(scope="module")
+async def port() -> AsyncIterator[int]:
+    bound = bind("127.0.0.1", 0, "PORT")
+    server = Companion(config(app, lifespan=False, grace_s=1))
+    serving = asyncio.create_task(server.serve(sockets=[bound]))
+    await server.until_started(serving)
+    yield bound.getsockname()[1]
+    server.should_exit = True
+    await serving
+
+
+async def exchange(port: int, *parts: bytes) -> tuple[int, dict[str, Any]]:
+    """Send parts of a request, and return the status and the problem that comes before the end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        async with asyncio.timeout(5):
+            answer = await reader.read()
+    finally:
+        writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head
+    return int(head.split()[1]), json.loads(body)
+
+
+async def test_a_request_is_answered_and_the_connection_kept(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(2):
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+        assert await reader.readexactly(1) == b'"'
+    writer.close()
+
+
+@pytest.mark.parametrize("parts", [[], [b"GET / HTTP/1.1\r\nhost:"], [b"GET / HT", b"TP/1.1\r\n"]])
+async def test_a_head_that_is_late_is_408(
+    port: int, parts: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_listen, "HEAD_WITHIN_S", 0.05)
+    status, problem = await exchange(port, *parts)
+    assert status == problem["status"] == 408
+
+
+async def test_a_second_head_that_is_late_is_408_too(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_listen, "HEAD_WITHIN_S", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    await reader.readuntil(b'"hello"')
+    writer.write(b"GET / HTTP/1.1\r\n")
+    async with asyncio.timeout(5):
+        assert (await reader.read()).startswith(b"HTTP/1.1 408")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nx: " + b"a" * 40_000,
+        b"GET /" + b"a" * 40_000,
+        b"GET / HTTP/1.1\r\n" + b"x: a\r\n" * 8000,
+    ],
+)
+async def test_a_head_that_is_large_is_431(port: int, head: bytes) -> None:
+    status, problem = await exchange(port, head)
+    assert status == problem["status"] == 431
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"hello\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+        b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+)
+async def test_what_is_no_http_is_400(port: int, head: bytes) -> None:
+    status, problem = await exchange(port, head)
+    assert status == problem["status"] == 400
