@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tallystick_local.errors import WrongSettingError
 from tallystick_local.plan import Facts, names, plan
 from tallystick_local.settings import SERVICES, Settings, replicas
 from tallystick_local.spec import HttpOk, ProcessSpec, Stage
@@ -75,5 +76,5 @@ def test_the_environment_asks_for_replicas() -> None:
 
 @pytest.mark.parametrize("text", ["", "many", "-1", "17"])
 def test_a_wrong_number_of_replicas_is_refused_by_its_variable(text: str) -> None:
-    with pytest.raises(ValueError, match="REPLICAS_ORDERS"):
+    with pytest.raises(WrongSettingError, match="REPLICAS_ORDERS"):
         replicas({"REPLICAS_ORDERS": text})

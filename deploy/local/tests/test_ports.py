@@ -4,7 +4,8 @@ import socket
 import pytest
 
 from tallystick.testing import free_port, is_free
-from tallystick_local.ports import DEFAULTS, BusyPortError, asked, choose
+from tallystick_local.errors import BusyPortError, WrongSettingError
+from tallystick_local.ports import DEFAULTS, asked, choose
 
 
 def test_the_usual_ports_are_taken_when_they_are_free() -> None:
@@ -42,5 +43,5 @@ def test_ports_are_asked_for_by_the_environment() -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "0", "65536", "-1"])
 def test_what_is_no_port_is_refused_by_its_variable(text: str) -> None:
-    with pytest.raises(ValueError, match="NATS_PORT"):
+    with pytest.raises(WrongSettingError, match="NATS_PORT"):
         asked({"NATS_PORT": text})

@@ -8,6 +8,7 @@ import pytest
 
 from tallystick.testing import holds
 from tallystick_local import stale, state
+from tallystick_local.errors import AlreadyRunningError
 from tallystick_local.identity import Identity, identify
 from tallystick_local.secret import passwords
 
@@ -34,7 +35,7 @@ def test_a_process_is_not_the_one_that_had_its_id_before() -> None:
 def test_one_platform_owns_a_folder(tmp_path: Path) -> None:
     with state.locked(tmp_path):
         assert state.is_locked(tmp_path)
-        with pytest.raises(state.AlreadyRunningError), state.locked(tmp_path):
+        with pytest.raises(AlreadyRunningError), state.locked(tmp_path):
             pass
     assert not state.is_locked(tmp_path)
 

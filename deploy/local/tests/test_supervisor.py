@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tallystick.testing import eventually
+from tallystick_local.errors import StartError
 from tallystick_local.identity import identify
-from tallystick_local.keeper import StartError
 from tallystick_local.spec import ProcessSpec, Stage
 from tallystick_local.supervisor import Supervisor
 
@@ -120,3 +120,14 @@ async def test_killing_ends_everything_at_once(make_spec: MakeSpec, supervised: 
         async with asyncio.timeout(2):
             await supervisor.stop()
         assert is_gone(pid)
+
+
+async def test_all_replicas_of_a_stopped_service_are_held(
+    make_spec: MakeSpec, supervised: Supervised
+) -> None:
+    async with supervised(make_spec("one"), make_spec("one-2"), make_spec("two")) as (them, _):
+        await them.start(Stage.SERVICES)
+        them.hold({"one"})
+        await eventually(lambda: set(them.pids()) == {"two"})
+        them.hold(set())
+        await eventually(lambda: set(them.pids()) == {"one", "one-2", "two"})

@@ -1,86 +1,87 @@
-"""The commands; each is one line of another module."""
+"""The commands. What starts services is imported by the commands that do: it takes a second."""
 
 import asyncio
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-import structlog
 import typer
 
-from tallystick import TallystickError
-from tallystick_local import holds, ports
-from tallystick_local import settings as settings_of
-from tallystick_local.demo import Demo, perform
-from tallystick_local.down import down as end
-from tallystick_local.down import status as describe
-from tallystick_local.keeper import StartError
-from tallystick_local.load import NotRunningError
-from tallystick_local.load import load as run_load
-from tallystick_local.ports import BusyPortError
-from tallystick_local.settings import SERVICES, Settings
-from tallystick_local.state import AlreadyRunningError
-from tallystick_local.up import show
-from tallystick_local.up import up as run
+from tallystick_local import holds, ports, remote
+from tallystick_local import state as states
+from tallystick_local.errors import AlreadyRunningError, PlatformError
+from tallystick_local.settings import Settings, replicas
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 State = Annotated[Path, typer.Option(help="the folder of data, logs and process ids")]
-FreePorts = Annotated[bool, typer.Option("--free-ports", help="take any ports, not the usual")]
-Service = Annotated[str, typer.Argument(help=", ".join(SERVICES))]
+Service = Annotated[
+    Literal["sandbox", "orders", "payments", "shipping"], typer.Argument(metavar="SERVICE")
+]
 
 DEFAULT_STATE = Path(".state")
+INTERRUPTED = 130
 
 
 @app.callback()
 def local() -> None:
     """Run the whole of Tallystick on this machine."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 @app.command()
-def up(state: State = DEFAULT_STATE, free_ports: FreePorts = False) -> None:
+def up(
+    state: State = DEFAULT_STATE,
+    free_ports: Annotated[
+        bool, typer.Option("--free-ports", help="take any free ports, not the usual ones")
+    ] = False,
+) -> None:
     """Run the platform here until Ctrl-C.
 
     REPLICAS_PAYMENTS=3 runs three of a service; ORDERS_PORT, ORDERS_ADMIN_PORT, NATS_PORT,
     POSTGRES_PORT and their kin ask for ports.
     """
+    from tallystick_local.up import up as run  # noqa: PLC0415
+
     with _explained():
-        asyncio.run(run(_settings(state, free_ports)))
+        settings = Settings(
+            state=state.absolute(),
+            free_ports=free_ports,
+            ports=ports.asked(os.environ),
+            replicas=replicas(os.environ),
+        )
+        asyncio.run(run(settings))
 
 
 @app.command()
 def down(state: State = DEFAULT_STATE) -> None:
     """End the platform that runs in another terminal, or what is left of one."""
     with _explained():
-        ended = end(state.absolute(), show)
+        ended = remote.end(state.absolute(), lambda _, text: typer.echo(text))
     typer.echo("stopped" if ended else "no platform runs here")
 
 
 @app.command()
 def status(state: State = DEFAULT_STATE) -> None:
     """Show addresses and processes of the running platform."""
-    text = describe(state.absolute())
-    if text is None:
-        _fail("no platform runs here")
-    typer.echo(text)
+    with _explained():
+        record = states.running(state.absolute())
+        typer.echo(remote.describe(state.absolute(), record))
 
 
 @app.command()
 def stop(service: Service, state: State = DEFAULT_STATE) -> None:
-    """Stop one service of the running platform, all its replicas, until `start`."""
-    _check(service, state)
-    holds.hold(state.absolute(), service)
+    """Stop a service of the running platform, all its replicas, until `start`."""
+    with _explained():
+        holds.hold(state.absolute(), service)
 
 
 @app.command()
 def start(service: Service, state: State = DEFAULT_STATE) -> None:
     """Start a service that was stopped."""
-    _check(service, state)
-    holds.release(state.absolute(), service)
+    with _explained():
+        holds.release(state.absolute(), service)
 
 
 @app.command()
@@ -95,14 +96,12 @@ def demo(
 
     Exit code 1 if an order has not ended, or a database or a ledger disagrees with another.
     """
-    wanted = Demo(
-        orders=orders,
-        seed=seed,
-        within=within or 60 + orders / 20,
-        replicas=settings_of.replicas(os.environ),
-    )
+    from tallystick_local.demo import Demo, perform  # noqa: PLC0415
+
     with _explained():
-        account = perform(wanted)
+        counts = replicas(os.environ)
+        limit = within or 60 + orders / 20
+        account = perform(Demo(orders=orders, seed=seed, within=limit, replicas=counts))
     typer.echo("\n".join(account.lines()))
     if account.wrong:
         raise typer.Exit(1)
@@ -114,25 +113,11 @@ def load(
     state: State = DEFAULT_STATE,
 ) -> None:
     """Send customers at the running platform until Ctrl-C."""
+    from tallystick_local.load import load as run  # noqa: PLC0415
+
     with _explained():
-        figures = asyncio.run(run_load(state.absolute(), rate))
+        figures = asyncio.run(run(state.absolute(), rate))
     typer.echo(f"load: {figures.result()}")
-
-
-def _check(service: str, state: Path) -> None:
-    if service not in SERVICES:
-        _fail(f"not a service: {service}")
-    if describe(state.absolute()) is None:
-        _fail("no platform runs here")
-
-
-def _settings(state: Path, free_ports: bool) -> Settings:
-    return Settings(
-        state=state.absolute(),
-        free_ports=free_ports,
-        ports=ports.asked(os.environ),
-        replicas=settings_of.replicas(os.environ),
-    )
 
 
 @contextmanager
@@ -141,11 +126,12 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except AlreadyRunningError as error:
-        _fail(f"{error}:\n\n{describe(error.folder) or ''}")
-    except (BusyPortError, NotRunningError, StartError, TallystickError, ValueError) as error:
+        record = states.read(error.folder)
+        _fail(f"{error}\n\n{remote.describe(error.folder, record) if record else ''}")
+    except PlatformError as error:
         _fail(str(error))
     except asyncio.CancelledError:
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _fail(text: str) -> None:

@@ -7,16 +7,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from tallystick.testing.child import tail
+from tallystick_local.errors import StartError
 from tallystick_local.policy import Policy
 from tallystick_local.probes import answers
 from tallystick_local.process import Life, launch
-from tallystick_local.spec import Probe, ProcessSpec
-
-Report = Callable[[str, str], None]  # (name of the process, what a person should know)
-
-
-class StartError(Exception):
-    """A process ended or stayed silent each time it was started; the message ends in its log."""
+from tallystick_local.spec import Probe, ProcessSpec, Report
 
 
 class Keeper:
@@ -117,6 +112,8 @@ class Keeper:
         policy = self._policy
         if not await self._answers(life, self.spec.ready, policy.start_within):
             return f"not ready after {policy.start_within:g} s"
+        if self.restarts:
+            self._report(self.spec.name, "is back")
         self._was_ready.set()
         while await self._answers(life, self.spec.alive, policy.silent_after):
             await asyncio.sleep(policy.probe_every)

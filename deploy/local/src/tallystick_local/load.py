@@ -14,15 +14,12 @@ from tallystick_local.watch import watch
 KEPT = 1_000  # exchanges that the customers remember
 
 
-class NotRunningError(Exception):
-    """No platform runs on this state folder."""
-
-
 async def load(folder: Path, rate: float) -> Figures:
-    """Send `rate` customers a second; return what became of their orders so far."""
-    record = state.read(folder)
-    if record is None or not state.is_locked(folder):
-        raise NotRunningError(f"no platform runs on {folder}: make up, in another terminal")
+    """Send `rate` customers a second; return what became of their orders so far.
+
+    Raises NotRunningError.
+    """
+    record = state.running(folder)
     server, began = record.addresses["postgres"], moment()
     customers = Customers(record.addresses["orders"], rate=rate, keep=KEPT)
     live = Live()

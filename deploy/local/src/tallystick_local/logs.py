@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
+
+import structlog
 
 _SEVERE = {"warning", "error", "critical"}
 _HIDDEN = {"event", "level", "timestamp", "service", "replica", "trace_id", "span_id", "exception"}
@@ -24,6 +27,11 @@ def notable(line: str) -> str | None:
     rest = " ".join(f"{key}={value}" for key, value in entry.items() if key not in _HIDDEN)
     cause = str(entry.get("exception", "")).strip().rsplit("\n", 1)[-1]
     return " ".join(part for part in (entry["level"], str(entry.get("event")), rest, cause) if part)
+
+
+def quiet() -> None:
+    """Keep our own process to what is notable, too."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 class Follower:

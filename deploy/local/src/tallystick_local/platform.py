@@ -8,11 +8,11 @@ from tallystick.testing import nats, postgres
 from tallystick.testing.ports import free_port, is_free
 from tallystick_local import ports, provision, stale, state
 from tallystick_local.identity import identify
-from tallystick_local.keeper import Report
+from tallystick_local.logs import quiet
 from tallystick_local.plan import Facts, names, plan
 from tallystick_local.secret import passwords
 from tallystick_local.settings import SERVICES, Settings
-from tallystick_local.spec import Stage
+from tallystick_local.spec import Report, Stage
 from tallystick_local.supervisor import Supervisor
 from tallystick_local.topology import reconciled
 
@@ -42,6 +42,7 @@ class Platform:
         Raises AlreadyRunningError, BusyPortError, StartError.
         """
         folder = self.settings.state
+        quiet()
         with state.locked(folder):
             stale.clear(folder, self._report)
             prepare(self.settings, self.facts)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from tallystick_local.errors import BusyPortError, WrongSettingError
+
 DEFAULTS = {
     "orders": 8001,
     "payments": 8002,
@@ -16,23 +18,19 @@ DEFAULTS = {
 }
 
 
-class BusyPortError(Exception):
-    """A port that was asked for is in use."""
-
-
 def variable(name: str) -> str:
     """Return the environment variable that asks for a port: `ORDERS_ADMIN_PORT`."""
     return f"{name.replace('-', '_').upper()}_PORT"
 
 
 def asked(environment: Mapping[str, str]) -> dict[str, int]:
-    """Return the ports that the environment asks for, by name; raises ValueError."""
+    """Return the ports that the environment asks for, by name; raises WrongSettingError."""
     found = {
         name: environment[variable(name)] for name in DEFAULTS if variable(name) in environment
     }
     wrong = [f"{variable(name)}={text}" for name, text in found.items() if not _is_port(text)]
     if wrong:
-        raise ValueError(f"not a port: {', '.join(wrong)}")
+        raise WrongSettingError(f"not a port: {', '.join(wrong)}")
     return {name: int(text) for name, text in found.items()}
 
 

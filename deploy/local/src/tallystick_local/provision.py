@@ -2,7 +2,9 @@
 
 import asyncpg
 
+from tallystick import TallystickError
 from tallystick.testing import migrate
+from tallystick_local.errors import StartError
 from tallystick_local.plan import Facts
 from tallystick_local.settings import SERVICES
 
@@ -19,9 +21,12 @@ async def databases(facts: Facts) -> None:
 
 
 async def migrations(facts: Facts) -> None:
-    """Bring every database to its head; raises TallystickError."""
+    """Bring every database to its head; raises StartError."""
     for service in SERVICES:
-        await migrate(service, facts.database(service))
+        try:
+            await migrate(service, facts.database(service))
+        except TallystickError as error:
+            raise StartError(f"the database of {service} cannot be migrated: {error}") from error
 
 
 async def _role(connection: asyncpg.Connection, name: str, password: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tallystick_local.errors import WrongSettingError
 from tallystick_local.policy import Policy
 
 SERVICES = ("sandbox", "orders", "payments", "shipping")
@@ -29,13 +30,13 @@ class Settings:
 
 
 def replicas(environment: Mapping[str, str] = os.environ) -> dict[str, int]:
-    """Return what `REPLICAS_<SERVICE>` asks for; raises ValueError."""
+    """Return what `REPLICAS_<SERVICE>` asks for; raises WrongSettingError."""
     found = {name: environment.get(f"REPLICAS_{name.upper()}") for name in SERVICES}
     counts = {}
     for name, text in found.items():
         if text is None:
             continue
         if not text.isdecimal() or int(text) > MOST_REPLICAS:
-            raise ValueError(f"REPLICAS_{name.upper()}={text}: not 0 to {MOST_REPLICAS}")
+            raise WrongSettingError(f"REPLICAS_{name.upper()}={text}: not 0 to {MOST_REPLICAS}")
         counts[name] = int(text)
     return counts

@@ -1,11 +1,14 @@
 """What a process of the platform is: all the supervisor needs to know to keep it."""
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
+
+Report = Callable[[str, str], None]
+"""Told the name of a process and what a person should know of it."""
 
 
 class Stage(IntEnum):

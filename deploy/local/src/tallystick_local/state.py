@@ -11,6 +11,7 @@ from typing import IO
 
 import msgspec
 
+from tallystick_local.errors import AlreadyRunningError, NotRunningError
 from tallystick_local.identity import Identity, identify
 
 
@@ -21,14 +22,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     processes: dict[str, Identity]
     addresses: dict[str, str]
     restarts: dict[str, int] = {}
-
-
-class AlreadyRunningError(Exception):
-    """A platform runs on this state folder."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(f"a platform already runs on {folder}")
-        self.folder = folder
 
 
 @contextmanager
@@ -80,6 +73,14 @@ def read(state: Path) -> Record | None:
         return msgspec.json.decode((state / "platform.json").read_bytes(), type=Record)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+
+
+def running(state: Path) -> Record:
+    """Return the record of the platform that runs on this folder; raises NotRunningError."""
+    record = read(state)
+    if record is None or not is_locked(state):
+        raise NotRunningError(state)
+    return record
 
 
 def forget(state: Path) -> None:

@@ -1,11 +1,11 @@
 """Keeps all processes of a platform, stage by stage."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
-from tallystick_local.keeper import Keeper, Report
+from tallystick_local.keeper import Keeper
 from tallystick_local.policy import Policy
-from tallystick_local.spec import ProcessSpec, Stage
+from tallystick_local.spec import ProcessSpec, Report, Stage
 
 
 class Supervisor:
@@ -43,6 +43,15 @@ class Supervisor:
         """Send SIGKILL to all. `stop` still has to be awaited."""
         for keeper in self.keepers.values():
             keeper.kill()
+
+    def hold(self, services: Collection[str]) -> None:
+        """Hold all replicas of these services, and release all others."""
+        for name, keeper in self.keepers.items():
+            wanted = name not in services and name.rpartition("-")[0] not in services
+            if wanted and keeper.is_held:
+                keeper.release()
+            if not wanted and not keeper.is_held:
+                keeper.hold()
 
     def _of(self, stage: Stage) -> list[Keeper]:
         return [keeper for keeper in self.keepers.values() if keeper.spec.stage == stage]

@@ -33,7 +33,14 @@ async def _attend(platform: Platform) -> None:
     holds.clear(state)
     async with asyncio.TaskGroup() as group:
         group.create_task(follow(state / "logs", show))
-        group.create_task(holds.obey(state, platform.supervisor))
+        group.create_task(_obey(platform))
+
+
+async def _obey(platform: Platform, every: float = 0.2) -> None:
+    """Hold what a person stopped, for ever."""
+    while True:
+        platform.supervisor.hold(holds.held(platform.settings.state))
+        await asyncio.sleep(every)
 
 
 def _greet(platform: Platform, took: float) -> None:

@@ -1,15 +1,15 @@
-"""`down`, `status`, `stop` and `start`: a platform that runs in another terminal."""
+"""A platform that runs in another terminal, seen through its state folder."""
 
 import signal
 from pathlib import Path
 
 from tallystick_local import stale, state, table
-from tallystick_local.keeper import Report
+from tallystick_local.spec import Report
 
 PATIENCE = 30.0  # seconds for an orderly end
 
 
-def down(folder: Path, report: Report) -> bool:
+def end(folder: Path, report: Report) -> bool:
     """End the platform of this folder and whatever is left of one; False if there was none."""
     record = state.read(folder)
     if record is None:
@@ -24,11 +24,8 @@ def down(folder: Path, report: Report) -> bool:
     return True
 
 
-def status(folder: Path) -> str | None:
-    """Return addresses and processes of the running platform, None if none runs."""
-    record = state.read(folder)
-    if record is None or not state.is_locked(folder):
-        return None
+def describe(folder: Path, record: state.Record) -> str:
+    """Return addresses and processes as tables."""
     pids = {name: str(who.pid) for name, who in record.processes.items()}
     rows = [
         f"  {name:12} pid {pids.get(name, 'none'):8} restarts {restarts}"
