@@ -7,7 +7,7 @@ from the first time: the emission and the id that the broker dedupes by.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote
@@ -19,6 +19,7 @@ PROTOCOL = b"NATS/1.0"
 RESERVE = 16 * 1024  # bytes of max_payload kept free, so that a dead letter's further headers fit
 MAX_ID = 256
 _SAFE = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+_NOT_STORED = (b"nats-", b"tally-emission", b"dlq-")
 _COMMON = b"ce-specversion: 1.0\r\nce-datacontenttype: application/json\r\n"
 
 
@@ -112,12 +113,11 @@ def parse_headers(block: bytes) -> dict[str, str]:
     return headers
 
 
-def stored_lines(
-    block: bytes, drop: Iterable[bytes] = (b"nats-msg-id", b"tally-emission")
-) -> bytes:
-    """A received header block as a row keeps it: its lines, without what each publication adds."""
-    dropped = frozenset(drop)
+def stored_lines(block: bytes) -> bytes:
+    """A received header block as the row of a dead letter keeps it.
+
+    Without what each publication adds, without orders to the broker (`Nats-Rollup` would empty the
+    stream, `Nats-Batch-Id` would wait for a batch) and without what only we may say of it.
+    """
     lines = (line for line in block.split(b"\r\n") if b":" in line)
-    return b"".join(
-        line + b"\r\n" for line in lines if line.partition(b":")[0].lower() not in dropped
-    )
+    return b"".join(line + b"\r\n" for line in lines if not line.lower().startswith(_NOT_STORED))

@@ -35,8 +35,9 @@ class Inbound:
 
     @property
     def cause(self) -> str:
-        """The event at its root: its own id, unless the sender handed one on."""
-        return self.fields.get("tally-cause") or self.id
+        """The event at its root: its own id, unless the sender handed a usable one on."""
+        cause = self.fields.get("tally-cause", "")
+        return cause if _usable(cause) else self.id
 
     @property
     def emission(self) -> int:

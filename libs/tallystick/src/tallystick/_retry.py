@@ -66,7 +66,7 @@ class Retry:
                 if patience_left <= timedelta(0):
                     return Dead("exhausted", attempts)
                 delay = self._jittered(starts) if error.delay is None else error.delay
-                return Again(delay, attempts)
+                return Again(min(max(0.0, delay), patience_left.total_seconds()), attempts)
             case _ if attempts + 1 >= self.attempts:
                 return Dead("exhausted", attempts + 1)
             case _:
