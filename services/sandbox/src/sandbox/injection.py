@@ -3,11 +3,11 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
 import structlog
-from fastapi import Header, Request, Response
+from fastapi import Depends, Header, Request, Response
 from prometheus_client import Counter
 
 from sandbox.connection import Connection, connection
@@ -74,18 +74,13 @@ class Injector:
         return attempt
 
 
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """The one who called, to be answered through the faults. A FastAPI dependency."""
+    """The one who called, to be answered through the faults."""
 
-    def __init__(
-        self,
-        request: Request,
-        injector: Annotated[Injector, resource(Injector)],
-        sandbox_fault: Annotated[str | None, Header(description="`late`, `late_x3`, ...")] = None,
-    ) -> None:
-        self._injector = injector
-        self._connection = connection(request.scope)
-        self._asked = _asked(sandbox_fault)
+    _injector: Injector
+    _connection: Connection
+    _asked: Wish | None
 
     def refuses(self, call: Call, reference: str) -> bool:
         """Whether the rates refuse this reference, at every attempt."""
@@ -102,6 +97,18 @@ class Caller:
         if fault.delay_s:
             await asyncio.sleep(fault.delay_s)
         return await carry_out(fault.kind, self._connection, self._injector.silence_s, act)
+
+
+async def caller(
+    request: Request,
+    injector: Annotated[Injector, resource(Injector)],
+    sandbox_fault: Annotated[str | None, Header(description="`late`, `late_x3`, ...")] = None,
+) -> Caller:
+    """A FastAPI dependency; a coroutine, because any other would run in a thread."""
+    return Caller(injector, connection(request.scope), _asked(sandbox_fault))
+
+
+Called = Annotated[Caller, Depends(caller)]
 
 
 async def carry_out(kind: Kind | None, line: Connection, silence_s: float, act: Act) -> Response:

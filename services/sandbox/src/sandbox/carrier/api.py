@@ -1,15 +1,14 @@
 """The simulated carrier's HTTP API."""
 
 from functools import partial
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from pydantic import Field
 
 from sandbox.carrier import domain
 from sandbox.carrier.store import LEDGER
 from sandbox.faults import Call
-from sandbox.injection import Caller
+from sandbox.injection import Called
 from sandbox.ledger import answer
 from sandbox.requests import After, Body, Db, Key, Limit, Text, Token
 from tallystick import Problem
@@ -41,9 +40,7 @@ class NewCancellation(Body):
 
 
 @api.post("/bookings")
-async def book(
-    body: NewBooking, key: Key, caller: Annotated[Caller, Depends()], db: Db
-) -> Response:
+async def book(body: NewBooking, key: Key, caller: Called, db: Db) -> Response:
     """Book a parcel: `outcome` is booked with a `tracking` number, or refused with a `reason`."""
     refused = caller.refuses(Call.BOOK, body.reference)
     address = body.address.model_dump()
@@ -57,9 +54,7 @@ async def book(
 
 
 @api.post("/cancellations")
-async def cancel(
-    body: NewCancellation, key: Key, caller: Annotated[Caller, Depends()], db: Db
-) -> Response:
+async def cancel(body: NewCancellation, key: Key, caller: Called, db: Db) -> Response:
     """Cancel a booking: `outcome` is cancelled, or refused with a `reason`."""
     decide = partial(domain.cancel, key=key, reference=body.reference)
 
@@ -70,7 +65,7 @@ async def cancel(
 
 
 @api.get("/bookings/{reference}")
-async def track(reference: Token, caller: Annotated[Caller, Depends()], db: Db) -> Response:
+async def track(reference: Token, caller: Called, db: Db) -> Response:
     """The latest answer about this reference; 404 if it was never asked about."""
 
     async def look_up() -> Response:

@@ -1,13 +1,12 @@
 """The simulated provider's HTTP API."""
 
 from functools import partial
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from pydantic import Field
 
 from sandbox.faults import Call
-from sandbox.injection import Caller
+from sandbox.injection import Called
 from sandbox.ledger import answer
 from sandbox.provider import domain
 from sandbox.provider.store import LEDGER
@@ -32,9 +31,7 @@ class NewCapture(NewRefund):
 
 
 @api.post("/captures")
-async def capture(
-    body: NewCapture, key: Key, caller: Annotated[Caller, Depends()], db: Db
-) -> Response:
+async def capture(body: NewCapture, key: Key, caller: Called, db: Db) -> Response:
     """Take the money: `outcome` is captured, or declined with a `reason`."""
     refused = caller.refuses(Call.CAPTURE, body.reference)
     entry = domain.capture(key, **body.model_dump(), refused=refused)
@@ -47,9 +44,7 @@ async def capture(
 
 
 @api.post("/refunds")
-async def refund(
-    body: NewRefund, key: Key, caller: Annotated[Caller, Depends()], db: Db
-) -> Response:
+async def refund(body: NewRefund, key: Key, caller: Called, db: Db) -> Response:
     """Give captured money back: `outcome` is refunded, or refused with a `reason`."""
     decide = partial(domain.refund, key=key, **body.model_dump())
 
@@ -60,7 +55,7 @@ async def refund(
 
 
 @api.get("/captures/{reference}")
-async def find(reference: Token, caller: Annotated[Caller, Depends()], db: Db) -> Response:
+async def find(reference: Token, caller: Called, db: Db) -> Response:
     """The answer that a capture of this reference got; 404 if none was ever entered."""
 
     async def look_up() -> Response:
