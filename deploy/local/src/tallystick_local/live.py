@@ -1,5 +1,6 @@
 """A line that changes on a terminal; elsewhere, a line now and then."""
 
+import math
 import sys
 import time
 from typing import TextIO
@@ -15,7 +16,7 @@ class Live:
         self._moves = stream.isatty()
         self._every = every
         self._shown = ""
-        self._shown_at = 0.0
+        self._shown_at = -math.inf
 
     def show(self, text: str) -> None:
         """Replace the line; where lines cannot be replaced, write it if the last one is old."""

@@ -1,13 +1,13 @@
 """One query of one database, on a connection of its own: nothing to keep alive."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
 
 from tallystick.testing.databases import url_of
 
-Rows = list[Mapping[str, Any]]
+Rows = Sequence[Mapping[str, Any]]
 
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a read raises while the server is away."""
