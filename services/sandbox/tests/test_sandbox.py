@@ -363,6 +363,14 @@ async def test_a_header_brings_a_fault_and_nonsense_is_refused(
     assert await outcomes(http) == ["captured"]
 
 
+async def test_a_fault_swallows_not_found_as_well(http: aiohttp.ClientSession) -> None:
+    headers = {"Sandbox-Fault": "error_after"}
+    async with http.get("/provider/captures/o1", headers=headers) as response:
+        assert response.status == 500
+    async with http.get("/provider/captures/o1", headers=headers) as response:
+        assert response.status == 404
+
+
 async def test_it_says_that_it_is_a_simulation(http: aiohttp.ClientSession) -> None:
     async with http.get("/openapi.json") as response:
         assert response.headers["Sandbox"] == "simulation"

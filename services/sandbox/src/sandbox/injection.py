@@ -115,7 +115,7 @@ async def carry_out(kind: Kind | None, line: Connection, silence_s: float, act: 
     """Let the call take effect or not and answer it or not, as told in `sandbox.faults`."""
     if kind is Kind.LATE:
         await line.hung_up(silence_s)
-    response = _reaches_nobody() if kind in WITHOUT_EFFECT else await act()
+    response = _reaches_nobody() if kind in WITHOUT_EFFECT else await _effect(kind, act)
     if kind in SILENCES:
         await line.hung_up(silence_s)
     elif kind in RESETS:
@@ -125,6 +125,15 @@ async def carry_out(kind: Kind | None, line: Connection, silence_s: float, act: 
     elif kind in ERRORS:
         raise Problem(ERRORS[kind], f"{kind}, as asked for", headers=HEADERS.get(kind))
     return response
+
+
+async def _effect(kind: Kind | None, act: Act) -> Response:
+    try:
+        return await act()
+    except Problem:
+        if kind is None:
+            raise
+        return _reaches_nobody()  # a fault swallows a refusal as well
 
 
 def _reaches_nobody() -> Response:

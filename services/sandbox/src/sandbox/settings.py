@@ -12,5 +12,7 @@ class Settings(tallystick.Settings):
 
     model_config = SettingsConfigDict(env_prefix="SANDBOX_", env_nested_delimiter="__")
 
-    faults: Faults = Faults()
-    silence_s: float = Field(default=60, gt=0)  # a caller who waits longer is dropped
+    faults: Faults = Field(default=Faults(), description="what goes wrong from the start")
+    silence_s: float = Field(
+        default=60, gt=0, description="a caller who waits for silence any longer is dropped"
+    )
