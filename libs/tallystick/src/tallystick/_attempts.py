@@ -10,6 +10,7 @@ from typing import Any
 from structlog.contextvars import bound_contextvars
 
 from tallystick import _tracing as tracing
+from tallystick._binding import Binding, Reply
 from tallystick._committer import Committer
 from tallystick._database import Database
 from tallystick._delivery import Delivery
@@ -18,7 +19,6 @@ from tallystick._group import AlreadyTaken
 from tallystick._inbound import Inbound
 from tallystick._messages import Message
 from tallystick._metrics import DUPLICATES, PROCESS_SECONDS, child
-from tallystick._router import Binding
 from tallystick._units import Write
 
 CONFLICTS = 20  # in a row; more is no race but a mistake in a handler
@@ -39,13 +39,12 @@ class Attempts:
         self._resources = resources
         self._deadline_s = deadline_s
 
-    def check(self, binding: Binding) -> None:
+    def check(self, declaration: Binding | Reply) -> None:
         """Raises DeclarationError if a handler asks for a resource that nobody gave."""
-        for kind in binding.resources():
+        for kind in declaration.resources:
             if kind not in self._resources:
-                raise DeclarationError(
-                    f"{binding.handler.__name__} asks for a {kind.__name__}, but service() got none"
-                )
+                name = declaration.handler.__name__
+                raise DeclarationError(f"{name} asks for a {kind.__name__}, service() got none")
 
     async def run(
         self, binding: Binding, inbound: Inbound, take: Write | None, *, attempt: int = 1
@@ -87,7 +86,7 @@ class Attempts:
         take: Write | None,
         attempt: int,
     ) -> None:
-        given = [self._resources[kind] for kind in binding.resources()]
+        given = [self._resources[kind] for kind in binding.resources]
         for _ in range(CONFLICTS):
             delivery = Delivery(
                 inbound,

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TypeVar
 
 import nats
 import structlog
 from nats.aio.client import Client
 
 from tallystick._envelope import wire_headers
-from tallystick._messages import Event, Job
+from tallystick._messages import Event, Job, Request
 from tallystick._publisher import Publication, Publisher
 from tallystick._publishing import publishable
+from tallystick._requesting import RequestFailed, ask
 from tallystick._wire import Wire
 
 log = structlog.get_logger()
+
+R = TypeVar("R")
 
 
 class Broker:
@@ -66,6 +70,16 @@ class Broker:
         row = publishable(self._name, message, None, self.wire.max_payload)
         headers = wire_headers(row, self._name)
         await self.publisher.publish(Publication(row.subject, headers, row.body))
+
+    async def request(self, request: Request[R], *, within: float) -> R:
+        """Asks another service; `within` is in seconds.
+
+        Raises RequestFailed: at once if nobody answers such requests, when time is up, or with
+        the error there.
+        """
+        if not self.connected.is_set():
+            raise RequestFailed("not connected to the broker")
+        return await ask(self.client, request, within)
 
     async def close(self) -> None:
         """Ends the connection; one that was never made needs no end."""

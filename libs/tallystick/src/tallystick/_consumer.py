@@ -11,6 +11,7 @@ import structlog
 
 from tallystick import _held_rows as held_rows
 from tallystick._attempts import Attempts
+from tallystick._binding import Binding
 from tallystick._broker import Broker
 from tallystick._database import Database
 from tallystick._envelope import parse_headers
@@ -22,7 +23,6 @@ from tallystick._outbox import Outbox
 from tallystick._pull import Arrival, Pull
 from tallystick._reads import BatchedReads
 from tallystick._retry import Again
-from tallystick._router import Binding
 
 log = structlog.get_logger()
 

@@ -9,6 +9,7 @@ import structlog
 
 from tallystick import _held_rows as held_rows
 from tallystick._attempts import Attempts
+from tallystick._binding import Binding
 from tallystick._database import Database, Record
 from tallystick._errors import DatabaseUnavailable, InDoubt, TallystickError
 from tallystick._group import AlreadyTaken
@@ -17,7 +18,6 @@ from tallystick._holder import Holder
 from tallystick._inbound import Inbound
 from tallystick._metrics import HELD, child
 from tallystick._retry import Again
-from tallystick._router import Binding
 from tallystick._slots import Slots
 
 log = structlog.get_logger()

@@ -8,6 +8,7 @@ from importlib.metadata import version
 import structlog
 
 from tallystick import _held_rows as held_rows
+from tallystick._binding import Binding
 from tallystick._database import Database
 from tallystick._envelope import RESERVE, OutboxRow, header_lines, stored_lines
 from tallystick._errors import InvalidMessage
@@ -18,7 +19,6 @@ from tallystick._inbound import Inbound
 from tallystick._metrics import ATTEMPTS, DEAD_LETTERED, child
 from tallystick._outbox import Outbox, insert
 from tallystick._retry import Again, Dead, Decision
-from tallystick._router import Binding
 from tallystick._units import Unit, Write
 
 log = structlog.get_logger()

@@ -2,66 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
-from tallystick._errors import DeclarationError, TemporaryError
-from tallystick._inbound import Inbound
-from tallystick._messages import Effect, Event, Message, decode, message_type
+from tallystick._binding import EVENTS, Binding, Handler, Reply
+from tallystick._errors import DeclarationError
+from tallystick._messages import Effect, Event, Job, Request, message_type
 from tallystick._retry import Retry
 
-Handler = Callable[..., Awaitable[None]]
 H = TypeVar("H", bound=Handler)
 _DURABLE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+")
 _SERVICE = re.compile(r"[a-z][a-z0-9]*")
-
-
-class UnknownType(TemporaryError):
-    """This release knows no such message; another one may."""
-
-
-@dataclass(frozen=True)
-class Binding:
-    """A handler and all that was declared with it."""
-
-    durable: str
-    handler: Handler
-    types: tuple[type[Message], ...]
-    retry: Retry
-    deadline: timedelta | None
-    concurrency: int
-    idempotent: bool = False
-
-    @property
-    def is_effect(self) -> bool:
-        return message_type(self.types[0]).kind == "effect"
-
-    @property
-    def stream(self) -> str:
-        return message_type(self.types[0]).stream
-
-    @property
-    def template(self) -> str:
-        """The subjects without shards, for people: metrics and spans."""
-        return ",".join(message_type(cls).template for cls in self.types)
-
-    def decode(self, inbound: Inbound) -> Message:
-        """The message in a delivery; raises InvalidMessage or UnknownType."""
-        declared = inbound.fields.get("ce-type", "")
-        for cls in self.types:
-            if message_type(cls).ce_type == declared:
-                return decode(cls, inbound.body)
-        raise UnknownType(f"{self.durable} knows no message of type {declared[:80]!r}")
-
-    def resources(self) -> tuple[type, ...]:
-        """The types of the handler's parameters after message and delivery."""
-        hints = get_type_hints(self.handler)
-        names = list(inspect.signature(self.handler).parameters)
-        return tuple(hints[name] for name in names[2:])
 
 
 class Router:
@@ -72,6 +26,13 @@ class Router:
             raise DeclarationError(f'router name "{name}" is not a lower-case word')
         self.name = name
         self.bindings: dict[str, Binding] = {}
+        self.replies: dict[str, Reply] = {}
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles that a process of this service can have, besides `api`."""
+        bindings = {binding.role for binding in self.bindings.values()}
+        return frozenset(bindings | {reply.role for reply in self.replies.values()})
 
     def on(
         self,
@@ -81,6 +42,7 @@ class Router:
         deadline: timedelta | None = None,
         concurrency: int = 128,
         idempotent: bool = False,
+        role: str = EVENTS,
     ) -> Callable[[H], H]:
         """Handles events that this durable has not seen; all of them are of one stream.
 
@@ -90,8 +52,45 @@ class Router:
         streams = {message_type(event).stream for event in events}
         if len(streams) != 1 or any(message_type(event).kind != "event" for event in events):
             raise DeclarationError(f"{durable}: a durable reads events, all of one stream")
-        binding = Binding(durable, _undecided, events, retry, deadline, concurrency, idempotent)
-        return self._binds(binding)
+        return self._binds(
+            Binding(durable, _undecided, events, retry, deadline, concurrency, role, idempotent)
+        )
+
+    def job(
+        self,
+        job: type[Job],
+        *,
+        durable: str,
+        retry: Retry = Retry(),  # noqa: B008  # frozen
+        deadline: timedelta | None = None,
+        concurrency: int = 4,
+        role: str | None = None,
+    ) -> Callable[[H], H]:
+        """Does jobs, each once by one of the workers; add replicas to go faster.
+
+        The durable is `<service>-<purpose>`, and the purpose is the workers' role if none is given.
+        """
+        declared = message_type(job)
+        if declared.domain != self.name or declared.kind != "job":
+            raise DeclarationError(f"{declared.name} is no job of {self.name}")
+        role = role or durable.removeprefix(f"{self.name}-")
+        return self._binds(Binding(durable, _undecided, (job,), retry, deadline, concurrency, role))
+
+    def reply(
+        self, request: type[Request[Any]], *, concurrency: int = 64, role: str = EVENTS
+    ) -> Callable[[H], H]:
+        """Answers requests: the handler takes the request and resources and returns the reply."""
+        declared = message_type(request)
+        if declared.domain != self.name or declared.kind != "request":
+            raise DeclarationError(f"{declared.name} is no request to {self.name}")
+        if declared.ce_type in self.replies:
+            raise DeclarationError(f"{declared.ce_type} has a handler already")
+
+        def bind(handler: H) -> H:
+            self.replies[declared.ce_type] = Reply(request, handler, concurrency, role)
+            return handler
+
+        return bind
 
     def effect(
         self,
@@ -101,6 +100,7 @@ class Router:
         patience: timedelta | None = None,
         deadline: timedelta | None = None,
         concurrency: int = 64,
+        role: str = EVENTS,
     ) -> Callable[[H], H]:
         """Does an effect that this service has stored, with patience (default: the retry's)."""
         declared = message_type(effect)
@@ -108,7 +108,9 @@ class Router:
             raise DeclarationError(f"{declared.name} is no effect of {self.name}")
         retry = replace(retry, patience=patience or retry.patience)
         durable = effect_durable(effect)
-        return self._binds(Binding(durable, _undecided, (effect,), retry, deadline, concurrency))
+        return self._binds(
+            Binding(durable, _undecided, (effect,), retry, deadline, concurrency, role)
+        )
 
     def _binds(self, binding: Binding) -> Callable[[H], H]:
         def bind(handler: H) -> H:

@@ -15,7 +15,7 @@ from tallystick._logging import configure as configure_logging
 from tallystick._problem import install_problems
 from tallystick._router import Router
 from tallystick._runtime import Runtime
-from tallystick._settings import Settings
+from tallystick._settings import API, Settings
 from tallystick._tracing import configure as configure_tracing
 from tallystick._tracing import shutdown as shutdown_tracing
 
@@ -54,7 +54,8 @@ def service(
             yield
 
     app = FastAPI(title=router.name, lifespan=lifespan)
-    app.include_router(api)
+    if API in runtime.roles:
+        app.include_router(api)
     app.state.composition = Composition(settings, router, runtime)
     install_problems(app)
     app.add_middleware(Edge)

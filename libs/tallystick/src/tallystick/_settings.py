@@ -19,6 +19,8 @@ from tallystick._errors import TallystickError
 
 _REPLICA = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 SHORTEST_TOKEN = 16
+API = "api"
+"""The role that serves the HTTP API."""
 _KINDS = {
     "int_parsing": "not a whole number",
     "int_from_float": "not a whole number",
@@ -90,6 +92,9 @@ class Settings(BaseSettings):
     admin_token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
         default=None, description="bearer token of /admin/; without one /admin/ is closed"
     )
+    run: str = Field(
+        default="", description="the roles of this process, such as api,events; all if empty"
+    )
     replica: Annotated[str, AfterValidator(_replica)] = Field(
         default_factory=_this_replica, description="this process's name, one of its kind"
     )
@@ -122,6 +127,15 @@ class Settings(BaseSettings):
     def variable(cls, field: str) -> str:
         """Return the environment variable that sets `field`."""
         return f"{cls.model_config.get('env_prefix', '')}{field}".upper()
+
+    def roles(self, declared: frozenset[str]) -> frozenset[str]:
+        """Return the roles of this process; raise `InvalidSettings` for one that nobody has."""
+        known = declared | {API}
+        chosen = frozenset(role.strip() for role in self.run.split(",") if role.strip())
+        if unknown := chosen - known:
+            name, roles = self.variable("run"), ", ".join(sorted(known))
+            raise InvalidSettings(f"{self.service()}: {name} names {min(unknown)}, not of {roles}")
+        return chosen or known
 
     @classmethod
     def service(cls) -> str:

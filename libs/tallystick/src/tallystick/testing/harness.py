@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
+from tallystick._binding import Binding
 from tallystick._committer import Committer
 from tallystick._database import Database, Part
 from tallystick._delivery import Delivery
@@ -15,7 +16,7 @@ from tallystick._group import Group
 from tallystick._ids import new_id
 from tallystick._inbound import Inbound, Key
 from tallystick._messages import Effect, Message, encode, message_key, message_type
-from tallystick._router import Binding, Router, effect_durable
+from tallystick._router import Router, effect_durable
 from tallystick._units import Write
 
 
@@ -71,7 +72,7 @@ class Harness:
             committer=cast("Committer", recorder),
             database=self._database,
         )
-        given = [self._resources[kind] for kind in binding.resources()]
+        given = [self._resources[kind] for kind in binding.resources]
         await binding.handler(message, delivery, *given)
         return Decided(tuple(recorder.parts))
 

@@ -6,13 +6,26 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from tallystick._binding import Binding
 from tallystick._messages import message_type
-from tallystick._router import Binding, Router
+from tallystick._router import Router
+
+
+def _ns(duration: timedelta) -> int:
+    return int(duration.total_seconds() * 1e9)
+
 
 GIB = 1024**3
 EVENTS_KEPT = timedelta(days=7)
 DEDUPE = timedelta(minutes=2)
 MAX_ACK_PENDING = 10_000
+Retention = dict[str, Any]
+KEPT: Retention = {"retention": "limits", "discard": "new", "max_age": _ns(EVENTS_KEPT)}
+"""Events: a full stream refuses, so that nothing unread is ever dropped."""
+PROJECTION: Retention = {"retention": "limits", "discard": "old", "max_age": _ns(EVENTS_KEPT)}
+"""Dead letters: a full stream drops the oldest; their truth is in the database."""
+UNTIL_DONE: Retention = {"retention": "workqueue", "discard": "new", "max_age": 0}
+"""Jobs: gone as soon as they are done, and not before."""
 
 Config = dict[str, Any]
 """Settings as the JetStream API spells them; durations in nanoseconds, sizes in bytes."""
@@ -48,31 +61,30 @@ def declared(
     router: Router, *, ack_wait_s: float = 5, replicas: int = 1, max_bytes: int = GIB
 ) -> Topology:
     """The topology of one service; `max_bytes` is the size of its event stream."""
-    name = router.name.upper()
-    events = _stream(name, f"evt.{router.name}.>", "new", max_bytes, replicas)
-    dead = _stream(f"DLQ_{name}", f"dlq.{router.name}.>", "old", max_bytes // 8, replicas)
-    readers = (b for b in router.bindings.values() if not b.is_effect)
+    domain, name = router.name, router.name.upper()
+    readers = [b for b in router.bindings.values() if b.kind != "effect"]
+    streams = [
+        _stream(name, f"evt.{domain}.>", max_bytes, replicas, **KEPT),
+        _stream(f"DLQ_{name}", f"dlq.{domain}.>", max_bytes // 8, replicas, **PROJECTION),
+    ]
+    if any(binding.kind == "job" for binding in readers):
+        jobs = _stream(f"{name}_JOBS", f"job.{domain}.>", max_bytes, replicas, **UNTIL_DONE)
+        streams.append(jobs)
     durables = tuple(_durable(binding, ack_wait_s, replicas) for binding in readers)
-    return Topology(router.name, (events, dead), durables)
+    return Topology(router.name, tuple(streams), durables)
 
 
-def _stream(name: str, subjects: str, discard: str, max_bytes: int, replicas: int) -> Stream:
-    """Events are refused when the stream is full, so that nothing unread is ever dropped.
-
-    Dead letters drop the oldest: their truth is in the database.
-    """
+def _stream(name: str, subjects: str, max_bytes: int, replicas: int, **retention: Any) -> Stream:
     config: Config = {
         "name": name,
         "subjects": [subjects],
-        "retention": "limits",
         "storage": "file",
-        "discard": discard,
-        "max_age": _ns(EVENTS_KEPT),
         "max_bytes": max_bytes,
         "duplicate_window": _ns(DEDUPE),
         "num_replicas": replicas,
         "allow_direct": True,
         "allow_atomic": True,
+        **retention,
     }
     return Stream(name, config)
 
@@ -91,7 +103,3 @@ def _durable(binding: Binding, ack_wait_s: float, replicas: int) -> Durable:
         "filter_subjects": sorted(message_type(cls).subjects for cls in binding.types),
     }
     return Durable(binding.stream, binding.durable, config)
-
-
-def _ns(duration: timedelta) -> int:
-    return int(duration.total_seconds() * 1e9)

@@ -1,0 +1,85 @@
+"""A handler and all that was declared with it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, get_type_hints
+
+from tallystick._errors import TemporaryError
+from tallystick._inbound import Inbound
+from tallystick._messages import Kind, Message, Request, decode, message_type
+from tallystick._retry import Retry
+
+Handler = Callable[..., Awaitable[Any]]
+EVENTS = "events"
+"""The role that handles events and effects, unless a declaration says otherwise."""
+
+
+class UnknownType(TemporaryError):
+    """This release knows no such message; another one may."""
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A handler of events, of a job or of an effect."""
+
+    durable: str
+    handler: Handler
+    types: tuple[type[Message], ...]
+    retry: Retry
+    deadline: timedelta | None
+    concurrency: int
+    role: str
+    idempotent: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        return message_type(self.types[0]).kind
+
+    @property
+    def stream(self) -> str:
+        """The stream that its durable reads; effects have none."""
+        return message_type(self.types[0]).stream
+
+    @cached_property
+    def template(self) -> str:
+        """The subjects without shards, for people: metrics and spans."""
+        return ",".join(message_type(cls).template for cls in self.types)
+
+    def decode(self, inbound: Inbound) -> Message:
+        """The message in a delivery; raises InvalidMessage or UnknownType."""
+        declared = inbound.fields.get("ce-type", "")
+        for cls in self.types:
+            if message_type(cls).ce_type == declared:
+                return decode(cls, inbound.body)
+        raise UnknownType(f"{self.durable} knows no message of type {declared[:80]!r}")
+
+    @cached_property
+    def resources(self) -> tuple[type, ...]:
+        """The types of the handler's parameters after message and delivery."""
+        return parameter_types(self.handler)[2:]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A handler that answers requests."""
+
+    request: type[Request[Any]]
+    handler: Handler
+    concurrency: int
+    role: str
+
+    @cached_property
+    def resources(self) -> tuple[type, ...]:
+        """The types of the handler's parameters after the request."""
+        return parameter_types(self.handler)[1:]
+
+
+def parameter_types(handler: Handler) -> tuple[type, ...]:
+    """The annotations of a handler's parameters, in their order."""
+    hints = get_type_hints(handler)
+    return tuple(hints[name] for name in inspect.signature(handler).parameters)
