@@ -7,7 +7,9 @@ import pytest
 from fastapi import FastAPI
 
 from tallystick import _listen
+from tallystick._edge import Edge
 from tallystick._listen import Companion, bind, config
+from tallystick._problem import install_problems
 
 app = FastAPI()
 
@@ -15,6 +17,15 @@ app = FastAPI()
 @app.get("/")
 async def root() -> str:
     return "hello"
+
+
+@app.post("/echo")
+async def echo(body: dict[str, int]) -> dict[str, int]:
+    return body
+
+
+app.add_middleware(Edge)
+install_problems(app)
 
 
 @pytest.fixture(scope="module")
@@ -53,25 +64,48 @@ async def test_a_request_is_answered_and_the_connection_kept(port: int) -> None:
     writer.close()
 
 
-@pytest.mark.parametrize("parts", [[], [b"GET / HTTP/1.1\r\nhost:"], [b"GET / HT", b"TP/1.1\r\n"]])
-async def test_a_head_that_is_late_is_408(
+HEAD = b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [],
+        [b"GET / HTTP/1.1\r\nhost:"],
+        [b"GET / HT", b"TP/1.1\r\n"],
+        [HEAD + b"content-length: 10\r\n\r\n"],
+        [HEAD + b"content-length: 10\r\n\r\n", b"{}"],
+        [HEAD + b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n"],
+    ],
+)
+async def test_a_request_that_is_late_is_408(
     port: int, parts: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_listen, "HEAD_WITHIN_S", 0.05)
+    monkeypatch.setattr(_listen, "REQUEST_WITHIN_S", 0.05)
     status, problem = await exchange(port, *parts)
     assert status == problem["status"] == 408
 
 
-async def test_a_second_head_that_is_late_is_408_too(
+async def test_a_second_request_that_is_late_is_408_too(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_listen, "HEAD_WITHIN_S", 0.05)
+    monkeypatch.setattr(_listen, "REQUEST_WITHIN_S", 0.05)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
     await reader.readuntil(b'"hello"')
     writer.write(b"GET / HTTP/1.1\r\n")
     async with asyncio.timeout(5):
         assert (await reader.read()).startswith(b"HTTP/1.1 408")
+    writer.close()
+
+
+async def test_a_body_that_comes_slowly_but_in_time_is_taken(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for part in (HEAD, b"content-length: 9\r\n", b"\r\n", b'{"a": ', b"12}"):
+        writer.write(part)
+        await writer.drain()
+        await asyncio.sleep(0)
+    assert (await reader.readuntil(b'{"a":12}')).startswith(b"HTTP/1.1 200")
     writer.close()
 
 

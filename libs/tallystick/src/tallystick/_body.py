@@ -1,6 +1,8 @@
-"""Reads a request's body before the application sees it: bounded in size, time and kind."""
+"""Reads a request's body before the application sees it: bounded in size and kind.
 
-import asyncio
+Its time is bounded by the server, which closes a connection whose request is late.
+"""
+
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,7 +13,6 @@ from tallystick._problem import Problem
 
 LARGEST = 64 * 1024  # bytes
 DRAINED = 1024 * 1024  # bytes of a body too large that are read and dropped before the answer
-WITHIN_S = 10.0
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 _UTF8 = (b"", b"charset=utf-8", b'charset="utf-8"')
@@ -52,15 +53,10 @@ def read_head(headers: Headers) -> Head:
 
 
 async def read_json(head: Head, receive: Receive) -> bytes:
-    """Return the whole body, checked; raise a Problem (400, 408, 413, 415, 422) or Disconnected."""
+    """Return the whole body, checked; raise a Problem (400, 413, 415, 422) or Disconnected."""
     if head.length > DRAINED:
         raise _too_large()
-    try:
-        async with asyncio.timeout(WITHIN_S):
-            body = await _read(receive)
-    except TimeoutError:
-        detail = f"The body was not complete within {WITHIN_S:g} s."
-        raise Problem(408, detail=detail, headers={"Connection": "close"}) from None
+    body = await _read(receive)
     if body:
         if not _is_json(head.media_type):
             raise Problem(415, detail="The body must be application/json in UTF-8.")

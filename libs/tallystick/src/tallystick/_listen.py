@@ -1,4 +1,4 @@
-"""uvicorn, bounded where it is not: how long and how large a request's head may be."""
+"""uvicorn, bounded where it is not: how long a request may take to come, how large its head is."""
 
 import asyncio
 import gc
@@ -12,12 +12,12 @@ import msgspec
 import uvicorn
 from fastapi import FastAPI
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from tallystick._errors import TallystickError
 
 TICK_S = 0.1
-HEAD_WITHIN_S = 10.0
+REQUEST_WITHIN_S = 10.0
 LARGEST_HEAD = 32 * 1024  # bytes
 KEEP_ALIVE_S = 75  # longer than clients keep an idle connection, so that it is they who close it
 
@@ -45,60 +45,84 @@ def bind(host: str, port: int, variable: str) -> socket.socket:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Closes a connection whose request's head is late (408) or large (431)."""
+    """Closes a connection whose request is late (408), or whose request's head is large (431).
 
-    _head_timer: asyncio.TimerHandle | None = None
+    A request that comes in one piece costs no timer.
+    """
+
+    _timer: asyncio.TimerHandle | None = None
     _in_head = False
+    _in_request = False
     _head_size = 0
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect_head()
+        self._expect()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_came()
+        self._expect_nothing()
         super().connection_lost(exc)
 
     @override
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
+        if not self._in_request or self.transport.is_closing():
+            return
+        if self._timer is None:
+            self._expect()
+        if self._in_head:
             self._head_size += len(data)
             if self._head_size > LARGEST_HEAD:
                 self._refuse(431)
-            elif self._head_timer is None:
-                self._expect_head()
 
     @override
     def on_message_begin(self) -> None:
-        self._in_head, self._head_size = True, 0
+        self._in_request, self._in_head, self._head_size = True, True, 0
         super().on_message_begin()
 
     @override
     def on_headers_complete(self) -> None:
         self._in_head = False
-        if self._head_timer is not None:
-            self._head_came()
         super().on_headers_complete()
+
+    @override
+    def on_message_complete(self) -> None:
+        self._in_request = False
+        if self._timer is not None:
+            self._expect_nothing()
+        super().on_message_complete()
 
     @override
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, msg)
 
-    def _expect_head(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_WITHIN_S, self._refuse, 408)
+    def _expect(self) -> None:
+        self._timer = self.loop.call_later(REQUEST_WITHIN_S, self._late)
 
-    def _head_came(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _expect_nothing(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        if self.flow.read_paused:  # it is we who keep it waiting, behind the request before it
+            self._expect()
+        else:
+            self._refuse(408, f"The request was not complete within {REQUEST_WITHIN_S:g} s.")
+
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle  # None until the first head has come
+        return cycle is not None and cycle.response_started
 
     def _refuse(self, status: int, detail: str | None = None) -> None:
-        """Answer in the application's stead, and close."""
-        self._head_came()
+        """Answer in the application's stead, if it has not begun to, and close."""
+        self._expect_nothing()
         if self.transport.is_closing():
+            return
+        if self._is_answering() and not self._in_head:
+            self.transport.close()
             return
         title = HTTPStatus(status).phrase
         problem = {"type": "about:blank", "title": title, "status": status}

@@ -16,8 +16,8 @@ from starlette.types import Scope
 
 from tallystick import _metrics, _traceparent, _tracing
 from tallystick._errors import Conflict, DatabaseUnavailable, InDoubt
+from tallystick._openapi import MEDIA_TYPE, describe_problems
 
-MEDIA_TYPE = "application/problem+json"
 INVALID = "Request is not valid"
 MOST_ERRORS = 20
 LONGEST_FIELD = 200
@@ -62,7 +62,7 @@ class Problem(Exception):
 
 
 def install_problems(app: FastAPI) -> None:
-    """Answer every error of `app` with a problem."""
+    """Answer every error of `app` with a problem, and say so in its description."""
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -70,6 +70,7 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(DatabaseUnavailable, _unavailable)
     app.add_exception_handler(InDoubt, _unavailable)
     app.add_exception_handler(Exception, _unforeseen)
+    describe_problems(app)
 
 
 def unexpected(error: Exception, scope: Scope) -> Response:

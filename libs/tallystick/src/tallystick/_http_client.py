@@ -1,0 +1,43 @@
+"""Outside calls, measured and traced."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from tallystick import _metrics, _tracing
+
+
+class Call:
+    """One outside call: `headers` carry its trace, `status` is what it was answered with."""
+
+    __slots__ = ("headers", "status")
+
+    def __init__(self, traceparent: str) -> None:
+        self.headers = {"traceparent": traceparent}
+        self.status = 0
+
+
+@contextmanager
+def client_span(server: str, method: str) -> Iterator[Call]:
+    """Measure a call to `server`, a name of few: it is a label.
+
+    Set `status` when the answer is there; an error that leaves the block is the call's outcome.
+    """
+    started = perf_counter()
+    outcome = "none"
+    with _tracing.span(f"{method} {server}", _tracing.CLIENT) as span:
+        call = Call(span.traceparent)
+        try:
+            yield call
+            outcome = str(call.status or "none")
+        except BaseException as error:
+            outcome = type(error).__qualname__
+            raise
+        finally:
+            span.attributes = {
+                "server.address": server,
+                "http.request.method": method,
+                "http.response.status_code": call.status,
+            }
+            metric = _metrics.child(_metrics.HTTP_CLIENT_SECONDS, server, method, outcome)
+            metric.observe(perf_counter() - started)
