@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,9 +31,17 @@ LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.CannotConnectNowError,
-    asyncpg.exceptions.TooManyConnectionsError,
+    asyncpg.exceptions.InsufficientResourcesError,
+    asyncpg.exceptions.ReadOnlySQLTransactionError,
 )
-"""What says that the connection or the server went, and nothing about the statements."""
+"""What says that the connection or the server cannot do it, and nothing about the statements."""
+
+AGAIN = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.exceptions.InvalidCachedStatementError,  # a migration came between
+)
+"""What is nobody's fault and passes."""
 
 
 class AlreadyTaken(TallystickError):
@@ -76,7 +85,8 @@ class Group:
 
     async def close(self) -> None:
         """Ends after what was asked for has been committed."""
-        while self._tasks:
+        while self._queue or self._tasks:
+            self._dispatch()
             await asyncio.wait(self._tasks)
         for lane in self._idle:
             await lane.close()
@@ -126,21 +136,21 @@ class _Lane:
 
     async def close(self) -> None:
         if self._connection is not None:
-            await self._connection.close()
+            with suppress(*LOST):
+                await self._connection.close(timeout=1)
 
     async def settle(self, group: list[_Waiting]) -> None:
         """Commits what can be committed; each unit that cannot is told why, alone."""
-        group = sorted(group, key=lambda waiting: str(next(waiting.unit.keys(), "")))
         retries = 0
         while group:
             try:
                 missed, stored = await self._attempt([waiting.unit for waiting in group])
-            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
+            except AGAIN:
                 retries += 1
                 if retries > RETRIES:
                     raise
                 continue
-            except asyncpg.PostgresError as error:
+            except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 await self._bisect(group, error)
                 return
             group = self._tell(group, missed, stored)
@@ -157,7 +167,7 @@ class _Lane:
                 waiting.resolve(stored)
         return [waiting for waiting in group if missed and waiting.unit not in missed]
 
-    async def _bisect(self, group: list[_Waiting], error: asyncpg.PostgresError) -> None:
+    async def _bisect(self, group: list[_Waiting], error: Exception) -> None:
         if len(group) == 1:
             group[0].fail(error)
             return
@@ -176,6 +186,9 @@ class _Lane:
                 await connection.execute("rollback")
                 return missed, stored
         except LOST as error:
+            if isinstance(error, asyncpg.InterfaceError) and not connection.is_closed():
+                await self._roll_back()
+                raise  # arguments that do not fit their statement
             self._drop()
             raise DatabaseUnavailable(f"lost before the commit: {error}") from error
         except asyncpg.PostgresError:
@@ -212,7 +225,7 @@ class _Lane:
         if self._connection is None or self._connection.is_closed():
             try:
                 self._connection = await self._connect()
-            except LOST as error:
+            except (*LOST, asyncpg.PostgresError) as error:
                 raise DatabaseUnavailable(f"cannot connect: {error}") from error
         return self._connection
 

@@ -45,13 +45,14 @@ def batches(units: Iterable[Unit]) -> Iterator[tuple[str, list[tuple[Unit, Write
     """The statements of a group in the order they run, each once with all its arguments.
 
     Takes come first and outputs last. Between them a unit's writes keep their order; units with the
-    same sequence of statements go together.
+    same sequence of statements go together. Statements and guards are sorted, so that two groups
+    lock rows in the same order.
     """
     units = list(units)
     yield from _by_statement((unit, unit.take) for unit in units if unit.take is not None)
     for alike in _by_sequence(units):
         for step in zip(*([(unit, write) for write in unit.writes] for unit in alike), strict=True):
-            yield step[0][1].sql, list(step)
+            yield step[0][1].sql, sorted(step, key=_guard)
     yield from _by_statement((unit, write) for unit in units for write in unit.outputs)
 
 
@@ -61,11 +62,16 @@ def _by_statement(
     found: dict[str, list[tuple[Unit, Write]]] = {}
     for unit, write in pairs:
         found.setdefault(write.sql, []).append((unit, write))
-    yield from found.items()
+    for sql in sorted(found):
+        yield sql, sorted(found[sql], key=_guard)
 
 
 def _by_sequence(units: Iterable[Unit]) -> Iterable[list[Unit]]:
     found: dict[tuple[str, ...], list[Unit]] = {}
     for unit in units:
         found.setdefault(tuple(write.sql for write in unit.writes), []).append(unit)
-    return found.values()
+    return (found[sequence] for sequence in sorted(found))
+
+
+def _guard(pair: tuple[Unit, Write]) -> str:
+    return str(pair[1].guard)
