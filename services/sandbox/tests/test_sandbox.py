@@ -71,6 +71,14 @@ async def outcomes(http: aiohttp.ClientSession, side: str = "provider") -> list[
     return [entry["outcome"] for entry in await ledger(http, side)]
 
 
+async def become(http: aiohttp.ClientSession, expected: list[str]) -> None:
+    """Wait until the provider's ledger has these outcomes."""
+    deadline = time.monotonic() + 10
+    while await outcomes(http) != expected:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
 async def set_faults(http: aiohttp.ClientSession, faults: Json) -> None:
     async with http.put("/faults", json=faults) as response:
         assert response.status == 200
@@ -142,7 +150,7 @@ async def test_a_fault_after_the_effect_leaves_it_in_the_ledger(
 ) -> None:
     with pytest.raises(NoProvider):
         await capture(hasty, token=f"tok_visa__{kind}")
-    assert await outcomes(http) == ["captured"]
+    await become(http, ["captured"])
     assert await capture(provider, token=f"tok_visa__{kind}") == Captured("o1")
     assert await outcomes(http) == ["captured"]
 
@@ -159,26 +167,20 @@ async def test_a_fault_before_the_effect_leaves_nothing(
 
 
 async def test_a_late_effect_is_in_the_ledger_though_its_caller_gave_up(
-    provider: Provider, hasty: Provider, http: aiohttp.ClientSession
+    hasty: Provider, http: aiohttp.ClientSession
 ) -> None:
     with pytest.raises(NoProvider, match="TimeoutError"):
         await capture(hasty, token="tok_visa__late")
-    deadline = time.monotonic() + 5
-    while await outcomes(http) != ["captured"]:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
+    await become(http, ["captured"])
 
 
 async def test_a_slow_answer_takes_effect_though_its_caller_gave_up(
-    provider: Provider, hasty: Provider, http: aiohttp.ClientSession
+    hasty: Provider, http: aiohttp.ClientSession
 ) -> None:
     await set_faults(http, {"provider": {"latency_ms": 400, "calls": ["capture"]}})
     with pytest.raises(NoProvider, match="TimeoutError"):
         await capture(hasty)
-    deadline = time.monotonic() + 5
-    while await provider.find("o1") != Captured("o1"):
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
+    await become(http, ["captured"])
 
 
 async def test_a_lost_decline_is_still_a_decline(provider: Provider) -> None:
