@@ -22,8 +22,7 @@ import shipping.settings
 from payments import provider
 from shipping import carrier
 from tallystick import Database
-from tallystick.testing import NatsServer, PostgresServer, eventually, free_port
-from tallystick.testing.databases import migrate
+from tallystick.testing import NatsServer, PostgresServer, eventually, free_port, migrate
 from tallystick.topology import declared, reconcile
 from tallystick_contracts import money
 

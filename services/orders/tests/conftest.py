@@ -1,4 +1,4 @@
-"""The service on a real database, without a broker."""
+"""The service on a real database, without a broker: started once, emptied for each test."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,33 +10,26 @@ from fastapi import FastAPI
 
 from orders.main import app
 from orders.settings import Settings
-from tallystick import Database
-from tallystick.testing import eventually, free_port
+from tallystick import Database, new_id
+from tallystick.testing import PostgresServer, clean, eventually, free_port, migrate
 
 
-@pytest.fixture
-def migrated() -> str:
-    return "orders"
-
-
-@pytest.fixture
-async def service(database_url: str) -> AsyncIterator[FastAPI]:
+@pytest.fixture(scope="module")
+async def service(postgres: PostgresServer) -> AsyncIterator[FastAPI]:
     """The service, running."""
-    settings = Settings(database_url=database_url, admin_port=free_port())
+    url = await postgres.create_database(f"orders-{new_id()}")
+    await migrate("orders", url)
+    settings = Settings(
+        database_url=url,
+        admin_port=free_port(),
+    )
     service = app(settings)
     async with service.router.lifespan_context(service):
         yield service
 
 
-@pytest.fixture
-def database(service: FastAPI) -> Database:
-    """The running service's database."""
-    database: Database = service.state.composition.runtime.database
-    return database
-
-
-@pytest.fixture
-async def http(service: FastAPI) -> AsyncIterator[aiohttp.ClientSession]:
+@pytest.fixture(scope="module")
+async def client(service: FastAPI) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the running service."""
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(service, port=port, lifespan="off", log_config=None))
@@ -46,3 +39,18 @@ async def http(service: FastAPI) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
     server.should_exit = True
     await serving
+
+
+@pytest.fixture
+async def database(service: FastAPI) -> Database:
+    """The running service's database, empty."""
+    composition = service.state.composition
+    await clean(composition.settings.database_url)
+    database: Database = composition.runtime.database
+    return database
+
+
+@pytest.fixture
+def http(client: aiohttp.ClientSession, database: Database) -> aiohttp.ClientSession:
+    """A client of the running service, whose database is empty."""
+    return client

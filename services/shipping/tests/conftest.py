@@ -1,34 +1,57 @@
-"""The service on a real database, without a broker."""
+"""The service on a real database, without a broker: started once, emptied for each test."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
+import uvicorn
 from fastapi import FastAPI
 
 from shipping.main import app
 from shipping.settings import Settings
-from tallystick import Database
-from tallystick.testing import free_port
+from tallystick import Database, new_id
+from tallystick.testing import PostgresServer, clean, eventually, free_port, migrate
 
 
-@pytest.fixture
-def migrated() -> str:
-    return "shipping"
-
-
-@pytest.fixture
-async def service(database_url: str) -> AsyncIterator[FastAPI]:
+@pytest.fixture(scope="module")
+async def service(postgres: PostgresServer) -> AsyncIterator[FastAPI]:
     """The service, running."""
+    url = await postgres.create_database(f"shipping-{new_id()}")
+    await migrate("shipping", url)
     settings = Settings(
-        database_url=database_url, admin_port=free_port(), carrier_url="http://127.0.0.1:9"
+        database_url=url,
+        admin_port=free_port(),
+        carrier_url="http://127.0.0.1:9",  # nobody
     )
     service = app(settings)
     async with service.router.lifespan_context(service):
         yield service
 
 
+@pytest.fixture(scope="module")
+async def client(service: FastAPI) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of the running service."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(service, port=port, lifespan="off", log_config=None))
+    serving = asyncio.create_task(server.serve())
+    await eventually(lambda: server.started)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        yield session
+    server.should_exit = True
+    await serving
+
+
 @pytest.fixture
-def database(service: FastAPI) -> Database:
-    """The running service's database."""
-    database: Database = service.state.composition.runtime.database
+async def database(service: FastAPI) -> Database:
+    """The running service's database, empty."""
+    composition = service.state.composition
+    await clean(composition.settings.database_url)
+    database: Database = composition.runtime.database
     return database
+
+
+@pytest.fixture
+def http(client: aiohttp.ClientSession, database: Database) -> aiohttp.ClientSession:
+    """A client of the running service, whose database is empty."""
+    return client

@@ -1,0 +1,41 @@
+from aiohttp import ClientSession
+
+from shipping import store
+from shipping.facts import Shipment, State
+from tallystick import Database, new_id
+from tallystick_contracts.orders import Address, OrderId
+
+ADDRESS = Address(name="Zoë 🙂", street="3 Mill Lane", city="Ghent", postcode="9000", country="BE")
+
+
+async def test_a_shipment_is_shown(http: ClientSession, database: Database) -> None:
+    order_id = OrderId(new_id())
+    shipment = Shipment(order_id=order_id, state=State.BOOKING, version=1, address=ADDRESS)
+    await database.commit(*store.update(Shipment(order_id=order_id), shipment))
+    async with http.get(f"/shipments/{order_id}") as answer:
+        assert await answer.json() == {
+            "order_id": str(order_id),
+            "state": "booking",
+            "address": {
+                "name": "Zoë 🙂",
+                "street": "3 Mill Lane",
+                "city": "Ghent",
+                "postcode": "9000",
+                "country": "BE",
+            },
+            "tracking": None,
+            "reason": None,
+            "parked": None,
+        }
+
+
+async def test_an_unknown_shipment_is_not_found(http: ClientSession) -> None:
+    async with http.get(f"/shipments/{new_id()}") as answer:
+        assert answer.status == 404
+        assert answer.content_type == "application/problem+json"
+
+
+async def test_an_id_that_is_none_is_refused_by_its_field(http: ClientSession) -> None:
+    async with http.get("/shipments/42") as answer:
+        assert answer.status == 422
+        assert (await answer.json(content_type=None))["errors"][0]["field"] == "order_id"
