@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tallystick.testing import Account
 from tallystick_local.errors import WrongSettingError
 from tallystick_local.plan import Facts, names, plan
 from tallystick_local.settings import SERVICES, Settings, replicas
@@ -17,7 +18,7 @@ PORTS = {
     )
 }
 PASSWORDS = {name: f"{name}-password" for name in ("postgres", "admin", *SERVICES)}
-FACTS = Facts(ports=PORTS, passwords=PASSWORDS, account={"user": 65534})
+FACTS = Facts(ports=PORTS, passwords=PASSWORDS, account=Account(65534, 65534))
 
 
 def planned(**settings: Any) -> dict[str, ProcessSpec]:
@@ -67,7 +68,7 @@ def test_more_environment_wins() -> None:
 def test_the_database_ends_by_a_fast_shutdown_and_as_its_own_user() -> None:
     spec = planned()["postgres"]
     assert spec.stop_signal == signal.SIGINT
-    assert spec.account["user"] == 65534
+    assert spec.account == Account(65534, 65534)
 
 
 def test_the_environment_asks_for_replicas() -> None:

@@ -93,7 +93,7 @@ async def test_a_program_that_does_not_exist_is_given_up(
 ) -> None:
     missing = make_spec(command=("/no/such/program",))
     async with supervised(missing) as (supervisor, _):
-        with pytest.raises(StartError, match="cannot be started"):
+        with pytest.raises(StartError, match="No such file"):
             await supervisor.start(Stage.SERVICES)
 
 

@@ -11,7 +11,8 @@ from tallystick_local.errors import StartError
 from tallystick_local.policy import Policy
 from tallystick_local.probes import answers
 from tallystick_local.process import Life, launch
-from tallystick_local.spec import Probe, ProcessSpec, Report
+from tallystick_local.report import Report
+from tallystick_local.spec import Probe, ProcessSpec
 
 
 class Keeper:

@@ -5,9 +5,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tallystick.testing import nats, postgres
+from tallystick.testing import Account, nats, postgres
 from tallystick.testing.ports import HOST
 from tallystick_local.settings import SERVICES, Settings
 from tallystick_local.spec import (
@@ -28,7 +27,7 @@ class Facts:
 
     ports: Mapping[str, int]
     passwords: Mapping[str, str]
-    account: Mapping[str, Any]
+    account: Account
 
     def url(self, name: str, scheme: str = "http") -> str:
         """Return the address of a process."""
@@ -116,7 +115,7 @@ def _postgres(settings: Settings, facts: Facts) -> ProcessSpec:
         log=settings.state / "logs" / "postgres.log",
         ready=PostgresTakesConnections(data),
         alive=PostgresAnswers(port),
-        account={**facts.account, "cwd": "/"},
+        account=facts.account,
         stop_signal=signal.SIGINT,  # break off connections, write everything, end
         death_signal=signal.SIGQUIT,
     )

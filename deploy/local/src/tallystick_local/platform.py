@@ -10,9 +10,10 @@ from tallystick_local import ports, provision, stale, state
 from tallystick_local.identity import identify
 from tallystick_local.logs import quiet
 from tallystick_local.plan import Facts, names, plan
+from tallystick_local.report import Report
 from tallystick_local.secret import passwords
 from tallystick_local.settings import SERVICES, Settings
-from tallystick_local.spec import Report, Stage
+from tallystick_local.spec import Stage
 from tallystick_local.supervisor import Supervisor
 from tallystick_local.topology import reconciled
 

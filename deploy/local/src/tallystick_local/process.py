@@ -6,7 +6,7 @@ import signal
 from asyncio.subprocess import DEVNULL, STDOUT, Process
 from contextlib import suppress
 
-from tallystick.testing import die_with_parent
+from tallystick.testing import OURS, bound_to_us
 from tallystick_local.spec import ProcessSpec
 
 
@@ -57,13 +57,12 @@ async def launch(spec: ProcessSpec) -> Life:
     """Start the process as our child; its output is appended to its log."""
     with spec.log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *spec.command,
+            *bound_to_us(spec.command, spec.death_signal, spec.account),
             stdin=DEVNULL,
             stdout=output,
             stderr=STDOUT,
             env={**os.environ, **spec.environment},
+            cwd=None if spec.account == OURS else "/",  # it may have no right to be here
             start_new_session=True,  # Ctrl-C at the terminal reaches the supervisor alone
-            preexec_fn=die_with_parent(spec.death_signal),
-            **spec.account,
         )
     return Life(spec, process)

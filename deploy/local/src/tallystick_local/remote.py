@@ -4,7 +4,7 @@ import signal
 from pathlib import Path
 
 from tallystick_local import stale, state, table
-from tallystick_local.spec import Report
+from tallystick_local.report import Report
 
 PATIENCE = 30.0  # seconds for an orderly end
 

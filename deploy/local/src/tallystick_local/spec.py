@@ -1,14 +1,12 @@
 """What a process of the platform is: all the supervisor needs to know to keep it."""
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
 
-Report = Callable[[str, str], None]
-"""Told the name of a process and what a person should know of it."""
+from tallystick.testing import OURS, Account
 
 
 class Stage(IntEnum):
@@ -61,6 +59,6 @@ class ProcessSpec:
     ready: Probe  # answers once it has started
     alive: Probe  # never silent for long from then on
     environment: Mapping[str, str] = field(default_factory=dict)
-    account: Mapping[str, Any] = field(default_factory=dict)  # `Popen` keywords of another user
+    account: Account = OURS
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGKILL  # from the kernel when the supervisor is gone

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tallystick_local import state
 from tallystick_local.identity import Identity, program
-from tallystick_local.spec import Report
+from tallystick_local.report import Report
 
 
 def clear(folder: Path, report: Report) -> None:

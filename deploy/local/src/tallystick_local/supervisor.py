@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection, Iterable
 
 from tallystick_local.keeper import Keeper
 from tallystick_local.policy import Policy
-from tallystick_local.spec import ProcessSpec, Report, Stage
+from tallystick_local.report import Report
+from tallystick_local.spec import ProcessSpec, Stage
 
 
 class Supervisor:

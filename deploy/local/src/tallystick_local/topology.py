@@ -10,8 +10,8 @@ from nats.aio.client import Client
 from tallystick import TallystickError
 from tallystick.topology import Topology, declared, reconcile
 from tallystick_local.background import background
+from tallystick_local.report import Report
 from tallystick_local.settings import SERVICES, Settings
-from tallystick_local.spec import Report
 
 EVERY = 3.0  # seconds
 

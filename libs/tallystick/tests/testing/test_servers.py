@@ -77,7 +77,7 @@ async def test_the_database_wants_a_password(postgres: PostgresServer) -> None:
 
 
 async def test_data_below_a_private_folder_can_be_served(tmp_path: Path) -> None:
-    private = tmp_path / "private"
+    private = tmp_path / "private, with a space"
     private.mkdir(mode=0o700)
     with postgres_server(private / "data") as server:
         connection = await asyncpg.connect(server.url)

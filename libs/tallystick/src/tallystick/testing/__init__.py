@@ -1,6 +1,6 @@
 """A real NATS and a real PostgreSQL for tests and for one machine."""
 
-from .child import Child, NotReadyError, die_with_parent
+from .child import OURS, Account, Child, NotReadyError, bound_to_us
 from .databases import clean, migrate
 from .harness import Decided, Harness
 from .nats import NatsServer, nats_server
@@ -9,14 +9,16 @@ from .ports import free_port, is_free
 from .postgres import PostgresServer, postgres_server
 
 __all__ = [
+    "OURS",
+    "Account",
     "Child",
     "Decided",
     "Harness",
     "NatsServer",
     "NotReadyError",
     "PostgresServer",
+    "bound_to_us",
     "clean",
-    "die_with_parent",
     "eventually",
     "free_port",
     "holds",

@@ -1,6 +1,5 @@
 """A program that runs as our direct child and does not outlive us."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -8,28 +7,34 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
-_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+from . import bound
 
 
-def die_with_parent(number: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
-    """Return a ``preexec_fn`` by which the kernel sends the child this signal when we end.
+class Account(NamedTuple):
+    """A user and group of the system; `OURS` changes nothing."""
 
-    "We" is the thread that starts it: start children from the main thread. Linux only;
-    elsewhere nothing happens.
+    uid: int = 0
+    gid: int = 0
+
+
+OURS = Account()
+
+
+def bound_to_us(
+    command: Sequence[str],
+    number: signal.Signals = signal.SIGKILL,
+    account: Account = OURS,
+) -> list[str]:
+    """Return the command line by which the kernel sends the program this signal when we end.
+
+    "We" is the thread that starts it: start children from the main thread. Elsewhere than on
+    Linux such a child is not told. Not a ``preexec_fn``: that runs our code in a forked copy of
+    ourselves, and our threads' locks with it.
     """
-    parent = os.getpid()
-
-    def bind() -> None:
-        if _LIBC is None:
-            return
-        _LIBC.prctl(_SET_PARENT_DEATH_SIGNAL, int(number), 0, 0, 0)
-        if os.getppid() != parent:  # it died before we asked
-            os._exit(1)
-
-    return bind
+    ours = [str(int(number)), str(os.getpid()), str(account.uid), str(account.gid)]
+    return [sys.executable, "-I", "-S", str(bound.__file__), *ours, *command]
 
 
 class NotReadyError(Exception):
@@ -37,10 +42,7 @@ class NotReadyError(Exception):
 
 
 class Child:
-    """A started program: ``command`` writes its output to the file ``log``.
-
-    Further keywords go to ``subprocess.Popen`` (``user``, ``group``, ``env``, ``cwd``).
-    """
+    """A started program; its output is appended to the file ``log``."""
 
     def __init__(
         self,
@@ -48,18 +50,18 @@ class Child:
         log: Path,
         *,
         death_signal: signal.Signals = signal.SIGKILL,
-        **options: Any,
+        account: Account = OURS,
     ) -> None:
         self.log = log
+        self._name = Path(command[0]).name
         with log.open("ab") as output:
             self.process: subprocess.Popen[bytes] = subprocess.Popen(
-                command,
+                bound_to_us(command, death_signal, account),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                cwd="/",  # the account may have no right to be where we are
                 start_new_session=True,  # Ctrl-C at the terminal reaches us alone
-                preexec_fn=die_with_parent(death_signal),  # noqa: PLW1509 - one system call
-                **options,
             )
 
     def wait_until(self, ready: Callable[[], bool], within: float) -> None:
@@ -67,8 +69,7 @@ class Child:
         deadline = time.monotonic() + within
         while not ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                name = Path(str(self.process.args[0])).name  # type: ignore[index]
-                raise NotReadyError(f"{name} did not start\n{tail(self.log)}")
+                raise NotReadyError(f"{self._name} did not start\n{tail(self.log)}")
             time.sleep(0.01)
 
     def stop(self, number: signal.Signals = signal.SIGTERM, within: float = 10) -> None:

@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from . import databases
-from .child import Child, NotReadyError
+from .child import OURS, Account, Child, NotReadyError, bound_to_us
 from .ports import HOST, free_port
 
 SUPERUSER = "postgres"
@@ -32,12 +31,12 @@ def programs() -> Path:
     return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
-def account() -> dict[str, Any]:
-    """Return the ``Popen`` keywords under which PostgreSQL runs: it refuses to be root."""
+def account() -> Account:
+    """Return the account under which PostgreSQL runs: it refuses to be root."""
     if os.geteuid() != 0:
-        return {}
+        return OURS
     entry = pwd.getpwnam(UNPRIVILEGED)
-    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    return Account(entry.pw_uid, entry.pw_gid)
 
 
 def open_way_to(path: Path) -> None:
@@ -49,42 +48,42 @@ def open_way_to(path: Path) -> None:
 
 
 def prepare(data: Path, password: str) -> None:
-    """Make ``data`` a cluster whose superuser has this password; one that is there stays."""
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    who = account()
-    if who:
+    """Make ``data`` a cluster whose superuser has this password; one that is there stays.
+
+    It appears whole or not at all: a half-made one would pass for a whole one.
+    """
+    data.parent.mkdir(parents=True, exist_ok=True)
+    if account() != OURS:
         open_way_to(data)
         open_way_to(programs() / "postgres")
-        os.chown(data, who["user"], who["group"])
-    if not (data / "PG_VERSION").exists():
-        _initdb(data, password, who)
+    if not data.exists():
+        draft = data.with_name(data.name + ".new")
+        shutil.rmtree(draft, ignore_errors=True)
+        _initdb(draft, password)
+        draft.rename(data)
 
 
-def _initdb(data: Path, password: str, who: dict[str, Any]) -> None:
+def _initdb(data: Path, password: str) -> None:
+    data.mkdir(mode=0o700)
     with tempfile.NamedTemporaryFile("w", prefix="tally-password-") as file:
         file.write(password)
         file.flush()
-        if who:
-            os.chown(file.name, who["user"], who["group"])
-        options = f"-U {SUPERUSER} --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --no-sync"
+        if account() != OURS:
+            os.chown(data, *account())
+            os.chown(file.name, *account())
+        options = [
+            *("-U", SUPERUSER, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"),
+            *("-c", "scram_iterations=1"),  # our passwords are long and random: not stretched
+            *(f"--pwfile={file.name}", f"--pgdata={data}"),
+        ]
         done = subprocess.run(
-            [
-                str(programs() / "initdb"),
-                *options.split(),
-                "-c",
-                "scram_iterations=1",  # passwords here are long and random: no need to stretch them
-                f"--pwfile={file.name}",
-                f"--pgdata={data}",
-            ],
+            bound_to_us([str(programs() / "initdb"), *options], account=account()),
             capture_output=True,
             check=False,
             text=True,
             cwd="/",
-            **who,
         )
     if done.returncode:
-        for entry in data.iterdir():  # a half-made cluster would pass for a whole one
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         raise RuntimeError(f"initdb failed\n{done.stderr.strip()}")
 
 
@@ -140,8 +139,7 @@ class PostgresServer:
             command(self.data, self.port, fsync=self.fsync),
             self.data.with_name(self.data.name + ".log"),
             death_signal=signal.SIGQUIT,
-            cwd="/",
-            **account(),
+            account=account(),
         )
         self.process = self._child.process
         self._child.wait_until(lambda: is_ready(self.data, self.process.pid), within)
