@@ -14,7 +14,7 @@ from tallystick_local import state as states
 from tallystick_local.errors import AlreadyRunningError, PlatformError
 from tallystick_local.settings import Settings, replicas
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 State = Annotated[Path, typer.Option(help="the folder of data, logs and process ids")]
 Service = Annotated[

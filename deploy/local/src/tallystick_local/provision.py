@@ -10,8 +10,14 @@ from tallystick_local.settings import SERVICES
 
 
 async def databases(facts: Facts) -> None:
-    """Make what is missing: a role that may log in, and its database, closed to the others."""
-    connection: asyncpg.Connection = await asyncpg.connect(facts.database("postgres"))
+    """Make what is missing: a role that may log in, and its database, closed to the others.
+
+    Raises StartError.
+    """
+    try:
+        connection: asyncpg.Connection = await asyncpg.connect(facts.database("postgres"))
+    except asyncpg.InvalidPasswordError as error:
+        raise StartError("the state folder's data has other passwords: `make clean`") from error
     try:
         for service in SERVICES:
             await _role(connection, service, facts.passwords[service])

@@ -14,7 +14,9 @@ def passwords(file: Path) -> Mapping[str, str]:
     """Read the passwords by name, or make them; nobody else may read the file."""
     if not file.exists():
         made = {name: secrets.token_hex(16) for name in NAMES}
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(made))
+        draft = file.with_name(file.name + ".new")
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(made))
+        draft.rename(file)
     kept: dict[str, str] = json.loads(file.read_text())
     return kept
