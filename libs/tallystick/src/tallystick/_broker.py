@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 import nats
@@ -11,7 +11,9 @@ import structlog
 from nats.aio.client import Client
 
 from tallystick._envelope import wire_headers
-from tallystick._messages import Event, Job, Request
+from tallystick._errors import DeclarationError
+from tallystick._history import Recorded, Start, read_history
+from tallystick._messages import Event, Job, Request, message_type
 from tallystick._publisher import Publication, Publisher
 from tallystick._publishing import publishable
 from tallystick._requesting import RequestFailed, ask
@@ -70,6 +72,21 @@ class Broker:
         row = publishable(self._name, message, None, self.wire.max_payload)
         headers = wire_headers(row, self._name)
         await self.publisher.publish(Publication(row.subject, headers, row.body))
+
+    def history(
+        self, *events: type[Event], since: Start = None, follow: bool = False
+    ) -> AsyncIterator[Recorded]:
+        """Events of one stream as they were said, in order; needs no durable and leaves none.
+
+        `since` is a time or a sequence; without one it begins at the start. It ends at the
+        stream's end, unless it follows. Raises BrokerUnavailable, or Refused if there is no such
+        stream.
+        """
+        declared = [message_type(event) for event in events]
+        if len({one.stream for one in declared}) != 1:
+            raise DeclarationError("a history is of events of one stream")
+        subjects = [one.subjects for one in declared]
+        return read_history(self, declared[0].stream, subjects, since=since, follow=follow)
 
     async def request(self, request: Request[R], *, within: float) -> R:
         """Asks another service; `within` is in seconds.

@@ -10,6 +10,7 @@ from contextlib import suppress
 import structlog
 
 from tallystick import _held_rows as held_rows
+from tallystick._arrival import Arrival
 from tallystick._attempts import Attempts
 from tallystick._binding import Binding
 from tallystick._broker import Broker
@@ -20,7 +21,7 @@ from tallystick._holder import Holder
 from tallystick._inbound import Inbound, Key, identity
 from tallystick._metrics import CONSUMED, DUPLICATES, IN_HAND, REDELIVERED, child
 from tallystick._outbox import Outbox
-from tallystick._pull import Arrival, Pull
+from tallystick._pull import Pull
 from tallystick._reads import BatchedReads
 from tallystick._retry import Again
 

@@ -6,10 +6,10 @@ import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import structlog
 
+from tallystick._arrival import Arrival, arrival_of
 from tallystick._broker import Broker
 from tallystick._envelope import parse_headers
 from tallystick._errors import BrokerUnavailable
@@ -18,20 +18,6 @@ log = structlog.get_logger()
 
 EXPIRES_S = 30.0
 HEARTBEAT_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A message as the broker delivered it."""
-
-    reply: bytes
-    subject: str
-    headers: bytes
-    body: bytes
-    stream: str
-    sequence: int
-    delivered: int
-    stored_at: float  # seconds since the epoch
 
 
 class Pull:
@@ -98,7 +84,7 @@ class Pull:
             return
         self._asked = max(0, self._asked - 1)
         self._ended_by = ""
-        self._receive(_arrival(subject, reply, headers, body))
+        self._receive(arrival_of(subject, reply, headers, body))
 
     def _on_status(self, headers: bytes) -> None:
         status = headers[9:12]
@@ -116,20 +102,3 @@ class Pull:
             log.warning("the broker ended a pull", status=status, asked=self._next.decode())
         self._ended_by = status
         self._interrupted()
-
-
-def _arrival(subject: bytes, reply: bytes, headers: bytes, body: bytes) -> Arrival:
-    """Reads `$JS.ACK.[domain.account.]stream.consumer.delivered.seq.cseq.time.pending[.token]`."""
-    tokens = reply.split(b".")
-    if len(tokens) > 9:
-        tokens = tokens[:2] + tokens[4:]
-    return Arrival(
-        reply=reply,
-        subject=subject.decode("utf-8", "replace").replace("\0", ""),
-        headers=headers,
-        body=body,
-        stream=tokens[2].decode(),
-        sequence=int(tokens[5]),
-        delivered=int(tokens[4]),
-        stored_at=int(tokens[7]) / 1e9,
-    )

@@ -65,7 +65,7 @@ def service(
 def resource(kind: type[T]) -> Any:
     """A FastAPI dependency: what the service was given of this type, the database included."""
 
-    def given(request: Request) -> T:
+    async def given(request: Request) -> T:  # async: no thread for a look-up
         found: T = request.app.state.composition.runtime.resources[kind]
         return found
 

@@ -1,6 +1,7 @@
 """Streams and durables as they follow from a service's declarations."""
 
 from tallystick.topology._differences import Difference
+from tallystick.topology._positions import pause, resume, rewind
 from tallystick.topology._reconcile import lag, reconcile, verify, verify_durable
 from tallystick.topology._spec import Durable, Stream, Topology, declared
 
@@ -11,7 +12,10 @@ __all__ = [
     "Topology",
     "declared",
     "lag",
+    "pause",
     "reconcile",
+    "resume",
+    "rewind",
     "verify",
     "verify_durable",
 ]

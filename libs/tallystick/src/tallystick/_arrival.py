@@ -1,0 +1,42 @@
+"""A delivery as it comes from the wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message as the broker delivered it."""
+
+    reply: bytes
+    subject: str
+    headers: bytes
+    body: bytes
+    stream: str
+    sequence: int
+    delivered: int
+    stored_at: float  # seconds since the epoch
+    pending: int  # messages behind it for the same durable
+
+
+def arrival_of(subject: bytes, reply: bytes, headers: bytes, body: bytes) -> Arrival:
+    """Reads what the broker says of a delivery in the subject that it is answered on.
+
+    `$JS.ACK.[domain.account.]stream.consumer.delivered.seq.cseq.time.pending[.token]`, ADR-15 of
+    the NATS architecture.
+    """
+    tokens = reply.split(b".")
+    if len(tokens) > 9:
+        tokens = tokens[:2] + tokens[4:]
+    return Arrival(
+        reply=reply,
+        subject=subject.decode("utf-8", "replace").replace("\0", ""),
+        headers=headers,
+        body=body,
+        stream=tokens[2].decode(),
+        sequence=int(tokens[5]),
+        pending=int(tokens[8]),
+        delivered=int(tokens[4]),
+        stored_at=int(tokens[7]) / 1e9,
+    )
