@@ -166,7 +166,7 @@ async def test_a_service_serves_until_it_is_told_to_stop(
 ) -> None:
     environment["PARCELS_DATABASE_URL"] = database_url
     async with started(environment) as process, aiohttp.ClientSession() as session:
-        await said(process, "Application startup complete.")
+        await said(process, "started")
         address = f"http://127.0.0.1:{environment['PARCELS_PORT']}"
         admin = f"http://127.0.0.1:{environment['PARCELS_ADMIN_PORT']}"
         async with session.get(f"{address}/hello") as answer:

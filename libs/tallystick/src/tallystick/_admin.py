@@ -67,7 +67,7 @@ async def serve_admin(
     server = Companion(config(app, lifespan=False, grace_s=1))
     serving = asyncio.create_task(server.serve(sockets=[bound]), name="admin")
     serving.add_done_callback(_ended)
-    log.info("admin", address="{}:{}".format(*bound.getsockname()[:2]))
+    log.info("admin is listening", address="{}:{}".format(*bound.getsockname()[:2]))
     try:
         await server.until_started(serving)
         yield bound

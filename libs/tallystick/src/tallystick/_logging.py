@@ -98,5 +98,5 @@ def _take_over(processors: list[Processor], severity: int, stream: TextIO) -> No
 _TOO_TALKATIVE = {
     "alembic": logging.WARNING,  # each script is logged by us as it is applied
     "nats": logging.CRITICAL,  # what happens to the connection is logged by our callbacks
-    "uvicorn.access": logging.WARNING,
+    "uvicorn": logging.WARNING,  # its start and stop are logged by us
 }

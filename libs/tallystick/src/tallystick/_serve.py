@@ -17,6 +17,8 @@ def serve(app: FastAPI, settings: Settings) -> None:
     server = Server(config(app, lifespan=True, grace_s=settings.deadline_s))
     with bind(settings.host, settings.port, settings.variable("port")) as bound:
         bind(settings.host, settings.admin_port, settings.variable("admin_port")).close()
-        log.info("serving", address="{}:{}".format(*bound.getsockname()[:2]))
+        bound.listen(server.config.backlog)  # who comes early waits instead of being refused
+        log.info("listening", address="{}:{}".format(*bound.getsockname()[:2]))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(server.serve(sockets=[bound]))
+    log.info("stopped")
