@@ -11,7 +11,8 @@ from tallystick import Event
 from tallystick_contracts.money import Money
 from tallystick_contracts.orders import OrderId, Sequence
 
-DeclineReason = Annotated[str, msgspec.Meta(max_length=500)]
+LONGEST_REASON = 500  # characters
+DeclineReason = Annotated[str, msgspec.Meta(max_length=LONGEST_REASON)]
 """In the provider's words, for people."""
 
 

@@ -9,8 +9,9 @@ import msgspec
 from tallystick import Event
 from tallystick_contracts.orders import OrderId, Sequence
 
-Tracking = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-FailureReason = Annotated[str, msgspec.Meta(max_length=500)]
+Tracking = Annotated[str, msgspec.Meta(min_length=1)]
+LONGEST_REASON = 500  # characters
+FailureReason = Annotated[str, msgspec.Meta(max_length=LONGEST_REASON)]
 """In the carrier's words, for people."""
 
 

@@ -9,6 +9,7 @@ from payments import provider as outside
 from payments.domain import known
 from payments.facts import Captured, Declined, Payment, Refunded, RefundRefused
 from payments.provider import Provider
+from tallystick_contracts.payments import LONGEST_REASON
 
 KEY_WINDOW: Final = timedelta(hours=24)
 """So long the provider promises to know a key."""
@@ -27,7 +28,7 @@ async def capture(provider: Provider, payment: Payment) -> Captured | Declined:
     )
     if isinstance(answer, outside.Captured):
         return Captured(answer.reference)
-    return Declined(answer.reason)
+    return Declined(_text(answer.reason))
 
 
 async def refund(provider: Provider, payment: Payment) -> Refunded | RefundRefused:
@@ -36,4 +37,9 @@ async def refund(provider: Provider, payment: Payment) -> Refunded | RefundRefus
     answer = await provider.refund(f"{reference}:refund", reference, amount.amount, amount.currency)
     if isinstance(answer, outside.Refunded):
         return Refunded()
-    return RefundRefused(answer.reason)
+    return RefundRefused(_text(answer.reason))
+
+
+def _text(reason: str) -> str:
+    """What the provider says, as far as it fits into columns and events."""
+    return reason.replace("\0", "")[:LONGEST_REASON]

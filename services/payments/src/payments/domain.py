@@ -59,18 +59,20 @@ def refund(payment: Payment) -> Output:
     return Refund(order_id=payment.order_id)
 
 
-def money(purpose: Purpose) -> Callable[[Payment], Output]:
-    """Records what the provider has confirmed."""
+def money_in(payment: Payment) -> Output:
+    """Records the capture; under a stop no event of its own will tell of it."""
+    return Operation(
+        order_id=payment.order_id,
+        purpose=Purpose.CAPTURE,
+        amount=known(payment.amount),
+        announced=payment.stop is None,
+    )
 
-    def operation(payment: Payment) -> Output:
-        return Operation(
-            order_id=payment.order_id,
-            purpose=purpose,
-            amount=known(payment.amount),
-            announced=purpose is Purpose.REFUND or payment.stop is None,
-        )
 
-    return operation
+def money_out(payment: Payment) -> Output:
+    """Records the refund."""
+    amount = known(payment.amount)
+    return Operation(order_id=payment.order_id, purpose=Purpose.REFUND, amount=amount)
 
 
 def captured(payment: Payment) -> Output:
@@ -121,8 +123,6 @@ def ignored(*facts: type[Fact]) -> dict[type[Fact], Cell]:
     return dict.fromkeys(facts, Cell())
 
 
-CAPTURE, REFUND = money(Purpose.CAPTURE), money(Purpose.REFUND)
-
 TABLE: Final[Mapping[State, Mapping[type[Fact], Cell]]] = {
     State.NONE: {
         OrderPlaced: to(State.INTENT, capture),
@@ -136,24 +136,24 @@ TABLE: Final[Mapping[State, Mapping[type[Fact], Cell]]] = {
     State.CAPTURING: {
         Stop: to(State.CAPTURING_STOP),
         NoAnswer: to(State.UNKNOWN),
-        Captured: to(State.CAPTURED, CAPTURE, captured),
+        Captured: to(State.CAPTURED, money_in, captured),
         Declined: to(State.DECLINED, declined),
         **ignored(OrderPlaced, CaptureStarts),
     },
     State.CAPTURING_STOP: {
         NoAnswer: to(State.UNKNOWN_STOP),
-        Captured: to(State.REFUNDING, CAPTURE, refund),
+        Captured: to(State.REFUNDING, money_in, refund),
         Declined: to(State.DECLINED, declined),
         **ignored(OrderPlaced, Stop, CaptureStarts),
     },
     State.UNKNOWN: {
         Stop: to(State.UNKNOWN_STOP),
-        Captured: to(State.CAPTURED, CAPTURE, captured),
+        Captured: to(State.CAPTURED, money_in, captured),
         Declined: to(State.DECLINED, declined),
         **ignored(OrderPlaced, CaptureStarts, NoAnswer),
     },
     State.UNKNOWN_STOP: {
-        Captured: to(State.REFUNDING, CAPTURE, refund),
+        Captured: to(State.REFUNDING, money_in, refund),
         Declined: to(State.DECLINED, declined),
         **ignored(OrderPlaced, Stop, CaptureStarts, NoAnswer),
     },
@@ -162,7 +162,7 @@ TABLE: Final[Mapping[State, Mapping[type[Fact], Cell]]] = {
         **ignored(OrderPlaced, CaptureStarts, NoAnswer, Captured),
     },
     State.REFUNDING: {
-        Refunded: to(State.REFUNDED, REFUND, refunded),
+        Refunded: to(State.REFUNDED, money_out, refunded),
         RefundRefused: to(State.REFUNDING),
         **ignored(OrderPlaced, Stop, CaptureStarts, NoAnswer, Captured),
     },

@@ -7,6 +7,7 @@ import msgspec
 from shipping import carrier as outside
 from shipping.carrier import Carrier
 from shipping.facts import Booked, BookingCancelled, CancellationRefused, Refused, Shipment
+from tallystick_contracts.shipping import LONGEST_REASON
 
 
 async def book(carrier: Carrier, shipment: Shipment) -> Booked | Refused:
@@ -16,8 +17,8 @@ async def book(carrier: Carrier, shipment: Shipment) -> Booked | Refused:
     reference, address = str(shipment.order_id), msgspec.structs.asdict(shipment.address)
     answer = await carrier.book(f"{reference}:book", reference, address)
     if isinstance(answer, outside.Booked):
-        return Booked(answer.tracking)
-    return Refused(answer.reason)
+        return Booked(_text(answer.tracking))
+    return Refused(_text(answer.reason))
 
 
 async def cancel(carrier: Carrier, shipment: Shipment) -> BookingCancelled | CancellationRefused:
@@ -26,4 +27,9 @@ async def cancel(carrier: Carrier, shipment: Shipment) -> BookingCancelled | Can
     answer = await carrier.cancel(f"{reference}:cancel", reference)
     if isinstance(answer, outside.BookingCancelled):
         return BookingCancelled()
-    return CancellationRefused(answer.reason)
+    return CancellationRefused(_text(answer.reason))
+
+
+def _text(reason: str) -> str:
+    """What the carrier says, as far as it fits into columns and events."""
+    return reason.replace("\0", "")[:LONGEST_REASON]
