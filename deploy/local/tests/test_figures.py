@@ -2,7 +2,8 @@ import io
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tallystick import new_id
+from uuid_utils.compat import uuid7
+
 from tallystick_local.agreement import Disagreement
 from tallystick_local.demo import MOST_SHOWN, Account
 from tallystick_local.figures import Figures, moment
@@ -35,7 +36,7 @@ def test_nothing_placed_has_no_rate() -> None:
 
 
 def test_an_order_placed_after_a_moment_has_a_higher_id() -> None:
-    assert moment() <= new_id() < moment(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
+    assert moment() <= uuid7() < moment(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
 
 
 def test_the_table_shows_services_first_and_where_the_logs_are() -> None:

@@ -6,17 +6,17 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from uuid_utils.compat import uuid7
 
 from tallystick import (
-    Answer,
     Database,
     Idempotency,
     Router,
     Settings,
     Write,
-    new_id,
     resource,
     service,
 )
@@ -40,21 +40,20 @@ class Renaming(Parcel):
 
 api = APIRouter()
 Db = Annotated[Database, resource(Database)]
-Once = Annotated[Idempotency, Depends()]
 
 
 @api.post("/parcels")
-async def post(body: Parcel, idempotency: Once) -> Response:
-    number = new_id()
-    answer = Answer(202, {"id": number}, {"Location": f"/parcels/{number}"})
+async def post(body: Parcel, idempotency: Idempotency) -> Response:
+    number = uuid7()
+    answer = JSONResponse({"id": str(number)}, 202, {"Location": f"/parcels/{number}"})
     write = Write(INSERT, (number, body.customer, body.name))
     return await idempotency.commit(body.customer, answer, write)
 
 
 @api.post("/renamings")
-async def rename(body: Renaming, idempotency: Once) -> Response:
+async def rename(body: Renaming, idempotency: Idempotency) -> Response:
     write = Write(RENAME, (body.id, body.name, body.before), guard=body.id)
-    return await idempotency.commit(body.customer, Answer(204), write)
+    return await idempotency.commit(body.customer, Response(status_code=204), write)
 
 
 class Service:

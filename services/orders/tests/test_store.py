@@ -2,11 +2,12 @@ from datetime import datetime
 
 import pytest
 from msgspec.structs import replace
+from uuid_utils.compat import uuid7
 
 from orders import store
 from orders.domain import decide
 from orders.facts import CancelAsked, Fact, Order, State
-from tallystick import Conflict, Database, new_id
+from tallystick import Conflict, Database
 from tallystick_contracts.money import Money
 from tallystick_contracts.orders import Address, CustomerId, OrderId, OrderLine, OrderPlaced
 from tallystick_contracts.payments import PaymentCaptured
@@ -19,7 +20,7 @@ TOTAL = Money(amount=4_200, currency="EUR")
 
 def placed(customer: str = "c-1") -> OrderPlaced:
     return OrderPlaced(
-        order_id=OrderId(new_id()),
+        order_id=OrderId(uuid7()),
         sequence=1,
         customer_id=CustomerId(customer),
         lines=LINES,
@@ -58,8 +59,8 @@ async def test_a_placed_order_reads_as_it_was_placed(database: Database) -> None
 
 
 async def test_an_order_nobody_placed_is_not_found(database: Database) -> None:
-    assert await store.get(database, OrderId(new_id())) is None
-    assert await store.view(database, OrderId(new_id())) is None
+    assert await store.get(database, OrderId(uuid7())) is None
+    assert await store.view(database, OrderId(uuid7())) is None
 
 
 async def test_an_order_is_placed_once(database: Database) -> None:
@@ -95,7 +96,7 @@ async def test_an_end_is_timed_once_by_the_database(database: Database) -> None:
 
 
 async def test_an_unchanged_order_writes_nothing(database: Database) -> None:
-    order = Order(order_id=OrderId(new_id()))
+    order = Order(order_id=OrderId(uuid7()))
     assert store.update(order, order) == ()
 
 

@@ -7,17 +7,18 @@ import aiohttp
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from uuid_utils.compat import uuid7
 
 from payments.main import app
 from payments.settings import Settings
-from tallystick import Database, new_id
+from tallystick import Database
 from tallystick.testing import PostgresServer, clean, eventually, free_port, migrate
 
 
 @pytest.fixture(scope="module")
 async def service(postgres: PostgresServer) -> AsyncIterator[FastAPI]:
     """The service, running."""
-    url = await postgres.create_database(f"payments-{new_id()}")
+    url = await postgres.create_database(f"payments-{uuid7()}")
     await migrate("payments", url)
     settings = Settings(
         database_url=url,

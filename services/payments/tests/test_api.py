@@ -1,8 +1,9 @@
 from aiohttp import ClientSession
+from uuid_utils.compat import uuid7
 
 from payments import store
 from payments.facts import Payment, State
-from tallystick import Database, new_id
+from tallystick import Database
 from tallystick_contracts.money import Money
 from tallystick_contracts.orders import OrderId
 from tallystick_contracts.payments import RefundReason
@@ -11,7 +12,7 @@ from tallystick_contracts.payments import RefundReason
 async def test_a_payment_is_shown_without_its_token(
     http: ClientSession, database: Database
 ) -> None:
-    order_id = OrderId(new_id())
+    order_id = OrderId(uuid7())
     payment = Payment(
         order_id=order_id,
         state=State.CAPTURING,
@@ -33,7 +34,7 @@ async def test_a_payment_is_shown_without_its_token(
 
 
 async def test_a_tombstone_says_why_it_is_one(http: ClientSession, database: Database) -> None:
-    order_id = OrderId(new_id())
+    order_id = OrderId(uuid7())
     payment = Payment(order_id=order_id, state=State.VOIDED, version=1, stop=RefundReason.CUSTOMER)
     await database.commit(*store.update(Payment(order_id=order_id), payment))
     async with http.get(f"/payments/{order_id}") as answer:
@@ -42,7 +43,7 @@ async def test_a_tombstone_says_why_it_is_one(http: ClientSession, database: Dat
 
 
 async def test_an_unknown_payment_is_not_found(http: ClientSession) -> None:
-    async with http.get(f"/payments/{new_id()}") as answer:
+    async with http.get(f"/payments/{uuid7()}") as answer:
         assert answer.status == 404
         assert answer.content_type == "application/problem+json"
 

@@ -1,8 +1,10 @@
+from uuid_utils.compat import uuid7
+
 from payments import store
 from payments.facts import Capture, Payment, State
 from payments.handlers import router
 from payments.provider import Provider
-from tallystick import Database, new_id
+from tallystick import Database
 from tallystick.testing import Harness
 from tallystick_contracts.money import Money
 from tallystick_contracts.orders import Address, CustomerId, OrderId, OrderLine, OrderPlaced
@@ -14,7 +16,7 @@ TOTAL = Money(amount=4_200, currency="EUR")
 
 def placed() -> OrderPlaced:
     return OrderPlaced(
-        order_id=OrderId(new_id()),
+        order_id=OrderId(uuid7()),
         sequence=1,
         customer_id=CustomerId("c-1"),
         lines=(OrderLine(sku="SKU-1", quantity=2, unit_price=2_100),),
@@ -82,13 +84,13 @@ async def test_a_stop_on_an_intent_withdraws_its_capture_in_the_same_unit(
 
 async def test_a_capture_whose_payment_is_past_it_calls_nobody(database: Database) -> None:
     payment = Payment(
-        order_id=OrderId(new_id()), state=State.CAPTURED, version=3, amount=TOTAL, token="tok_visa"
+        order_id=OrderId(uuid7()), state=State.CAPTURED, version=3, amount=TOTAL, token="tok_visa"
     )
     await stored(database, payment)
     assert (await harness(database).give(Capture(order_id=payment.order_id))).parts == ()
 
 
 async def test_a_total_is_one_unguarded_write(database: Database) -> None:
-    event = PaymentCaptured(order_id=OrderId(new_id()), sequence=2, amount=TOTAL)
+    event = PaymentCaptured(order_id=OrderId(uuid7()), sequence=2, amount=TOTAL)
     decided = await harness(database).give(event)
     assert [write.guard for write in decided.writes] == [None]

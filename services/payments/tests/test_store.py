@@ -3,10 +3,11 @@ from datetime import timedelta
 import asyncpg
 import pytest
 from msgspec.structs import replace
+from uuid_utils.compat import uuid7
 
 from payments import store
 from payments.facts import Operation, Payment, Purpose, State
-from tallystick import Conflict, Database, new_id
+from tallystick import Conflict, Database
 from tallystick_contracts.money import Money
 from tallystick_contracts.orders import OrderId
 from tallystick_contracts.payments import RefundReason
@@ -16,7 +17,7 @@ TOTAL = Money(amount=4_200, currency="EUR")
 
 def opened(state: State = State.INTENT) -> Payment:
     return Payment(
-        order_id=OrderId(new_id()), state=state, version=1, amount=TOTAL, token="tok_visa"
+        order_id=OrderId(uuid7()), state=state, version=1, amount=TOTAL, token="tok_visa"
     )
 
 
@@ -26,7 +27,7 @@ async def stored(database: Database, payment: Payment) -> Payment:
 
 
 async def test_an_unknown_payment_is_of_version_0(database: Database) -> None:
-    order_id = OrderId(new_id())
+    order_id = OrderId(uuid7())
     assert await store.get(database, order_id) == Payment(order_id=order_id)
 
 
@@ -78,7 +79,7 @@ async def test_a_capture_that_starts_with_its_payment_is_timed_too(database: Dat
 
 
 async def test_a_tombstone_is_filled_without_a_new_version(database: Database) -> None:
-    order_id = OrderId(new_id())
+    order_id = OrderId(uuid7())
     tombstone = Payment(
         order_id=order_id, state=State.VOIDED, version=1, stop=RefundReason.CUSTOMER
     )
@@ -89,7 +90,7 @@ async def test_a_tombstone_is_filled_without_a_new_version(database: Database) -
 
 
 async def test_money_moves_once_for_a_purpose(database: Database) -> None:
-    operation = Operation(order_id=OrderId(new_id()), purpose=Purpose.CAPTURE, amount=TOTAL)
+    operation = Operation(order_id=OrderId(uuid7()), purpose=Purpose.CAPTURE, amount=TOTAL)
     await database.commit(store.record(operation))
     with pytest.raises(asyncpg.UniqueViolationError):
         await database.commit(store.record(operation))
@@ -102,7 +103,7 @@ async def totals(database: Database) -> list[tuple[str, int, int]]:
 
 async def test_totals_add_up_by_currency(database: Database) -> None:
     for amount, currency in ((4_200, "EUR"), (100, "EUR"), (7, "JPY")):
-        order_id = OrderId(new_id())
+        order_id = OrderId(uuid7())
         money = Money(amount=amount, currency=currency)
         operation = Operation(order_id=order_id, purpose=Purpose.CAPTURE, amount=money)
         await database.commit(store.record(operation))
@@ -114,7 +115,7 @@ async def test_totals_add_up_by_currency(database: Database) -> None:
 async def test_a_capture_without_an_event_is_counted_with_its_refund(
     database: Database, announced: bool
 ) -> None:
-    order_id = OrderId(new_id())
+    order_id = OrderId(uuid7())
     capture = Operation(
         order_id=order_id, purpose=Purpose.CAPTURE, amount=TOTAL, announced=announced
     )
@@ -129,7 +130,7 @@ async def test_a_capture_without_an_event_is_counted_with_its_refund(
 
 
 async def test_only_the_inbox_keeps_an_event_from_counting_twice(database: Database) -> None:
-    operation = Operation(order_id=OrderId(new_id()), purpose=Purpose.CAPTURE, amount=TOTAL)
+    operation = Operation(order_id=OrderId(uuid7()), purpose=Purpose.CAPTURE, amount=TOTAL)
     await database.commit(store.record(operation))
     for _ in range(2):
         await database.commit(store.count(operation.order_id, Purpose.CAPTURE))

@@ -7,17 +7,18 @@ import aiohttp
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from uuid_utils.compat import uuid7
 
 from shipping.main import app
 from shipping.settings import Settings
-from tallystick import Database, new_id
+from tallystick import Database
 from tallystick.testing import PostgresServer, clean, eventually, free_port, migrate
 
 
 @pytest.fixture(scope="module")
 async def service(postgres: PostgresServer) -> AsyncIterator[FastAPI]:
     """The service, running."""
-    url = await postgres.create_database(f"shipping-{new_id()}")
+    url = await postgres.create_database(f"shipping-{uuid7()}")
     await migrate("shipping", url)
     settings = Settings(
         database_url=url,

@@ -1,15 +1,16 @@
 from aiohttp import ClientSession
+from uuid_utils.compat import uuid7
 
 from shipping import store
 from shipping.facts import Shipment, State
-from tallystick import Database, new_id
+from tallystick import Database
 from tallystick_contracts.orders import Address, OrderId
 
 ADDRESS = Address(name="Zoë 🙂", street="3 Mill Lane", city="Ghent", postcode="9000", country="BE")
 
 
 async def test_a_shipment_is_shown(http: ClientSession, database: Database) -> None:
-    order_id = OrderId(new_id())
+    order_id = OrderId(uuid7())
     shipment = Shipment(order_id=order_id, state=State.BOOKING, version=1, address=ADDRESS)
     await database.commit(*store.update(Shipment(order_id=order_id), shipment))
     async with http.get(f"/shipments/{order_id}") as answer:
@@ -30,7 +31,7 @@ async def test_a_shipment_is_shown(http: ClientSession, database: Database) -> N
 
 
 async def test_an_unknown_shipment_is_not_found(http: ClientSession) -> None:
-    async with http.get(f"/shipments/{new_id()}") as answer:
+    async with http.get(f"/shipments/{uuid7()}") as answer:
         assert answer.status == 404
         assert answer.content_type == "application/problem+json"
 

@@ -9,19 +9,17 @@ from tallystick._errors import (
     TallystickError,
     TemporaryError,
 )
-from tallystick._idempotency import Answer, Idempotency
-from tallystick._ids import new_id
+from tallystick._http_client import client_span
+from tallystick._idempotency import Idempotency
 from tallystick._messages import Effect, Event, Job, Request
 from tallystick._problem import Problem
 from tallystick._retry import Retry
 from tallystick._router import Router
 from tallystick._service import resource, service
 from tallystick._settings import Settings
-from tallystick._tracing import trace_headers
 from tallystick._units import Write
 
 __all__ = [
-    "Answer",
     "Broker",
     "Conflict",
     "Database",
@@ -39,8 +37,7 @@ __all__ = [
     "TallystickError",
     "TemporaryError",
     "Write",
-    "new_id",
+    "client_span",
     "resource",
     "service",
-    "trace_headers",
 ]

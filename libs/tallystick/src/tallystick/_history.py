@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick._arrival import Arrival, arrival_of
 from tallystick._envelope import parse_headers
 from tallystick._errors import BrokerUnavailable, TallystickError
-from tallystick.topology._api import request
+from tallystick._jetstream import request
 
 if TYPE_CHECKING:
     from tallystick._broker import Broker

@@ -7,17 +7,12 @@ other, whoever asks at once, whatever crashes. Keys are a customer's own and are
 import asyncio
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from hashlib import sha256
-from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 from weakref import WeakValueDictionary
 
 import asyncpg
-import msgspec
-from fastapi import Header, Request
-from pydantic import BaseModel
+from fastapi import Depends, Header, Request
 from starlette.responses import Response
 
 from tallystick._database import Database, Part
@@ -54,64 +49,30 @@ select count(*) from gone
 """
 
 
-def _encodable(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    raise NotImplementedError(f"{type(value).__name__} cannot be sent as JSON")
+class IdempotentRequest:
+    """A request that may have been sent before: what it decides is committed once for its key."""
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a request is answered with: `body` is whatever msgspec or pydantic can encode."""
-
-    status: int
-    body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def encoded(self) -> bytes:
-        """Return the body as it is sent."""
-        return b"" if self.body is None else msgspec.json.encode(self.body, enc_hook=_encodable)
-
-
-class Idempotency:
-    """A route's dependency: commits what the request decides, once for its key.
-
-    Raises a Problem: 400 for a malformed key.
-    """
-
-    def __init__(
-        self,
-        request: Request,
-        key: Annotated[
-            str | None,
-            Header(
-                alias=HEADER,
-                description="Repeat a request under its key, and it takes effect once.",
-                json_schema_extra={"pattern": f"^{_KEY.pattern}$"},
-            ),
-        ] = None,
-    ) -> None:
+    def __init__(self, request: Request, key: str | None) -> None:
         self._request = request
-        self._key = _checked(request, key)
+        self._key = key
         self._database: Database = request.app.state.composition.runtime.database
 
-    async def commit(self, scope: object, answer: Answer, *parts: Part) -> Response:
+    async def commit(self, scope: object, answer: Response, *parts: Part) -> Response:
         """Commit `parts` as one unit and return the answer, or the stored one of this key.
 
         `scope` is whose key it is, such as the customer's id. Raises a Problem (422) if the key was
         used for another request, and what `Database.commit` raises: a Conflict of its own parts.
         """
-        body = answer.encoded()
         if self._key is None:
             await self._database.commit(*parts)
-            return _response(answer.status, body, answer.headers)
+            return answer
         name = (str(scope), self._key)
         turn = _turns.setdefault((id(self._database), *name), asyncio.Lock())
         waits = turn.locked()
         async with turn:  # within this process, one after another
             if waits and (stored := await self.stored(scope)):
                 return stored
-            return await self._commit(name, answer, body, parts)
+            return await self._commit(name, answer, parts)
 
     async def stored(self, scope: object) -> Response | None:
         """Return the answer that this key already has, for a route that must decide by state.
@@ -124,10 +85,11 @@ class Idempotency:
         return _replayed(rows[0], await self._fingerprint()) if rows else None
 
     async def _commit(
-        self, name: tuple[str, str], answer: Answer, body: bytes, parts: tuple[Part, ...]
+        self, name: tuple[str, str], answer: Response, parts: tuple[Part, ...]
     ) -> Response:
         headers = json.dumps(dict(answer.headers))
-        row = (*name, await self._fingerprint(), answer.status, headers, body)
+        fingerprint = await self._fingerprint()
+        row = (*name, fingerprint, answer.status_code, headers, bytes(answer.body))
         try:
             await self._database.commit(Write(STORE, row, guard=name), *parts)
         except Conflict:
@@ -135,7 +97,7 @@ class Idempotency:
             if stored is None:
                 raise  # it was another of the guarded writes
             return stored
-        return _response(answer.status, body, answer.headers)
+        return answer
 
     async def _fingerprint(self) -> bytes:
         """Return what tells this request from another one under the same key."""
@@ -174,11 +136,24 @@ def _replayed(row: asyncpg.Record, fingerprint: bytes) -> Response:
         detail = "This key was used for another request. Use a new key for a new request."
         errors = [{"field": HEADER, "in": "header", "detail": detail}]
         raise Problem(422, "Idempotency-Key reused", detail=detail, errors=errors)
-    response = _response(row["status"], row["body"], json.loads(row["headers"]))
+    response = Response(row["body"], row["status"], json.loads(row["headers"]))
     response.headers["Idempotency-Replayed"] = "true"
     return response
 
 
-def _response(status: int, body: bytes, headers: Mapping[str, str]) -> Response:
-    has_body = status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED) and bool(body)
-    return Response(body, status, dict(headers), "application/json" if has_body else None)
+async def _idempotent(
+    request: Request,
+    key: Annotated[
+        str | None,
+        Header(
+            alias=HEADER,
+            description="Repeat a request under its key, and it takes effect once.",
+            json_schema_extra={"pattern": f"^{_KEY.pattern}$"},
+        ),
+    ] = None,
+) -> IdempotentRequest:
+    return IdempotentRequest(request, _checked(request, key))
+
+
+Idempotency = Annotated[IdempotentRequest, Depends(_idempotent)]
+"""The type of a route's parameter. Raises a Problem: 400 for a malformed key."""

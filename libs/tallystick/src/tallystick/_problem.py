@@ -15,7 +15,13 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from tallystick import _metrics, _traceparent, _tracing
-from tallystick._errors import Conflict, DatabaseUnavailable, InDoubt
+from tallystick._errors import (
+    BrokerUnavailable,
+    Conflict,
+    DatabaseUnavailable,
+    InDoubt,
+    TemporaryError,
+)
 from tallystick._openapi import MEDIA_TYPE, describe_problems
 
 INVALID = "Request is not valid"
@@ -67,8 +73,8 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Conflict, _conflict)
-    app.add_exception_handler(DatabaseUnavailable, _unavailable)
-    app.add_exception_handler(InDoubt, _unavailable)
+    for away in (DatabaseUnavailable, InDoubt, BrokerUnavailable, TemporaryError):
+        app.add_exception_handler(away, _unavailable)
     app.add_exception_handler(Exception, _unforeseen)
     describe_problems(app)
 
@@ -112,8 +118,8 @@ async def _conflict(request: Request, error: Exception) -> Response:
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:
-    log.warning("request without database", path=_path(request.scope), reason=str(error))
-    in_doubt = isinstance(error, InDoubt)
+    log.warning("request not served now", path=_path(request.scope), reason=str(error))
+    in_doubt = isinstance(error, InDoubt | BrokerUnavailable)
     detail = (
         "Whether it was stored is not known: ask again with the same Idempotency-Key."
         if in_doubt

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
+from uuid_utils.compat import uuid7
 
 from orders import domain, store
 from orders.bodies import (
@@ -20,7 +22,7 @@ from orders.bodies import (
 )
 from orders.ends import Ends
 from orders.facts import CancelAsked, Order, State
-from tallystick import Answer, Conflict, Database, Idempotency, Problem, new_id, resource
+from tallystick import Conflict, Database, Idempotency, Problem, resource
 from tallystick_contracts.money import Money
 from tallystick_contracts.orders import Address, CustomerId, OrderId, OrderLine, OrderPlaced
 
@@ -33,12 +35,12 @@ TOO_LATE: dict[int | str, dict[str, Any]] = {
 
 
 @api.post("/orders", status_code=202, response_model=Accepted)
-async def place_order(body: NewOrder, idempotency: Annotated[Idempotency, Depends()]) -> Response:
+async def place_order(body: NewOrder, idempotency: Idempotency) -> Response:
     """Takes an order; `GET` its Location to see what becomes of it."""
     placed = _placed(body)
-    answer = Answer(
-        202,
+    answer = JSONResponse(
         {"id": str(placed.order_id), "state": State.PLACED},
+        202,
         headers={"Location": f"/orders/{placed.order_id}"},
     )
     return await idempotency.commit(body.customer_id, answer, store.insert(placed), placed)
@@ -109,7 +111,7 @@ async def _cancel(db: Database, order: Order) -> State:
 
 def _placed(body: NewOrder) -> OrderPlaced:
     return OrderPlaced(
-        order_id=OrderId(new_id()),
+        order_id=OrderId(uuid7()),
         sequence=1,
         customer_id=CustomerId(body.customer_id),
         lines=tuple(OrderLine(**line.model_dump()) for line in body.lines),

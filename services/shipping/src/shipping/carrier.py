@@ -8,7 +8,7 @@ import aiohttp
 import msgspec
 from pydantic import AnyHttpUrl
 
-from tallystick import PermanentError, TemporaryError, trace_headers
+from tallystick import PermanentError, TemporaryError, client_span
 
 BUSY = frozenset({408, 425, 429})
 KEEP_ALIVE_S = 4  # below the 5 s after which many servers close: no call on a closing line
@@ -104,13 +104,15 @@ class Carrier:
         call = f"POST {self._url}{path}"
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
         try:
-            async with self._session.post(
-                self._url + path,
-                data=msgspec.json.encode(body),
-                headers=headers | trace_headers(),
-                allow_redirects=False,
-            ) as response:
-                reply = _Reply(call, response.status, await response.read())
+            with client_span("carrier", "POST") as span:
+                async with self._session.post(
+                    self._url + path,
+                    data=msgspec.json.encode(body),
+                    headers=headers | span.headers,
+                    allow_redirects=False,
+                ) as response:
+                    span.status = response.status
+                    reply = _Reply(call, response.status, await response.read())
         except (aiohttp.ClientError, OSError) as cause:  # a TimeoutError is an OSError
             raise NoAnswer(f"{call}: {cause!r}") from cause
         if reply.status >= 500 or reply.status in BUSY:

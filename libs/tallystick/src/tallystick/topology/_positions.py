@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from nats.aio.client import Client
 
 from tallystick._errors import TallystickError
-from tallystick.topology._api import NOT_FOUND, Refused, request
+from tallystick._jetstream import NOT_FOUND, Refused, request
 
 PAUSED_FOR = timedelta(days=365)
 

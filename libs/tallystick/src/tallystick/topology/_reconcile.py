@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from nats.aio.client import Client
 
-from tallystick.topology._api import Refused, info, request
+from tallystick._jetstream import Refused, info, request
 from tallystick.topology._differences import Difference, differences
 from tallystick.topology._spec import Durable, Stream, Topology
 

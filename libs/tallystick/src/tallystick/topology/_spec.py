@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from tallystick._binding import Binding
+from tallystick._jetstream import Config
 from tallystick._messages import message_type
 from tallystick._router import Router
 
@@ -26,9 +27,6 @@ PROJECTION: Retention = {"retention": "limits", "discard": "old", "max_age": _ns
 """Dead letters: a full stream drops the oldest; their truth is in the database."""
 UNTIL_DONE: Retention = {"retention": "workqueue", "discard": "new", "max_age": 0}
 """Jobs: gone as soon as they are done, and not before."""
-
-Config = dict[str, Any]
-"""Settings as the JetStream API spells them; durations in nanoseconds, sizes in bytes."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from tallystick._errors import BrokerUnavailable, TallystickError
-from tallystick.topology._spec import Config
+
+Config = dict[str, Any]
+"""Settings as the JetStream API spells them; durations in nanoseconds, sizes in bytes."""
 
 NOT_FOUND = 404
 ANSWER_WITHIN = 5.0  # seconds
