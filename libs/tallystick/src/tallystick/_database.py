@@ -152,7 +152,7 @@ class Database:
     async def _create_pool(self) -> asyncpg.Pool[Record]:
         return await asyncpg.create_pool(
             self._url,
-            min_size=1,
+            min_size=0,  # one more would be kept by a task that logs a traceback while it is away
             max_size=self._pool_size,
             timeout=5,
             command_timeout=STATEMENT_WITHIN,
