@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import nats
@@ -11,7 +12,7 @@ import structlog
 from nats.aio.client import Client
 
 from tallystick._envelope import wire_headers
-from tallystick._errors import DeclarationError
+from tallystick._errors import BrokerUnavailable, DeclarationError
 from tallystick._history import Recorded, Start, read_history
 from tallystick._messages import Event, Job, Request, message_type
 from tallystick._publisher import Publication, Publisher
@@ -37,6 +38,7 @@ class Broker:
         self.connected = asyncio.Event()
         self.since = 0.0  # loop time of the last (re)connection
         self._closing = False
+        self._closed = asyncio.Event()
         self._reconnected: list[Callable[[], None]] = []
 
     def on_reconnect(self, act: Callable[[], None]) -> None:
@@ -58,10 +60,20 @@ class Broker:
             error_cb=self._failed,
             disconnected_cb=self._lost,
             reconnected_cb=self._found,
+            closed_cb=self._ended,
         )
         await self.publisher.start()
         self._up()
         log.info("connected to the broker", url=self.url)
+
+    async def until_closed(self) -> None:
+        """Raises BrokerUnavailable once the broker has ended the connection for good.
+
+        So it answers what it takes for an attack or a login that is no longer valid; only a new
+        process mends that.
+        """
+        await self._closed.wait()
+        raise BrokerUnavailable(f"the broker ended the connection: {self.client.last_error}")
 
     async def publish(self, message: Event | Job) -> None:
         """Publishes a message without the outbox, for what needs no guarantee.
@@ -103,7 +115,8 @@ class Broker:
         self._closing = True
         self.connected.clear()
         if self.client.is_connected:
-            await self.client.flush(timeout=1)
+            with suppress(nats.errors.Error, TimeoutError):
+                await self.client.flush(timeout=1)
         if self.since:
             await self.client.close()
 
@@ -121,6 +134,9 @@ class Broker:
         self.connected.clear()
         if not self._closing:
             log.warning("lost the broker, reconnecting until it is back", url=self.url)
+
+    async def _ended(self) -> None:
+        self._closed.set()
 
     async def _found(self) -> None:
         self._up()

@@ -37,10 +37,11 @@ class Listening:
         self._sweep_s = sweep_s
 
     async def run(self) -> None:
-        """Connects and listens; ends when cancelled."""
+        """Connects and listens; ends when cancelled, or by BrokerUnavailable for good."""
         await self._broker.connect()
         await self._replying.start()
         async with asyncio.TaskGroup() as consumers:
+            consumers.create_task(self._broker.until_closed())
             for consumer, durable in self._consumers:
                 consumers.create_task(self._consume(consumer, durable))
 

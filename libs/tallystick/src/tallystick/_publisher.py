@@ -82,6 +82,8 @@ class Publisher:
 
     async def publish_all(self, publications: Sequence[Publication]) -> list[Outcome]:
         """Stores messages one by one, pipelined; says of each what became of it, in their order."""
+        if not publications:
+            return []
 
         def send(number: int) -> None:
             for place, publication in enumerate(publications):
