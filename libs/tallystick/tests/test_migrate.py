@@ -64,6 +64,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "parcels" / "__init__.py").touch()
     (scripts / "0001_parcels.py").write_text(PARCELS)
     monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("parcels", None)  # another test's
     scripts_of.cache_clear()
     yield scripts
     scripts_of.cache_clear()
