@@ -4,29 +4,48 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Callable
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
+from tallystick_local.repeats import Repeats
+from tallystick_local.report import Report
+
 _SEVERE = {"warning", "error", "critical"}
 _HIDDEN = {"event", "level", "timestamp", "service", "replica", "trace_id", "span_id", "exception"}
 _SERVERS = re.compile(r"\[(WRN|ERR|FTL)\]|\b(FATAL|PANIC):")
+_NUMBER = re.compile(r"\d+")
 
 
-def notable(line: str) -> str | None:
-    """Return the line for a terminal if it is a warning or worse; else None."""
+@dataclass(frozen=True)
+class Notable:
+    """A warning or worse: what it says, and what it has in common with others of its kind."""
+
+    kind: str
+    text: str
+
+
+def notable(line: str) -> Notable | None:
+    """Return what a terminal should show of a line of a log."""
     if not line.startswith("{"):
-        return line if _SERVERS.search(line) else None
+        found = _SERVERS.search(line)
+        return _plain(line[found.start() :]) if found else None
     try:
         entry = json.loads(line)
     except ValueError:
-        return line
+        return _plain(line)
     if entry.get("level") not in _SEVERE:
         return None
+    event = f"{entry['level']} {entry.get('event')}"
     rest = " ".join(f"{key}={value}" for key, value in entry.items() if key not in _HIDDEN)
     cause = str(entry.get("exception", "")).strip().rsplit("\n", 1)[-1]
-    return " ".join(part for part in (entry["level"], str(entry.get("event")), rest, cause) if part)
+    return Notable(event, " ".join(part for part in (event, rest, cause) if part))
+
+
+def _plain(text: str) -> Notable:
+    return Notable(_NUMBER.sub("", text), text)
 
 
 def quiet() -> None:
@@ -43,10 +62,8 @@ class Follower:
 
     def lines(self) -> list[tuple[str, str]]:
         """Return the new whole lines, each with the name of its process."""
-        return [(log.stem, line) for log in self._logs() for line in self._new(log)]
-
-    def _logs(self) -> list[Path]:
-        return sorted(self._folder.glob("*.log"))
+        logs = sorted(self._folder.glob("*.log"))
+        return [(log.stem, line) for log in logs for line in self._new(log)]
 
     def _new(self, log: Path) -> list[str]:
         begin = self._seen.get(log, 0)
@@ -57,12 +74,14 @@ class Follower:
         return whole.decode(errors="replace").splitlines()
 
 
-async def follow(folder: Path, show: Callable[[str, str], None], every: float = 0.3) -> None:
-    """Show what is notable, as it comes, for ever."""
-    follower = Follower(folder)
+async def follow(folder: Path, report: Report, every: float = 0.3) -> None:
+    """Report what is notable, as it comes, for ever; what repeats itself now and then."""
+    follower, repeats = Follower(folder), Repeats()
     while True:
         for name, line in follower.lines():
-            text = notable(line)
-            if text:
-                show(name, text)
+            found = notable(line)
+            if found and repeats.is_news((name, found.kind), found.text, time.monotonic()):
+                report(name, found.text)
+        for (name, _), text in repeats.summed_up(time.monotonic()):
+            report(name, text)
         await asyncio.sleep(every)

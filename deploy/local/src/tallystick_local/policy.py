@@ -9,7 +9,7 @@ class Policy:
 
     probe_every: float = 0.5
     silent_after: float = 5.0
-    start_within: float = 30.0
+    start_within: float = 60.0
     stop_within: float = 15.0
     first_wait: float = 0.1
     longest_wait: float = 5.0
