@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 from uuid_utils.compat import uuid7
 
-from orders import domain, store
+from orders import domain, metrics, store
 from orders.bodies import (
     Accepted,
     Cursor,
@@ -43,7 +43,10 @@ async def place_order(body: NewOrder, idempotency: Idempotency) -> Response:
         202,
         headers={"Location": f"/orders/{placed.order_id}"},
     )
-    return await idempotency.commit(body.customer_id, answer, store.insert(placed), placed)
+    given = await idempotency.commit(body.customer_id, answer, store.insert(placed), placed)
+    if given is answer:  # and not one that was given before
+        metrics.PLACED.inc()
+    return given
 
 
 @api.get("/orders/{order_id}", responses=NOT_FOUND)

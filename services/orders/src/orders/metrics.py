@@ -10,6 +10,8 @@ from orders.facts import NAMES, Fact
 
 log = structlog.get_logger()
 
+PLACED = Counter("orders_placed_total", "Orders that were accepted")
+ENDED = Counter("orders_ended_total", "Orders that ended, by how", ["outcome"])
 END_SECONDS = Histogram(
     "order_end_seconds",
     "From the placing of an order to the state that it ends in",
@@ -27,6 +29,7 @@ def observe(decision: Decision, fact: Fact) -> None:
     """Logs and counts what came of a decision that was committed."""
     after = decision.after
     if decision.ends:
+        ENDED.labels(after.state).inc()
         END_SECONDS.labels(after.state).observe(after.age)
     if decision.impossible is not None:
         log.error("order parked", order_id=str(after.order_id), reason=decision.impossible)
