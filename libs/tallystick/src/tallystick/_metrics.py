@@ -118,7 +118,6 @@ HTTP_CLIENT_SECONDS = Histogram(
 
 M = TypeVar("M", bound=MetricWrapperBase)
 _children: dict[tuple[MetricWrapperBase, tuple[str, ...]], MetricWrapperBase] = {}
-_events: dict[str, Counter] = {}
 
 
 def child(metric: M, *labels: str) -> M:
@@ -128,12 +127,3 @@ def child(metric: M, *labels: str) -> M:
     if found is None:
         found = _children[key] = metric.labels(*labels)
     return cast("M", found)
-
-
-def event_counter(name: str) -> Counter:
-    """Return the counter of an event's commits: `orders.placed` counts `orders_placed_total`."""
-    found = _events.get(name)
-    if found is None:
-        title = name.replace(".", "_").replace("-", "_")
-        found = _events[name] = Counter(f"{title}_total", f"Events {name} committed here")
-    return found
