@@ -35,7 +35,7 @@ class Pack(Job, name="shop.pack", key="item"):
 
 def row(**changes: object) -> OutboxRow:
     values = {"id": "1", "subject": "evt.shop.sold.v1.00", "headers": b"a: b\r\n", "body": b"{}"}
-    return OutboxRow(**(values | {"cause": "1"} | changes))  # type: ignore[arg-type]  # by name
+    return OutboxRow(**(values | {"cause": "1", "key": "k"} | changes))  # type: ignore[arg-type]  # by name
 
 
 def inbound(headers: bytes) -> Inbound:

@@ -32,6 +32,7 @@ class OutboxRow:
     headers: bytes
     body: bytes
     cause: str
+    key: str
     emission: int = 0
 
 
@@ -77,7 +78,8 @@ def outgoing(message: Message, message_id: str, origin: Origin) -> OutboxRow:
     if declared.kind == "job":
         headers["tally-cause"] = cause
     subject = check_subject(declared.subject(key))
-    return OutboxRow(message_id, subject, header_lines(headers) + _COMMON, encode(message), cause)
+    lines = header_lines(headers) + _COMMON
+    return OutboxRow(message_id, subject, lines, encode(message), cause, key)
 
 
 def check_size(row: OutboxRow, max_payload: int) -> None:

@@ -118,6 +118,7 @@ class Holder:
             headers=headers[: None if whole else 0] + lines,
             body=inbound.body if whole else inbound.body[:1024],
             cause=inbound.cause,
+            key=inbound.fields.get("ce-subject", ""),
         )
 
 

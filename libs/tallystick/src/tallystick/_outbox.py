@@ -15,7 +15,7 @@ from tallystick._broker import Broker
 from tallystick._database import Database, Record
 from tallystick._envelope import OutboxRow
 from tallystick._errors import DatabaseUnavailable, InDoubt
-from tallystick._metrics import OUTBOX_AGE, OUTBOX_PENDING
+from tallystick._metrics import EMISSIONS, OUTBOX_AGE, OUTBOX_PENDING, child
 from tallystick._sending import Sending, by_stream
 from tallystick._units import Write
 
@@ -25,26 +25,26 @@ SWEPT = 256  # rows of one sweep
 MARK_EVERY = 0.05  # seconds
 SWEPT_AFTER = timedelta(seconds=2)
 
-_INSERT = """insert into tallystick.outbox (id, subject, headers, body, cause)
-values ($1, $2, $3, $4, $5)"""
+_INSERT = """insert into tallystick.outbox (id, subject, headers, body, cause, key)
+values ($1, $2, $3, $4, $5, $6)"""
 # A mark that a crash forgets is published again and deduped: it need not wait for the disk.
 _MARK = """update tallystick.outbox o set sent_at = now()
 from unnest($1::text[], $2::int[]) u(id, emission),
     (select set_config('synchronous_commit', 'off', true)) quick
 where o.id = u.id and o.emission = u.emission and o.sent_at is null"""
-_UNSENT = """select id, subject, headers, body, cause, emission from tallystick.outbox
+_UNSENT = """select id, subject, headers, body, cause, key, emission from tallystick.outbox
 where sent_at is null and queued_at < now() - $1::interval
 order by queued_at limit $2 for update skip locked"""
 _EMIT_AGAIN = """update tallystick.outbox set emission = $2, sent_at = null, queued_at = now()
 where cause = $1 and emission < $2 and id <> $1
-returning id, subject, headers, body, cause, emission"""
+returning id, subject, headers, body, cause, key, emission"""
 _BACKLOG = """select count(*), coalesce(extract(epoch from now() - min(queued_at)), 0)::float8
 from tallystick.outbox where sent_at is null"""
 
 
 def insert(row: OutboxRow) -> Write:
     """The write that puts a message into the outbox."""
-    return Write(_INSERT, (row.id, row.subject, row.headers, row.body, row.cause))
+    return Write(_INSERT, (row.id, row.subject, row.headers, row.body, row.cause, row.key))
 
 
 class Outbox:
@@ -71,8 +71,10 @@ class Outbox:
 
     async def emit_again(self, cause: str, emission: int) -> None:
         """Publishes the stored outputs of a message again, each at most once for an emission."""
-        rows = await self._database.fetch(_EMIT_AGAIN, cause, emission)
-        self.send(_row(row) for row in rows)
+        rows = [_row(row) for row in await self._database.fetch(_EMIT_AGAIN, cause, emission)]
+        for row in rows:
+            child(EMISSIONS, row.subject.rpartition(".")[0]).inc()
+        self.send(rows)
 
     async def mark(self) -> None:
         """Marks rows as sent, a batch at a time; ends when cancelled."""

@@ -19,12 +19,18 @@ _SERVICE = re.compile(r"[a-z][a-z0-9]*")
 
 
 class Router:
-    """The declarations of one service; its name is the domain of the messages it publishes."""
+    """The declarations of one service; its name is the domain of the messages it publishes.
 
-    def __init__(self, name: str) -> None:
+    A service that owns aggregates which must end gives `unfinished`, a query of those that have not:
+    columns `key` (the messages' key, text) and `since` (timestamptz). What has not come to its end
+    in time, it says again.
+    """
+
+    def __init__(self, name: str, *, unfinished: str | None = None) -> None:
         if not _SERVICE.fullmatch(name):
             raise DeclarationError(f'router name "{name}" is not a lower-case word')
         self.name = name
+        self.unfinished = unfinished
         self.bindings: dict[str, Binding] = {}
         self.replies: dict[str, Reply] = {}
 

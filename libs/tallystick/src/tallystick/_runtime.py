@@ -11,7 +11,7 @@ from uuid import uuid4
 import structlog
 
 from tallystick._attempts import Attempts
-from tallystick._binding import Binding
+from tallystick._binding import EVENTS, Binding
 from tallystick._broker import Broker
 from tallystick._committer import Committer
 from tallystick._consumer import Consumer, Inbox
@@ -26,6 +26,7 @@ from tallystick._loops import Loops
 from tallystick._metrics import BROKER_CONNECTED
 from tallystick._migrate import pending
 from tallystick._outbox import Outbox
+from tallystick._reconciler import Reconciler
 from tallystick._replicas import Replicas
 from tallystick._replying import Replying
 from tallystick._retention import purge
@@ -103,15 +104,21 @@ class Runtime:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Started: the database answers. The broker is connected to as soon as it is there."""
+        settings = self.settings
         await self.database.open()
         await self._until_migrated()
         await self._replicas.renew()
         self._loops.begin(self.database.watch(), self._outbox.mark(), self._held.run())
         self._loops.every(RENEW_EVERY, self._renew)
         sweeps = (self._replicas.lapse_gone, self._held.sweep, self._outbox.sweep)
-        self._loops.every(self.settings.sweep_s, *sweeps)
+        self._loops.every(settings.sweep_s, *sweeps)
         self._loops.every(PURGE_EVERY, self._purge)
-        if self.settings.nats_url:
+        if self.router.unfinished and EVENTS in self.roles:
+            rounds = Reconciler(
+                self.database, self._outbox, self.router.unfinished, settings.reconcile_after_s
+            )
+            self._loops.every(settings.sweep_s, rounds.round)
+        if settings.nats_url:
             self._loops.begin(self._listening.run())
         log.info("started", replica=self.replica, release=RELEASE, roles=sorted(self.roles))
         try:

@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     deadline_s: Seconds = Field(default=30, description="the longest run of one handler")
     gone_after_s: Seconds = Field(default=5, description="a silent replica is gone after this")
     sweep_s: Seconds = Field(default=1, description="between two sweeps of outbox and held")
+    reconcile_after_s: Seconds = Field(
+        default=120, description="what has not ended by then is said again"
+    )
     call_timeout_s: Seconds = Field(default=2, description="the longest wait for an outside answer")
 
     def __init__(self, **values: Any) -> None:

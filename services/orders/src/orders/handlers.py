@@ -14,7 +14,7 @@ from tallystick_contracts.payments import (
 )
 from tallystick_contracts.shipping import ShipmentCancelled, ShipmentDispatched, ShipmentFailed
 
-router = Router("orders")
+router = Router("orders", unfinished=store.UNFINISHED)
 
 
 @router.on(

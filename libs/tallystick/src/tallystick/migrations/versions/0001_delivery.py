@@ -62,6 +62,7 @@ create table tallystick.outbox (
     headers bytea not null,
     body bytea not null,
     cause text not null,
+    key text not null,
     emission integer not null default 0,
     stored_at timestamptz not null default now(),
     queued_at timestamptz not null default now(),
@@ -69,6 +70,13 @@ create table tallystick.outbox (
 );
 create index outbox_unsent on tallystick.outbox (queued_at) where sent_at is null;
 create index outbox_cause on tallystick.outbox (cause);
+create index outbox_key on tallystick.outbox (key);
+
+create table tallystick.emissions (
+    key text primary key,
+    rounds integer not null,
+    due_at timestamptz not null
+);
 
 create table tallystick.replicas (
     name text primary key,
@@ -95,5 +103,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("actions", "replicas", "outbox", "attempts", "held", "inbox"):
+    for table in ("actions", "replicas", "emissions", "outbox", "attempts", "held", "inbox"):
         op.execute(f"drop table tallystick.{table}")
