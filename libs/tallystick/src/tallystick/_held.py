@@ -13,12 +13,13 @@ from tallystick._binding import Binding
 from tallystick._database import Database, Record
 from tallystick._errors import DatabaseUnavailable, InDoubt, TallystickError
 from tallystick._group import AlreadyTaken
-from tallystick._held_rows import POISON_LAPSES, Held
+from tallystick._held_rows import POISON_DEATHS, POISON_LAPSES, SUSPECT_LAPSES, Held
 from tallystick._holder import Holder
 from tallystick._inbound import Inbound
 from tallystick._metrics import HELD, child
 from tallystick._retry import Again
 from tallystick._slots import Slots
+from tallystick._suspects import AWAY, Suspects
 
 log = structlog.get_logger()
 
@@ -43,7 +44,7 @@ CLAIM_EVERY = 0.01  # seconds, so that slots that become free one by one are fil
 
 
 class Poison(TallystickError):
-    """It was lost with its whole replica too often."""
+    """It took its process with it too often."""
 
 
 class HeldLoop:
@@ -57,6 +58,8 @@ class HeldLoop:
         slots: Slots,
         attempts: Attempts,
         holder: Holder,
+        suspects: Suspects,
+        deadline_s: float,
     ) -> None:
         self._replica = replica
         self._bindings = bindings
@@ -64,6 +67,8 @@ class HeldLoop:
         self._slots = slots
         self._attempts = attempts
         self._holder = holder
+        self._suspects = suspects
+        self._deadline_s = deadline_s
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
@@ -142,10 +147,7 @@ class HeldLoop:
     async def _run(self, held: Held) -> None:
         binding = self._bindings[held.inbound.durable]
         try:
-            if held.lapses >= POISON_LAPSES:
-                await self._holder.bury(held, Poison(f"its replica went {held.lapses} times"))
-            else:
-                await self._attempt(binding, held)
+            await self._treat(binding, held)
         except AlreadyTaken:
             log.warning("lost the claim meanwhile", durable=binding.durable, id=held.inbound.id)
         except (DatabaseUnavailable, InDoubt) as error:
@@ -155,7 +157,28 @@ class HeldLoop:
         finally:
             self._slots.give_back(held.inbound.key)
 
-    async def _attempt(self, binding: Binding, held: Held) -> None:
+    async def _treat(self, binding: Binding, held: Held) -> None:
+        """Blame falls on the guilty: who may have killed a replica is tried in a child first."""
+        if held.deaths >= POISON_DEATHS:
+            await self._holder.bury(held, Poison(f"it killed its process {held.deaths} times"))
+        elif held.lapses >= POISON_LAPSES:
+            await self._holder.bury(held, Poison(f"its replica went {held.lapses} times"))
+        elif held.lapses >= SUSPECT_LAPSES and self._suspects.possible:
+            await self._try_alone(binding, held)
+        else:
+            await self.attempt(binding, held)
+
+    async def _try_alone(self, binding: Binding, held: Held) -> None:
+        deadline = binding.deadline.total_seconds() if binding.deadline else self._deadline_s
+        code = await self._suspects.run(held, deadline)
+        if code == AWAY:
+            log.warning("a suspect could not be tried: no database", durable=binding.durable)
+        elif code:
+            await self._holder.died(held, code)
+        self.wake(1)
+
+    async def attempt(self, binding: Binding, held: Held) -> None:
+        """Runs the handler once, under the claim; what it raises is stored with the message."""
         try:
             await self._attempts.run(binding, held.inbound, held_rows.end(held), attempt=held.claim)
         except (DatabaseUnavailable, InDoubt):

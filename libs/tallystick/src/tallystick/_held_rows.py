@@ -13,7 +13,9 @@ from tallystick._inbound import Inbound
 from tallystick._retry import Again, Dead, Decision
 from tallystick._units import Write
 
-POISON_LAPSES = 8
+SUSPECT_LAPSES = 2  # a message lost with its replica so often is run by a process of its own
+POISON_LAPSES = 8  # a message lost so often is dead, whoever is to blame
+POISON_DEATHS = 2  # a message that killed its own process so often is dead
 
 _TAKE = """insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'done')
 on conflict do nothing returning durable, source, id"""
@@ -40,6 +42,10 @@ returning i.durable, i.source, i.id"""
 _FAILED = """update tallystick.held set claim = claim + 1, replica = null, lapses = 0, deaths = 0,
     state = $5, reason = $6, due_at = now() + $7::interval, attempts = $8,
     error_type = $9, error = $10, fingerprint = $11
+where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
+returning durable, source, id"""
+_DIED = """update tallystick.held set claim = claim + 1, replica = null, deaths = deaths + 1,
+    due_at = now() + interval '1 second'
 where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
 returning durable, source, id"""
 _ATTEMPT = """insert into tallystick.attempts
@@ -145,6 +151,11 @@ def failed(held: Held, decision: Decision, failure: Failure) -> Write:
         *(failure.error_type, failure.error, failure.fingerprint),
     )
     return Write(_FAILED, args, held.inbound.key)
+
+
+def died(held: Held) -> Write:
+    """Ends a claim whose own process died; its guard is missed if the claim was lost."""
+    return Write(_DIED, (*held.inbound.key, held.claim), held.inbound.key)
 
 
 def attempt(

@@ -61,6 +61,13 @@ class Holder:
         """Makes a claimed message a dead letter: it took its process with it too often."""
         await self._end(held, Dead("poison", held.attempts), error)
 
+    async def died(self, held: Held, code: int) -> None:
+        """Notes that a message killed the process that did nothing else; raises AlreadyTaken."""
+        outcome, error = "died", f"its process ended with {code}"
+        writes = (held_rows.attempt(held.inbound.key, held.claim, self._where, outcome, error),)
+        await self._database.deliveries.commit(Unit(writes, (), held_rows.died(held)))
+        log.warning("a message killed its process", durable=held.inbound.durable, exit_code=code)
+
     async def succeeded(self, held: Held) -> None:
         """Records the attempt that ended a message's troubles."""
         write = held_rows.attempt(held.inbound.key, held.claim, self._where, "done")

@@ -21,9 +21,9 @@ _SERVICE = re.compile(r"[a-z][a-z0-9]*")
 class Router:
     """The declarations of one service; its name is the domain of the messages it publishes.
 
-    A service that owns aggregates which must end gives `unfinished`, a query of those that have not:
-    columns `key` (the messages' key, text) and `since` (timestamptz). What has not come to its end
-    in time, it says again.
+    A service whose aggregates must end gives `unfinished`, a query of those that have not: columns
+    `key` (the messages' key, text) and `since` (timestamptz). What has not ended in time, it says
+    again.
     """
 
     def __init__(self, name: str, *, unfinished: str | None = None) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -33,6 +33,7 @@ from tallystick._retention import purge
 from tallystick._router import Router
 from tallystick._settings import Settings
 from tallystick._slots import Slots
+from tallystick._suspects import Suspects
 from tallystick.topology import declared
 
 log = structlog.get_logger()
@@ -44,14 +45,18 @@ PURGE_EVERY = 3600.0  # seconds
 class Runtime:
     """The parts of one replica of one service, and how they know each other."""
 
-    def __init__(self, settings: Settings, router: Router, resources: Mapping[type, Any]) -> None:
+    def __init__(
+        self, settings: Settings, router: Router, given: Sequence[AbstractAsyncContextManager[Any]]
+    ) -> None:
         self.settings = settings
         self.router = router
         self.roles = settings.roles(router.roles)
         self.replica = f"{settings.replica}-{uuid4().hex[:8]}"
         self.database = Database(settings.database_url, name=router.name)
         self.broker = Broker(settings.nats_url or "", router.name)
-        self.resources = {**resources, Database: self.database, Broker: self.broker}
+        self._given = given
+        self.resources: dict[type, Any] = {type(resource): resource for resource in given}
+        self.resources |= {Database: self.database, Broker: self.broker}
         self._loops = Loops()
         self._compose()
 
@@ -67,7 +72,14 @@ class Runtime:
         )
         self._attempts = Attempts(committer, database, self.resources, settings.deadline_s)
         self._held = HeldLoop(
-            self.replica, mine, database, self._slots, self._attempts, self._holder
+            self.replica,
+            mine,
+            database,
+            self._slots,
+            self._attempts,
+            self._holder,
+            Suspects(router.name, settings),
+            settings.deadline_s,
         )
         self._listening = self._listens(mine)
         for binding in router.bindings.values():
@@ -125,6 +137,15 @@ class Runtime:
             yield
         finally:
             await self._drain()
+
+    async def attempt(self, held: Held) -> None:
+        """One attempt at a held message, and nothing else: what the process of a suspect does."""
+        async with AsyncExitStack() as stack:
+            for resource in self._given:
+                await stack.enter_async_context(resource)
+            stack.push_async_callback(self.database.close)
+            self._slots.closed = True  # what its unit stores is for the replicas
+            await self._held.attempt(self.router.bindings[held.inbound.durable], held)
 
     def live(self) -> tuple[bool, dict[str, Any]]:
         """Whether all loops turn; nothing but a restart mends one that has ended."""

@@ -39,7 +39,7 @@ def service(
     `resources` are entered at start and left at stop; handlers and routes get them by their type.
     Raises DeclarationError if a handler asks for one that is not given.
     """
-    runtime = Runtime(settings, router, {type(resource): resource for resource in resources})
+    runtime = Runtime(settings, router, resources)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

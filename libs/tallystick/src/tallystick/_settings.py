@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     reconcile_after_s: Seconds = Field(
         default=120, description="what has not ended by then is said again"
     )
+    suspect_memory_mib: Annotated[int, Field(ge=64)] = Field(
+        default=512, description="memory of the process that runs a suspect message"
+    )
     call_timeout_s: Seconds = Field(default=2, description="the longest wait for an outside answer")
 
     def __init__(self, **values: Any) -> None:

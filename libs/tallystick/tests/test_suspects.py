@@ -1,0 +1,106 @@
+"""A message that kills its process kills a child, and blame falls on it alone."""
+
+import asyncio
+import importlib
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from textwrap import dedent
+
+import asyncpg
+import pytest
+
+from tallystick import Database, Settings
+from tallystick._held_rows import SUSPECT_LAPSES
+from tallystick._runtime import Runtime
+
+SERVICE = """
+    import os, time
+    from datetime import timedelta
+    from fastapi import APIRouter
+    from tallystick import Delivery, Effect, Router, Settings, Write, service
+
+    class Do(Effect, name="grim.do", version=1, key="what"):
+        what: str
+
+    router = Router("grim")
+
+    @router.effect(Do, deadline=timedelta(seconds=1))
+    async def do(effect: Do, delivery: Delivery) -> None:
+        if effect.what.startswith("exit"):
+            os._exit(9)
+        while effect.what.startswith("loop"):
+            time.sleep(0.1)
+        deed = f"{effect.what} {os.getpid()}"
+        await delivery.commit(Write("insert into deeds values ($1)", (deed,)))
+
+    def app(settings):
+        return service(settings, router, APIRouter())
+"""
+MARK_AS_SUSPECT = "update tallystick.held set lapses = $1"
+
+
+@pytest.fixture
+async def grim(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Settings]:
+    """The settings of a service `grim`, whose package can be imported here and in a child."""
+    (tmp_path / "grim").mkdir()
+    (tmp_path / "grim" / "main.py").write_text(dedent(SERVICE))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("create table if not exists deeds (what text)")
+    await connection.close()
+    yield Settings(database_url=database_url, sweep_s=0.1)
+    for module in [name for name in sys.modules if name.partition(".")[0] == "grim"]:
+        del sys.modules[module]
+
+
+@asynccontextmanager
+async def running(settings: Settings, *suspects: str) -> AsyncIterator[Database]:
+    """The service at work on these effects, each of which was lost with its replica twice."""
+    module = importlib.import_module("grim.main")
+    runtime: Runtime = module.app(settings).state.composition.runtime
+    runtime._slots.closed = True  # stored as due, started by nobody yet
+    await runtime.database.commit(*(module.Do(what=what) for what in suspects))
+    await runtime.database.fetch(MARK_AS_SUSPECT, SUSPECT_LAPSES)
+    runtime._slots.closed = False
+    async with runtime.running():
+        yield runtime.database
+
+
+async def eventually(database: Database, sql: str, wanted: list[tuple[object, ...]]) -> None:
+    found: list[tuple[object, ...]] = []
+    deadline = asyncio.get_running_loop().time() + 60
+    while found != wanted and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.05)
+        found = [tuple(row) for row in await database.fetch(sql)]
+    assert found == wanted
+
+
+async def test_an_innocent_suspect_is_done_by_a_child(grim: Settings) -> None:
+    async with running(grim, "good") as database:
+        await eventually(database, "select split_part(what, ' ', 1) from deeds", [("good",)])
+        deed = (await database.fetch("select what from deeds"))[0][0]
+        assert deed != f"good {os.getpid()}"
+        assert not await database.fetch("select from tallystick.held")
+
+
+async def test_who_kills_its_process_twice_is_dead_as_poison_and_nobody_else(
+    grim: Settings,
+) -> None:
+    async with running(grim, "exit", "good") as database:
+        dead = "select id, state, reason from tallystick.held"
+        await eventually(database, dead, [("exit", "dead", "poison")])
+        await eventually(database, "select count(*) from deeds", [(1,)])
+        outcomes = "select outcome from tallystick.attempts where id = 'exit' order by claim"
+        await eventually(database, outcomes, [("died",), ("died",), ("poison",)])
+
+
+async def test_who_never_ends_is_killed_at_its_deadline(grim: Settings) -> None:
+    async with running(grim, "loop") as database:
+        died = "select outcome, error from tallystick.attempts where outcome = 'died' limit 1"
+        await eventually(database, died, [("died", "its process ended with -9")])
