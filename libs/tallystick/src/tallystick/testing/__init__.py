@@ -7,6 +7,8 @@ from .nats import NatsServer, nats_server
 from .polling import eventually, holds
 from .ports import free_port, is_free
 from .postgres import PostgresServer, postgres_server
+from .serving import served
+from .schemas import SchemasDiffer, check_schemas, write_schemas
 
 __all__ = [
     "OURS",
@@ -17,7 +19,9 @@ __all__ = [
     "NatsServer",
     "NotReadyError",
     "PostgresServer",
+    "SchemasDiffer",
     "bound_to_us",
+    "check_schemas",
     "clean",
     "eventually",
     "free_port",
@@ -26,4 +30,6 @@ __all__ = [
     "migrate",
     "nats_server",
     "postgres_server",
+    "served",
+    "write_schemas",
 ]
