@@ -13,6 +13,7 @@ from tallystick import _tracing as tracing
 from tallystick._database import Database, Part
 from tallystick._envelope import OutboxRow, header_lines
 from tallystick._errors import DeclarationError
+from tallystick._failpoints import failpoint
 from tallystick._group import AlreadyTaken, Group, Stored
 from tallystick._held_rows import Held
 from tallystick._inbound import Inbound, Key
@@ -96,6 +97,7 @@ class Committer:
             for inbound in outputs.starting:
                 if inbound.key not in started:
                     self._slots.give_back(inbound.key)
+        failpoint("after-commit-before-publish")
         self._outbox.send(outputs.rows)
         for inbound in outputs.starting:
             if inbound.key in started:

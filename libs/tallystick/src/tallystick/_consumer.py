@@ -17,6 +17,7 @@ from tallystick._broker import Broker
 from tallystick._database import Database
 from tallystick._envelope import parse_headers
 from tallystick._errors import BrokerUnavailable, DatabaseUnavailable, InDoubt
+from tallystick._failpoints import failpoint
 from tallystick._holder import Holder
 from tallystick._inbound import Inbound, Key, identity
 from tallystick._metrics import CONSUMED, DUPLICATES, IN_HAND, REDELIVERED, child
@@ -155,6 +156,7 @@ class Consumer:
             self._database.available.clear()
             log.warning("unsettled, the broker keeps it", message_id=inbound.id, error=str(error))
         else:
+            failpoint("after-commit-before-ack")
             self._answer(arrival, b"")
 
     def _is_fresh(self, arrival: Arrival, inbound: Inbound) -> bool:
@@ -191,6 +193,7 @@ class Consumer:
 
     async def _hold(self, inbound: Inbound, error: Exception) -> None:
         decision = await self._holder.hold_failed(self._binding, inbound, error)
+        failpoint("after-hold-before-ack")
         if isinstance(decision, Again):
             self._wake_held(decision.delay)
 

@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 
 from tallystick._errors import Conflict, DatabaseUnavailable, InDoubt, TallystickError
+from tallystick._failpoints import failpoint
 from tallystick._metrics import COMMIT_SECONDS, COMMIT_UNITS, CONFLICTS, child
 from tallystick._units import Unit, Write, batches
 
@@ -198,11 +199,13 @@ class _Lane:
             self._drop()
             raise
         await self._finish(connection)
+        failpoint("after-commit-before-answer")
         child(COMMIT_SECONDS, self._name).observe(time.perf_counter() - begun)
         child(COMMIT_UNITS, self._name).observe(len(units))
         return {}, stored
 
     async def _finish(self, connection: Any) -> None:
+        failpoint("before-commit")
         try:
             await connection.execute("commit")
         except LOST as error:

@@ -12,6 +12,7 @@ from tallystick._attempts import Attempts
 from tallystick._binding import Binding
 from tallystick._database import Database, Record
 from tallystick._errors import DatabaseUnavailable, InDoubt, TallystickError
+from tallystick._failpoints import failpoint
 from tallystick._group import AlreadyTaken
 from tallystick._held_rows import POISON_DEATHS, POISON_LAPSES, SUSPECT_LAPSES, Held
 from tallystick._holder import Holder
@@ -104,6 +105,7 @@ class HeldLoop:
     async def _claim(self) -> None:
         free = {d: n for d in self._bindings if (n := self._slots.free(d)) > 0}
         rows = await self._database.fetch(_CLAIM, self._replica, list(free), list(free.values()))
+        failpoint("after-claim-before-run")
         self._slots.missed = len(rows) == sum(free.values()) or len(free) < len(self._bindings)
         for held in map(_held, rows):
             if self._slots.take(held.inbound.key):

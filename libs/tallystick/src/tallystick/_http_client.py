@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from time import perf_counter
 
 from tallystick import _metrics, _tracing
+from tallystick._failpoints import failpoint
 
 
 class Call:
@@ -29,6 +30,7 @@ def client_span(server: str, method: str) -> Iterator[Call]:
         call = Call(span.traceparent)
         try:
             yield call
+            failpoint("after-outside-call")
             outcome = str(call.status or "none")
         except BaseException as error:
             outcome = type(error).__qualname__

@@ -13,6 +13,7 @@ import structlog
 
 from tallystick._database import Database
 from tallystick._envelope import OutboxRow
+from tallystick._failpoints import failpoint
 from tallystick._metrics import EMISSIONS, child
 from tallystick._outbox import Outbox
 
@@ -58,6 +59,7 @@ class Reconciler:
         for row in emitted:
             child(EMISSIONS, row.subject.rpartition(".")[0]).inc()
         if emitted:
+            failpoint("after-emission")
             log.warning("emitted again what has not ended", count=len(emitted), id=emitted[0].id)
             self._outbox.send(emitted)
         else:

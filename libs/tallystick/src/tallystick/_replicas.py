@@ -8,6 +8,7 @@ from datetime import timedelta
 import structlog
 
 from tallystick._database import Database
+from tallystick._failpoints import failpoint
 
 log = structlog.get_logger()
 
@@ -57,6 +58,8 @@ class Replicas:
             return 0
         gone_after = timedelta(seconds=self._gone_after_s)
         lapsed = await self._database.fetch(_LAPSE, self._name, gone_after, self._release)
+        if lapsed:
+            failpoint("after-lapse")
         for name in {row["replica"] for row in lapsed}:
             log.warning("a replica is gone, its claims are free again", gone=name)
         return len(lapsed)

@@ -12,6 +12,7 @@ from tallystick import _tracing as tracing
 from tallystick._broker import Broker
 from tallystick._envelope import OutboxRow, parse_headers, wire_headers
 from tallystick._errors import TallystickError
+from tallystick._failpoints import failpoint
 from tallystick._metrics import SEND_FAILED, SENT, child
 from tallystick._publisher import NotStored, Outcome, PubAck, Publication
 
@@ -78,7 +79,9 @@ class Sending:
 
     async def _batch(self, stream: str, rows: Sequence[OutboxRow]) -> None:
         try:
-            self._sent(await self.publish(rows))
+            sent = await self.publish(rows)
+            failpoint("after-publish-before-mark")
+            self._sent(sent)
         finally:
             self._in_flight[stream] -= 1
             self._go(stream)
