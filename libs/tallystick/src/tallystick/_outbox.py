@@ -9,12 +9,14 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
+import asyncpg
 import structlog
 
 from tallystick._broker import Broker
 from tallystick._database import Database, Record
 from tallystick._envelope import OutboxRow
 from tallystick._errors import DatabaseUnavailable, InDoubt
+from tallystick._failpoints import failpoint
 from tallystick._metrics import EMISSIONS, OUTBOX_AGE, OUTBOX_PENDING, child
 from tallystick._sending import Sending, by_stream
 from tallystick._units import Write
@@ -34,6 +36,7 @@ from unnest($1::text[], $2::int[]) u(id, emission),
 where o.id = u.id and o.emission = u.emission and o.sent_at is null"""
 _UNSENT = """select id, subject, headers, body, cause, key, emission from tallystick.outbox
 where sent_at is null and queued_at < now() - $1::interval
+    and split_part(subject, '.', 1) || '.' || split_part(subject, '.', 2) <> all($3::text[])
 order by queued_at limit $2 for update skip locked"""
 _EMIT_AGAIN = """update tallystick.outbox set emission = $2, sent_at = null, queued_at = now()
 where cause = $1 and emission < $2 and id <> $1
@@ -89,7 +92,7 @@ class Outbox:
             return
         try:
             await self._database.fetch(_MARK, [r.id for r in sent], [r.emission for r in sent])
-        except (DatabaseUnavailable, InDoubt) as error:
+        except (DatabaseUnavailable, InDoubt, asyncpg.PostgresError) as error:
             log.warning("could not mark messages as sent", count=len(sent), error=str(error))
 
     async def drain(self) -> None:
@@ -100,20 +103,29 @@ class Outbox:
         await self.flush()
 
     async def sweep(self) -> None:
-        """Publishes rows that nobody has published; what another replica sweeps is passed over."""
-        while self._broker.connected.is_set() and await self._sweep_some() == SWEPT:
+        """Publishes rows that nobody has published; what another replica sweeps is passed over.
+
+        A stream that takes nothing now holds up no other one.
+        """
+        refused: set[str] = set()
+        while self._broker.connected.is_set() and await self._sweep_some(refused) == SWEPT:
             pass
         await self._measure()
 
-    async def _sweep_some(self) -> int:
-        """Publishes the oldest rows, which stay locked meanwhile; returns how many were sent."""
-        sent: list[OutboxRow] = []
+    async def _sweep_some(self, refused: set[str]) -> int:
+        """Publishes the oldest rows, locked meanwhile; returns how many there were.
+
+        Adds the streams that did not take all of theirs to those that it passes over.
+        """
         async with self._database.connection() as connection:
-            rows = await connection.fetch(_UNSENT, SWEPT_AFTER, SWEPT)
-            for alike in by_stream(map(_row, rows)).values():
-                sent += await self._sending.publish(alike)
-            await connection.execute(_MARK, [r.id for r in sent], [r.emission for r in sent])
-        return len(sent)
+            rows = await connection.fetch(_UNSENT, SWEPT_AFTER, SWEPT, refused)
+            for stream, alike in by_stream(map(_row, rows)).items():
+                sent = await self._sending.publish(alike)
+                failpoint("after-sweep-before-mark")
+                await connection.execute(_MARK, [r.id for r in sent], [r.emission for r in sent])
+                if len(sent) < len(alike):
+                    refused.add(stream)
+        return len(rows)
 
     async def _measure(self) -> None:
         count, age = (await self._database.fetch(_BACKLOG))[0]
