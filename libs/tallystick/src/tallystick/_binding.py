@@ -35,6 +35,8 @@ class Binding:
     concurrency: int
     role: str
     idempotent: bool = False
+    rate: float | None = None
+    breaker: int | None = None
 
     @property
     def kind(self) -> Kind:

@@ -11,13 +11,13 @@ from tallystick import _held_rows as held_rows
 from tallystick._attempts import Attempts
 from tallystick._binding import Binding
 from tallystick._database import Database, Record
-from tallystick._errors import DatabaseUnavailable, InDoubt, TallystickError
+from tallystick._errors import DatabaseUnavailable, InDoubt, TallystickError, TemporaryError
 from tallystick._failpoints import failpoint
 from tallystick._group import AlreadyTaken
 from tallystick._held_rows import POISON_DEATHS, POISON_LAPSES, SUSPECT_LAPSES, Held
 from tallystick._holder import Holder
 from tallystick._inbound import Inbound
-from tallystick._metrics import HELD, child
+from tallystick._metrics import CIRCUIT_OPEN, HELD, child
 from tallystick._retry import Again
 from tallystick._slots import Slots
 from tallystick._suspects import AWAY, Suspects
@@ -145,6 +145,8 @@ class HeldLoop:
         for durable, state in self._counted | set(found):
             child(HELD, durable, state).set(found.get((durable, state), 0))
         self._counted = set(found)
+        for durable in self._bindings:
+            child(CIRCUIT_OPEN, durable).set(self._slots.closed_for(durable) > 0)
 
     async def _run(self, held: Held) -> None:
         binding = self._bindings[held.inbound.durable]
@@ -186,10 +188,12 @@ class HeldLoop:
         except (DatabaseUnavailable, InDoubt):
             raise
         except Exception as error:  # noqa: BLE001  # stored with the message, and logged
+            self._slots.ended(binding.durable, answered=not isinstance(error, TemporaryError))
             decision = await self._holder.fail(binding, held, error)
             if isinstance(decision, Again):
-                self.wake(decision.delay)
+                self.wake(max(decision.delay, self._slots.closed_for(binding.durable)))
         else:
+            self._slots.ended(binding.durable, answered=True)
             if held.claim > 1:
                 await self._holder.succeeded(held)
 

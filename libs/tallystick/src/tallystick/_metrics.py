@@ -45,6 +45,9 @@ HELD = Gauge(
     "Messages that wait in the held table",
     ["durable", "state"],
 )
+CIRCUIT_OPEN = Gauge(
+    "messaging_circuit_open", "1 while the outside does not answer an effect", ["durable"]
+)
 ATTEMPTS = Counter(
     "messaging_held_attempts_total",
     "Attempts at held messages, by how they ended",

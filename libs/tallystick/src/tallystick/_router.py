@@ -106,16 +106,32 @@ class Router:
         patience: timedelta | None = None,
         deadline: timedelta | None = None,
         concurrency: int = 64,
+        rate: float | None = None,
+        breaker: int | None = 10,
         role: str = EVENTS,
     ) -> Callable[[H], H]:
-        """Does an effect that this service has stored, with patience (default: the retry's)."""
+        """Does an effect that this service has stored, with patience (default: the retry's).
+
+        In each replica at most `rate` attempts start a second; after `breaker` TemporaryErrors in a
+        row only one attempt at a time finds out whether the outside is back.
+        """
         declared = message_type(effect)
         if declared.domain != self.name or declared.kind != "effect":
             raise DeclarationError(f"{declared.name} is no effect of {self.name}")
         retry = replace(retry, patience=patience or retry.patience)
         durable = effect_durable(effect)
         return self._binds(
-            Binding(durable, _undecided, (effect,), retry, deadline, concurrency, role)
+            Binding(
+                durable,
+                _undecided,
+                (effect,),
+                retry,
+                deadline,
+                concurrency,
+                role,
+                rate=rate,
+                breaker=breaker,
+            )
         )
 
     def _binds(self, binding: Binding) -> Callable[[H], H]:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import structlog
 
+from tallystick._admission import Admission
 from tallystick._attempts import Attempts
 from tallystick._binding import EVENTS, Binding
 from tallystick._broker import Broker
@@ -63,7 +64,10 @@ class Runtime:
     def _compose(self) -> None:
         settings, router, database = self.settings, self.router, self.database
         mine = {name: b for name, b in router.bindings.items() if b.role in self.roles}
-        self._slots = Slots({name: binding.concurrency for name, binding in mine.items()})
+        self._slots = Slots(
+            {name: binding.concurrency for name, binding in mine.items()},
+            {name: Admission(b.rate, b.breaker) for name, b in mine.items() if b.kind == "effect"},
+        )
         self._outbox = Outbox(database, self.broker, router.name)
         self._replicas = Replicas(database, self.replica, RELEASE, settings.gone_after_s)
         self._holder = Holder(router.name, self.replica, database, self._outbox)

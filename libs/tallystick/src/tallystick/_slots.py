@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from tallystick._admission import Admission
 from tallystick._inbound import Key
 
 
 class Slots:
     """A key is taken before its row is committed as claimed, so that none runs unnoticed."""
 
-    def __init__(self, limits: Mapping[str, int]) -> None:
+    def __init__(
+        self, limits: Mapping[str, int], admissions: Mapping[str, Admission] | None = None
+    ) -> None:
         self._limits = limits
+        self._admissions = admissions or {}
         self._taken: set[Key] = set()
         self._counts: Counter[str] = Counter()
         self.closed = False
@@ -27,7 +31,10 @@ class Slots:
 
     def free(self, durable: str) -> int:
         """How many more may start now."""
-        return 0 if self.closed else self._limits.get(durable, 0) - self._counts[durable]
+        running = self._counts[durable]
+        free = 0 if self.closed else self._limits.get(durable, 0) - running
+        admission = self._admissions.get(durable)
+        return admission.allows(free, running) if admission and free > 0 else free
 
     def take(self, key: Key) -> bool:
         """Takes a slot for a message, if one is free and it does not run already."""
@@ -36,7 +43,20 @@ class Slots:
             return False
         self._taken.add(key)
         self._counts[key[0]] += 1
+        if admission := self._admissions.get(key[0]):
+            admission.started()
         return True
+
+    def ended(self, durable: str, *, answered: bool) -> None:
+        """An attempt has ended: by an answer of the outside, or without one."""
+        if admission := self._admissions.get(durable):
+            admission.ended(answered=answered)
+
+    def closed_for(self, durable: str) -> float:
+        """Seconds for which a circuit stays open, 0 if it does not."""
+        admission = self._admissions.get(durable)
+        breaker = admission.breaker if admission else None
+        return breaker.closed_for if breaker else 0.0
 
     def give_back(self, key: Key) -> None:
         """Frees the slot of a message."""

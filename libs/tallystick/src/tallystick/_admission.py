@@ -1,0 +1,98 @@
+"""How many attempts at an effect may start now: a rate limit and a circuit breaker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 30.0
+
+
+class Breaker:
+    """Opens after so many failures in a row; then one attempt at a time finds out.
+
+    While it is open nothing starts, and what is due waits with patience: an outage outside costs
+    one call per pause, not one per message.
+    """
+
+    def __init__(self, failures: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit = failures
+        self._clock = clock
+        self._failures = 0
+        self._pause_s = FIRST_PAUSE_S
+        self._opens_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has opened and no attempt has succeeded since."""
+        return self._failures >= self._limit
+
+    @property
+    def closed_for(self) -> float:
+        """Seconds until an attempt may find out; 0 if one may now."""
+        return max(0.0, self._opens_at - self._clock()) if self.is_open else 0.0
+
+    def allows(self, running: int) -> int | None:
+        """How many more may start; None is no limit."""
+        if not self.is_open:
+            return None
+        return 0 if running or self.closed_for else 1
+
+    def succeeded(self) -> None:
+        """The outside has answered."""
+        self._failures = 0
+        self._pause_s = FIRST_PAUSE_S
+
+    def failed(self) -> None:
+        """The outside has not answered."""
+        self._failures += 1
+        if self.is_open:
+            self._opens_at = self._clock() + self._pause_s
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+
+
+class RateLimit:
+    """So many starts a second, evenly: a bucket that holds a tenth of a second's worth."""
+
+    def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = per_second
+        self._clock = clock
+        self._most = max(1.0, per_second / 10)
+        self._tokens = self._most
+        self._filled_at = clock()
+
+    def allows(self) -> int:
+        """How many may start now."""
+        now = self._clock()
+        self._tokens = min(self._most, self._tokens + (now - self._filled_at) * self._rate)
+        self._filled_at = now
+        return int(self._tokens)
+
+    def started(self) -> None:
+        """One has started."""
+        self._tokens -= 1
+
+
+class Admission:
+    """The limits of one effect, besides its slots."""
+
+    def __init__(self, rate: float | None, breaker: int | None) -> None:
+        self.breaker = Breaker(breaker) if breaker else None
+        self._rate = RateLimit(rate) if rate else None
+
+    def allows(self, free: int, running: int) -> int:
+        """How many of the free slots may be used now."""
+        if self.breaker is not None and (more := self.breaker.allows(running)) is not None:
+            free = min(free, more)
+        return min(free, self._rate.allows()) if self._rate is not None else free
+
+    def started(self) -> None:
+        """A slot was taken."""
+        if self._rate is not None:
+            self._rate.started()
+
+    def ended(self, *, answered: bool) -> None:
+        """An attempt has ended: by an answer of the outside, or without one."""
+        if self.breaker is not None:
+            (self.breaker.succeeded if answered else self.breaker.failed)()
