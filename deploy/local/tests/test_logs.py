@@ -22,6 +22,11 @@ def test_an_error_is_shown_with_the_last_line_of_its_stack() -> None:
     assert notable(json.dumps(line)) == Notable("error failed", "error failed ValueError: no")
 
 
+def test_what_is_shown_is_one_line() -> None:
+    line = {"level": "error", "event": "away", "error": "no\nDETAIL: why"}
+    assert notable(json.dumps(line)) == Notable("error away", "error away error=no DETAIL: why")
+
+
 @pytest.mark.parametrize(
     ("line", "text"),
     [

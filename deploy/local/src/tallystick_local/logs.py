@@ -41,7 +41,7 @@ def notable(line: str) -> Notable | None:
     event = f"{entry['level']} {entry.get('event')}"
     rest = " ".join(f"{key}={value}" for key, value in entry.items() if key not in _HIDDEN)
     cause = str(entry.get("exception", "")).strip().rsplit("\n", 1)[-1]
-    return Notable(event, " ".join(part for part in (event, rest, cause) if part))
+    return Notable(event, " ".join(f"{event} {rest} {cause}".split()))  # on one line
 
 
 def _plain(text: str) -> Notable:
