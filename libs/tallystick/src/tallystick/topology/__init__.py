@@ -3,15 +3,18 @@
 from tallystick.topology._differences import Difference
 from tallystick.topology._positions import pause, resume, rewind
 from tallystick.topology._reconcile import lag, reconcile, verify, verify_durable
+from tallystick.topology._room import Room, make_room
 from tallystick.topology._spec import Durable, Stream, Topology, declared
 
 __all__ = [
     "Difference",
     "Durable",
+    "Room",
     "Stream",
     "Topology",
     "declared",
     "lag",
+    "make_room",
     "pause",
     "reconcile",
     "resume",

@@ -1,0 +1,108 @@
+"""A stream that fills: what every reader has done goes, what one has not done stays."""
+
+from uuid import UUID
+
+import pytest
+from nats.aio.client import Client
+from uuid_utils.compat import uuid7
+
+from tallystick import Delivery, Event, Router
+from tallystick._jetstream import request
+from tallystick.topology import Topology, declared, make_room, reconcile
+
+SIZE = 200_000  # bytes of the stream
+
+
+class Sold(Event, name="shop.sold", version=1, key="id"):
+    id: UUID
+
+
+class Seen(Event, name="shop.seen", version=1, key="id"):
+    id: UUID
+
+
+async def nothing(event: Sold | Seen, delivery: Delivery) -> None:
+    """Never called: the test reads by itself."""
+
+
+def readers() -> Topology:
+    router = Router("shop")
+    router.on(Sold, durable="shop-first")(nothing)
+    router.on(Sold, durable="shop-second")(nothing)
+    router.on(Seen, durable="shop-other")(nothing)
+    return declared(router, max_bytes=SIZE)
+
+
+@pytest.fixture
+async def full(client: Client) -> Topology:
+    """A stream that has taken all that it can, with three durables."""
+    topology = readers()
+    await reconcile(client, [topology])
+    while await stored(client):
+        pass
+    return topology
+
+
+async def stored(client: Client) -> bool:
+    message = await client.request(f"evt.shop.sold.v1.{uuid7().int % 64:02d}", b"x" * 5000)
+    return b'"error"' not in message.data
+
+
+async def read(client: Client, durable: str, count: int) -> None:
+    subscription = await client.jetstream().pull_subscribe_bind(durable=durable, stream="SHOP")
+    for message in await subscription.fetch(count, timeout=2):
+        await message.ack_sync()
+    await subscription.unsubscribe()
+
+
+async def messages(client: Client) -> int:
+    return int((await request(client, "STREAM.INFO.SHOP"))["state"]["messages"])
+
+
+async def test_a_full_stream_refuses_and_loses_nothing(full: Topology, client: Client) -> None:
+    before = await messages(client)
+    assert not await stored(client)
+    assert await messages(client) == before
+
+
+async def test_what_one_reader_has_not_done_stays(full: Topology, client: Client) -> None:
+    before = await messages(client)
+    await read(client, "shop-first", 20)
+    (room,) = await make_room(client, [full])
+    assert (room.purged, room.blocked_by) == (0, "shop-second")
+    assert await messages(client) == before
+
+
+async def test_what_all_readers_have_done_goes(full: Topology, client: Client) -> None:
+    before = await messages(client)
+    await read(client, "shop-first", 20)
+    await read(client, "shop-second", 7)
+    (room,) = await make_room(client, [full])
+    assert room.purged == 7
+    assert room.blocked_by == "shop-second"
+    assert await messages(client) == before - 7
+    assert await stored(client)
+
+
+async def test_a_missing_durable_keeps_everything(full: Topology, client: Client) -> None:
+    await read(client, "shop-first", 20)
+    await request(client, "CONSUMER.DELETE.SHOP.shop-second")
+    (room,) = await make_room(client, [full])
+    assert (room.purged, room.blocked_by) == (0, "shop-second")
+
+
+async def test_a_reader_of_other_messages_keeps_nothing(full: Topology, client: Client) -> None:
+    await read(client, "shop-first", 30)
+    await read(client, "shop-second", 30)
+    (room,) = await make_room(client, [full])
+    assert room.purged == 30
+
+
+async def test_a_stream_with_room_is_left_alone(client: Client) -> None:
+    topology = readers()
+    await reconcile(client, [topology])
+    await stored(client)
+    await read(client, "shop-first", 1)
+    await read(client, "shop-second", 1)
+    assert await make_room(client, [topology]) == []
+    assert await messages(client) == 1
