@@ -6,9 +6,11 @@ from pathlib import Path
 from sandbox.customers import Customers
 from tallystick_local import state
 from tallystick_local.background import background
+from tallystick_local.errors import NotRunningError
 from tallystick_local.figures import Figures, count, moment
 from tallystick_local.interrupts import interruptible
 from tallystick_local.live import Live
+from tallystick_local.reading import AWAY
 from tallystick_local.watch import watch
 
 KEPT = 1_000  # exchanges that the customers remember
@@ -29,4 +31,7 @@ async def load(folder: Path, rate: float) -> Figures:
                 await customers.run()
         except asyncio.CancelledError:
             live.end()
-    return await count(server, began)
+    try:
+        return await count(server, began)
+    except AWAY:
+        raise NotRunningError(folder) from None
