@@ -92,6 +92,7 @@ create table tallystick.actions (
     action text not null,
     actor text not null,
     reason text not null,
+    before bytea,
     happened_at timestamptz not null default now()
 );
 """
