@@ -23,7 +23,8 @@ from tallystick._router import Router
 # A poison one runs as a suspect at once: it has shown what it does to its process.
 _REPLAY = """with chosen as (
     select h.durable, h.source, h.id, h.reason, k.patience from tallystick.held h
-    join unnest($1::text[], $2::text[], $3::text[], $7::interval[]) k(durable, source, id, patience)
+    join unnest($1::text[], $2::text[], $3::text[], $7::interval[])
+        k(durable, source, id, patience)
     on (h.durable, h.source, h.id) = (k.durable, k.source, k.id)
     where h.state = 'dead' order by h.durable, h.source, h.id for update of h skip locked),
 replayed as (
