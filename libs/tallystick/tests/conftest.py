@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -11,9 +11,13 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from tallystick import Broker, Database
+from tallystick import Broker, Database, Router, Settings
+from tallystick._runtime import Runtime
+from tallystick.testing import eventually
+from tallystick.topology import declared, reconcile
 
 Sql = Callable[..., Awaitable[list[Any]]]
+Run = Callable[..., AbstractAsyncContextManager[Runtime]]
 
 
 @pytest.fixture
@@ -59,31 +63,81 @@ async def client(nats_url: str) -> AsyncIterator[Client]:
     await client.close()
 
 
-Cut = Callable[[str, bytes], Any]
-
-
 @pytest.fixture
-def cut_at() -> Cut:
-    """Runs a proxy to a server; once a client has said `word`, its connection is cut.
+def run(database_url: str, nats_url: str, client: Client, sql: Sql) -> Run:
+    """Runs a replica of the service that a router declares, with quick times.
 
-    `async with cut_at(url, b"commit") as (url, forward)`: the word itself reaches the server if
-    `forward` is set, and its answer nobody.
+    Its streams and durables are there, it is connected and reads. Further keywords are settings;
+    `resources` are given by type; `trusts` says whether deliveries may count as fresh at once.
     """
 
     @asynccontextmanager
-    async def run(url: str, word: bytes) -> AsyncIterator[tuple[str, asyncio.Event]]:
-        parts, forward = urlsplit(url), asyncio.Event()
+    async def running(
+        router: Router,
+        *,
+        resources: tuple[AbstractAsyncContextManager[Any], ...] = (),
+        trusts: bool = True,
+        **values: Any,
+    ) -> AsyncIterator[Runtime]:
+        urls = {"database_url": database_url, "nats_url": nats_url}
+        times = {"ack_wait_s": 1, "gone_after_s": 2, "sweep_s": 0.1, "deadline_s": 5}
+        settings = Settings(**(urls | times | values))
+        await reconcile(client, [declared(router, ack_wait_s=settings.ack_wait_s)])
+        runtime = Runtime(settings, router, resources)
+        async with runtime.running():
+            if settings.nats_url == nats_url:
+                await _until_reading(runtime, trusts=trusts)
+            yield runtime
+
+    return running
+
+
+async def _until_reading(runtime: Runtime, *, trusts: bool) -> None:
+    for consumer, _ in runtime._listening._consumers:
+        await eventually(lambda consumer=consumer: consumer.pull._asked > 0)  # type: ignore[misc]
+        if trusts:
+            consumer._trusted_from = 0
+    await eventually(runtime.broker.connected.is_set)
+
+
+@pytest.fixture
+def settled(client: Client) -> Callable[..., Awaitable[None]]:
+    """Returns when a durable has neither unread nor unacknowledged messages."""
+
+    async def wait(durable: str, stream: str = "SHOP") -> None:
+        async with asyncio.timeout(20):
+            while True:
+                info = await client.jetstream().consumer_info(stream, durable)
+                if not info.num_pending and not info.num_ack_pending:
+                    return
+                await asyncio.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+def cut_at() -> Callable[..., Any]:
+    """Runs a proxy to a server; the first client to say `word` has its connection cut.
+
+    `async with cut_at(url, b"commit") as url`: the server hears the word and obeys, and its answer
+    reaches nobody.
+    """
+
+    @asynccontextmanager
+    async def run(url: str, word: bytes) -> AsyncIterator[str]:
+        parts, cut = urlsplit(url), asyncio.Event()
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             server = await asyncio.open_connection(parts.hostname, parts.port)
             answers = asyncio.create_task(_pipe(server[0], writer))
-            while (data := await reader.read(65536)) and word not in data:
+            while (data := await reader.read(65536)) and (word not in data or cut.is_set()):
                 server[1].write(data)
             answers.cancel()
             await asyncio.wait([answers])
-            if forward.is_set() and data:
+            if data:
+                cut.set()
                 server[1].write(data)
-                await server[0].read(1)  # it has done what it was told
+                await server[0].read(1)  # it has obeyed
             for end in (server[1], writer):
                 end.close()
 
@@ -91,7 +145,7 @@ def cut_at() -> Cut:
         port = listener.sockets[0].getsockname()[1]
         address = f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{port}"
         async with listener:
-            yield urlunsplit(parts._replace(netloc=address)), forward
+            yield urlunsplit(parts._replace(netloc=address))
 
     return run
 

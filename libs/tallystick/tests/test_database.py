@@ -82,8 +82,7 @@ async def test_a_transaction_that_loses_its_connection_leaves_nothing(
 async def test_a_transaction_whose_commit_has_no_answer_is_in_doubt(
     database_url: str, sql: Sql, cut_at: Callable[..., Any]
 ) -> None:
-    async with cut_at(database_url, b"COMMIT") as (url, forward):
-        forward.set()
+    async with cut_at(database_url, b"COMMIT") as url:
         database = Database(url, name="tests")
         with pytest.raises(InDoubt):
             await transact(database, "select 1")

@@ -235,8 +235,7 @@ async def test_a_connection_lost_at_the_commit_is_in_doubt(
 async def test_a_commit_whose_answer_is_lost_is_in_doubt_and_not_repeated(
     database_url: str, sql: Sql, cut_at: Callable[..., Any]
 ) -> None:
-    async with cut_at(database_url, b"commit") as (url, forward):
-        forward.set()
+    async with cut_at(database_url, b"commit") as url:
         group = Group("tests", lambda: connect(url))
         found = await outcomes(group, add(1), add(2))
         await group.close()

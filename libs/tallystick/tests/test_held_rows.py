@@ -94,8 +94,8 @@ async def test_what_is_held_or_done_is_never_overwritten(take: Take, sql: Sql) -
 async def test_what_failed_is_held_with_its_reason_and_its_delay(take: Take, sql: Sql) -> None:
     await take(held_rows.hold(MESSAGE, Again(60, 1), patience=DAY, failure=FAILURE))
     assert await one(
-        sql, "attempts, error_type, error, fingerprint, due_at > now() + interval '50 s'"
-    ) == (1, "ValueError", "no", "abc", True)
+        sql, "claim, attempts, error_type, error, fingerprint, due_at > now() + interval '50 s'"
+    ) == (2, 1, "ValueError", "no", "abc", True)
 
 
 async def test_what_no_retry_mends_is_dead_from_the_start(take: Take, sql: Sql) -> None:
@@ -124,6 +124,11 @@ async def test_who_lost_the_claim_changes_nothing(take: Take, sql: Sql, claim: i
         await take(held_rows.failed(claimed(claim), Dead("exhausted", 1), FAILURE))
     assert await one(sql, "state, claim, replica") == ("retry", 1, "me")
     assert await states(sql) == ["held"]
+
+
+@pytest.mark.parametrize(("claim", "starts"), [(1, 1), (3, 2), (5, 3)])
+def test_each_claim_of_an_attempt_is_a_start(claim: int, starts: int) -> None:
+    assert claimed(claim).starts == starts
 
 
 @pytest.mark.parametrize("state", ["dead", "discarded"])

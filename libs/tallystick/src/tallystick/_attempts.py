@@ -48,8 +48,11 @@ class Attempts:
 
     async def run(
         self, binding: Binding, inbound: Inbound, take: Write | None, *, attempt: int = 1
-    ) -> None:
-        """Returns when the message is done, or was before; raises what the handler raised."""
+    ) -> bool:
+        """Whether the message is done by this attempt, and was not before, nor the claim lost.
+
+        Raises what the handler raised.
+        """
         begun = time.perf_counter()
         outcome = "error"
         parent = inbound.fields.get("traceparent")
@@ -64,6 +67,7 @@ class Attempts:
             finally:
                 seconds = time.perf_counter() - begun
                 child(PROCESS_SECONDS, binding.durable, outcome).observe(seconds)
+        return outcome == "done"
 
     async def _handle(
         self, binding: Binding, inbound: Inbound, take: Write | None, attempt: int

@@ -88,6 +88,8 @@ class Committer:
             for write in self._writes(outputs):
                 await connection.execute(write.sql, *write.args)
         self._outbox.send(outputs.rows)
+        if outputs.effects:
+            self._slots.on_free()
 
     async def _finish(self, outputs: Outputs, committing: Any) -> None:
         started: Stored = frozenset()
@@ -109,11 +111,14 @@ class Committer:
         rows, effects = [], []
         for part in parts:
             if isinstance(part, Effect):
-                inbound = self._effect(part, cause)
-                effects.append((inbound, may_start(part) and self._slots.take(inbound.key)))
+                effects.append((part, self._effect(part, cause)))
             elif isinstance(part, Message):
                 rows.append(publishable(self._router.name, part, cause, self._outbox.max_payload))
-        return Outputs(tuple(rows), tuple(effects))
+        starting = (  # last, for nothing that fails from here on would give the slots back
+            (inbound, may_start(effect) and self._slots.take(inbound.key))
+            for effect, inbound in effects
+        )
+        return Outputs(tuple(rows), tuple(starting))
 
     def _writes(self, outputs: Outputs) -> Iterable[Write]:
         for row in outputs.rows:
@@ -128,7 +133,9 @@ class Committer:
 
     def has_slot(self, effect: Effect) -> bool:
         """Whether an effect that is committed now starts with its commit."""
-        return self._slots.free(effect_durable(type(effect))) > 0
+        free = self._slots.free(effect_durable(type(effect))) > 0
+        self._slots.missed |= not free
+        return free
 
     def _patience(self, durable: str) -> timedelta:
         return self._router.bindings[durable].retry.patience

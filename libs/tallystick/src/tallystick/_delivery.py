@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tallystick._committer import Committer
     from tallystick._group import Group
-    from tallystick._inbound import Inbound
+    from tallystick._inbound import Inbound, Key
     from tallystick._transaction import Transaction
 
 
@@ -41,7 +41,7 @@ class Delivery:
         self._take = take
         self._committer = committer
         self._group: Group = database.deliveries
-        self._waits: set[Effect] = set()
+        self._waits: set[Key] = set()
 
     async def commit(self, *parts: Part) -> None:
         """Commits writes, messages and effects together with the note that this message is done.
@@ -56,7 +56,7 @@ class Delivery:
             parts,
             cause=self.cause,
             take=self._take,
-            may_start=lambda effect: effect not in self._waits,
+            may_start=lambda effect: self._committer.effect_key(effect) not in self._waits,
         )
         self.committed = True
 
@@ -64,7 +64,7 @@ class Delivery:
         """Whether an effect starts with the commit that follows at once; if not, it is due."""
         if self._committer.has_slot(effect):
             return True
-        self._waits.add(effect)
+        self._waits.add(self._committer.effect_key(effect))
         return False
 
     def withdraw(self, effect: Effect) -> Write:

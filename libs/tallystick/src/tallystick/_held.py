@@ -184,7 +184,9 @@ class HeldLoop:
     async def attempt(self, binding: Binding, held: Held) -> None:
         """Runs the handler once, under the claim; what it raises is stored with the message."""
         try:
-            await self._attempts.run(binding, held.inbound, held_rows.end(held), attempt=held.claim)
+            done = await self._attempts.run(
+                binding, held.inbound, held_rows.end(held), attempt=held.starts
+            )
         except (DatabaseUnavailable, InDoubt):
             raise
         except Exception as error:  # noqa: BLE001  # stored with the message, and logged
@@ -194,7 +196,7 @@ class HeldLoop:
                 self.wake(max(decision.delay, self._slots.closed_for(binding.durable)))
         else:
             self._slots.ended(binding.durable, answered=True)
-            if held.claim > 1:
+            if done and held.claim > 1:
                 await self._holder.succeeded(held)
 
 

@@ -64,6 +64,11 @@ class Held:
     deaths: int
     patience_left: timedelta
 
+    @property
+    def starts(self) -> int:
+        """How often a handler was begun, this time included: begin and end each raise the claim."""
+        return (self.claim + 1) // 2
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -120,7 +125,10 @@ def hold(
     failure: Failure = NO_FAILURE,
     replica: str | None = None,
 ) -> Write:
-    """Holds a message that no row knows yet; with a replica it starts as claimed by it."""
+    """Holds a message that no row knows yet; with a replica it starts as claimed by it.
+
+    A failure is that of a first attempt, which was a claim as well.
+    """
     state, reason, delay = _outcome(decision)
     args = (
         *inbound.key,
@@ -134,7 +142,7 @@ def hold(
         delay,
         patience,
         decision.attempts,
-        1 if replica else 0,
+        1 if replica else 0 if failure is NO_FAILURE else 2,
         replica,
         failure.error_type or None,
         failure.error or None,

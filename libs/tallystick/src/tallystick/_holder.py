@@ -52,7 +52,7 @@ class Holder:
     async def fail(self, binding: Binding, held: Held, error: BaseException) -> Decision:
         """Ends a claim in an error; returns what was decided. Raises AlreadyTaken: it was lost."""
         decision = binding.retry.decide(
-            error, attempts=held.attempts, starts=held.claim, patience_left=held.patience_left
+            error, attempts=held.attempts, starts=held.starts, patience_left=held.patience_left
         )
         await self._end(held, decision, error)
         return decision
@@ -119,13 +119,14 @@ class Holder:
         headers = stored_lines(inbound.headers)
         whole = len(headers) + len(inbound.body) + RESERVE <= self._outbox.max_payload
         usable = len(inbound.subject) <= LONGEST_SUBJECT
+        id_ = str(new_id())
         return OutboxRow(
-            id=str(new_id()),
+            id=id_,
             subject=f"dlq.{self._service}.{purpose}.{inbound.subject if usable else 'unusable'}",
             headers=headers[: None if whole else 0] + lines,
             body=inbound.body if whole else inbound.body[:1024],
-            cause=inbound.cause,
-            key=inbound.fields.get("ce-subject", ""),
+            cause=id_,  # and no key: no emission says it again
+            key="",
         )
 
 
