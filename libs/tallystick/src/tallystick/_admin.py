@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tallystick._errors import DeclarationError
 from tallystick._listen import Companion, bind, config
 from tallystick._problem import Problem, install_problems
 from tallystick._settings import Settings
@@ -33,9 +34,16 @@ class Health(Protocol):
         ...
 
 
-def admin_app(token: SecretStr | None, health: Health, *routers: APIRouter) -> FastAPI:
-    """Return the app; the paths of `routers` begin with `/admin` and need the bearer token."""
+def admin_app(
+    token: SecretStr | None, health: Health, *routers: APIRouter, composition: object = None
+) -> FastAPI:
+    """Return the app; the paths of `routers` begin with `/admin` and need the bearer token.
+
+    Their routes find the service's resources in its `composition`, as those of its API do.
+    Raises DeclarationError for a path that would be open to everybody.
+    """
     app = FastAPI(title="admin", openapi_url=None)
+    app.state.composition = composition
     probes = APIRouter()
 
     @probes.get("/livez")
@@ -52,18 +60,27 @@ def admin_app(token: SecretStr | None, health: Health, *routers: APIRouter) -> F
 
     for router in (probes, *routers):
         app.include_router(router)
+    for router in routers:
+        _check_closed(router)
     install_problems(app)
     app.add_middleware(_Guard, token=token)
     return app
 
 
+def _check_closed(router: APIRouter) -> None:
+    for route in router.routes:
+        path = getattr(route, "path", "")
+        if not path.startswith("/admin/"):
+            raise DeclarationError(f"{path} is for the admin port and does not begin with /admin/")
+
+
 @asynccontextmanager
 async def serve_admin(
-    settings: Settings, health: Health, *routers: APIRouter
+    settings: Settings, health: Health, *routers: APIRouter, composition: object = None
 ) -> AsyncIterator[socket.socket]:
     """Serve the admin app in this loop; raises PortTaken."""
     bound = bind(settings.host, settings.admin_port, settings.variable("admin_port"))
-    app = admin_app(settings.admin_token, health, *routers)
+    app = admin_app(settings.admin_token, health, *routers, composition=composition)
     server = Companion(config(app, lifespan=False, grace_s=1))
     serving = asyncio.create_task(server.serve(sockets=[bound]), name="admin")
     serving.add_done_callback(_ended)

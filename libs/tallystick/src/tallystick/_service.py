@@ -32,14 +32,21 @@ class Composition:
 
 
 def service(
-    settings: Settings, router: Router, api: APIRouter, *resources: AbstractAsyncContextManager[Any]
+    settings: Settings,
+    router: Router,
+    api: APIRouter,
+    *resources: AbstractAsyncContextManager[Any],
+    admin: APIRouter | None = None,
 ) -> FastAPI:
     """The service as an ASGI app.
 
     `resources` are entered at start and left at stop; handlers and routes get them by their type.
-    Raises DeclarationError if a handler asks for one that is not given.
+    The paths of `admin` begin with `/admin`; it is served on the admin port, under its token.
+    Raises DeclarationError if a handler asks for a resource that is not given.
     """
     runtime = Runtime(settings, router, resources)
+    composition = Composition(settings, router, runtime)
+    admins = [] if admin is None else [admin]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -47,7 +54,9 @@ def service(
         configure_tracing(settings)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(shutdown_tracing)
-            await stack.enter_async_context(serve_admin(settings, runtime))
+            await stack.enter_async_context(
+                serve_admin(settings, runtime, *admins, composition=composition)
+            )
             for resource in resources:
                 await stack.enter_async_context(resource)
             await stack.enter_async_context(runtime.running())
@@ -56,7 +65,7 @@ def service(
     app = FastAPI(title=router.name, lifespan=lifespan)
     if API in runtime.roles:
         app.include_router(api)
-    app.state.composition = Composition(settings, router, runtime)
+    app.state.composition = composition
     install_problems(app)
     app.add_middleware(Edge)
     return app
