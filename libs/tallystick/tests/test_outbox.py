@@ -207,6 +207,24 @@ async def test_a_mark_that_the_database_refuses_ends_nothing(
     marking.cancel()
 
 
+async def test_a_drain_waits_for_the_marks_that_are_on_their_way(
+    outbox: Outbox, database: Database, sql: Sql, store: Store
+) -> None:
+    await store(row("1"))
+    outbox.send([row("1")])
+    await eventually(lambda: outbox._sending.idle)
+    async with database.connection() as other:
+        await other.fetch("select from tallystick.outbox for update")
+        marking = asyncio.create_task(outbox.flush())
+        await eventually(outbox._marking.locked)
+        draining = asyncio.create_task(outbox.drain())
+        await asyncio.wait([draining], timeout=0.1)
+        assert not draining.done()
+    await draining
+    assert await unsent(sql) == []
+    await marking
+
+
 async def test_a_mark_that_waits_for_the_database_is_made_when_it_is_back(
     outbox: Outbox, database: Database, sql: Sql, store: Store
 ) -> None:

@@ -57,6 +57,7 @@ class Outbox:
         self._database = database
         self._broker = broker
         self._sent: list[OutboxRow] = []
+        self._marking = asyncio.Lock()
         self._sending = Sending(broker, source, self._sent_now)
 
     @property
@@ -87,9 +88,12 @@ class Outbox:
 
     async def flush(self) -> None:
         """Marks what was published; what cannot be marked is published again by the sweep."""
-        sent, self._sent = self._sent, []
-        if not sent:
-            return
+        async with self._marking:  # who drains waits for the marks that are on their way
+            sent, self._sent = self._sent, []
+            if sent:
+                await self._mark(sent)
+
+    async def _mark(self, sent: Sequence[OutboxRow]) -> None:
         try:
             await self._database.fetch(_MARK, [r.id for r in sent], [r.emission for r in sent])
         except (DatabaseUnavailable, InDoubt, asyncpg.PostgresError) as error:
