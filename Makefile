@@ -64,6 +64,6 @@ $(READY): requirements-bootstrap.txt requirements.lock $(PROJECTS)
 	@test -f $@ || $(PYTHON) -m venv --clear $(VENV)
 	@rm -f $@
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
-	@$(UV) pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(UV) pip install --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.lock
 	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS:%=-e %)
 	@touch $@
