@@ -9,6 +9,8 @@ import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 
+import msgspec
+
 from tallystick._inbound import Inbound
 from tallystick._retry import Again, Dead, Decision
 from tallystick._units import Write
@@ -23,16 +25,18 @@ _HOLD = """with taken as (
     insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'held')
     on conflict do nothing returning durable, source, id)
 insert into tallystick.held (durable, source, id, subject, headers, body, stream, stream_sequence,
-    state, reason, due_at, patient_until, attempts, claim, replica, error_type, error, fingerprint)
+    state, reason, due_at, patient_until, attempts, claim, replica,
+    error_type, error, fingerprint, place)
 select durable, source, id, $4, $5, $6, $7, $8, $9, $10, now() + $11::interval,
-    now() + $12::interval, $13, $14, $15, $16, $17, $18 from taken
+    now() + $12::interval, $13, $14, $15, $16, $17, $18, $19 from taken
 returning durable, source, id"""
 _END = """with ended as (
     delete from tallystick.held where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
     and state in ('retry', 'suspect') returning durable, source, id)
-update tallystick.inbox i set state = 'done' from ended e
+update tallystick.inbox i set state = 'done', done_at = now() from ended e
 where (i.durable, i.source, i.id) = (e.durable, e.source, e.id)
 returning i.durable, i.source, i.id"""
+# What was held and done has a time when; without one it was never begun.
 _WITHDRAW = """with gone as (
     delete from tallystick.held where (durable, source, id) = ($1, $2, $3)
     and claim = 0 and state = 'retry' returning durable, source, id)
@@ -41,7 +45,7 @@ where (i.durable, i.source, i.id) = (g.durable, g.source, g.id)
 returning i.durable, i.source, i.id"""
 _FAILED = """update tallystick.held set claim = claim + 1, replica = null, lapses = 0, deaths = 0,
     state = $5, reason = $6, due_at = now() + $7::interval, attempts = $8,
-    error_type = $9, error = $10, fingerprint = $11
+    error_type = $9, error = $10, fingerprint = $11, place = $12
 where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
 returning durable, source, id"""
 _DIED = """update tallystick.held set claim = claim + 1, replica = null, deaths = deaths + 1,
@@ -53,8 +57,7 @@ _ATTEMPT = """insert into tallystick.attempts
 values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing"""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """A claimed row: a message and what it has been through."""
 
     inbound: Inbound
@@ -77,15 +80,16 @@ class Failure:
     error_type: str
     error: str
     fingerprint: str
+    place: str = ""
 
     @classmethod
     def of(cls, error: BaseException, durable: str) -> Failure:
-        """Type, text without NUL, and a fingerprint of durable, type and place."""
+        """Type, text without NUL, a fingerprint of durable, type and place, and that place."""
         place = _place(error)
         name = type(error).__name__
         text = (str(error) or name).replace("\0", "").encode("utf-8", "replace").decode()
         digest = hashlib.sha256(f"{durable}|{name}|{place}".encode()).hexdigest()[:12]
-        return cls(name, text[:2000], digest)
+        return cls(name, text[:2000], digest, place)
 
 
 NO_FAILURE = Failure("", "", "")
@@ -147,6 +151,7 @@ def hold(
         failure.error_type or None,
         failure.error or None,
         failure.fingerprint or None,
+        failure.place or None,
     )
     return Write(_HOLD, args, inbound.key)
 
@@ -156,7 +161,7 @@ def failed(held: Held, decision: Decision, failure: Failure) -> Write:
     state, reason, delay = _outcome(decision)
     args = (
         *(*held.inbound.key, held.claim, state, reason, delay, decision.attempts),
-        *(failure.error_type, failure.error, failure.fingerprint),
+        *(failure.error_type, failure.error, failure.fingerprint, failure.place or None),
     )
     return Write(_FAILED, args, held.inbound.key)
 

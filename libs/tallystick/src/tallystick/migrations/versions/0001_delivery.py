@@ -12,6 +12,7 @@ create table tallystick.inbox (
     id text not null,
     state text not null check (state in ('done', 'held')),
     taken_at timestamptz not null default now(),
+    done_at timestamptz,
     primary key (durable, source, id)
 );
 
@@ -35,6 +36,7 @@ create table tallystick.held (
     replica text,
     error_type text,
     error text,
+    place text,
     fingerprint text,
     held_at timestamptz not null default now(),
     primary key (durable, source, id)
