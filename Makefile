@@ -9,9 +9,12 @@ READY := $(VENV)/.ready
 MEMBERS := libs/tallystick libs/contracts services/orders services/payments services/shipping services/sandbox deploy/local
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 UV := $(BIN)/uv --quiet
+SERVICES := $(filter services/%,$(MEMBERS))
+SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \
+    $(foreach service,$(SERVICES),$(notdir $(service))=$(service)/tests/schemas)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo load test check format lock clean
+.PHONY: help setup up down demo load test check schemas format lock clean
 
 help: # One line for each commented target.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,11 +34,15 @@ load: $(READY) ## Send customers at the running platform until Ctrl-C (RATE=20 o
 test: $(READY) ## Run every test
 	@$(BIN)/python -m pytest -q
 
-check: $(READY) ## Check the format, the lint rules, the types and the layers
+check: $(READY) ## Check the format, the lint rules, the types, the layers and the messages' schemas
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m tallystick.testing.schemas $(SCHEMAS)
+
+schemas: $(READY) ## Renew the snapshots of the messages' schemas, unless a change breaks readers
+	@$(BIN)/python -m tallystick.testing.schemas --write $(SCHEMAS)
 
 format: $(READY) ## Format the code and mend what the linter can mend
 	@$(BIN)/ruff check --fix-only --quiet

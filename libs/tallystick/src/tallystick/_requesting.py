@@ -43,7 +43,7 @@ async def ask(client: Client, request: Request[R], within: float) -> R:
 
 
 def _answer(request: Request[R], body: bytes) -> R:
-    answer: Any = _reply_type(type(request))
+    answer: Any = reply_type(type(request))
     try:
         decoded: R = msgspec.json.decode(body, type=answer)
     except msgspec.MsgspecError as error:
@@ -51,7 +51,7 @@ def _answer(request: Request[R], body: bytes) -> R:
     return decoded
 
 
-def _reply_type(cls: type[Request[Any]]) -> Any:
+def reply_type(cls: type[Request[Any]]) -> Any:
     """The R that a class said in `Request[R]`."""
     for base in getattr(cls, "__orig_bases__", ()):
         if arguments := get_args(base):

@@ -8,7 +8,7 @@ from .polling import eventually, holds
 from .ports import free_port, is_free
 from .postgres import PostgresServer, postgres_server
 from .serving import served
-from .schemas import SchemasDiffer, check_schemas, write_schemas
+from .snapshot_check import SchemasDiffer, check_schemas, write_schemas
 
 __all__ = [
     "OURS",
