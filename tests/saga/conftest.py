@@ -163,7 +163,8 @@ class Order:
         found: list[str] = []
         for service in SERVICES:
             rows = await self.platform.database(service).fetch(
-                "select subject from tallystick.outbox where body like $1",
+                "select subject from tallystick.outbox "
+                "where body like $1 and subject like 'evt.%'",
                 f"%{self.id}%".encode(),
             )
             found += (".".join(row["subject"].split(".")[1:3]) for row in rows)

@@ -1,16 +1,18 @@
-"""The shipping service over HTTP: reading one."""
+"""The shipping service over HTTP: reading a shipment and its label."""
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header, Response
 from msgspec.structs import asdict
 from pydantic import BaseModel
 
 from shipping import store
 from shipping.facts import State
+from shipping.label import MEDIA_TYPE
 from tallystick import Database, Problem, resource
 from tallystick_contracts.orders import OrderId
 
@@ -53,3 +55,37 @@ async def read_shipment(order_id: UUID, db: Db) -> ShipmentBody:
         reason=shipment.reason,
         parked=shipment.parked,
     )
+
+
+@api.get(
+    "/shipments/{order_id}/label",
+    response_class=Response,
+    responses={
+        200: {"description": "The label in ZPL", "content": {MEDIA_TYPE: {}}},
+        304: {"description": "The label is the one that the caller has"},
+        404: {"description": "No such label, or none yet"},
+    },
+)
+async def read_label(
+    order_id: UUID, db: Db, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
+    """The label of the parcel, as it was printed: for a printer, or any viewer of ZPL."""
+    zpl = await store.label(db, OrderId(order_id))
+    if zpl is None:
+        raise Problem(404, "No such label", detail=f"No label of order {order_id} was printed yet.")
+    body = zpl.encode()
+    etag = f'"{sha256(body).hexdigest()[:32]}"'
+    headers = {
+        "ETag": etag,
+        "Cache-Control": "private, max-age=86400, immutable",
+        "Content-Disposition": f'inline; filename="{order_id}.zpl"',
+    }
+    if if_none_match is not None and _names(if_none_match, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=f"{MEDIA_TYPE}; charset=utf-8")
+
+
+def _names(if_none_match: str, etag: str) -> bool:
+    """Whether a header If-None-Match names this representation."""
+    named = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return etag in named or "*" in named

@@ -27,12 +27,12 @@ from shipping.facts import (
     Shipment,
     State,
 )
-from tallystick import Effect, Event
+from tallystick import Effect, Event, Job
 from tallystick_contracts.orders import OrderCancelRequested, OrderPlaced
 from tallystick_contracts.payments import PaymentCaptured
 from tallystick_contracts.shipping import ShipmentCancelled, ShipmentDispatched, ShipmentFailed
 
-Output = Event | Effect
+Output = Event | Effect | Job
 IMPOSSIBLE: Final = "impossible: "
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from tallystick import Effect
+from tallystick import Effect, Job
 from tallystick_contracts.orders import Address, OrderCancelRequested, OrderId, OrderPlaced
 from tallystick_contracts.payments import PaymentCaptured
 
@@ -49,8 +49,8 @@ class Book(Effect, name="shipping.book", version=1, key="order_id"):
     order_id: OrderId
 
 
-class PrintLabel(Effect, name="shipping.print-label", version=1, key="order_id"):
-    """Print what goes on the parcel."""
+class PrintLabel(Job, name="shipping.print-label", version=1, key="order_id"):
+    """Print what goes on the parcel; any worker can."""
 
     order_id: OrderId
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
-from shipping import asking, domain, metrics, store
+from shipping import asking, domain, label, metrics, store
 from shipping.carrier import Carrier
 from shipping.domain import Decision
 from shipping.facts import (
@@ -21,7 +21,7 @@ from shipping.facts import (
     Shipment,
     State,
 )
-from tallystick import Conflict, Delivery, Router, TemporaryError
+from tallystick import Conflict, Delivery, Router, TemporaryError, Write
 from tallystick_contracts.orders import OrderCancelRequested, OrderPlaced
 from tallystick_contracts.payments import PaymentCaptured
 
@@ -53,11 +53,14 @@ async def book(effect: Book, delivery: Delivery, carrier: Carrier) -> None:
     await _answered(delivery, delivery.commit, shipment, answer)
 
 
-@router.effect(PrintLabel, patience=PATIENCE)
-async def print_label(effect: PrintLabel, delivery: Delivery) -> None:
-    """Prints the label."""
-    shipment = await store.get(delivery.database, effect.order_id)
-    await _answered(delivery, delivery.commit, shipment, LabelPrinted())
+@router.job(PrintLabel, durable="shipping-labels", concurrency=32)
+async def print_label(job: PrintLabel, delivery: Delivery) -> None:
+    """Prints the label, which is kept with the state that it leads to."""
+    shipment = await store.get(delivery.database, job.order_id)
+    wanted = shipment.state is State.BOOKED
+    labels = [store.keep_label(shipment.order_id, label.draw(shipment))] if wanted else []
+    printed = LabelPrinted()
+    await _commit(delivery.commit, domain.decide(shipment, printed), printed, *labels)
 
 
 @router.effect(Dispatch, patience=PATIENCE)
@@ -96,6 +99,6 @@ async def _answered(delivery: Delivery, commit: Commit, shipment: Shipment, fact
         await _commit(commit, domain.decide(shipment, fact), fact)
 
 
-async def _commit(commit: Commit, decision: Decision, fact: Fact) -> None:
-    await commit(*store.update(decision.before, decision.after), *decision.outputs)
+async def _commit(commit: Commit, decision: Decision, fact: Fact, *others: Write) -> None:
+    await commit(*store.update(decision.before, decision.after), *others, *decision.outputs)
     metrics.observe(decision, fact)

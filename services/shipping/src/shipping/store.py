@@ -24,6 +24,12 @@ _GET: Final = """
 select order_id, version, state, address, tracking, reason, parked
 from shipments where order_id = any($1::uuid[])"""
 
+_KEEP_LABEL: Final = """
+insert into labels (order_id, zpl) values ($1, $2) on conflict do nothing"""
+
+_LABEL: Final = """
+select order_id, zpl from labels where order_id = any($1::uuid[])"""
+
 
 def update(before: Shipment, after: Shipment) -> tuple[Write, ...]:
     """What makes the stored shipment like `after`, if it is still `before`; nothing if equal."""
@@ -58,6 +64,17 @@ async def get(database: Database, order_id: OrderId) -> Shipment:
         reason=row["reason"],
         parked=row["parked"],
     )
+
+
+def keep_label(order_id: OrderId, zpl: str) -> Write:
+    """The label that was printed, unless there is one already."""
+    return Write(_KEEP_LABEL, (order_id, zpl))
+
+
+async def label(database: Database, order_id: OrderId) -> str | None:
+    """The label as it was printed, in ZPL."""
+    row = await database.get(_LABEL, order_id)
+    return None if row is None else str(row["zpl"])
 
 
 def _json(address: Address | None) -> str | None:
