@@ -20,6 +20,7 @@ AddressPart = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 PaymentToken = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Sku = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Quantity = Annotated[int, msgspec.Meta(ge=1)]
+Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$", max_length=2)]
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +30,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     street: AddressPart
     city: AddressPart
     postcode: AddressPart
-    country: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$", max_length=2)]
+    country: Country
 
 
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True):

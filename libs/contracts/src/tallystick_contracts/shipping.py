@@ -1,4 +1,4 @@
-"""What the shipping service publishes."""
+"""What the shipping service publishes, and what it can be asked."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Annotated
 
 import msgspec
 
-from tallystick import Event
-from tallystick_contracts.orders import OrderId, Sequence
+from tallystick import Event, Request
+from tallystick_contracts.money import Money
+from tallystick_contracts.orders import Country, OrderId, Quantity, Sequence
 
 Tracking = Annotated[str, msgspec.Meta(min_length=1)]
 LONGEST_REASON = 500  # characters
@@ -40,3 +41,17 @@ class ShipmentCancelled(
 
     order_id: OrderId
     sequence: Sequence
+
+
+class Quote(msgspec.Struct, frozen=True, kw_only=True):
+    """What a parcel costs, by the carrier's service that would bring it."""
+
+    price: Money
+    service: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class ShippingQuote(Request[Quote], name="shipping.quote", version=1):
+    """Asks what it would cost to bring so many articles to a country."""
+
+    country: Country
+    quantity: Quantity

@@ -1,4 +1,4 @@
-"""The orders service over HTTP: placing, reading, listing and cancelling."""
+"""The orders service over HTTP: placing, reading, listing, cancelling, shipping quotes."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 from uuid_utils.compat import uuid7
 
-from orders import domain, metrics, store
+from orders import domain, metrics, quotes, store
 from orders.bodies import (
     Accepted,
+    Country,
     Cursor,
     Customer,
     NewOrder,
     OrderBody,
     OrderPage,
+    QuoteBody,
     cursor_after,
     total,
 )
 from orders.ends import Ends
 from orders.facts import CancelAsked, Order, State
-from tallystick import Conflict, Database, Idempotency, Problem, resource
+from tallystick import Broker, Conflict, Database, Idempotency, Problem, resource
 from tallystick_contracts.money import Money
 from tallystick_contracts.orders import Address, CustomerId, OrderId, OrderLine, OrderPlaced
 
@@ -101,6 +103,16 @@ async def cancel_order(order_id: UUID, db: Db, response: Response) -> Accepted:
             return Accepted(id=order_id, state=await _cancel(db, order))
         except Conflict:  # a fact came in between: decide again
             continue
+
+
+@api.get("/shipping-quotes")
+async def quote_shipping(
+    country: Country,
+    quantity: Annotated[int, Query(ge=1, le=50_000)],
+    broker: Annotated[Broker, resource(Broker)],
+) -> QuoteBody:
+    """What it costs to bring so many articles to a country; an estimate says that it is one."""
+    return await quotes.ask(broker, country, quantity)
 
 
 async def _cancel(db: Database, order: Order) -> State:

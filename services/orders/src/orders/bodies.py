@@ -43,6 +43,7 @@ def _last_seen(cursor: object) -> UUID:
     return last
 
 
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Customer = Annotated[str, StringConstraints(pattern=_NAME)]
 Sku = Annotated[str, StringConstraints(pattern=_NAME)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidator(_known)]
@@ -74,7 +75,7 @@ class Destination(Strict):
     street: Part
     city: Part
     postcode: Part
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+    country: Country
 
 
 class NewOrder(Strict):
@@ -130,6 +131,16 @@ class OrderPage(BaseModel):
 
     orders: list[OrderBody]
     next: str | None
+
+
+class QuoteBody(BaseModel):
+    """What shipping costs, in minor units; `estimated` if it is not shipping's price, and why."""
+
+    amount: int
+    currency: str
+    service: str
+    estimated: bool
+    reason: str | None
 
 
 def total(lines: list[NewLine]) -> int:

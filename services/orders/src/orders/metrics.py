@@ -18,6 +18,7 @@ END_SECONDS = Histogram(
     ["outcome"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
+QUOTED = Counter("orders_shipping_quotes_total", "Shipping quotes, by estimated", ["estimated"])
 PARKED = Counter(
     "orders_parked_facts_total",
     "Facts that cannot be, and parked their order for a person",

@@ -1,4 +1,4 @@
-"""What orders and payments tell about a shipment, and the calls to the carrier."""
+"""What orders and payments tell about a shipment, calls to the carrier, labels, and quotes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
-from shipping import asking, domain, label, metrics, store
+from shipping import asking, domain, label, metrics, store, tariff
 from shipping.carrier import Carrier
 from shipping.domain import Decision
 from shipping.facts import (
@@ -24,6 +24,7 @@ from shipping.facts import (
 from tallystick import Conflict, Delivery, Router, TemporaryError, Write
 from tallystick_contracts.orders import OrderCancelRequested, OrderPlaced
 from tallystick_contracts.payments import PaymentCaptured
+from tallystick_contracts.shipping import Quote, ShippingQuote
 
 router = Router("shipping")
 
@@ -81,6 +82,12 @@ async def cancel_booking(effect: CancelBooking, delivery: Delivery, carrier: Car
         await _answered(delivery, delivery.database.commit, shipment, answer)
         raise TemporaryError(f"the carrier refuses the cancellation: {answer.reason}")
     await _answered(delivery, delivery.commit, shipment, answer)
+
+
+@router.reply(ShippingQuote)
+async def quote(request: ShippingQuote) -> Quote:
+    """Says what a parcel would cost."""
+    return tariff.quote(request)
 
 
 async def _told(
