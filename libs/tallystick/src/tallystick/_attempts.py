@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any
-
-from structlog.contextvars import bound_contextvars
 
 from tallystick import _tracing as tracing
 from tallystick._binding import Binding, Reply
 from tallystick._committer import Committer
 from tallystick._database import Database
+from tallystick._deadlines import Deadlines
 from tallystick._delivery import Delivery
 from tallystick._errors import Conflict, DeclarationError
 from tallystick._group import AlreadyTaken
 from tallystick._inbound import Inbound
+from tallystick._logging import handled
 from tallystick._messages import Message
 from tallystick._metrics import DUPLICATES, PROCESS_SECONDS, child
 from tallystick._units import Write
@@ -38,6 +37,7 @@ class Attempts:
         self._database = database
         self._resources = resources
         self._deadline_s = deadline_s
+        self.deadlines = Deadlines()
 
     def check(self, declaration: Binding | Reply) -> None:
         """Raises DeclarationError if a handler asks for a resource that nobody gave."""
@@ -56,11 +56,9 @@ class Attempts:
         begun = time.perf_counter()
         outcome = "error"
         parent = inbound.fields.get("traceparent")
-        with (
-            bound_contextvars(message_id=inbound.id, durable=binding.durable),
-            tracing.process_span(
-                binding.template, binding.durable, inbound.id, parent=parent, attempt=attempt
-            ),
+        handled.set((binding.durable, inbound.id))  # each attempt is a task of its own
+        with tracing.process_span(
+            binding.template, binding.durable, inbound.id, parent=parent, attempt=attempt
         ):
             try:
                 outcome = await self._handle(binding, inbound, take, attempt)
@@ -75,8 +73,8 @@ class Attempts:
         message = binding.decode(inbound)
         seconds = binding.deadline.total_seconds() if binding.deadline else self._deadline_s
         try:
-            async with asyncio.timeout(seconds):
-                await self._decide(binding, message, inbound, take, attempt)
+            decided = self._decide(binding, message, inbound, take, attempt)
+            await self.deadlines.run(seconds, decided)
         except AlreadyTaken:
             child(DUPLICATES, binding.durable).inc()
             return "duplicate"

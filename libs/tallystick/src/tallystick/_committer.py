@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+
+import msgspec
 
 from tallystick import _held_rows as held_rows
 from tallystick import _tracing as tracing
@@ -27,8 +28,7 @@ from tallystick._transaction import Transaction
 from tallystick._units import Unit, Write
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
+class Outputs(msgspec.Struct, frozen=True):
     """The rows that leave with a unit."""
 
     rows: tuple[OutboxRow, ...]

@@ -7,10 +7,12 @@ from the first time: the emission and the id that the broker dedupes by.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote
+
+import msgspec
 
 from tallystick._errors import InvalidMessage
 from tallystick._messages import TOKEN, Message, encode, message_key, message_type
@@ -20,11 +22,11 @@ RESERVE = 16 * 1024  # bytes of max_payload kept free, so that a dead letter's f
 MAX_ID = 256
 _SAFE = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 _NOT_STORED = (b"nats-", b"tally-emission", b"dlq-")
+_PLAIN = re.compile(r"[!#$&-~]*").fullmatch  # nothing to encode, as in nearly all values
 _COMMON = b"ce-specversion: 1.0\r\nce-datacontenttype: application/json\r\n"
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
+class OutboxRow(msgspec.Struct, frozen=True):
     """A message on its way out, as the outbox keeps it."""
 
     id: str
@@ -36,8 +38,7 @@ class OutboxRow:
     emission: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Where outgoing messages come from: who sends them, why, and in which trace."""
 
     source: str
@@ -47,7 +48,11 @@ class Origin:
 
 def header_lines(headers: Mapping[str, str]) -> bytes:
     """Header lines with percent-encoded values."""
-    return "".join(f"{k}: {quote(v, safe=_SAFE)}\r\n" for k, v in headers.items()).encode()
+    return "".join([f"{name}: {_encoded(value)}\r\n" for name, value in headers.items()]).encode()
+
+
+def _encoded(value: str) -> str:
+    return value if _PLAIN(value) else quote(value, safe=_SAFE)
 
 
 def check_subject(subject: str) -> str:
@@ -77,9 +82,8 @@ def outgoing(message: Message, message_id: str, origin: Origin) -> OutboxRow:
     cause = origin.cause or message_id
     if declared.kind == "job":
         headers["tally-cause"] = cause
-    subject = check_subject(declared.subject(key))
     lines = header_lines(headers) + _COMMON
-    return OutboxRow(message_id, subject, lines, encode(message), cause, key)
+    return OutboxRow(message_id, declared.subject(key), lines, encode(message), cause, key)
 
 
 def check_size(row: OutboxRow, max_payload: int) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from tallystick._envelope import MAX_ID, parse_headers
 
@@ -11,8 +12,7 @@ Key = tuple[str, str, str]
 """Durable, source and id: what the inbox and the held table know a message by."""
 
 
-@dataclass(frozen=True)
-class Inbound:
+class Inbound(msgspec.Struct, frozen=True, dict=True):
     """A message for one durable; `source` and `id` are the sender's, or its place in a stream."""
 
     durable: str

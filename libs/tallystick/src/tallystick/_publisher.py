@@ -6,9 +6,10 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import msgspec
+from msgspec.structs import replace
 
 from tallystick._errors import BrokerUnavailable, InvalidMessage, TallystickError
 from tallystick._wire import Wire
@@ -35,8 +36,7 @@ class PubAck(msgspec.Struct):
     error: _ApiError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(msgspec.Struct, frozen=True):
     """One message, ready for the wire: its header block is complete."""
 
     subject: str

@@ -52,8 +52,8 @@ select $4, durable, source, id, 'discard', $5, $6 from discarded returning messa
 _HEADERS = """select headers from tallystick.held
 where (durable, source, id) = ($1, $2, $3) and state = 'dead'"""
 _AUDIT = """select id, happened_at, durable, source, message_id, action, actor, reason
-from tallystick.actions where happened_at < coalesce($1::timestamptz, 'infinity') order by happened_at desc, id
-limit $2"""
+from tallystick.actions where happened_at < coalesce($1::timestamptz, 'infinity')
+order by happened_at desc, id limit $2"""
 
 
 class NotDead(TallystickError):

@@ -9,6 +9,8 @@ from typing import Literal
 
 from tallystick._errors import DeclarationError, InvalidMessage, PermanentError, TemporaryError
 
+PATIENT_LONGEST = 5.0  # seconds between two attempts that end in a TemporaryError
+
 Reason = Literal["schema", "permanent", "exhausted", "poison", "expired", "unholdable"]
 
 
@@ -65,12 +67,16 @@ class Retry:
             case TemporaryError():
                 if patience_left <= timedelta(0):
                     return Dead("exhausted", attempts)
-                delay = self._jittered(starts) if error.delay is None else error.delay
+                delay = self._patient(starts) if error.delay is None else error.delay
                 return Again(min(max(0.0, delay), patience_left.total_seconds()), attempts)
             case _ if attempts + 1 >= self.attempts:
                 return Dead("exhausted", attempts + 1)
             case _:
                 return Again(self._jittered(attempts), attempts + 1)
+
+    def _patient(self, starts: int) -> float:
+        """Never long: outages are the circuit breaker's, and what waits should end soon after."""
+        return min(self._jittered(starts), PATIENT_LONGEST)
 
     def _jittered(self, times: int) -> float:
         return random.uniform(0, min(self.longest, self.first * 2.0 ** min(times, 30)))

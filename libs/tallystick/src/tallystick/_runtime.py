@@ -17,6 +17,7 @@ from tallystick._broker import Broker
 from tallystick._committer import Committer
 from tallystick._consumer import Consumer, Inbox
 from tallystick._database import Database
+from tallystick._deadlines import LOOK_EVERY
 from tallystick._errors import DatabaseUnavailable, InDoubt
 from tallystick._held import HeldLoop
 from tallystick._held_rows import Held
@@ -126,6 +127,7 @@ class Runtime:
         await self._replicas.renew()
         self._loops.begin(self.database.watch(), self._outbox.mark(), self._held.run())
         self._loops.every(RENEW_EVERY, self._renew)
+        self._loops.every(LOOK_EVERY, self._attempts.deadlines.enforce)
         sweeps = (self._replicas.lapse_gone, self._held.sweep, self._outbox.sweep)
         self._loops.every(settings.sweep_s, *sweeps)
         self._loops.every(PURGE_EVERY, self._purge)

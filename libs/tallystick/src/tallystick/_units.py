@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Write:
+
+class Write(msgspec.Struct, frozen=True):
     """One statement and its arguments.
 
     `guard` is the key that the statement must return (`... where id = $1 and version = $2 returning
@@ -22,8 +22,7 @@ class Write:
     guard: Hashable | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Unit:
+class Unit(msgspec.Struct, frozen=True, eq=False):
     """What one delivery or request commits.
 
     `take` is the row that says this service has taken the message in; `writes` are the handler's;
