@@ -42,7 +42,7 @@ def admin_app(
     Their routes find the service's resources in its `composition`, as those of its API do.
     Raises DeclarationError for a path that would be open to everybody.
     """
-    app = FastAPI(title="admin", openapi_url=None)
+    app = FastAPI(title="admin", openapi_url="/admin/openapi.json", docs_url=None, redoc_url=None)
     app.state.composition = composition
     probes = APIRouter()
 

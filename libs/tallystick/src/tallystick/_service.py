@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Depends, FastAPI, Request
 
 from tallystick._admin import serve_admin
+from tallystick._admin_dead_letters import DeadLetters
+from tallystick._admin_messages import Messages
+from tallystick._admin_topology import topology_routes
 from tallystick._edge import Edge
 from tallystick._logging import configure as configure_logging
 from tallystick._problem import install_problems
@@ -46,7 +49,7 @@ def service(
     """
     runtime = Runtime(settings, router, resources)
     composition = Composition(settings, router, runtime)
-    admins = [] if admin is None else [admin]
+    admins = [*_admin_routes(runtime), *([admin] if admin else [])]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -69,6 +72,16 @@ def service(
     install_problems(app)
     app.add_middleware(Edge)
     return app
+
+
+def _admin_routes(runtime: Runtime) -> list[APIRouter]:
+    """What every service shows on its admin port."""
+    database, router = runtime.database, runtime.router
+    return [
+        topology_routes(router, runtime.settings),
+        DeadLetters(database).routes(),
+        Messages(database, router, runtime.replica).routes(),
+    ]
 
 
 def resource(kind: type[T]) -> Any:
