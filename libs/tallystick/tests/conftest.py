@@ -1,7 +1,7 @@
 """A table, a proxy that cuts connections, and single parts of the library on real servers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import nats
 import pytest
+import structlog
 from nats.aio.client import Client
 
 from tallystick import Broker, Database, Router, Settings
@@ -18,6 +19,17 @@ from tallystick.topology import declared, reconcile
 
 Sql = Callable[..., Awaitable[list[Any]]]
 Run = Callable[..., AbstractAsyncContextManager[Runtime]]
+
+
+@pytest.fixture(autouse=True)
+def _plain_tracebacks() -> Iterator[None]:
+    """What is logged stays readable, and quick: structlog's own default draws all locals."""
+    plain = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    structlog.configure(processors=[structlog.processors.add_log_level, plain])
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -35,6 +47,18 @@ async def sql(database_url: str) -> AsyncIterator[Sql]:
     )
     yield connection.fetch
     await connection.close()
+
+
+@pytest.fixture
+def until(sql: Sql) -> Callable[[str], Awaitable[None]]:
+    """Returns when a condition holds in the database; raises TimeoutError after ten seconds."""
+
+    async def wait(condition: str) -> None:
+        async with asyncio.timeout(10):
+            while not await sql(f"select where {condition}"):
+                await asyncio.sleep(0.02)
+
+    return wait
 
 
 @pytest.fixture

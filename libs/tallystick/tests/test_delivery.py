@@ -20,9 +20,11 @@ from tallystick.topology import declared, reconcile
 Sql = Callable[..., Awaitable[list[Any]]]
 Run = Callable[..., AbstractAsyncContextManager[Runtime]]
 Settled = Callable[..., Awaitable[None]]
+Until = Callable[[str], Awaitable[None]]
 
 COUNT = """insert into things (id, value) values ($1, 1)
 on conflict (id) do update set value = things.value + 1"""
+NOTHING_HELD = "not exists (select from tallystick.held)"
 SUBJECT = "evt.shop.sold.v1.00"
 
 
@@ -140,7 +142,7 @@ async def test_an_event_whose_ack_was_lost_takes_effect_once(
 
 
 async def test_an_event_is_acknowledged_only_after_its_commit(
-    run: Run, router: Router, client: Client, sql: Sql, settled: Settled
+    run: Run, router: Router, client: Client, sql: Sql, settled: Settled, until: Until
 ) -> None:
     await sql("create sequence if not exists losses")
     await sql("alter sequence losses restart")
@@ -154,14 +156,8 @@ async def test_an_event_is_acknowledged_only_after_its_commit(
         async with run(router, ack_wait_s=0.3):
             await say(client, 1, "a")
             await settled("shop-books")
-            await eventually_counted(sql, {1: 1})
+            await until("exists (select from things where value = 1)")
     assert "unsettled, the broker keeps it" in [line["event"] for line in lines]
-
-
-async def eventually_counted(sql: Sql, wanted: dict[int, int]) -> None:
-    async with asyncio.timeout(10):
-        while await counted(sql) != wanted:
-            await asyncio.sleep(0.02)
 
 
 async def test_an_event_whose_commit_was_in_doubt_takes_effect_once(
@@ -181,7 +177,7 @@ async def test_an_event_whose_commit_was_in_doubt_takes_effect_once(
 
 
 async def test_a_redelivered_event_that_is_new_here_is_held_and_then_done(
-    run: Run, router: Router, client: Client, sql: Sql, settled: Settled
+    run: Run, router: Router, client: Client, sql: Sql, settled: Settled, until: Until
 ) -> None:
     await reconcile(client, [declared(router, ack_wait_s=1)])
     await say(client, 1, "a")
@@ -190,17 +186,11 @@ async def test_a_redelivered_event_that_is_new_here_is_held_and_then_done(
         await message.nak()
     async with run(router):
         await settled("shop-books")
-        await eventually_counted(sql, {1: 1})
-        await eventually_no_held(sql)
+        await until("exists (select from things where value = 1)")
+        await until(NOTHING_HELD)
     attempts = await sql("select claim, outcome from tallystick.attempts")
     assert [tuple(attempt) for attempt in attempts] == [(0, "held")]
     assert await inbox(sql) == [("shop-books", "shop", "a", "done")]
-
-
-async def eventually_no_held(sql: Sql) -> None:
-    async with asyncio.timeout(10):
-        while await sql("select from tallystick.held"):
-            await asyncio.sleep(0.02)
 
 
 async def test_a_durable_that_is_made_anew_reads_all_again_and_changes_nothing(
@@ -217,14 +207,14 @@ async def test_a_durable_that_is_made_anew_reads_all_again_and_changes_nothing(
 
 
 async def test_replicas_share_the_work_and_double_none_of_it(
-    run: Run, router: Router, client: Client, sql: Sql, settled: Settled
+    run: Run, router: Router, client: Client, sql: Sql, settled: Settled, until: Until
 ) -> None:
     async with AsyncExitStack() as replicas:
         for _ in range(3):
             await replicas.enter_async_context(run(router))
         await asyncio.gather(*(say(client, n, str(n), copy) for n in range(100) for copy in (0, 1)))
         await settled("shop-books")
-        await eventually_no_held(sql)
+        await until(NOTHING_HELD)
     assert await counted(sql) == dict.fromkeys(range(100), 1)
 
 
@@ -260,7 +250,7 @@ async def test_a_handler_that_commits_nothing_is_done_too(
 
 
 async def test_an_idempotent_handler_keeps_no_row_while_it_goes_well(
-    run: Run, client: Client, sql: Sql, settled: Settled
+    run: Run, client: Client, sql: Sql, settled: Settled, until: Until
 ) -> None:
     router, shelf = Router("shop"), Shelf()
 
@@ -275,7 +265,7 @@ async def test_an_idempotent_handler_keeps_no_row_while_it_goes_well(
             await say(client, item, str(item))
             await settled("shop-shelf")
         await eventually(lambda: shelf.items == [1, 2, 2])
-        await eventually_no_held(sql)
+        await until(NOTHING_HELD)
     assert await inbox(sql) == [("shop-shelf", "shop", "2", "done")]
 
 
@@ -340,7 +330,7 @@ async def test_an_event_without_a_senders_words_is_known_by_its_place(
 
 
 async def test_an_event_of_another_release_waits_for_a_release_that_knows_it(
-    run: Run, router: Router, client: Client, sql: Sql, settled: Settled
+    run: Run, router: Router, client: Client, sql: Sql, settled: Settled, until: Until
 ) -> None:
     class SoldLater(Event, name="shop.sold", version=2, key="item"):
         item: int
@@ -358,7 +348,7 @@ async def test_an_event_of_another_release_waits_for_a_release_that_knows_it(
         assert (state, error) == ("retry", "UnknownType")
     await sql("update tallystick.held set due_at = now()")
     async with run(later):
-        await eventually_counted(sql, {1: 1})
+        await until("exists (select from things where value = 1)")
 
 
 async def test_outputs_are_said_again_once_for_each_emission(

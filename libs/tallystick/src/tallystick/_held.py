@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -106,7 +107,8 @@ class HeldLoop:
         free = {d: n for d in self._bindings if (n := self._slots.free(d)) > 0}
         rows = await self._database.fetch(_CLAIM, self._replica, list(free), list(free.values()))
         failpoint("after-claim-before-run")
-        self._slots.missed = len(rows) == sum(free.values()) or len(free) < len(self._bindings)
+        found = Counter(row[0] for row in rows)
+        self._slots.missed = any(found[d] == free.get(d, 0) for d in self._bindings)
         for held in map(_held, rows):
             if self._slots.take(held.inbound.key):
                 self.start(held)

@@ -1,0 +1,308 @@
+"""Calls to the outside world: stored with the commit that wants them, done until they are done."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+
+from tallystick import (
+    Conflict,
+    Delivery,
+    Effect,
+    Event,
+    PermanentError,
+    Retry,
+    Router,
+    TemporaryError,
+    Write,
+)
+from tallystick._errors import DeclarationError, InvalidMessage
+from tallystick._runtime import Runtime
+from tallystick.testing import eventually
+
+Sql = Callable[..., Awaitable[list[Any]]]
+Run = Callable[..., AbstractAsyncContextManager[Runtime]]
+Until = Callable[[str], Awaitable[None]]
+
+NOTHING_HELD = "not exists (select from tallystick.held)"
+DEAD = "exists (select from tallystick.held where state = 'dead')"
+
+
+class Sold(Event, name="shop.sold", key="item"):
+    item: int
+
+
+class Charged(Event, name="shop.charged", key="item"):
+    item: str
+
+
+class Charge(Effect, name="shop.charge", key="item"):
+    item: str
+    notes: tuple[str, ...] = ()
+
+
+class Bank:
+    """The outside: answers once it is open, as it is told."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.errors: list[Exception] = []
+        self.opened = asyncio.Event()
+        self.opened.set()
+
+    async def charge(self, item: str) -> None:
+        self.calls[item] += 1
+        await self.opened.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+@pytest.fixture
+def bank() -> Bank:
+    return Bank()
+
+
+@pytest.fixture
+def router(bank: Bank) -> Router:
+    """Sells, charges what was sold, and says so; one charge at a time."""
+    router = Router("shop")
+
+    @router.on(Sold, durable="shop-books")
+    async def book(event: Sold, delivery: Delivery) -> None:
+        await delivery.commit(thing(event.item), Charge(item=str(event.item)))
+
+    retry = Retry(first=0.01, longest=0.02, attempts=3)
+
+    @router.effect(Charge, retry=retry, concurrency=1)
+    async def charge(effect: Charge, delivery: Delivery) -> None:
+        await bank.charge(effect.item)
+        charged = Write("update things set value = value + 1 where id = $1", (int(effect.item),))
+        await delivery.commit(charged, Charged(item=effect.item))
+
+    return router
+
+
+def thing(item: int) -> Write:
+    return Write("insert into things (id) values ($1) on conflict do nothing", (item,))
+
+
+async def values(sql: Sql) -> dict[int, int]:
+    return dict(await sql("select id, value from things"))
+
+
+async def test_an_effect_starts_with_the_commit_that_wants_it(
+    run: Run, router: Router, bank: Bank, sql: Sql, until: Until
+) -> None:
+    bank.opened.clear()
+    async with run(router, sweep_s=60) as runtime:
+        await runtime.database.commit(thing(1), Charge(item="1"))
+        await eventually(lambda: bank.calls["1"] == 1)
+        held = await sql("select claim, replica, state from tallystick.held")
+        assert [tuple(row) for row in held] == [(1, runtime.replica, "retry")]
+        bank.opened.set()
+        await until(NOTHING_HELD)
+    assert await values(sql) == {1: 1}
+    assert bank.calls == {"1": 1}
+    inbox = await sql("select durable, source, id, state from tallystick.inbox")
+    assert [tuple(row) for row in inbox] == [("shop-charge", "shop", "1", "done")]
+    assert await sql("select from tallystick.attempts") == []
+
+
+async def test_an_effect_is_stored_only_with_its_unit(
+    run: Run, router: Router, bank: Bank, sql: Sql
+) -> None:
+    async with run(router) as runtime:
+        with pytest.raises(Conflict):
+            await runtime.database.commit(
+                Charge(item="1"), Write("update things set value = 1 returning id", (), 1)
+            )
+        assert runtime._slots.free("shop-charge") == 1
+    assert not bank.calls
+    assert await sql("select from tallystick.held") == []
+
+
+async def test_the_same_effect_is_stored_once_ever(
+    run: Run, router: Router, bank: Bank, sql: Sql, until: Until
+) -> None:
+    async with run(router) as runtime:
+        charge = Charge(item="1")
+        await runtime.database.commit(thing(1), charge, charge)
+        commits = (runtime.database.commit(charge) for _ in range(5))
+        await asyncio.gather(*commits)
+        await until(NOTHING_HELD)
+        await runtime.database.commit(Charge(item="1", notes=("again",)))
+        await until(NOTHING_HELD)
+        assert runtime._slots.free("shop-charge") == 1
+    assert bank.calls == {"1": 1}
+    assert await values(sql) == {1: 1}
+
+
+async def test_an_effect_that_fails_is_done_again_under_its_key(
+    run: Run, router: Router, bank: Bank, sql: Sql, until: Until
+) -> None:
+    bank.errors = [TemporaryError(delay=0.01), ValueError("no"), TimeoutError()]
+    async with run(router) as runtime:
+        await runtime.database.commit(thing(1), Charge(item="1"))
+        await until("exists (select from tallystick.attempts where outcome = 'done')")
+    assert bank.calls == {"1": 4}
+    assert await values(sql) == {1: 1}
+    outcomes = await sql("select claim, outcome from tallystick.attempts order by claim")
+    assert [tuple(row) for row in outcomes] == [
+        (1, "TemporaryError"),
+        (3, "ValueError"),
+        (5, "TimeoutError"),
+        (7, "done"),
+    ]
+
+
+async def test_an_effect_that_no_retry_mends_is_a_dead_letter_of_its_own_subject(
+    run: Run, router: Router, bank: Bank, client: Client, until: Until
+) -> None:
+    bank.errors = [PermanentError("closed")]
+    async with run(router) as runtime:
+        await runtime.database.commit(Charge(item="1"))
+        await until(DEAD)
+        await until("not exists (select from tallystick.outbox where sent_at is null)")
+    subject = "dlq.shop.charge.eff.shop.charge.v1"
+    letter = await client.jetstream().get_last_msg("DLQ_SHOP", subject)
+    headers = letter.headers or {}
+    assert (headers["dlq-reason"], headers["dlq-durable"]) == ("permanent", "shop-charge")
+    assert headers["dlq-stream"] == ""
+
+
+async def test_what_an_effect_says_has_the_event_at_the_root_as_its_cause(
+    run: Run, router: Router, sql: Sql, until: Until, client: Client
+) -> None:
+    async with run(router) as runtime:
+        await runtime.database.commit(Sold(item=1))
+        await until("exists (select from tallystick.outbox where subject like '%charged%')")
+        await until(NOTHING_HELD)
+    rows = await sql("select id, cause from tallystick.outbox order by stored_at")
+    (root, cause), (_, handed_on) = [tuple(row) for row in rows]
+    assert root == cause == handed_on
+
+
+async def test_effects_beyond_the_slots_wait_and_start_when_one_is_free(
+    run: Run, router: Router, bank: Bank, sql: Sql, until: Until
+) -> None:
+    bank.opened.clear()
+    async with run(router, sweep_s=60) as runtime:
+        for item in range(5):
+            await runtime.database.commit(thing(item), Charge(item=str(item)))
+        await eventually(lambda: sum(bank.calls.values()) == 1)
+        (count,) = await sql("select count(*) from tallystick.held where replica is null")
+        assert count[0] == 4
+        bank.opened.set()
+        await until(NOTHING_HELD)
+    assert await values(sql) == dict.fromkeys(range(5), 1)
+    assert set(bank.calls.values()) == {1}
+
+
+async def test_a_handler_is_told_whether_its_effect_starts(
+    run: Run, bank: Bank, sql: Sql, until: Until
+) -> None:
+    router, told = Router("shop"), dict[int, bool]()
+    bank.opened.clear()
+
+    @router.on(Sold, durable="shop-books")
+    async def book(event: Sold, delivery: Delivery) -> None:
+        charge = Charge(item=str(event.item))
+        told[event.item] = delivery.starts(charge)
+        await delivery.commit(charge)
+
+    @router.effect(Charge, concurrency=2)
+    async def charge(effect: Charge, delivery: Delivery) -> None:
+        await bank.charge(effect.item)
+
+    async with run(router, sweep_s=60) as runtime:
+        for item in range(4):
+            await runtime.database.commit(Sold(item=item))
+            await until(f"exists (select from tallystick.held where id = '{item}')")
+        claims = await sql("select id, claim from tallystick.held order by id")
+        assert {int(row[0]): row[1] == 1 for row in claims} == told
+        assert sorted(told.values()) == [False, False, True, True]
+        bank.opened.set()
+        await until(NOTHING_HELD)
+    assert set(bank.calls.values()) == {1}
+
+
+async def test_only_an_effect_that_never_started_can_be_withdrawn(
+    run: Run, router: Router, bank: Bank, sql: Sql, until: Until
+) -> None:
+    class Regretted(Event, name="shop.regretted", key="item"):
+        item: int
+
+    @router.on(Regretted, durable="shop-regrets")
+    async def regret(event: Regretted, delivery: Delivery) -> None:
+        stopped = Write("update things set code = 'stopped' where id = $1", (event.item,))
+        try:
+            await delivery.commit(stopped, delivery.withdraw(Charge(item=str(event.item))))
+        except Conflict:
+            late = Write("update things set code = 'late' where id = $1", (event.item,))
+            await delivery.commit(late)
+
+    bank.opened.clear()
+    async with run(router) as runtime:
+        for item in (1, 2):
+            await runtime.database.commit(thing(item), Charge(item=str(item)))
+        await eventually(lambda: bank.calls["1"] == 1)
+        for item in (1, 2):
+            await runtime.database.commit(Regretted(item=item))
+        await until("(select count(code) = 2 from things)")
+        bank.opened.set()
+        await until(NOTHING_HELD)
+    assert bank.calls == {"1": 1}
+    assert dict(await sql("select id, code from things")) == {1: "late", 2: "stopped"}
+
+
+async def test_an_effect_of_a_transaction_of_its_own_is_done_at_once_too(
+    run: Run, router: Router, bank: Bank, until: Until
+) -> None:
+    async with run(router, sweep_s=60) as runtime:
+        await until("true")
+        async with runtime.database.transaction() as transaction:
+            await transaction.execute("insert into things (id) values (1)")
+            transaction.add(Charge(item="1"))
+        await eventually(lambda: bank.calls["1"] == 1)
+        await until(NOTHING_HELD)
+
+
+@pytest.mark.parametrize("wrong", ["\n", "x" * 300])
+async def test_a_unit_that_cannot_be_built_keeps_no_slot(
+    run: Run, router: Router, bank: Bank, until: Until, wrong: str
+) -> None:
+    async with run(router) as runtime:
+        with pytest.raises(InvalidMessage):
+            await runtime.database.commit(Charge(item="1"), Charged(item=wrong))
+        await runtime.database.commit(Charge(item="1"))
+        await eventually(lambda: bank.calls["1"] == 1)
+        await until(NOTHING_HELD)
+
+
+async def test_an_effect_without_a_handler_is_an_error_of_the_one_who_commits(
+    run: Run, sql: Sql
+) -> None:
+    async with run(Router("shop")) as runtime:
+        with pytest.raises(DeclarationError, match="no handler for shop-charge"):
+            await runtime.database.commit(Charge(item="1"))
+
+
+async def test_an_effect_that_records_something_stays_due(
+    run: Run, bank: Bank, sql: Sql, until: Until
+) -> None:
+    router = Router("shop")
+
+    @router.effect(Charge)
+    async def charge(effect: Charge, delivery: Delivery) -> None:
+        await delivery.database.commit(thing(delivery.attempt))
+        if delivery.attempt < 3:
+            raise TemporaryError(delay=0)
+
+    async with run(router) as runtime:
+        await runtime.database.commit(Charge(item="1"))
+        await until(NOTHING_HELD)
+    assert sorted(await values(sql)) == [1, 2, 3]
