@@ -1,9 +1,10 @@
+import dataclasses
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tallystick import Conflict, Database, Write
 from tallystick import _held_rows as held_rows
@@ -203,7 +204,7 @@ def raised(error: Exception) -> Exception:
 
 def test_a_failure_is_known_by_its_durable_type_and_place() -> None:
     one = Failure.of(raised(ValueError("a")), "shop-books")
-    assert one == replace(Failure.of(raised(ValueError("b")), "shop-books"), error="a")
+    assert one == dataclasses.replace(Failure.of(raised(ValueError("b")), "shop-books"), error="a")
     prints = {
         one.fingerprint,
         Failure.of(raised(TypeError("a")), "shop-books").fingerprint,
