@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from http import HTTPStatus
 from typing import Any
@@ -139,7 +139,19 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """The server of a process: told to stop it ends with 0, also while it still starts."""
+    """The server of a process: told to stop it ends with 0, also while it still starts.
+
+    `on_stop` is called before the requests under way are waited for.
+    """
+
+    def __init__(self, configuration: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+        super().__init__(configuration)
+        self._on_stop = on_stop
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stop()
+        await super().shutdown(sockets)
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 from uuid import uuid4
 
 import structlog
@@ -42,6 +42,15 @@ log = structlog.get_logger()
 
 RENEW_EVERY = 1.0  # seconds
 PURGE_EVERY = 3600.0  # seconds
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """A resource that is told when its service begins to stop."""
+
+    def stopping(self) -> None:
+        """Let go of requests that only wait."""
+        ...
 
 
 class Runtime:
@@ -143,6 +152,12 @@ class Runtime:
             yield
         finally:
             await self._drain()
+
+    def stopping(self) -> None:
+        """Tells the resources that want to know, before the requests under way are waited for."""
+        for resource in self._given:
+            if isinstance(resource, Stoppable):
+                resource.stopping()
 
     async def attempt(self, held: Held) -> None:
         """One attempt at a held message, and nothing else: what the process of a suspect does."""

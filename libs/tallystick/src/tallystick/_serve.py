@@ -14,7 +14,8 @@ log = structlog.get_logger()
 
 def serve(app: FastAPI, settings: Settings) -> None:
     """Return after SIGTERM or Ctrl-C and the drain; raises PortTaken."""
-    server = Server(config(app, lifespan=True, grace_s=settings.deadline_s))
+    stopping = app.state.composition.runtime.stopping
+    server = Server(config(app, lifespan=True, grace_s=settings.deadline_s), stopping)
     with bind(settings.host, settings.port, settings.variable("port")) as bound:
         bind(settings.host, settings.admin_port, settings.variable("admin_port")).close()
         bound.listen(server.config.backlog)  # who comes early waits instead of being refused

@@ -24,6 +24,7 @@ class Ends:
     def __init__(self) -> None:
         self._waiting: defaultdict[OrderId, set[asyncio.Event]] = defaultdict(set)
         self._looking: asyncio.Task[None] | None = None
+        self._stopped = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -34,10 +35,15 @@ class Ends:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for order_id in list(self._waiting):
-            self.tell(order_id)
+        self.stopping()
         if self._looking is not None:
             self._looking.cancel()
+
+    def stopping(self) -> None:
+        """Nobody waits any longer: the service stops."""
+        self._stopped = True
+        for order_id in list(self._waiting):
+            self.tell(order_id)
 
     def tell(self, order_id: OrderId) -> None:
         """The order has ended."""
@@ -46,6 +52,8 @@ class Ends:
 
     async def wait(self, database: Database, order_id: OrderId, seconds: float) -> None:
         """Returns when the order has ended, or after so many seconds."""
+        if self._stopped:
+            return
         woken = asyncio.Event()
         self._waiting[order_id].add(woken)
         if self._looking is None or self._looking.done():
