@@ -1,3 +1,16 @@
 """The whole suite shares one NATS and one PostgreSQL."""
 
+import pytest
+
 pytest_plugins = ["tallystick.testing.pytest_plugin"]
+ASKED_FOR = ("wheels", "siege")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what runs only if it is asked for: `-m wheels`."""
+    asked = str(config.option.markexpr)
+    left = [name for name in ASKED_FOR if name not in asked]
+    out = [item for item in items if any(item.get_closest_marker(name) for name in left)]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]

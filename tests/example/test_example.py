@@ -1,0 +1,134 @@
+"""The example service is what the README says, and runs as the README says."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tallystick.testing import free_port, holds
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "cafe"
+_FILE = re.compile(r"^`(\S+\.py)`.*?^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def section() -> str:
+    readme = (ROOT / "README.md").read_text()
+    return readme.partition("## Your own service in 40 lines\n")[2].partition("\n## ")[0]
+
+
+def shown() -> dict[str, str]:
+    """The files of the README's section by their paths."""
+    return dict(_FILE.findall(section()))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder that holds what the README's section says, and nothing else."""
+    for path, text in shown().items():
+        file = tmp_path / "own" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return tmp_path / "own"
+
+
+def test_the_readme_shows_the_example_as_it_is() -> None:
+    files = {str(f.relative_to(EXAMPLE)): f.read_text() for f in EXAMPLE.rglob("*.py")}
+    assert shown() == files
+
+
+def test_the_service_has_about_40_lines() -> None:
+    lines = shown()["cafe/main.py"].splitlines()
+    assert len([line for line in lines if line]) <= 42
+
+
+def test_one_command_serves_it(folder: Path) -> None:
+    assert "\n    tally dev cafe\n" in section()
+    tally = Path(sys.executable).with_name("tally")
+    with developed(tally, folder) as url:
+        serves_coffee(url)
+
+
+@pytest.mark.wheels
+@pytest.mark.timeout(900)
+def test_it_needs_nothing_but_the_wheels(folder: Path, tmp_path: Path) -> None:
+    wheels, python = tmp_path / "wheels", tmp_path / "venv" / "bin" / "python"
+    uv = Path(sys.executable).with_name("uv")
+    run(uv, "build", "--quiet", "--all-packages", "--wheel", "--out-dir", wheels, cwd=ROOT)
+    run(sys.executable, "-m", "venv", tmp_path / "venv")
+    assert "`pip install 'tallystick[testing]'`" in section()
+    run(python, "-m", "pip", "install", "--quiet", "--find-links", wheels, "tallystick[testing]")
+    run(python, "-m", "pytest", "-q", cwd=folder)
+    with developed(python.with_name("tally"), folder) as url:
+        serves_coffee(url)
+
+
+def run(*command: object, cwd: Path | None = None) -> None:
+    done = subprocess.run(
+        list(map(str, command)), cwd=cwd, env=environment(), capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's environment, without what leads to our own sources."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL"))} | more
+
+
+@contextmanager
+def developed(tally: Path, folder: Path) -> Iterator[str]:
+    """Runs the README's command in a folder until Ctrl-C; it must end well."""
+    port = free_port()
+    ports = {"CAFE_PORT": str(port), "CAFE_ADMIN_PORT": str(free_port())}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [str(tally), "dev", "cafe"],
+            cwd=folder,
+            env=environment(**ports),
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        assert holds(lambda: answers(url), within=60), (folder / "log").read_text()
+        yield url
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0, (folder / "log").read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{url}/openapi.json", timeout=5).close()
+    except (OSError, HTTPException):
+        return False
+    return True
+
+
+def serves_coffee(url: str) -> None:
+    """Orders one and waits until it is served."""
+    ordered = asked(f"{url}/coffees", b'{"drink": "espresso"}')
+    deadline = time.monotonic() + 20
+    while (coffee := asked(f"{url}/coffees/{ordered['id']}"))["served"] is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert coffee["drink"] == "espresso"
+
+
+def asked(url: str, body: bytes | None = None) -> Any:
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        return json.load(answer)
