@@ -10,7 +10,9 @@ from payments import provider
 from shipping import carrier
 
 if TYPE_CHECKING:
-    from tests.saga.conftest import Call, Order, Platform, Played
+    from tests.order import Order
+    from tests.platform import Platform
+    from tests.saga.conftest import Call, Played
 
 SOON = 0.05  # seconds
 CAPTURES_AT_ONCE = 64
@@ -239,7 +241,7 @@ async def overloaded(platform: Platform, outside: Played) -> tuple[list[Call], O
     busy = [outside.call() for _ in range(CAPTURES_AT_ONCE)]
     outside.answers["capture"] = list(busy)
     for _ in busy:
-        await platform.place("USD")
+        await platform.place(currency="USD")
     for call in busy:
         await call.is_out()
     waiting = await platform.place()

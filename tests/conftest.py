@@ -1,0 +1,31 @@
+"""What the tests of the whole stand on: a migrated database for each service, made once."""
+
+import asyncpg
+import pytest
+
+from tallystick.testing import PostgresServer, migrate
+from tests.guest import GUEST, NOTES
+from tests.platform import SERVICES
+
+LIBRARY_ONLY = "tallystick.testing"  # a package without migrations of its own
+
+
+@pytest.fixture(scope="session")
+async def databases(postgres: PostgresServer) -> dict[str, str]:
+    """The databases of the services, and one for a service of a test's own."""
+    found = {name: await new_database(postgres, name) for name in SERVICES}
+    return found | {GUEST: await _with_notes(await new_database(postgres, GUEST))}
+
+
+async def new_database(postgres: PostgresServer, name: str) -> str:
+    """The URL of a new database with this service's tables."""
+    url = await postgres.create_database(f"whole_{name}")
+    await migrate(LIBRARY_ONLY if name == GUEST else name, url)
+    return url
+
+
+async def _with_notes(url: str) -> str:
+    connection = await asyncpg.connect(url)
+    await connection.execute(NOTES)
+    await connection.close()
+    return url

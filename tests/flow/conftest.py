@@ -1,0 +1,15 @@
+"""The whole platform in this process, started anew for each test."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+
+from tallystick.testing import NatsServer
+from tests.platform import SERVICES, Platform, running
+
+
+@pytest.fixture
+async def platform(nats: NatsServer, databases: Mapping[str, str]) -> AsyncIterator[Platform]:
+    """Run all services on an empty broker and empty databases."""
+    async with running(nats, databases, SERVICES) as platform:
+        yield platform
