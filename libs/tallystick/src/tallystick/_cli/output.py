@@ -1,0 +1,112 @@
+"""What commands print: tables for people, JSON for programs; colours on a terminal only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from tallystick._cli.told import FAILED, warn
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+WIDTH_OF_FILES = 200
+_PLAIN = str.maketrans("●○◆◇◌✗│├┤┼─╌▶◀▷◁…", "*o#+?x|+++--><><~")
+
+
+def say(text: str) -> None:
+    """Print; without colours if it goes to no terminal or NO_COLOR is set."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
+    typer.echo(text, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def say_json(value: Any) -> None:
+    """Print as indented JSON; times are ISO 8601."""
+    say(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def say_json_line(value: Any) -> None:
+    """Print as one line of JSON."""
+    say(msgspec.json.encode(value).decode())
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Lines of columns; numbers are aligned to the right, an empty table says `none`."""
+    rows = [tuple(row) for row in rows]
+    if not rows:
+        return ["none"]
+    numbers = [isinstance(value, int) for value in rows[0]]
+    cells = [[_cell(value) for value in row] for row in (titles, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    head, *lines = ("  ".join(map(_aligned, row, widths, numbers)).rstrip() for row in cells)
+    return [faint(head), *lines]
+
+
+def _aligned(text: str, width: int, is_number: bool) -> str:
+    return text.rjust(width) if is_number else text.ljust(width)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "" if value is None else str(value)
+
+
+def braces(subjects: Sequence[str]) -> str:
+    """Subjects as a shell would spell them: `evt.payments.{captured,declined}.v1.*`."""
+    if len(subjects) < 2:
+        return "".join(subjects)
+    tokens = [subject.split(".") for subject in subjects]
+    columns = list(zip(*tokens, strict=False))
+    unlike = [number for number, column in enumerate(columns) if len(set(column)) > 1]
+    if len({len(each) for each in tokens}) > 1 or len(unlike) != 1:
+        return " ".join(subjects)
+    parts = [column[0] for column in columns]
+    parts[unlike[0]] = "{" + ",".join(columns[unlike[0]]) + "}"
+    return ".".join(parts)
+
+
+def width() -> int:
+    """Columns of the terminal; more where there is none."""
+    return shutil.get_terminal_size((WIDTH_OF_FILES, 24)).columns
+
+
+def cut(text: str, columns: int) -> str:
+    """At most so many characters, the last an ellipsis if there were more."""
+    return text if len(text) <= columns else text[: max(columns - 1, 0)] + "…"
+
+
+def faint(text: str) -> str:
+    """What only helps to read the rest."""
+    return typer.style(text, dim=True)
+
+
+def bad(text: str) -> str:
+    """What is not as it should be."""
+    return typer.style(text, fg="red")
+
+
+def notable(text: str) -> str:
+    """What may deserve a look."""
+    return typer.style(text, fg="yellow")
+
+
+def strong(text: str) -> str:
+    """What is looked for first."""
+    return typer.style(text, bold=True)
+
+
+def end_of(silent: Mapping[str, str]) -> None:
+    """Say which services did not answer; if there is one, the exit code is 1."""
+    for reason in silent.values():
+        warn(reason)
+    if silent:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,72 @@
+"""`tally serve` and `tally migrate`: what runs where a service is installed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Annotated
+
+import typer
+from fastapi import FastAPI
+
+from tallystick import _logging
+from tallystick._cli.output import AsJson, say_json
+from tallystick._cli.told import USED_WRONGLY, example, fail, told
+from tallystick._migrate import migrate as migrate_database
+from tallystick._migrate import scripts_of
+
+Name = Annotated[str, typer.Argument(help="A package with a function app() in its module main.")]
+SETTING = "export ORDERS_DATABASE_URL=postgresql://orders@localhost/orders"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command(epilog=example(SETTING, "tally serve orders"))(serve)
+    app.command(epilog=example(SETTING, "tally migrate orders"))(migrate)
+
+
+def application(name: str) -> FastAPI:
+    """Compose the service of this name, by its own composition root."""
+    module = f"{name}.main"
+    sys.path.insert(0, "")  # a service in the current folder need not be installed
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name not in (name, module):
+            raise
+        fail(f'there is no service "{name}": no module {module} can be imported', USED_WRONGLY)
+    if not callable(getattr(found, "app", None)):
+        fail(f"{module} has no function app() that returns the service", USED_WRONGLY)
+    composed: FastAPI = found.app()
+    return composed
+
+
+@told
+def serve(name: Name) -> None:
+    """Serve a service until it is told to stop.
+
+    That is its HTTP API, its handlers, and probes and metrics on the admin port. Settings come from
+    the environment, with the service's name as prefix. SIGTERM drains it: what runs ends, nothing
+    new begins.
+    """
+    from tallystick._serve import serve as serve_app  # noqa: PLC0415  # others start without it
+
+    composed = application(name)
+    settings = composed.state.composition.settings
+    _logging.configure(settings)
+    serve_app(composed, settings)
+
+
+@told
+def migrate(name: Name, as_json: AsJson = False) -> None:
+    """Bring a service's database to this release.
+
+    A database that is away is waited for. Several at once are safe: one works, the others wait and
+    find nothing left to do. It is safe to interrupt and to repeat.
+    """
+    settings = application(name).state.composition.settings
+    _logging.configure(settings)
+    migrate_database(name, settings.database_url)
+    if as_json:
+        reached = {scripts.owner: sorted(scripts.heads) for scripts in scripts_of(name)}
+        say_json({"service": name, "revisions": reached})
