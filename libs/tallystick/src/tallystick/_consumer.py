@@ -31,6 +31,8 @@ log = structlog.get_logger()
 _STATES = """select i.durable, i.source, i.id, i.state from tallystick.inbox i
 join unnest($1::text[], $2::text[], $3::text[]) k(durable, source, id)
 on (i.durable, i.source, i.id) = (k.durable, k.source, k.id)"""
+_FORGET = """delete from tallystick.inbox
+where (durable, source, id) = ($1, $2, $3) and state = 'done'"""
 
 
 class Inbox:
@@ -43,6 +45,10 @@ class Inbox:
     async def state(self, key: Key) -> str | None:
         """`done`, `held` or None."""
         return await self._reads.get(key)
+
+    async def forget(self, key: Key) -> None:
+        """Knows a done message no more."""
+        await self._database.fetch(_FORGET, *key)
 
     async def _read(self, keys: list[Key]) -> dict[Key, str]:
         rows = await self._database.fetch(_STATES, *map(list, zip(*keys, strict=True)))
@@ -171,6 +177,9 @@ class Consumer:
     async def _known(self, arrival: Arrival, inbound: Inbound) -> bool:
         """Looks it up; true if it needs no handler now. A redelivery that is new here is held."""
         state = await self._inbox.state(inbound.key)
+        if state == "done" and self._binding.idempotent:  # it was held once, and is read again
+            await self._inbox.forget(inbound.key)
+            return False
         if state is not None:
             child(DUPLICATES, self._binding.durable).inc()
             if state == "done" and inbound.emission:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 from uuid_utils.compat import uuid7
 
-from orders import domain, metrics, quotes, store
+from orders import domain, metrics, quotes, statistics, store
 from orders.bodies import (
     Accepted,
     Country,
     Cursor,
     Customer,
+    HourBody,
+    Moment,
     NewOrder,
     OrderBody,
     OrderPage,
     QuoteBody,
+    StatisticsBody,
     cursor_after,
     total,
 )
@@ -30,6 +34,7 @@ from tallystick_contracts.orders import Address, CustomerId, OrderId, OrderLine,
 
 api = APIRouter(tags=["orders"])
 Db = Annotated[Database, resource(Database)]
+LONGEST: Final = timedelta(days=31)
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "No such order"}}
 TOO_LATE: dict[int | str, dict[str, Any]] = {
     409: {"description": "The order has been shipped or declined"}
@@ -113,6 +118,21 @@ async def quote_shipping(
 ) -> QuoteBody:
     """What it costs to bring so many articles to a country; an estimate says that it is one."""
     return await quotes.ask(broker, country, quantity)
+
+
+@api.get("/statistics")
+async def read_statistics(
+    db: Db, since: Moment | None = None, until: Moment | None = None
+) -> StatisticsBody:
+    """Orders by the hour they were placed in and their outcome: of a day, or of 31 at most."""
+    until = until or datetime.now(UTC)
+    since = (since or until - timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+    if until - since > LONGEST:
+        raise Problem(422, "Too long a time", detail="Ask for at most 31 days.")
+    hours = await statistics.hours(db, since, until)
+    return StatisticsBody(
+        since=since, until=until, hours=[HourBody.model_validate(hour) for hour in hours]
+    )
 
 
 async def _cancel(db: Database, order: Order) -> State:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -43,10 +44,17 @@ def _last_seen(cursor: object) -> UUID:
     return last
 
 
+def _in_this_age(time: datetime) -> datetime:
+    if not 1970 < time.year < 9000:
+        raise ValueError("not of this age")
+    return time.astimezone(UTC)
+
+
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Customer = Annotated[str, StringConstraints(pattern=_NAME)]
 Sku = Annotated[str, StringConstraints(pattern=_NAME)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidator(_known)]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_this_age)]
 Part = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 Token = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 Cursor = Annotated[UUID, BeforeValidator(_last_seen), WithJsonSchema(_CURSOR)]
@@ -141,6 +149,29 @@ class QuoteBody(BaseModel):
     service: str
     estimated: bool
     reason: str | None
+
+
+class HourBody(BaseModel):
+    """The orders that were placed in an hour and ended so, or are still `open`.
+
+    Each counts in its own currency; `amount` is their sum in minor units.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    hour: datetime
+    outcome: str
+    currency: str
+    orders: int
+    amount: int
+
+
+class StatisticsBody(BaseModel):
+    """Whole hours from `since` on, the oldest first."""
+
+    since: datetime
+    until: datetime
+    hours: list[HourBody]
 
 
 def total(lines: list[NewLine]) -> int:

@@ -1,11 +1,12 @@
-"""What payments and shipping tell about an order."""
+"""What payments and shipping tell about an order, and what we tell about all of them."""
 
 from __future__ import annotations
 
-from orders import domain, metrics, store
+from orders import domain, metrics, statistics, store
 from orders.ends import Ends
 from orders.facts import Event
 from tallystick import Delivery, PermanentError, Router
+from tallystick_contracts.orders import OrderEnded, OrderPlaced
 from tallystick_contracts.payments import (
     PaymentCaptured,
     PaymentDeclined,
@@ -35,6 +36,12 @@ async def shipment_told(
 ) -> None:
     """What became of the parcel."""
     await _told(event, delivery, ends)
+
+
+@router.on(OrderPlaced, OrderEnded, durable=statistics.DURABLE, idempotent=True)
+async def keep_statistics(event: OrderPlaced | OrderEnded, delivery: Delivery) -> None:
+    """Projects our own events; to read them all again is harmless."""
+    await delivery.commit(statistics.keep(event))
 
 
 async def _told(event: Event, delivery: Delivery, ends: Ends) -> None:

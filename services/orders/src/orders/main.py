@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from orders.admin import admin
 from orders.api import api
 from orders.ends import Ends
 from orders.handlers import router
@@ -13,4 +14,4 @@ from tallystick import service
 
 def app(settings: Settings | None = None) -> FastAPI:
     """The service as an application; settings come from the environment if none are given."""
-    return service(settings or Settings(), router, api, Ends())
+    return service(settings or Settings(), router, api, Ends(), admin=admin)
