@@ -1,0 +1,380 @@
+"""The nine invariants of the delivery protocol, as pure functions over evidence."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import pairwise
+from typing import Final
+
+from tests.drill.evidence import Evidence, Exchange, Interval, Row, Sighting, Standing
+
+ENDS: Final = frozenset({"shipped", "declined", "cancelled"})
+RANK: Final = {"placed": 0, "paid": 1, "cancelling": 2, **dict.fromkeys(ENDS, 3)}
+SETTLING: Final = 5.0
+"""Seconds that a fault goes on after it is over: AckWait, a replica's absence, a retry."""
+NAMED: Final = 10
+"""Orders that one violation names at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """An invariant that does not hold, of these orders."""
+
+    invariant: int
+    orders: tuple[str, ...]
+    text: str
+
+    def __str__(self) -> str:
+        named = ", ".join(self.orders[:3]) + (", ..." if len(self.orders) > 3 else "")
+        return f"invariant {self.invariant}: {self.text}" + (f" [{named}]" if named else "")
+
+
+Found = Iterator[Violation]
+
+
+def audit(evidence: Evidence) -> list[Violation]:
+    """Everything that is not as it must be."""
+    return [violation for check in CHECKS for violation in check(evidence)]
+
+
+def ended(evidence: Evidence) -> Found:
+    """1: Every order answered 2xx exists and has ended, none is parked."""
+    states = {str(row["order_id"]): row["state"] for row in evidence.orders}
+    for order in sorted(promised(evidence.history)):
+        if order not in states:
+            yield Violation(1, (order,), "was accepted and does not exist")
+    for order, state in states.items():
+        if state not in ENDS:
+            yield Violation(1, (order,), f"has not ended: {state}")
+    for row in (*evidence.orders, *evidence.payments, *evidence.shipments):
+        if row["parked"]:
+            yield Violation(1, (str(row["order_id"]),), f"is parked: {row['parked']}")
+
+
+def dead_letters(evidence: Evidence) -> Found:
+    """1: Dead letters are exactly the poison that was injected, each for its reason."""
+    wanted = Counter[tuple[str, str, str]]()
+    for poison in evidence.poison:
+        if poison.reason is None:
+            continue
+        wanted["payments-open", poison.about, poison.reason] += 1
+        if poison.reason == "schema":
+            wanted["shipping-orders", poison.about, poison.reason] += 1
+    found = Counter((row["durable"], row["about"], row["reason"]) for row in evidence.dead)
+    for durable, about, reason in (found - wanted).elements():
+        yield Violation(1, (about,), f"is a dead letter of {durable} ({reason}) and no such poison")
+    for durable, about, reason in (wanted - found).elements():
+        yield Violation(1, (about,), f"was poison and is no dead letter of {durable} ({reason})")
+    poisoned = {poison.about for poison in evidence.poison}
+    for row in _all(evidence.held):
+        if row["state"] == "dead" and row["about"] not in poisoned:
+            yield Violation(1, (row["about"],), f"is dead in {row['durable']}: {row['error']}")
+
+
+def answers(evidence: Evidence) -> Found:
+    """2: A request takes effect at most once; its key gives the same answer ever after."""
+    by_key: defaultdict[str, set[str]] = defaultdict(set)
+    keys = set()
+    for seen in evidence.history:
+        if seen.ask in ("place", "again"):
+            keys.add(seen.key)
+            if seen.status == 202 and seen.order:
+                by_key[seen.key].add(seen.order)
+        if seen.ask in ("other body", "bad") and not _in_doubt(seen) and seen.status != 422:
+            yield Violation(2, (seen.order or "",), f"{seen.ask} was answered {seen.status}")
+    for key, orders in by_key.items():
+        if len(orders) > 1:
+            yield Violation(2, tuple(sorted(orders)), f"key {key} made {len(orders)} orders")
+    known = set().union(*by_key.values())
+    unknown = [str(row["order_id"]) for row in evidence.orders]
+    unknown = [order for order in unknown if order not in known]
+    if len(unknown) > len(keys - by_key.keys()):
+        yield Violation(2, tuple(unknown[:NAMED]), f"{len(unknown)} orders that nobody placed")
+
+
+def captures(evidence: Evidence) -> Found:
+    """3: At most one capture of an order, of its amount; refunds equal it or are none."""
+    totals = {str(row["order_id"]): (row["currency"], row["total"]) for row in evidence.orders}
+    for order, (taken, given) in _money(evidence.provider).items():
+        if order not in totals:
+            yield Violation(3, (order,), f"nobody placed it and it was captured: {taken}")
+        elif taken and taken != [totals[order]]:
+            yield Violation(3, (order,), f"of {totals[order]} was captured {taken}")
+        if given and given != taken:
+            yield Violation(3, (order,), f"captured {taken} and refunded {given}")
+
+
+def shipments(evidence: Evidence) -> Found:
+    """4: At most one live shipment of an order; money and parcel are as its end says."""
+    money = _money(evidence.provider)
+    live = Counter[str]()
+    for row in evidence.carrier:
+        live[row["reference"]] += {"booked": 1, "cancelled": -1}.get(row["outcome"], 0)
+    payments = {str(row["order_id"]): row["state"] for row in evidence.payments}
+    parcels = {str(row["order_id"]): row["state"] for row in evidence.shipments}
+    states = {str(row["order_id"]): row["state"] for row in evidence.orders}
+    for order in live.keys() | money.keys() | states.keys():
+        state, (taken, given) = states.get(order), money.get(order, ([], []))
+        net, parcel = len(taken) - len(given), live[order]
+        if parcel > 1:
+            yield Violation(4, (order,), f"has {parcel} live shipments")
+        if state in ENDS and (net, parcel) != ((1, 1) if state == "shipped" else (0, 0)):
+            yield Violation(4, (order,), f"is {state}, net captures {net}, live shipments {parcel}")
+        if state == "declined" and taken:
+            yield Violation(4, (order,), "is declined and was captured")
+        if state == "shipped" and (payments.get(order), parcels.get(order)) != _SHIPPED:
+            found = f"payment {payments.get(order)}, shipment {parcels.get(order)}"
+            yield Violation(4, (order,), f"is shipped, with {found}")
+
+
+_SHIPPED: Final = ("captured", "dispatched")
+
+
+def sums(evidence: Evidence) -> Found:
+    """5: Ledgers, operations and the running totals agree to the cent."""
+    ledger = _sums(
+        (row["outcome"], row["currency"], row["amount"])
+        for row in evidence.provider
+        if row["outcome"] in ("captured", "refunded")
+    )
+    ours = _sums(
+        (_DONE[row["purpose"]], row["currency"], row["amount"]) for row in evidence.operations
+    )
+    counted = _sums(
+        (outcome, row["currency"], int(row[outcome]))
+        for row in evidence.totals
+        for outcome in ("captured", "refunded")
+    )
+    suspects = _suspects(evidence)
+    for what in sorted(ledger.keys() | ours.keys() | counted.keys()):
+        found = (ledger[what], ours[what], counted[what])
+        if len(set(found)) > 1:
+            text = f"{what[1]} {what[0]}: ledger {found[0]}, payments {found[1]}, totals {found[2]}"
+            yield Violation(5, tuple(suspects[:NAMED]), text)
+
+
+_DONE: Final = {"capture": "captured", "refund": "refunded"}
+
+
+def _sums(rows: Iterable[tuple[str, str, int]]) -> Counter[tuple[str, str]]:
+    found = Counter[tuple[str, str]]()
+    for outcome, currency, amount in rows:
+        found[outcome, currency] += amount
+    return found
+
+
+def _suspects(evidence: Evidence) -> list[str]:
+    """Orders whose money may have been counted wrongly: told more than once, or not taken in."""
+    told = Counter(
+        (seen.order, seen.id) for seen in evidence.sightings if seen.stream == "PAYMENTS"
+    )
+    twice = sorted({order for (order, _), count in told.items() if count > 1})
+    taken = _taken(evidence)["payments-totals"]
+    missed = [
+        row["about"]
+        for row in evidence.outbox.get("payments", ())
+        if row["subject"].split(".")[2] in ("captured", "refunded")
+        and ("payments", row["id"]) not in taken
+    ]
+    return [*missed, *twice]
+
+
+def sequences(evidence: Evidence) -> Found:
+    """6: Each event's `ce-sequence` is a version of its own, and each end is told once."""
+    versions = {
+        "orders": {str(row["order_id"]): row["version"] for row in evidence.orders},
+        "payments": {str(row["order_id"]): row["version"] for row in evidence.payments},
+        "shipping": {str(row["order_id"]): row["version"] for row in evidence.shipments},
+    }
+    for service, rows in evidence.outbox.items():
+        told: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+        for row in rows:
+            if row["sequence"] is not None:
+                told[row["about"]].append((row["sequence"], row["subject"].split(".")[2]))
+        for order, events in told.items():
+            yield from _sequence(service, order, events, versions[service].get(order, 0))
+    yield from _told_ends(evidence)
+
+
+def _sequence(service: str, order: str, events: list[tuple[int, str]], version: int) -> Found:
+    events.sort()
+    if len({number for number, _ in events}) < len(events):
+        yield Violation(6, (order,), f"{service} told two events of one version: {events}")
+    if len({name for _, name in events}) < len(events):
+        yield Violation(6, (order,), f"{service} told an event twice: {events}")
+    if events[-1][0] > version:
+        yield Violation(6, (order,), f"{service} told {events[-1]} and is at version {version}")
+
+
+def _told_ends(evidence: Evidence) -> Found:
+    ends = Counter(
+        row["about"]
+        for row in evidence.outbox.get("orders", ())
+        if row["subject"].startswith("evt.orders.ended.")
+    )
+    for row in evidence.orders:
+        order = str(row["order_id"])
+        if (row["state"] in ENDS) != (ends[order] == 1):
+            yield Violation(6, (order,), f"is {row['state']} and told its end {ends[order]} times")
+
+
+def reads(evidence: Evidence) -> Found:
+    """6: What was read of an order never goes backwards."""
+    seen: defaultdict[str, list[Exchange]] = defaultdict(list)
+    for exchange in evidence.history:
+        told = exchange.ask in ("read", "cancel") and exchange.status in (200, 202)
+        if told and exchange.order and exchange.state in RANK:
+            seen[exchange.order].append(exchange)
+    for order, exchanges in seen.items():
+        for before, after in pairwise(sorted(exchanges, key=lambda each: each.answered_at)):
+            apart = before.answered_at < after.asked_at
+            if apart and RANK[str(before.state)] > RANK[str(after.state)]:
+                text = f"was {before.state} and then {after.state} to one who read it"
+                yield Violation(6, (order,), text)
+
+
+def nowhere(evidence: Evidence) -> Found:
+    """7: Every message is done, or held, or unread in its stream, or unsent; never none."""
+    taken = _taken(evidence)
+    in_stream = {(seen.source, seen.id): seen for seen in evidence.sightings}
+    over = {str(row["order_id"]) for row in evidence.orders if row["state"] in ENDS}
+    for service, rows in evidence.outbox.items():
+        for row in rows:
+            seen = in_stream.get((service, row["id"]))
+            if row["sent_at"] is None or (row["about"] in over and _was_lost(evidence, row, seen)):
+                continue
+            for durable, standing in evidence.durables.items():
+                matches = any(_matches(row["subject"], one) for one in standing.filters)
+                unread = seen is not None and seen.place > standing.floor and _behind(standing)
+                if matches and not unread and (service, row["id"]) not in taken[durable]:
+                    where = "read, not taken in" if seen else "in no stream"
+                    text = f"{row['subject']} {row['id']} is {where}, and {durable} has not done it"
+                    yield Violation(7, (row["about"],), text)
+
+
+def _behind(standing: Standing) -> bool:
+    return bool(standing.pending or standing.unsettled)
+
+
+def _was_lost(evidence: Evidence, row: Row, seen: Sighting | None) -> bool:
+    """Whether the broker forgot it by order of the drill; harmless once its order has ended."""
+    sent = row["sent_at"].timestamp()
+    return seen is None and any(
+        struck.loses and sent <= struck.until + SETTLING for struck in evidence.struck
+    )
+
+
+def lost(evidence: Evidence) -> int:
+    """Messages that the drill made the broker forget."""
+    known = {(seen.source, seen.id) for seen in evidence.sightings}
+    return sum(
+        row["sent_at"] is not None and row["subject"].startswith("evt.")
+        for service, rows in evidence.outbox.items()
+        for row in rows
+        if (service, row["id"]) not in known
+    )
+
+
+def emissions(evidence: Evidence) -> Found:
+    """8: Nothing was said again that no loss, no dead letter and no long outage explains."""
+    for row, explained in emitted(evidence):
+        if not explained:
+            text = f"{row['subject']} was said again {row['emission']} times without a reason"
+            yield Violation(8, (row["about"],), text)
+
+
+def emitted(evidence: Evidence) -> list[tuple[Row, bool]]:
+    """The events of orders that were said again, and whether the faults explain it."""
+    placed = {str(row["order_id"]): row["placed_at"].timestamp() for row in evidence.orders}
+    poisoned = {poison.about for poison in evidence.poison}
+    return [
+        (row, row["about"] in poisoned or _explained(evidence, placed.get(row["about"], 0), row))
+        for row in evidence.outbox.get("orders", ())
+        if row["emission"]
+    ]
+
+
+def _explained(evidence: Evidence, placed: float, row: Row) -> bool:
+    """Whether a loss struck its order, or it had less than T of peace before it was said again."""
+    again = row["queued_at"].timestamp()
+    if any(each.loses and each.until + SETTLING > placed for each in evidence.struck):
+        return True
+    trouble = [(each.at, each.until + SETTLING) for each in evidence.struck]
+    return undisturbed(placed, again, [*trouble, *evidence.starved]) < evidence.patience
+
+
+def undisturbed(begin: float, end: float, trouble: Iterable[Interval]) -> float:
+    """Seconds between begin and end that are in none of these intervals."""
+    peace, at = 0.0, begin
+    for first, last in sorted(trouble):
+        if last > at:
+            peace += max(0.0, min(first, end) - at)
+            at = last
+    return peace + max(0.0, end - at)
+
+
+def quiet(evidence: Evidence) -> Found:
+    """9: A little after healing nothing is unsent, due, claimed or unread."""
+    waiting = {poison.about for poison in evidence.poison}
+    for service, rows in evidence.outbox.items():
+        unsent = [row["about"] for row in rows if row["sent_at"] is None]
+        if unsent:
+            yield Violation(9, tuple(unsent[:NAMED]), f"{len(unsent)} unsent in {service}")
+    for row in _all(evidence.held):
+        if row["state"] in ("retry", "suspect") and row["about"] not in waiting:
+            claim = f"claimed by {row['replica']}" if row["replica"] else "due or waiting"
+            text = f"is stuck in {row['durable']}, {claim}: {row['error'] or 'no error'}"
+            yield Violation(9, (row["about"],), text)
+    for durable, standing in evidence.durables.items():
+        if _behind(standing):
+            text = f"{durable} has {standing.pending} unread and {standing.unsettled} unsettled"
+            yield Violation(9, (), text)
+
+
+CHECKS: Final[tuple[Callable[[Evidence], Found], ...]] = (
+    *(ended, dead_letters, answers, captures, shipments, sums),
+    *(sequences, reads, nowhere, emissions, quiet),
+)
+
+
+def promised(history: Iterable[Exchange]) -> set[str]:
+    """The orders that clients were told they have."""
+    return {
+        seen.order
+        for seen in history
+        if seen.ask in ("place", "again") and seen.status == 202 and seen.order
+    }
+
+
+def _in_doubt(seen: Exchange) -> bool:
+    return seen.status is None or seen.status >= 500 or seen.status == 429
+
+
+def _money(provider: Iterable[Row]) -> dict[str, tuple[list[object], list[object]]]:
+    """Captures and refunds of each reference, as (currency, amount)."""
+    found: defaultdict[str, tuple[list[object], list[object]]] = defaultdict(lambda: ([], []))
+    for row in provider:
+        if row["outcome"] in ("captured", "refunded"):
+            moved = found[row["reference"]][row["outcome"] == "refunded"]
+            moved.append((row["currency"], row["amount"]))
+    return dict(found)
+
+
+def _taken(evidence: Evidence) -> defaultdict[str, set[tuple[str, str]]]:
+    """What each durable has taken in."""
+    found: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+    for row in _all(evidence.inbox):
+        found[row["durable"]].add((row["source"], row["id"]))
+    return found
+
+
+def _all(tables: Mapping[str, Sequence[Row]]) -> Iterator[Row]:
+    for rows in tables.values():
+        yield from rows
+
+
+def _matches(subject: str, pattern: str) -> bool:
+    return fnmatchcase(subject, pattern.replace(">", "*"))

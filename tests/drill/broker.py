@@ -1,0 +1,166 @@
+"""What a drill does to the broker and reads from it, by a connection of its own."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from random import Random
+from uuid import uuid4
+
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from tallystick import TallystickError
+from tallystick._jetstream import info, request
+from tests.drill.evidence import Sighting, Standing
+from tests.drill.faults import DURABLES, STREAMS
+
+COPIES = 40  # messages that are published again
+BATCH = 500
+_OWN = ("Nats-Msg-Id", "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit")
+_PLACED = "evt.orders.placed.v1"
+_NO_LIMIT = 2**30
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Client]:
+    """A connection for the length of a block; raises what nats-py raises."""
+    client = await nats.connect(url, max_reconnect_attempts=5, error_cb=_ignore, connect_timeout=2)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def _ignore(_: Exception) -> None:
+    """What goes wrong is raised where it was asked for."""
+
+
+async def repeat(client: Client, stream: str, chance: Random | None) -> int:
+    """Publish the latest messages again as they were, shuffled if there is chance."""
+    found = await info(client, f"STREAM.INFO.{stream}")
+    if found is None:
+        return 0
+    start = max(found["state"]["first_seq"], found["state"]["last_seq"] - COPIES + 1)
+    copies = await _messages(client, stream, start, headers_only=False)
+    if chance is not None:
+        chance.shuffle(copies)
+    for message in copies:
+        headers = {k: v for k, v in (message.headers or {}).items() if k not in _OWN}
+        await client.publish(message.subject, message.data, headers=headers)
+    await client.flush()
+    return len(copies)
+
+
+async def delete_consumer(client: Client, durable: str) -> None:
+    """Make the broker forget a durable and where it was."""
+    await request(client, f"CONSUMER.DELETE.{DURABLES[durable]}.{durable}")
+
+
+async def purge(client: Client, stream: str) -> int:
+    """Remove every message; returns how many."""
+    return int((await request(client, f"STREAM.PURGE.{stream}"))["purged"])
+
+
+async def fill(client: Client, stream: str) -> None:
+    """Leave a stream no room for a single message more."""
+    found = await request(client, f"STREAM.INFO.{stream}")
+    full = {**found["config"], "max_bytes": max(1, found["state"]["bytes"])}
+    await request(client, f"STREAM.UPDATE.{stream}", full)
+
+
+async def unfill(client: Client, stream: str) -> None:
+    """Give a stream room again, before whoever declared it does."""
+    found = await request(client, f"STREAM.INFO.{stream}")
+    await request(client, f"STREAM.UPDATE.{stream}", {**found["config"], "max_bytes": _NO_LIMIT})
+
+
+async def publish_nonsense(client: Client, version: int, body: bytes) -> str:
+    """Publish what looks like a placed order and is none; returns its id."""
+    about = str(uuid4())
+    headers = {
+        "ce-id": about,
+        "ce-source": "orders",
+        "ce-type": f"dev.tallystick.orders.placed.v{version}",
+        "ce-subject": about,
+        "ce-specversion": "1.0",
+        "ce-datacontenttype": "application/json",
+    }
+    subject = f"{_PLACED}.{zlib.crc32(about.encode()) % 64:02d}"
+    ack = await client.jetstream().publish(subject, body, headers=headers)
+    if not ack.seq:
+        raise TallystickError("nonsense was not stored")
+    return about
+
+
+async def sightings(client: Client) -> list[Sighting]:
+    """Every message in the streams of events."""
+    return [
+        _sighting(stream, message)
+        for stream in STREAMS
+        if not stream.endswith("_JOBS")  # a work queue has no second reader, and only what waits
+        for message in await _messages(client, stream, 0, headers_only=True)
+    ]
+
+
+async def standings(client: Client) -> dict[str, Standing]:
+    """Where each durable is."""
+    found = {}
+    for stream in STREAMS:
+        listed = await request(client, f"CONSUMER.LIST.{stream}", {})
+        for consumer in listed["consumers"]:
+            if consumer["name"] in DURABLES:
+                found[consumer["name"]] = _standing(stream, consumer)
+    return found
+
+
+def _standing(stream: str, consumer: dict[str, object]) -> Standing:
+    read = json.loads(json.dumps(consumer))
+    config = read["config"]
+    one = config.get("filter_subject")
+    return Standing(
+        stream=stream,
+        filters=config.get("filter_subjects") or ([one] if one else [">"]),
+        floor=read["ack_floor"]["stream_seq"],
+        pending=read["num_pending"],
+        unsettled=read["num_ack_pending"],
+    )
+
+
+def _sighting(stream: str, message: Msg) -> Sighting:
+    headers = message.headers or {}
+    place = message.metadata.sequence.stream
+    stored_at: datetime = message.metadata.timestamp
+    return Sighting(
+        stream=stream,
+        place=place,
+        source=headers.get("ce-source", ""),
+        id=headers.get("ce-id", ""),
+        order=headers.get("ce-subject", ""),
+        subject=message.subject,
+        stored_at=stored_at,
+    )
+
+
+async def _messages(client: Client, stream: str, start: int, *, headers_only: bool) -> list[Msg]:
+    config = ConsumerConfig(
+        ack_policy=AckPolicy.NONE,
+        deliver_policy=DeliverPolicy.BY_START_SEQUENCE if start else DeliverPolicy.ALL,
+        opt_start_seq=start or None,
+        headers_only=headers_only or None,
+        inactive_threshold=30,
+    )
+    jetstream = client.jetstream()
+    pull = await jetstream.pull_subscribe("", durable=None, stream=stream, config=config)
+    found: list[Msg] = []
+    with suppress(nats.errors.TimeoutError):
+        left = (await pull.consumer_info()).num_pending
+        while len(found) < (left or 0):
+            found += await pull.fetch(BATCH, timeout=2)
+    await pull.unsubscribe()
+    return found

@@ -1,0 +1,72 @@
+"""Reads every database, both ledgers and the streams."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tallystick._envelope import parse_headers
+from tallystick_local.reading import fetch
+from tests.drill import broker
+from tests.drill.evidence import SERVICES, Evidence, Row
+
+_OF = {
+    "orders": ("orders", "select * from orders order by placed_at"),
+    "payments": ("payments", "select * from payments order by opened_at"),
+    "shipments": ("shipping", "select * from shipments order by opened_at"),
+    "operations": ("payments", "select * from operations order by confirmed_at"),
+    "totals": ("payments", "select * from daily_totals"),
+    "provider": ("sandbox", "select * from provider_ledger order by position"),
+    "carrier": ("sandbox", "select * from carrier_ledger order by position"),
+}
+_LIBRARY = {
+    "outbox": """
+        select id, subject, headers, key, cause, emission, stored_at, queued_at, sent_at
+        from tallystick.outbox order by stored_at""",
+    "inbox": "select * from tallystick.inbox order by taken_at",
+    "held": """
+        select durable, source, id, subject, headers, stream, state, reason, due_at, attempts,
+            lapses, deaths, claim, replica, error_type, error, held_at, due_at <= now() as due
+        from tallystick.held order by held_at""",
+    "attempts": "select * from tallystick.attempts order by ended_at",
+}
+
+
+async def collect(server: str, nats: str, **known: Any) -> Evidence:
+    """All evidence at one time; `known` is what no server knows. Raises what the servers raise."""
+    tables = {table: await fetch(server, *of) for table, of in _OF.items()}
+    library = {
+        table: {name: await _rows(server, name, sql) for name in SERVICES}
+        for table, sql in _LIBRARY.items()
+    }
+    async with broker.connected(nats) as client:
+        seen = await broker.sightings(client)
+        durables = await broker.standings(client)
+    everything: Mapping[str, Any] = {**tables, **library, **known}
+    return Evidence(sightings=seen, durables=durables, read_at=time.time(), **everything)
+
+
+async def dead_letters(server: str) -> list[Row]:
+    """Every dead letter, with its service."""
+    found: list[Row] = []
+    for name in SERVICES:
+        rows = await _rows(server, name, _LIBRARY["held"])
+        found += ({**row, "service": name} for row in rows if row["state"] == "dead")
+    return found
+
+
+async def _rows(server: str, service: str, sql: str) -> Sequence[Row]:
+    return [_read(row) for row in await fetch(server, service, sql)]
+
+
+def _read(row: Row) -> Row:
+    """The row with the key and the sequence of its headers instead of the headers."""
+    if "headers" not in row:
+        return row
+    headers = parse_headers(row["headers"])
+    sequence = headers.get("ce-sequence", "")
+    rest = {name: value for name, value in row.items() if name != "headers"}
+    # The headers of an effect have no subject: its id is its key.
+    about = row.get("key") or headers.get("ce-subject") or row["id"]
+    return {**rest, "about": about, "sequence": int(sequence) if sequence.isdigit() else None}

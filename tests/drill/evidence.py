@@ -1,0 +1,104 @@
+"""All that a drill knows when it is over: what the nine invariants are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+Row = Mapping[str, Any]
+Interval = tuple[float, float]
+"""Begin and end in Unix seconds."""
+SERVICES = ("orders", "payments", "shipping")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request of a client and what came back; times are Unix seconds.
+
+    `ask` says what was wanted: `place`, `again` (same key, same body), `other body` (same key,
+    another body), `bad` (a request that no server should take), `cancel`, `read`.
+    """
+
+    client: str
+    ask: Literal["place", "again", "other body", "bad", "cancel", "read"]
+    key: str
+    asked_at: float
+    answered_at: float
+    status: int | None
+    order: str | None = None
+    state: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """A fault that occurred, in Unix seconds; `loses`: the broker forgot what it had confirmed."""
+
+    kind: str
+    target: str
+    at: float
+    until: float
+    loses: bool = False
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A message that cannot be done: `about` is its order or its own id."""
+
+    kind: str
+    about: str
+    reason: str | None  # what the dead letter says; None: it waits, and is no dead letter
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A message in a stream."""
+
+    stream: str
+    place: int
+    source: str
+    id: str
+    order: str
+    subject: str
+    stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a durable is in its stream: what it has not received, and not settled."""
+
+    stream: str
+    filters: Sequence[str]
+    floor: int
+    pending: int
+    unsettled: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Rows of each service's database by table, both ledgers, the streams, and the clients."""
+
+    history: Sequence[Exchange] = ()
+    orders: Sequence[Row] = ()
+    payments: Sequence[Row] = ()
+    shipments: Sequence[Row] = ()
+    operations: Sequence[Row] = ()
+    totals: Sequence[Row] = ()
+    provider: Sequence[Row] = ()
+    carrier: Sequence[Row] = ()
+    outbox: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    inbox: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    held: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    attempts: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    sightings: Sequence[Sighting] = ()
+    durables: Mapping[str, Standing] = field(default_factory=dict)
+    struck: Sequence[Struck] = ()
+    starved: Sequence[Interval] = ()  # when this machine was too busy for anything to be in time
+    poison: Sequence[Poison] = ()
+    dead: Sequence[Row] = ()  # dead letters before they were replayed
+    healed_at: float = 0.0
+    read_at: float = 0.0
+    patience: float = 5.0  # T, in seconds: what has not ended by then is said again

@@ -1,0 +1,227 @@
+"""Makes faults happen, each counted with its times, and heals what it did."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from random import Random
+from typing import Any
+
+import aiohttp
+import nats
+import psutil  # type: ignore[import-untyped]
+import structlog
+
+from tallystick import TallystickError
+from tests.drill import broker
+from tests.drill.clients import Clients
+from tests.drill.evidence import Poison, Struck
+from tests.drill.faults import KINDS, Fault
+from tests.drill.ground import Ground
+
+log = structlog.get_logger()
+
+SLOW = 0.05  # seconds for each piece of a connection that is slow
+OUTSIDE: dict[str, dict[str, Any]] = {
+    "outsider slow": {"latency_ms": 200, "jitter_ms": 500},
+    "outsider timeouts": {"silence_after": 0.5, "silence_before": 0.3},
+    "outsider late": {"late": 0.7},
+    "outsider resets after the effect": {"reset_after": 0.7},
+    "outsider 5xx storm": {"error_before": 0.4, "error_after": 0.4},
+    "outsider garbled": {"garbled": 0.7},
+}
+POISON = {
+    "poison: exception": ("exception", "exhausted"),
+    "poison: exit": ("exit", "poison"),
+    "poison: memory": ("memory", "poison"),
+    "poison: endless loop": ("loop", "poison"),
+}
+TRIES = 20  # a stream cannot be asked while the broker is away
+FAILURES = (TallystickError, nats.errors.Error, OSError, TimeoutError, aiohttp.ClientError)
+
+
+class Injector:
+    """Carries out faults on one ground; `struck` and `poison` are what has occurred."""
+
+    def __init__(self, ground: Ground, clients: Clients, seed: int) -> None:
+        self.struck: list[Struck] = []
+        self.poison: list[Poison] = []
+        self.failed: list[str] = []
+        self._ground = ground
+        self._clients = clients
+        self._seed = seed
+        self._outside: dict[str, list[dict[str, Any]]] = {"provider": [], "carrier": []}
+
+    async def run(self, plan: list[Fault]) -> None:
+        """Let each fault strike at its time; returns when the last one is over."""
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as strikes:
+            for number, fault in enumerate(plan):
+                await asyncio.sleep(began + fault.at - time.monotonic())
+                strikes.create_task(self._strike(number, fault))
+
+    async def heal(self) -> None:
+        """Take back everything that could still be in force."""
+        for link in self._ground.links.values():
+            link.heal()
+        for keeper in self._ground.supervisor.keepers.values():
+            keeper.send(signal.SIGCONT)
+            if keeper.is_held:
+                keeper.release()
+        for faults in self._outside.values():
+            faults.clear()
+        await self._tell_outsiders()
+
+    async def _strike(self, number: int, fault: Fault) -> None:
+        act = self._acts()[fault.kind]
+        reason = ""
+        for _ in range(TRIES):
+            try:
+                at = time.time()
+                detail = await act(number, fault)
+            except FAILURES as failure:
+                reason = repr(failure)
+                await asyncio.sleep(0.5)
+            else:
+                loses = KINDS[fault.kind].loses
+                until = time.time()
+                self.struck.append(
+                    Struck(fault.kind, fault.target, at, until, loses, str(detail or ""))
+                )
+                return
+        self.failed.append(f"{fault.kind} {fault.target}: {reason}")
+
+    def _acts(self) -> dict[str, Callable[[int, Fault], Awaitable[object]]]:
+        return {
+            **dict.fromkeys(("service killed", "broker killed", "database killed"), self._kill),
+            **dict.fromkeys(
+                ("service terminated", "broker terminated", "database terminated"),
+                self._terminate,
+            ),
+            **dict.fromkeys(("service frozen", "broker frozen", "database frozen"), self._freeze),
+            **dict.fromkeys(
+                ("connection slow", "connection dropped", "connection half-open"), self._disturb
+            ),
+            **dict.fromkeys(OUTSIDE, self._outsider),
+            **dict.fromkeys(("messages duplicated", "messages reordered"), self._repeat),
+            "consumer deleted": self._delete,
+            "stream purged": self._purge,
+            "stream full": self._fill,
+            "broker wiped": self._wipe,
+            **dict.fromkeys(POISON, self._poison),
+            "poison: undecodable": self._nonsense,
+            "poison: unknown version": self._nonsense,
+        }
+
+    async def _kill(self, _: int, fault: Fault) -> None:
+        self._ground.supervisor[fault.target].send(signal.SIGKILL)
+
+    async def _terminate(self, _: int, fault: Fault) -> None:
+        keeper = self._ground.supervisor[fault.target]
+        keeper.send(keeper.spec.stop_signal)
+
+    async def _freeze(self, _: int, fault: Fault) -> None:
+        frozen = _family(self._ground.supervisor[fault.target].pid)
+        _signal(frozen, signal.SIGSTOP)
+        await asyncio.sleep(fault.duration)
+        _signal(frozen, signal.SIGCONT)
+
+    async def _disturb(self, _: int, fault: Fault) -> None:
+        link = self._ground.links[fault.target]
+        match fault.kind:
+            case "connection slow":
+                link.delay = SLOW
+            case "connection half-open":
+                link.silence()
+            case _:
+                link.drop()
+        await asyncio.sleep(fault.duration)
+        link.heal()
+
+    async def _outsider(self, _: int, fault: Fault) -> None:
+        rates = OUTSIDE[fault.kind]
+        self._outside[fault.target].append(rates)
+        await self._tell_outsiders()
+        await asyncio.sleep(fault.duration)
+        if rates in self._outside[fault.target]:
+            self._outside[fault.target].remove(rates)
+        await self._tell_outsiders()
+
+    async def _tell_outsiders(self) -> None:
+        """The latest fault of each outsider is in force."""
+        latest = {name: faults[-1] for name, faults in self._outside.items() if faults}
+        faults = {"seed": self._seed, **latest}
+        async with aiohttp.ClientSession() as session:
+            for name in ("sandbox", "sandbox-2"):
+                url = f"{self._ground.facts.url(name)}/faults"
+                try:
+                    async with session.put(url, json=faults) as answer:
+                        answer.raise_for_status()
+                except (aiohttp.ClientError, OSError) as gone:
+                    log.info("a sandbox that is away has no faults", name=name, error=str(gone))
+
+    async def _repeat(self, number: int, fault: Fault) -> int:
+        shuffled = Random(f"{self._seed}:{number}") if fault.kind == "messages reordered" else None
+        async with broker.connected(self._broker) as client:
+            return await broker.repeat(client, fault.target, shuffled)
+
+    async def _delete(self, _: int, fault: Fault) -> None:
+        async with broker.connected(self._broker) as client:
+            await broker.delete_consumer(client, fault.target)
+
+    async def _purge(self, _: int, fault: Fault) -> int:
+        async with broker.connected(self._broker) as client:
+            return await broker.purge(client, fault.target)
+
+    async def _fill(self, _: int, fault: Fault) -> None:
+        async with broker.connected(self._broker) as client:
+            await broker.fill(client, fault.target)
+            await asyncio.sleep(fault.duration)
+            await broker.unfill(client, fault.target)
+
+    async def _wipe(self, _: int, __: Fault) -> None:
+        keeper = self._ground.supervisor["nats"]
+        keeper.hold()
+        keeper.send(signal.SIGKILL)
+        while keeper.pid is not None:
+            await asyncio.sleep(0.02)
+        shutil.rmtree(self._ground.settings.state / "nats" / "jetstream", ignore_errors=True)
+        keeper.release()
+
+    async def _poison(self, number: int, fault: Fault) -> str:
+        token, reason = POISON[fault.kind]
+        order = await self._clients.poisoned(f"tok_poison_{token}", f"{self._seed}-{number}")
+        self.poison.append(Poison(fault.kind, order, reason))
+        return order
+
+    async def _nonsense(self, _: int, fault: Fault) -> str:
+        undecodable = fault.kind == "poison: undecodable"
+        async with broker.connected(self._broker) as client:
+            version, body = (1, b'{"order_id": ') if undecodable else (99, b"{}")
+            about = await broker.publish_nonsense(client, version, body)
+        self.poison.append(Poison(fault.kind, about, "schema" if undecodable else None))
+        return about
+
+    @property
+    def _broker(self) -> str:
+        return self._ground.facts.url("nats", "nats")
+
+
+def _family(pid: int | None) -> list[psutil.Process]:
+    """A process and its children: a PostgreSQL serves each connection by one of its own."""
+    if pid is None:
+        return []
+    with suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        return [parent, *parent.children(recursive=True)]
+    return []
+
+
+def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)

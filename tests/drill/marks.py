@@ -1,0 +1,3 @@
+"""Files by which a drill and its processes tell each other something."""
+
+HEALED = "poison-is-gone"

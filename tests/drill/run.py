@@ -1,0 +1,227 @@
+"""A drill from its start to its verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import nats
+
+from tallystick import TallystickError
+from tallystick_local.background import background
+from tallystick_local.figures import count, moment
+from tallystick_local.interrupts import interruptible
+from tallystick_local.live import Live
+from tallystick_local.reading import AWAY
+from tests.drill.audit import Violation, audit
+from tests.drill.clients import Clients
+from tests.drill.collect import collect, dead_letters
+from tests.drill.evidence import Evidence, Struck
+from tests.drill.faults import KINDS, Fault, given, plan, span
+from tests.drill.figures import counts, recoveries
+from tests.drill.ground import PATIENCE, Ground
+from tests.drill.injection import Injector
+from tests.drill.pulse import Pulse
+from tests.drill.replay import replay
+from tests.drill.report import Result
+
+BREAKS = (
+    *("no-inbox", "ack-before-commit", "fresh-payment-key"),
+    *("cursor-outbox", "no-lapses", "drop-outbox"),
+)
+ENDS_WITHIN = 30.0
+"""Seconds from healing in which every order ends: the reconciler's third round may be needed."""
+QUIET_WITHIN = 2 * PATIENCE
+"""Seconds from the last end in which all is quiet."""
+SABOTAGED_WITHIN = 10.0
+MOST_SABOTAGED = 300  # orders
+DIES_WITHIN = 60.0
+"""Seconds in which poison becomes a dead letter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drill:
+    """What is to be done: so many orders and faults, of these kinds; `arms` as in `serve`."""
+
+    orders: int = 5000
+    faults: int = 60
+    seed: int = 1
+    sabotage: str | None = None
+    kinds: Sequence[str] = tuple(KINDS)
+    given: Sequence[tuple[str, str, float]] | None = None  # these faults and no others
+    arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tokens: Sequence[str] = ()  # further orders with these payment tokens
+
+
+def sabotaged(drill: Drill) -> Drill:
+    """The drill with the failpoints and the faults that its sabotage brings."""
+    if drill.sabotage is None:
+        return drill
+    module = import_module(f"tests.drill.sabotage.{drill.sabotage.replace('-', '_')}")
+    return replace(
+        drill,
+        orders=min(drill.orders, MOST_SABOTAGED),
+        faults=0,
+        given=module.FAULTS,
+        arms=module.ARMS,
+        tokens=module.TOKENS,
+    )
+
+
+async def run(drill: Drill, state: Path, live: Live) -> Result:
+    """Start a platform on this empty folder, let it suffer, heal it, and hold it to its promise."""
+    ground = Ground(
+        state,
+        lambda name, text: live.say(f"{name:>12} | {text}"),
+        arms=drill.arms,
+        sabotage=drill.sabotage,
+    )
+    began = time.monotonic()
+    live.say("starting NATS, PostgreSQL, and two replicas of three services and the sandbox ...")
+    with interruptible(ground.kill, live.say):
+        async with ground.open():
+            live.say(f"up after {time.monotonic() - began:.1f} s")
+            return await Course(drill, ground, live, began).run()
+
+
+class Course:
+    """The course of one drill on a ground that runs."""
+
+    def __init__(self, drill: Drill, ground: Ground, live: Live, began: float) -> None:
+        self._drill = drill
+        self._ground = ground
+        self._live = live
+        self._began = began
+        self._server = ground.facts.database("postgres")
+        self._nats = ground.facts.url("nats", "nats")
+        self._plan = _plan(drill)
+        self._clients = Clients(ground.door, drill.orders, span(drill.faults), drill.seed)
+        self._injector = Injector(ground, self._clients, drill.seed)
+        self._pulse = Pulse()
+        self._since = moment()
+        self._healed_at = 0.0
+        self._dead: list[Any] = []
+
+    async def run(self) -> Result:
+        """Faults and orders at once; then healing, the end of all orders, and the audit."""
+        async with background(self._watch(), self._pulse.run()):
+            visits = asyncio.create_task(self._clients.run())
+            try:
+                await asyncio.gather(*(self._place(token) for token in self._drill.tokens))
+                await self._injector.run(self._plan)
+                await self._heal()
+                await self._until_ended(visits)
+                evidence, violations = await self._settle()
+            finally:
+                visits.cancel()
+                with suppress(asyncio.CancelledError):
+                    await visits
+        self._live.end()
+        return Result(
+            seed=self._drill.seed,
+            orders=self._drill.orders,
+            sabotage=self._drill.sabotage,
+            plan=self._plan,
+            evidence=evidence,
+            violations=violations,
+            counts=counts(evidence, violations),
+            recoveries=recoveries(evidence),
+            seconds=time.monotonic() - self._began,
+            settled=time.time() - self._healed_at,
+            troubles=self._injector.failed,
+        )
+
+    async def _place(self, token: str) -> None:
+        await self._clients.poisoned(token, f"token-{token}")
+
+    async def _heal(self) -> None:
+        await self._injector.heal()
+        wanted = sum(poison.reason is not None for poison in self._injector.poison)
+        self._live.say(f"healed; {wanted} poisoned messages must be dead letters")
+        deadline = time.monotonic() + (DIES_WITHIN if wanted else 0)
+        while True:
+            with suppress(*AWAY):
+                self._dead = await dead_letters(self._server)
+            if len({row["about"] for row in self._dead}) >= wanted or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.5)
+        self._ground.heal_poison()
+        for service, number in (await replay(self._ground.facts, self._dead)).items():
+            self._live.say(f"{number} dead letters of {service} are replayed")
+        self._healed_at = time.time()
+
+    async def _until_ended(self, visits: asyncio.Task[None]) -> None:
+        within = SABOTAGED_WITHIN if self._drill.sabotage else ENDS_WITHIN
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await asyncio.wait([visits])
+                while await self._open():
+                    await asyncio.sleep(0.2)
+        if visits.done():
+            visits.result()
+
+    async def _open(self) -> int:
+        try:
+            return (await count(self._server, self._since)).open
+        except AWAY:
+            return 1
+
+    async def _settle(self) -> tuple[Evidence, list[Violation]]:
+        """What is wrong a little after the end: the last records are still written then."""
+        deadline = time.monotonic() + (2 if self._drill.sabotage else QUIET_WITHIN)
+        while True:
+            try:
+                evidence = await self._collect()
+            except (*AWAY, nats.errors.Error, TallystickError):
+                if time.monotonic() > deadline + DIES_WITHIN:
+                    raise
+                await asyncio.sleep(0.5)
+                continue
+            violations = audit(evidence)
+            if not violations or time.monotonic() > deadline:
+                return evidence, violations
+            await asyncio.sleep(0.5)
+
+    async def _collect(self) -> Evidence:
+        return await collect(
+            self._server,
+            self._nats,
+            history=self._clients.history(),
+            struck=sorted([*self._injector.struck, *self._killed()], key=lambda one: one.at),
+            starved=tuple(self._pulse.starved),
+            poison=self._injector.poison,
+            dead=self._dead,
+            healed_at=self._healed_at,
+            patience=PATIENCE,
+        )
+
+    def _killed(self) -> list[Struck]:
+        """What failpoints have done."""
+        found = []
+        for mark in self._ground.settings.state.glob("killed.*"):
+            _, service, place, _ = mark.name.split(".")
+            at = mark.stat().st_mtime
+            found.append(Struck("killed at a failpoint", f"{service} {place}", at, at))
+        return found
+
+    async def _watch(self) -> None:
+        while True:
+            struck = len(self._injector.struck)
+            try:
+                line = (await count(self._server, self._since)).line()
+            except AWAY as error:
+                line = f"the database is away: {type(error).__name__}"
+            self._live.show(f"{line}  {struck:>4}/{len(self._plan)} faults")
+            await asyncio.sleep(0.5)
+
+
+def _plan(drill: Drill) -> list[Fault]:
+    if drill.given is not None:
+        return given(drill.seed, drill.given)
+    return plan(drill.seed, drill.faults, drill.kinds)

@@ -1,0 +1,21 @@
+"""What a replica had claimed when it died stays claimed."""
+
+from __future__ import annotations
+
+from tallystick._replicas import Replicas
+
+ARMS = {
+    "payments": {"after-outside-call": {"pass": 10, "times": 2}},
+    "shipping": {"after-outside-call": {"pass": 10, "times": 1}},
+}
+TOKENS = ("tok_visa",)
+FAULTS = [("service killed", "payments-2", 0.0)]
+
+
+def sabotage() -> None:
+    """Judge nobody."""
+
+    async def lapse_gone(_: Replicas) -> int:
+        return 0
+
+    Replicas.lapse_gone = lapse_gone  # type: ignore[method-assign, assignment]
