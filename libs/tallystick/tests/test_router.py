@@ -132,3 +132,22 @@ def test_a_resource_that_nobody_gave_is_found_at_the_start(router: Router) -> No
     with pytest.raises(DeclarationError, match="on_sold asks for a Till, service"):
         attempts.check(router.bindings["shop-sold"])
     Attempts(None, None, {Till: Till()}, 1).check(router.bindings["shop-sold"])  # type: ignore[arg-type]  # the same
+
+
+def test_what_is_done_again_and_again_is_declared_with_its_role_and_resources(
+    router: Router,
+) -> None:
+    async def look(till: Till) -> None: ...
+
+    router.every(2, role="looks")(look)
+    (act,) = router.periodic
+    assert (act.seconds, act.handler, act.role) == (2, look, "looks")
+    assert "looks" in router.roles
+    attempts = Attempts(None, None, {}, 1)  # type: ignore[arg-type]  # only asked for resources
+    with pytest.raises(DeclarationError, match="look asks for a Till"):
+        attempts.check(act)
+
+
+def test_a_pause_is_needed_between_what_is_done_again_and_again(router: Router) -> None:
+    with pytest.raises(DeclarationError, match="needs a pause"):
+        router.every(0)

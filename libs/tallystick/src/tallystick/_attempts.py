@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tallystick import _tracing as tracing
-from tallystick._binding import Binding, Reply
+from tallystick._binding import Binding, Periodic, Reply
 from tallystick._committer import Committer
 from tallystick._database import Database
 from tallystick._deadlines import Deadlines
@@ -39,7 +39,7 @@ class Attempts:
         self._deadline_s = deadline_s
         self.deadlines = Deadlines()
 
-    def check(self, declaration: Binding | Reply) -> None:
+    def check(self, declaration: Binding | Reply | Periodic) -> None:
         """Raises DeclarationError if a handler asks for a resource that nobody gave."""
         for kind in declaration.resources:
             if kind not in self._resources:

@@ -81,6 +81,20 @@ class Reply:
         return parameter_types(self.handler)[1:]
 
 
+@dataclass(frozen=True)
+class Periodic:
+    """What is done again and again, whatever is told."""
+
+    seconds: float
+    handler: Handler
+    role: str
+
+    @cached_property
+    def resources(self) -> tuple[type, ...]:
+        """The types of the handler's parameters."""
+        return parameter_types(self.handler)
+
+
 def parameter_types(handler: Handler) -> tuple[type, ...]:
     """The annotations of a handler's parameters, in their order."""
     hints = get_type_hints(handler)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from tallystick._binding import EVENTS, Binding, Handler, Reply
+from tallystick._binding import EVENTS, Binding, Handler, Periodic, Reply
 from tallystick._errors import DeclarationError
 from tallystick._messages import Effect, Event, Job, Request, message_type
 from tallystick._retry import Retry
@@ -33,12 +33,13 @@ class Router:
         self.unfinished = unfinished
         self.bindings: dict[str, Binding] = {}
         self.replies: dict[str, Reply] = {}
+        self.periodic: list[Periodic] = []
 
     @property
     def roles(self) -> frozenset[str]:
         """The roles that a process of this service can have, besides `api`."""
-        bindings = {binding.role for binding in self.bindings.values()}
-        return frozenset(bindings | {reply.role for reply in self.replies.values()})
+        declared = (*self.bindings.values(), *self.replies.values(), *self.periodic)
+        return frozenset(declaration.role for declaration in declared)
 
     def on(
         self,
@@ -94,6 +95,21 @@ class Router:
 
         def bind(handler: H) -> H:
             self.replies[declared.ce_type] = Reply(request, handler, concurrency, role)
+            return handler
+
+        return bind
+
+    def every(self, seconds: float, *, role: str = EVENTS) -> Callable[[H], H]:
+        """Runs again and again, with resources, so many seconds after it has ended.
+
+        Each replica does; what may not be done by two at once is up to the handler. What it raises
+        is logged, and it runs again.
+        """
+        if seconds <= 0:
+            raise DeclarationError("what is done again and again needs a pause")
+
+        def bind(handler: H) -> H:
+            self.periodic.append(Periodic(seconds, handler, role))
             return handler
 
         return bind

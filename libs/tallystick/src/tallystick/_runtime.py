@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 from uuid import uuid4
 
@@ -96,10 +97,8 @@ class Runtime:
             settings.deadline_s,
         )
         self._listening = self._listens(mine)
-        for binding in router.bindings.values():
-            self._attempts.check(binding)
-        for reply in router.replies.values():
-            self._attempts.check(reply)
+        for declaration in (*router.bindings.values(), *router.replies.values(), *router.periodic):
+            self._attempts.check(declaration)
         database.commit_by(committer)
 
     def _listens(self, mine: Mapping[str, Binding]) -> Listening:
@@ -145,6 +144,10 @@ class Runtime:
                 self.database, self._outbox, self.router.unfinished, settings.reconcile_after_s
             )
             self._loops.every(settings.sweep_s, rounds.round)
+        for act in self.router.periodic:
+            if act.role in self.roles:
+                given = [self.resources[kind] for kind in act.resources]
+                self._loops.every(act.seconds, partial(act.handler, *given))
         if settings.nats_url:
             self._loops.begin(self._listening.run())
         log.info("started", replica=self.replica, release=RELEASE, roles=sorted(self.roles))
