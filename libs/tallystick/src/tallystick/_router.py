@@ -38,8 +38,12 @@ class Router:
     @property
     def roles(self) -> frozenset[str]:
         """The roles that a process of this service can have, besides `api`."""
-        declared = (*self.bindings.values(), *self.replies.values(), *self.periodic)
-        return frozenset(declaration.role for declaration in declared)
+        return frozenset(declaration.role for declaration in self.declarations)
+
+    @property
+    def declarations(self) -> tuple[Binding | Reply | Periodic, ...]:
+        """All of them."""
+        return (*self.bindings.values(), *self.replies.values(), *self.periodic)
 
     def on(
         self,

@@ -97,7 +97,7 @@ class Runtime:
             settings.deadline_s,
         )
         self._listening = self._listens(mine)
-        for declaration in (*router.bindings.values(), *router.replies.values(), *router.periodic):
+        for declaration in router.declarations:
             self._attempts.check(declaration)
         database.commit_by(committer)
 
