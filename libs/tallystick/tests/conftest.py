@@ -91,8 +91,8 @@ async def client(nats_url: str) -> AsyncIterator[Client]:
 def run(database_url: str, nats_url: str, client: Client, sql: Sql) -> Run:
     """Runs a replica of the service that a router declares, with quick times.
 
-    Its streams and durables are there, it is connected and reads. Further keywords are settings;
-    `resources` are given by type; `trusts` says whether deliveries may count as fresh at once.
+    Its streams and durables are there, it is connected and, if it `reads`, has begun to. Further
+    keywords are settings; `trusts` says whether deliveries may count as fresh at once.
     """
 
     @asynccontextmanager
@@ -100,6 +100,7 @@ def run(database_url: str, nats_url: str, client: Client, sql: Sql) -> Run:
         router: Router,
         *,
         resources: tuple[AbstractAsyncContextManager[Any], ...] = (),
+        reads: bool = True,
         trusts: bool = True,
         **values: Any,
     ) -> AsyncIterator[Runtime]:
@@ -109,7 +110,7 @@ def run(database_url: str, nats_url: str, client: Client, sql: Sql) -> Run:
         await reconcile(client, [declared(router, ack_wait_s=settings.ack_wait_s)])
         runtime = Runtime(settings, router, resources)
         async with runtime.running():
-            if settings.nats_url == nats_url:
+            if reads and settings.nats_url == nats_url:
                 await _until_reading(runtime, trusts=trusts)
             yield runtime
 

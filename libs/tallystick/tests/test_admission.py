@@ -1,11 +1,11 @@
-"""The limits of outside calls, with a clock that is told the time."""
-
 import pytest
 
-from tallystick._admission import LONGEST_PAUSE_S, Breaker, RateLimit
+from tallystick._admission import Admission, Breaker, RateLimit
 
 
 class Clock:
+    """A time that stands still until it is told."""
+
     def __init__(self) -> None:
         self.now = 100.0
 
@@ -18,70 +18,94 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_a_breaker_limits_nothing_before_it_opens(clock: Clock) -> None:
-    breaker = Breaker(2, clock)
-    breaker.failed()
-    assert breaker.allows(5) is None
+@pytest.fixture
+def breaker(clock: Clock) -> Breaker:
+    return Breaker(3, clock)
 
 
-def test_a_success_between_failures_keeps_it_closed(clock: Clock) -> None:
-    breaker = Breaker(2, clock)
-    for _ in range(5):
+def failed(breaker: Breaker, times: int) -> None:
+    for _ in range(times):
         breaker.failed()
-        breaker.succeeded()
+
+
+def test_a_breaker_opens_after_so_many_failures_in_a_row(breaker: Breaker) -> None:
+    failed(breaker, 2)
+    breaker.succeeded()
+    failed(breaker, 2)
     assert not breaker.is_open
+    assert breaker.allows(running=9) is None
+    breaker.failed()
+    assert breaker.is_open
+    assert breaker.allows(running=0) == 0
 
 
-def test_an_open_breaker_lets_nothing_start_until_its_pause_is_over(clock: Clock) -> None:
-    breaker = Breaker(2, clock)
-    breaker.failed()
-    breaker.failed()
-    assert breaker.allows(0) == 0
+def test_after_a_pause_one_attempt_at_a_time_finds_out(breaker: Breaker, clock: Clock) -> None:
+    failed(breaker, 3)
     clock.now += 1
-    assert breaker.allows(0) == 1
+    assert (breaker.allows(running=0), breaker.allows(running=1)) == (1, 0)
+    breaker.succeeded()
+    assert breaker.allows(running=1) is None
 
 
-def test_one_attempt_at_a_time_finds_out(clock: Clock) -> None:
-    breaker = Breaker(1, clock)
-    breaker.failed()
-    clock.now += 1
-    assert breaker.allows(1) == 0
-
-
-def test_each_failed_trial_doubles_the_pause_up_to_the_longest(clock: Clock) -> None:
-    breaker, pauses = Breaker(1, clock), []
-    for _ in range(8):
-        breaker.failed()
+def test_a_pause_doubles_with_each_attempt_that_found_out(breaker: Breaker, clock: Clock) -> None:
+    failed(breaker, 3)
+    pauses = []
+    for _ in range(7):
         pauses.append(breaker.closed_for)
         clock.now += breaker.closed_for
-    assert pauses[:4] == [1, 2, 4, 8]
-    assert pauses[-1] == LONGEST_PAUSE_S
+        breaker.failed()
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
 
 
-def test_an_answer_closes_it_at_once(clock: Clock) -> None:
-    breaker = Breaker(1, clock)
+def test_attempts_that_ran_when_it_opened_do_not_lengthen_the_pause(breaker: Breaker) -> None:
+    failed(breaker, 64)
+    assert breaker.closed_for == 1
+
+
+def test_after_an_answer_the_pauses_begin_anew(breaker: Breaker, clock: Clock) -> None:
+    failed(breaker, 3)
+    clock.now += 1
     breaker.failed()
     breaker.succeeded()
-    assert breaker.allows(9) is None
-    assert breaker.closed_for == 0
+    failed(breaker, 3)
+    assert breaker.closed_for == 1
 
 
-def test_a_rate_limit_lets_a_tenth_of_a_second_start_at_once_and_then_evenly(clock: Clock) -> None:
-    limit = RateLimit(50, clock)
-    started = 0
-    for _ in range(100):  # a second in steps of 10 ms
-        while limit.allows():
+def test_a_rate_is_spread_evenly_over_the_second(clock: Clock) -> None:
+    limit, started = RateLimit(20, clock), 0
+    for _ in range(1000):
+        for _ in range(limit.allows()):
             limit.started()
             started += 1
         clock.now += 0.01
-    assert started in range(54, 56)
+    assert started == pytest.approx(200, abs=3)
 
 
-def test_a_slow_rate_limit_lets_one_start(clock: Clock) -> None:
-    limit = RateLimit(0.5, clock)
-    assert limit.allows() == 1
-    limit.started()
-    clock.now += 1.9
-    assert limit.allows() == 0
-    clock.now += 0.2
-    assert limit.allows() == 1
+def test_a_limit_says_when_the_next_may_start(clock: Clock) -> None:
+    limit = RateLimit(20, clock)
+    assert limit.next_in == 0
+    for _ in range(limit.allows()):
+        limit.started()
+    assert limit.next_in == pytest.approx(0.05)
+    clock.now += 0.03
+    assert limit.next_in == pytest.approx(0.02)
+
+
+def test_what_was_not_used_is_not_saved_up(clock: Clock) -> None:
+    limit = RateLimit(20, clock)
+    clock.now += 1000
+    assert limit.allows() == 2
+    slow = RateLimit(0.5, clock)
+    clock.now += 1000
+    assert slow.allows() == 1
+
+
+def test_the_narrowest_limit_counts() -> None:
+    assert Admission(None, None).allows(5, 0) == 5
+    assert Admission(20, None).allows(5, 0) == 2
+    admission = Admission(20, 1)
+    admission.ended(answered=False)
+    assert admission.allows(5, 0) == 0
+    admission.ended(answered=True)
+    admission.started()
+    assert admission.allows(5, 0) == 1

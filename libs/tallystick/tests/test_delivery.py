@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig
 from structlog.testing import capture_logs
 from typing_extensions import override
 
@@ -129,7 +130,8 @@ async def test_an_event_whose_ack_was_lost_takes_effect_once(
     answer = Consumer._answer
 
     def lose_the_first(consumer: Consumer, arrival: Any, what: bytes) -> None:
-        answers.append(arrival.delivered)
+        if what == b"":  # an ack, and not a heartbeat
+            answers.append(arrival.delivered)
         if len(answers) > 1:
             answer(consumer, arrival, what)
 
@@ -204,6 +206,24 @@ async def test_a_durable_that_is_made_anew_reads_all_again_and_changes_nothing(
         await reconcile(client, [declared(router, ack_wait_s=1)])
         await settled("shop-books")
     assert await counted(sql) == dict.fromkeys(range(20), 1)
+
+
+async def test_a_durable_of_another_kind_is_not_read(
+    run: Run, router: Router, client: Client, sql: Sql, until: Until
+) -> None:
+    jetstream = client.jetstream()
+    await jetstream.add_stream(name="SHOP", subjects=["evt.shop.>"])
+    other = ConsumerConfig(durable_name="shop-books", ack_policy=AckPolicy.NONE)
+    await jetstream.add_consumer("SHOP", other)
+    with capture_logs() as lines:
+        async with run(router, reads=False):
+            await say(client, 1, "a")
+            await eventually(lambda: "not reading yet" in {line["event"] for line in lines})
+            assert await counted(sql) == {}
+            await jetstream.delete_consumer("SHOP", "shop-books")
+            await reconcile(client, [declared(router, ack_wait_s=1)])
+            await until("exists (select from things where value = 1)")
+    assert "ack_policy is 'none', declared is 'explicit'" in str(lines)
 
 
 async def test_replicas_share_the_work_and_double_none_of_it(

@@ -202,6 +202,21 @@ async def test_effects_beyond_the_slots_wait_and_start_when_one_is_free(
     assert set(bank.calls.values()) == {1}
 
 
+async def test_effects_that_a_rate_holds_up_go_on_at_that_rate(
+    run: Run, bank: Bank, until: Until
+) -> None:
+    router = Router("shop")
+
+    @router.effect(Charge, rate=100)
+    async def charge(effect: Charge, delivery: Delivery) -> None:
+        await bank.charge(effect.item)
+
+    async with run(router, sweep_s=60) as runtime:
+        await runtime.database.commit(*(Charge(item=str(item)) for item in range(50)))
+        await until(NOTHING_HELD)
+    assert set(bank.calls.values()) == {1}
+
+
 async def test_a_handler_is_told_whether_its_effect_starts(
     run: Run, bank: Bank, sql: Sql, until: Until
 ) -> None:

@@ -50,6 +50,26 @@ def test_nats_py_hands_each_message_to_a_method_that_can_be_replaced() -> None:
     ]
 
 
+async def test_nats_py_numbers_subscriptions_one_by_one_and_at_once(broker: Broker) -> None:
+    client: Any = broker.client
+    before = client._sid
+    subscribing = asyncio.create_task(client.subscribe("a", cb=client._error_cb))
+    await asyncio.sleep(0)
+    assert client._sid == before + 1
+    assert (await subscribing)._id == before + 1
+
+
+async def test_a_message_that_comes_while_it_is_subscribed_to_is_taken(
+    broker: Broker, received: Received
+) -> None:
+    client: Any = broker.client
+    subscribing = asyncio.create_task(broker.wire.subscribe("a", received))
+    await asyncio.sleep(0)
+    await client._process_msg(client._sid, b"a", b"", b"early", None)
+    await subscribing
+    assert received.bodies == [b"early"]
+
+
 async def test_nats_py_sends_what_is_pending_when_its_flusher_is_woken(broker: Broker) -> None:
     client: Any = broker.client
     assert client._pending == []

@@ -43,11 +43,12 @@ class Breaker:
         """The outside has answered."""
         self._failures = 0
         self._pause_s = FIRST_PAUSE_S
+        self._opens_at = 0.0
 
     def failed(self) -> None:
-        """The outside has not answered."""
+        """The outside has not answered; those that ran when it opened tell nothing new."""
         self._failures += 1
-        if self.is_open:
+        if self.is_open and not self.closed_for:
             self._opens_at = self._clock() + self._pause_s
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
@@ -69,6 +70,11 @@ class RateLimit:
         self._filled_at = now
         return int(self._tokens)
 
+    @property
+    def next_in(self) -> float:
+        """Seconds until one may start; 0 if one may now."""
+        return 0.0 if self.allows() else (1 - self._tokens) / self._rate
+
     def started(self) -> None:
         """One has started."""
         self._tokens -= 1
@@ -86,6 +92,11 @@ class Admission:
         if self.breaker is not None and (more := self.breaker.allows(running)) is not None:
             free = min(free, more)
         return min(free, self._rate.allows()) if self._rate is not None else free
+
+    @property
+    def next_in(self) -> float:
+        """Seconds until the rate lets one more start; 0 if it does now."""
+        return self._rate.next_in if self._rate is not None else 0.0
 
     def started(self) -> None:
         """A slot was taken."""

@@ -114,6 +114,8 @@ class HeldLoop:
                 self.start(held)
             else:
                 await self._release([(*held.inbound.key, held.claim)])
+        if next_in := self._slots.next_in:
+            self.wake(next_in)
 
     async def sweep(self) -> None:
         """Ends claims of this replica that do not run: their commit was in doubt."""

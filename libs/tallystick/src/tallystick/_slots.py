@@ -58,6 +58,12 @@ class Slots:
         breaker = admission.breaker if admission else None
         return breaker.closed_for if breaker else 0.0
 
+    @property
+    def next_in(self) -> float:
+        """Seconds until a rate lets one more start; 0 if none holds anything up."""
+        waits = [wait for a in self._admissions.values() if (wait := a.next_in)]
+        return min(waits, default=0.0)
+
     def give_back(self, key: Key) -> None:
         """Frees the slot of a message."""
         if key in self._taken:

@@ -49,9 +49,9 @@ class Wire:
 
     async def subscribe(self, subject: str, receive: Receive, queue: str = "") -> Callable[[], Any]:
         """Hands what comes on a subject to `receive`; returns what ends the subscription."""
-        subscription = await self._client.subscribe(subject, queue=queue, cb=_never)
-        number = subscription._id
+        number = self._client._sid + 1  # the next one: a message may come before it is answered
         self._receivers[number] = receive
+        subscription = await self._client.subscribe(subject, queue=queue, cb=_never)
 
         async def unsubscribe() -> None:
             self._receivers.pop(number, None)
