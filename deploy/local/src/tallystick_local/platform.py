@@ -6,7 +6,7 @@ from functools import cached_property
 
 from tallystick.testing import cluster, nats
 from tallystick.testing.ports import free_port, is_free
-from tallystick_local import ports, provision, stale, state
+from tallystick_local import ports, provision, stale, state, tally_env
 from tallystick_local.identity import identify
 from tallystick_local.logs import quiet
 from tallystick_local.plan import Facts, names, plan
@@ -52,11 +52,13 @@ class Platform:
                     yield
             finally:
                 await self.supervisor.stop()
+                tally_env.forget(folder)
                 state.forget(folder)
 
     @asynccontextmanager
     async def _started(self) -> AsyncIterator[None]:
         await self.supervisor.start(Stage.SERVERS)
+        tally_env.write(self.settings, self.facts)
         await provision.databases(self.facts)
         await provision.migrations(self.facts)
         broker = self.facts.url("nats", "nats")

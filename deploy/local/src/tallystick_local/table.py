@@ -14,6 +14,7 @@ def addresses(found: Mapping[str, str], state: Path) -> str:
     first = ("orders", "payments", "shipping", "sandbox")
     names = sorted(found, key=lambda name: (name not in first, name))
     rows = [(name, found[name], NOTES.get(name, "")) for name in names]
+    rows.append(("tally", f"{state / 'tally.env'}", "tally tail, timeline, dlq, ... find it"))
     rows.append(("logs", f"{state / 'logs'}/", ""))
     wide = max(len(name) for name, _, _ in rows)
     broad = max(len(url) for _, url, _ in rows if len(url) < 40)

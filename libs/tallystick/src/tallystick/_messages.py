@@ -66,8 +66,13 @@ class MessageType:
         return self.domain.upper().replace("-", "_") + _STREAM_SUFFIX[self.kind]
 
     def subject(self, key: str) -> str:
-        """Where a message with this key is published: its shard is crc32(key) % 64."""
-        return f"{self.template}.{zlib.crc32(key.encode()) % SHARDS:02d}"
+        """Where a message with this key is published."""
+        return f"{self.template}.{shard(key)}"
+
+
+def shard(key: str) -> str:
+    """The last token of the subjects of a key's messages: crc32(key) % 64."""
+    return f"{zlib.crc32(key.encode()) % SHARDS:02d}"
 
 
 def _declared(

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from tallystick._cli.output import bad, cut, faint, strong, table
+from tallystick._cli.output import bad, cut, faint, plain, strong, table
 from tallystick._cli.times import moment, second, span
 
 Given = Mapping[str, Any]
@@ -45,8 +45,8 @@ def letter_lines(given: Given) -> list[str]:
 def whole_lines(letter: Given) -> list[str]:
     """One letter: what it is, what happened to it, its headers and its body."""
     return [
-        strong(reference(letter)),
-        bad(f"{letter['reason']}: {letter['error_type']}: {letter['error']}"),
+        strong(plain(reference(letter))),
+        bad(plain(f"{letter['reason']}: {letter['error_type']}: {letter['error']}")),
         *_facts(letter),
         "",
         *_history(letter["history"]),
@@ -77,7 +77,7 @@ def _facts(letter: Given) -> list[str]:
         "raised in": letter["place"],
         "fingerprint": letter["fingerprint"],
     }
-    return [f"  {name:<12} {value}" for name, value in facts.items() if value]
+    return [f"  {name:<12} {plain(str(value))}" for name, value in facts.items() if value]
 
 
 def _history(attempts: list[dict[str, Any]]) -> list[str]:
@@ -98,10 +98,10 @@ def _body(letter: Given) -> list[str]:
     if text is None:
         return [faint("BODY in base 64"), cut(letter["body_base64"] or "", MOST_OF_BODY)]
     try:
-        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-        return [faint("BODY"), cut(text, MOST_OF_BODY)]
+        title, text = "BODY", json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except ValueError:
-        return [faint("BODY, which is no JSON"), cut(text, MOST_OF_BODY)]
+        title = "BODY, which is no JSON"
+    return [faint(title), plain(cut(text, MOST_OF_BODY), kept="\n")]
 
 
 def _second(text: str) -> str:
@@ -109,4 +109,4 @@ def _second(text: str) -> str:
 
 
 def _one_line(text: str | None) -> str:
-    return cut(" ".join((text or "").split()), 120)
+    return cut(plain(" ".join((text or "").split())), 120)

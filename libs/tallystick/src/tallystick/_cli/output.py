@@ -33,11 +33,6 @@ def say_json(value: Any) -> None:
     say(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
-def say_json_line(value: Any) -> None:
-    """Print as one line of JSON."""
-    say(msgspec.json.encode(value).decode())
-
-
 def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     """Lines of columns; numbers are aligned to the right, an empty table says `none`."""
     rows = [tuple(row) for row in rows]
@@ -57,7 +52,7 @@ def _aligned(text: str, width: int, is_number: bool) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return "" if value is None else str(value)
+    return "" if value is None else plain(str(value))
 
 
 def braces(subjects: Sequence[str]) -> str:
@@ -82,6 +77,13 @@ def width() -> int:
 def cut(text: str, columns: int) -> str:
     """At most so many characters, the last an ellipsis if there were more."""
     return text if len(text) <= columns else text[: max(columns - 1, 0)] + "…"
+
+
+def plain(text: str, kept: str = "") -> str:
+    """Text of others, with all that a terminal would obey made visible."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in kept else repr(c)[1:-1] for c in text)
 
 
 def faint(text: str) -> str:

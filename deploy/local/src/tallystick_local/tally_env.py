@@ -1,0 +1,37 @@
+"""What the command `tally` has to know of a running platform, in a file that it finds."""
+
+from pathlib import Path
+
+from tallystick_local.plan import Facts, names
+from tallystick_local.settings import SERVICES, Settings
+
+FILE = "tally.env"
+WITHOUT_MESSAGES = "sandbox"
+
+
+def write(settings: Settings, facts: Facts) -> None:
+    """Put the file into the state folder; nobody else may read it: it holds the admin token."""
+    draft = settings.state / f"{FILE}.new"
+    draft.touch(mode=0o600)
+    draft.write_text("".join(f"{name}={value}\n" for name, value in lines(settings, facts)))
+    draft.replace(settings.state / FILE)
+
+
+def forget(state: Path) -> None:
+    """Remove the file: nothing runs any more."""
+    (state / FILE).unlink(missing_ok=True)
+
+
+def lines(settings: Settings, facts: Facts) -> list[tuple[str, str]]:
+    """Return the settings by name; a shell can read them as well."""
+    admins = [
+        f"{service}={facts.url(f'{name}-admin')}"
+        for service in SERVICES
+        if service != WITHOUT_MESSAGES
+        for name in names(service, settings.count(service))
+    ]
+    return [
+        ("TALLY_NATS_URL", facts.url("nats", "nats")),
+        ("TALLY_ADMIN", ",".join(admins)),
+        ("TALLY_ADMIN_TOKEN", facts.passwords["admin"]),
+    ]

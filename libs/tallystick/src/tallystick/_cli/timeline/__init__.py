@@ -1,0 +1,5 @@
+"""`tally timeline`: the story of one order, asked for everywhere and drawn."""
+
+from tallystick._cli.timeline.command import register
+
+__all__ = ["register"]

@@ -1,0 +1,108 @@
+"""A story as a drawing: time runs down, each service has a lane, arrows are messages taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from tallystick._cli.output import bad, cut, faint, notable, plain, strong
+from tallystick._cli.timeline.lanes import Lanes
+from tallystick._cli.timeline.steps import Step, Story
+from tallystick._cli.times import moment, span
+
+WIDTH = 100
+TIME, GAP = 11, 11  # columns
+TITLED = {
+    "done": "{}",
+    "stored": "{} stored",
+    "failed": "{} failed",
+    "dead": "{} is a dead letter",
+    "discarded": "{} was discarded",
+    "withdrawn": "{} was withdrawn",
+    "waits": "{} waits",
+    "unread": "{} has not read it",
+}
+PAINTS: dict[str, Callable[[str], str]] = {
+    "said": strong,
+    "stored": faint,
+    "withdrawn": faint,
+    "failed": bad,
+    "dead": bad,
+    "discarded": notable,
+    "waits": notable,
+    "unread": notable,
+}
+
+
+def draw(story: Story) -> list[str]:
+    """Return the lines, of at most 100 columns."""
+    lanes = Lanes(story.steps)
+    head = " " * (TIME + GAP + 2) + lanes.head()
+    return [*_title(story), "", faint(head.rstrip()), *_rows(story, lanes), *_notes(story)]
+
+
+def _title(story: Story) -> list[str]:
+    times = [step.at for step in story.steps if step.at]
+    took = span((max(times) - min(times)).total_seconds()) if times else ""
+    began = f"{moment(min(times))} UTC, " if times else ""
+    count = f"{story.messages} message{'' if story.messages == 1 else 's'}"
+    waits = f"{len(story.waits)} waiting" if story.waits else "nothing waits"
+    return [strong(plain(story.key)), f"{began}{count} in {took or 'no time'}, {waits}"]
+
+
+def _rows(story: Story, lanes: Lanes) -> Iterator[str]:
+    first = before = None
+    for step in story.steps:
+        at = step.at
+        if at is None:
+            clock = _clock("", "")
+        else:
+            first = first or at
+            gap = f"+{span((at - before).total_seconds())}" if before and at > before else ""
+            clock = _clock(span(max((at - first).total_seconds(), 0)), gap)
+            before = max(at, before) if before else at
+        yield from _lines(clock, step, lanes)
+
+
+def _clock(time: str, gap: str) -> str:
+    return f"{time:>{TIME}}{gap:>{GAP}}  "
+
+
+def _lines(clock: str, step: Step, lanes: Lanes) -> Iterator[str]:
+    """The step, and below it what is to be said of it."""
+    left = WIDTH - len(clock) - lanes.width
+    paint = PAINTS.get(step.kind, str)
+    text = cut(plain(_text(step)), left)
+    yield f"{clock}{lanes.row(step)}{paint(text)}".rstrip()
+    note = _note(step)
+    if note:
+        space = " " * len(clock) + lanes.bars()
+        yield f"{space}{faint(cut('  ' + plain(note), left))}"
+
+
+def _text(step: Step) -> str:
+    if step.kind == "said":
+        return f"{step.title} ({step.note})" if step.note else step.title
+    text = TITLED[step.kind].format(step.title)
+    if step.kind == "waits" and step.due_at is None:
+        return f"{step.title} runs now"
+    if step.kind == "done" and step.handler:
+        text += f"  {step.handler}"
+    if step.due_at:
+        left = (step.due_at - datetime.now(UTC)).total_seconds()
+        text += f", due in {span(left)}" if left > 0 else ", due now"
+    return text
+
+
+def _note(step: Step) -> str:
+    if step.kind in ("failed", "dead", "waits", "unread"):
+        return step.note
+    return f"at last, by {step.replica}" if step.replica else ""
+
+
+def _notes(story: Story) -> list[str]:
+    notes = []
+    if story.unrecorded:
+        notes.append(faint(f"read as well, without a record: {', '.join(story.unrecorded)}"))
+    notes += [notable(f"incomplete: {reason}") for reason in story.silent.values()]
+    return ["", *notes] if notes else []

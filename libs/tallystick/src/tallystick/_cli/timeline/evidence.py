@@ -1,0 +1,111 @@
+"""All that is known of one key: what streams keep, and what services tell."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from tallystick._broker import Broker
+from tallystick._cli.asking import Answers, Services, asked, path_of
+from tallystick._cli.broker import connected, durables, streams
+from tallystick._cli.places import Places
+from tallystick._cli.reading import Source
+from tallystick._cli.times import time_of
+from tallystick._errors import BrokerUnavailable
+from tallystick._history import Recorded
+from tallystick._jetstream import Config
+from tallystick._messages import shard
+
+KINDS = ("evt", "job")
+ASIDE = timedelta(minutes=1)
+"""By so much clocks may differ, and a message may be stored after it was committed."""
+NAMED_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A message and the stream that keeps it."""
+
+    stream: str
+    recorded: Recorded
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """`known` is what each service tells, `silent` says why others, or the broker, do not."""
+
+    key: str
+    known: Mapping[str, Sequence[Mapping[str, Any]]]
+    kept: Sequence[Kept]
+    readers: Sequence[Config]
+    silent: Mapping[str, str]
+
+
+async def gather(places: Places, key: str) -> Evidence:
+    """Ask everybody; raises UsedWrongly if nobody is known, Refused for a wrong token."""
+    async with asked(places) as services:
+        first = await services.each(path_of("messages", key))
+        kept, readers, unreachable = await _ask_broker(places, key, first)
+        names = sorted(_names(kept, first))
+        known = {name: [answer] for name, answer in first.given.items()}
+        for at in range(0, len(names), NAMED_AT_ONCE):
+            await _add(services, key, names[at : at + NAMED_AT_ONCE], known)
+    return Evidence(key, known, kept, readers, {**first.silent, **unreachable})
+
+
+async def _add(
+    services: Services, key: str, names: Sequence[str], known: dict[str, list[Mapping[str, Any]]]
+) -> None:
+    answers = await services.each(path_of("messages", key), [("message", name) for name in names])
+    for service, answer in answers.given.items():
+        known.setdefault(service, []).append(answer)
+
+
+def _names(kept: Sequence[Kept], answers: Answers) -> set[str]:
+    """All messages, as services know them: `source/id`."""
+    said = {f"{m['source']}/{m['id']}" for a in answers.given.values() for m in a["said"]}
+    found = (one.recorded.headers for one in kept)
+    return said | {f"{h['ce-source']}/{h['ce-id']}" for h in found if "ce-source" in h}
+
+
+async def _ask_broker(
+    places: Places, key: str, answers: Answers
+) -> tuple[list[Kept], list[Config], dict[str, str]]:
+    """What streams keep of the key and who reads them; or why that is not known."""
+    until = None if answers.silent else _last(answers)
+    try:
+        async with connected(places) as broker:
+            kept = [one async for one in _kept(broker, key, until)]
+            readers = [
+                reader
+                for stream in sorted({one.stream for one in kept})
+                for reader in await durables(broker.client, stream)
+            ]
+    except BrokerUnavailable as error:
+        return [], [], {"broker": str(error)}
+    return kept, readers, {}
+
+
+def _last(answers: Answers) -> datetime | None:
+    """After this nothing more was said, as all services answered; None if they know nothing."""
+    said = [m["stored_at"] for a in answers.given.values() for m in a["said"]]
+    return datetime.fromisoformat(max(said)) + ASIDE if said else None
+
+
+async def _kept(broker: Broker, key: str, until: datetime | None) -> AsyncIterator[Kept]:
+    """Messages of the key: in its shard, from the time on that its UUIDv7 carries."""
+    made = time_of(key)
+    for kind in KINDS:
+        subject = f"{kind}.*.*.*.{shard(key)}"
+        for info in await streams(broker.client, subject):
+            source = Source.of(info, subject)
+            reading = source.stored(broker, made - ASIDE if made else None)
+            async with aclosing(reading) as stored:
+                async for recorded in stored:
+                    if until and recorded.stored_at > until:
+                        break
+                    if recorded.headers.get("ce-subject") == key:
+                        yield Kept(source.stream, recorded)

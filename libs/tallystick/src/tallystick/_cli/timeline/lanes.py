@@ -1,0 +1,73 @@
+"""The lanes of a drawing: a column for each service, and arrows from one to another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tallystick._cli.output import cut, plain
+from tallystick._cli.timeline.steps import Step
+
+WIDEST_LANE, NARROWEST_LANE = 12, 6
+ROOM_FOR_LANES = 48
+SYMBOLS = {
+    "said": "●",
+    "stored": "◇",
+    "done": "○",
+    "failed": "✗",
+    "dead": "✗",
+    "discarded": "✗",
+    "withdrawn": "◇",
+    "waits": "◌",
+    "unread": "◌",
+}
+
+
+class Lanes:
+    """The columns of the services."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._names = list(dict.fromkeys(n for step in steps for n in (step.sender, step.service)))
+        longest = max((len(name) for name in self._names), default=0) + 2
+        fits = ROOM_FOR_LANES // max(len(self._names), 1)
+        self._wide = max(NARROWEST_LANE, min(max(longest, WIDEST_LANE), fits))
+
+    @property
+    def width(self) -> int:
+        """Columns of all lanes."""
+        return self._wide * len(self._names)
+
+    def head(self) -> str:
+        """The names above the lanes."""
+        shown = (plain(cut(name, self._wide - 1)) for name in self._names)
+        return "".join(name.ljust(self._wide) for name in shown)
+
+    def bars(self) -> str:
+        """The lanes where nothing happens."""
+        return "".join(self._bar("│", " ") for _ in self._names)
+
+    def row(self, step: Step) -> str:
+        """A symbol in the step's lane, and an arrow from the lane that its message is from."""
+        here, there = self._names.index(step.service), self._names.index(step.sender)
+        line = "─" if step.at else "╌"
+        cells = []
+        for number in range(len(self._names)):
+            symbol, fill = "│", " "
+            if number == here:
+                symbol = SYMBOLS[step.kind]
+            elif number == there:
+                symbol = "├" if there < here else "┤"
+            elif min(here, there) < number < max(here, there):
+                symbol = "┼"
+            if min(here, there) <= number < max(here, there):
+                fill = line
+            cells.append(self._bar(symbol, fill))
+        return self._pointed("".join(cells), here, there)
+
+    def _bar(self, symbol: str, fill: str) -> str:
+        return symbol + fill * (self._wide - 1)
+
+    def _pointed(self, row: str, here: int, there: int) -> str:
+        if here == there:
+            return row
+        at = here * self._wide + (-1 if there < here else 1)
+        return row[:at] + ("▶" if there < here else "◀") + row[at + 1 :]

@@ -1,0 +1,61 @@
+"""What was said about a key: as its service stored it, or else as a stream keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from tallystick._cli.timeline.evidence import Evidence, Kept
+from tallystick._cli.timeline.steps import Message, Step
+
+
+def messages_of(evidence: Evidence) -> dict[tuple[str, str], Message]:
+    """All messages by source and id."""
+    kept = {_identity(one): one for one in evidence.kept}
+    found = {}
+    for answers in evidence.known.values():
+        for row in answers[-1]["said"]:
+            found[row["source"], row["id"]] = _stored(row, kept.get((row["source"], row["id"])))
+    return {**{key: _read(one) for key, one in kept.items()}, **found}
+
+
+def _identity(kept: Kept) -> tuple[str, str]:
+    headers = kept.recorded.headers
+    place = (f"stream:{kept.stream}", str(kept.recorded.sequence))
+    return headers.get("ce-source", place[0]), headers.get("ce-id", place[1])
+
+
+def _stored(row: Mapping[str, Any], kept: Kept | None) -> Message:
+    return Message(
+        **{name: row[name] for name in ("source", "id", "type", "subject", "emission", "size")},
+        at=datetime.fromisoformat(row["stored_at"]),
+        sent=row["sent_at"] is not None or kept is not None,
+        stream=kept.stream if kept else None,
+        sequence=kept.recorded.sequence if kept else None,
+    )
+
+
+def _read(kept: Kept) -> Message:
+    recorded, (source, id_) = kept.recorded, _identity(kept)
+    said = _time(recorded.headers.get("ce-time")) or recorded.stored_at
+    type_ = recorded.headers.get("ce-type", "")
+    size = len(recorded.body)
+    place = (kept.stream, recorded.sequence)
+    return Message(source, id_, type_, recorded.subject, said, True, 0, size, *place)
+
+
+def _time(text: str | None) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def said(message: Message) -> Step:
+    """The step of saying it."""
+    again = f"said again {message.emission} times" if message.emission else ""
+    note = again if message.sent else "not sent yet"
+    about = (message.source, message.source, message.id, message.title)
+    return Step("said", message.at, *about, note=note)

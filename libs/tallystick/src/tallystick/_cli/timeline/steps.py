@@ -1,0 +1,72 @@
+"""What a story is made of: messages that were said, and the steps of their treatment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from tallystick._messages import TYPE_PREFIX
+
+Kind = Literal[
+    "said", "stored", "done", "failed", "dead", "waits", "discarded", "withdrawn", "unread"
+]
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message about the key; `sequence` is its stream's, None if no stream keeps it now."""
+
+    source: str
+    id: str
+    type: str
+    subject: str
+    at: datetime
+    sent: bool
+    emission: int
+    size: int
+    stream: str | None = None
+    sequence: int | None = None
+
+    @property
+    def title(self) -> str:
+        """`orders.placed v1`."""
+        name, _, version = self.type.removeprefix(TYPE_PREFIX).rpartition(".")
+        return f"{name} {version}" if name else self.type
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that happened, or has not yet (`at` is None) or nobody knows when.
+
+    It happened in `service`, to a message of `sender`.
+    """
+
+    kind: Kind
+    at: datetime | None
+    service: str
+    sender: str
+    message: str
+    title: str
+    note: str = ""
+    durable: str | None = None
+    handler: str | None = None
+    replica: str | None = None
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Story:
+    """The steps in their order; `unrecorded` names readers that keep no record."""
+
+    key: str
+    messages: int
+    steps: Sequence[Step]
+    unrecorded: Sequence[str]
+    silent: Mapping[str, str]
+
+    @property
+    def waits(self) -> list[Step]:
+        """What has not ended."""
+        return [step for step in self.steps if step.kind in ("waits", "unread")]

@@ -1,0 +1,86 @@
+"""What became of messages where they were taken in, and of effects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from tallystick._cli.timeline.evidence import Evidence
+from tallystick._cli.timeline.steps import Message, Step
+
+REASONS = frozenset({"schema", "permanent", "exhausted", "poison", "expired", "unholdable"})
+NOTES = {"held": "redelivered, held", "lapsed": "its replica went"}
+"""Outcomes that are no errors of a handler's."""
+Row = Mapping[str, Any]
+Taken = dict[tuple[str, str, str], tuple[str, Row]]
+
+
+def taken_of(evidence: Evidence) -> Taken:
+    """What durables and effects took in, by durable, source and id, and the service that did."""
+    return {
+        (row["durable"], row["source"], row["id"]): (service, row)
+        for service, answers in evidence.known.items()
+        for answer in answers
+        for row in answer["taken"]
+    }
+
+
+def treated(service: str, row: Row, message: Message | None) -> Iterator[Step]:
+    """The steps of one message in one durable, or of an effect."""
+    stored = Step(
+        "stored",
+        _time(row["taken_at"]),
+        service=service,
+        sender=message.source if message else row["source"],
+        message=row["id"],
+        title=row["durable"],
+        durable=row["durable"],
+        handler=row["handler"],
+    )
+    if row["kind"] == "effect":
+        yield stored
+    for attempt in row["attempts"]:
+        if attempt["outcome"] != "done":
+            yield _failed(attempt, row, stored)
+    yield from _end(row, stored)
+
+
+def _failed(attempt: Row, row: Row, stored: Step) -> Step:
+    outcome, error = attempt["outcome"], attempt["error"] or ""
+    died = outcome in REASONS and row["state"] in ("dead", "discarded")
+    return replace(
+        stored,
+        kind="dead" if died else "failed",
+        at=_time(attempt["at"]),
+        replica=attempt["replica"],
+        note=NOTES.get(outcome) or ": ".join(filter(None, (outcome, error))),
+    )
+
+
+def _end(row: Row, stored: Step) -> Iterator[Step]:
+    """How it stands with it now, unless its last attempt has said so."""
+    outcomes = [attempt["outcome"] for attempt in row["attempts"]]
+    error = ": ".join(filter(None, (row["error_type"], row["error"])))
+    match row["state"]:
+        case "done":
+            tried = outcomes[-1:] == ["done"]
+            where = row["attempts"][-1]["replica"] if tried else None
+            at = _time(row["done_at"] or row["taken_at"])
+            yield replace(stored, kind="done", at=at, replica=where)
+        case "waiting":
+            due = _time(row["due_at"])
+            yield replace(stored, kind="waits", at=None, due_at=due, note=error)
+        case "running":
+            note = f"by {row['replica']}"
+            yield replace(stored, kind="waits", at=None, replica=row["replica"], note=note)
+        case "dead":
+            if not REASONS.intersection(outcomes):
+                yield replace(stored, kind="dead", at=_time(row["due_at"]), note=error)
+        case "withdrawn" | "discarded" as kind:
+            yield replace(stored, kind=kind, at=None)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
