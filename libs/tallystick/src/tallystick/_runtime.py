@@ -41,7 +41,7 @@ from tallystick.topology import declared
 
 log = structlog.get_logger()
 
-RENEW_EVERY = 1.0  # seconds
+RENEWALS = 5  # before a replica that cannot renew is gone
 PURGE_EVERY = 3600.0  # seconds
 
 
@@ -134,7 +134,7 @@ class Runtime:
         await self._until_migrated()
         await self._replicas.renew()
         self._loops.begin(self.database.watch(), self._outbox.mark(), self._held.run())
-        self._loops.every(RENEW_EVERY, self._renew)
+        self._loops.every(settings.gone_after_s / RENEWALS, self._renew)
         self._loops.every(LOOK_EVERY, self._attempts.deadlines.enforce)
         sweeps = (self._replicas.lapse_gone, self._held.sweep, self._outbox.sweep)
         self._loops.every(settings.sweep_s, *sweeps)
