@@ -59,18 +59,24 @@ class Services:
         """Return what the service answers; raises Silent, or Refused."""
         return await self._ask("POST", service, path, json=body)
 
-    async def each(self, path: str, params: Params = ()) -> Answers:
-        """Ask all services at once; raises Refused if one does not accept the token."""
+    async def each(self, path: str, params: Params = (), *, optional: bool = False) -> Answers:
+        """Ask all services at once; raises Refused if one does not accept the token.
+
+        An `optional` path is one that services need not have: 404 is no answer then.
+        """
         names = list(self._admins)
         asked = (self.get(name, path, params) for name in names)
         ends = dict(zip(names, await asyncio.gather(*asked, return_exceptions=True), strict=True))
-        for end in ends.values():
-            if isinstance(end, BaseException) and not isinstance(end, Silent):
-                raise end
-        return Answers(
-            {name: end for name, end in ends.items() if not isinstance(end, Silent)},
-            {name: str(end) for name, end in ends.items() if isinstance(end, Silent)},
-        )
+        given, silent = {}, {}
+        for name, end in ends.items():
+            if isinstance(end, Silent):
+                silent[name] = str(end)
+            elif isinstance(end, BaseException):
+                if not (optional and isinstance(end, Refused) and end.status == 404):
+                    raise end
+            else:
+                given[name] = end
+        return Answers(given, silent)
 
     async def _ask(self, method: str, service: str, path: str, **about: Any) -> Any:
         """Ask one replica after the other: each of them knows what its service knows."""

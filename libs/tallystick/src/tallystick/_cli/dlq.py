@@ -12,11 +12,10 @@ from tallystick._cli.asking import Refused, Services, Silent, asked, path_of
 from tallystick._cli.dead_letter import group_lines, letter_lines, whole_lines
 from tallystick._cli.output import AsJson, end_of, say, say_json
 from tallystick._cli.places import Places
+from tallystick._cli.services import ServiceOption
 from tallystick._cli.told import UsedWrongly, example, told
 
 group = typer.Typer(no_args_is_help=True, help="Dead letters: what no retry could mend.")
-Letters = dict[str, list[dict[str, Any]]]
-"""Dead letters by the service that holds them."""
 
 
 def register(app: typer.Typer) -> None:
@@ -25,11 +24,6 @@ def register(app: typer.Typer) -> None:
     listed = example("tally dlq list", "tally dlq list 3f2a9c0b71de --limit 20")
     group.command("list", epilog=listed)(list_letters)
     group.command("show", epilog=example("tally dlq show 3f2a9c0b71de"))(show_letter)
-
-
-def _services(ctx: typer.Context, incomplete: str) -> list[str]:
-    """For the shell: the services that are known."""
-    return [name for name in ctx.obj().admins if name.startswith(incomplete)] if ctx.obj else []
 
 
 Fingerprint = Annotated[
@@ -43,7 +37,6 @@ Which = Annotated[
         help="DURABLE/SOURCE/ID as listed; or a fingerprint, or a message's id: its newest one.",
     ),
 ]
-Service = Annotated[str | None, typer.Option(help="Ask only this one.", autocompletion=_services)]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many of each service.")]
 
 
@@ -51,7 +44,7 @@ Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many of ea
 def list_letters(
     ctx: typer.Context,
     fingerprint: Fingerprint = None,
-    service: Service = None,
+    service: ServiceOption = None,
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
@@ -72,7 +65,7 @@ def list_letters(
 
 @told
 def show_letter(
-    ctx: typer.Context, letter: Which, service: Service = None, as_json: AsJson = False
+    ctx: typer.Context, letter: Which, service: ServiceOption = None, as_json: AsJson = False
 ) -> None:
     """Show one dead letter: its headers, body, error, and every attempt."""
     found = asyncio.run(_find(ctx.obj().only(service), letter))

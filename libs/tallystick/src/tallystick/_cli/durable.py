@@ -15,8 +15,9 @@ from tallystick._cli.broker import connected, durables, streams
 from tallystick._cli.declarations import declarations
 from tallystick._cli.durable_state import State, lines, states
 from tallystick._cli.output import AsJson, end_of, say, say_json
-from tallystick._cli.places import Places, find
+from tallystick._cli.places import Places
 from tallystick._cli.rewinding import agree, look
+from tallystick._cli.services import places_of
 from tallystick._cli.times import moment, parse_time, second
 from tallystick._cli.told import UsedWrongly, example, told
 from tallystick._errors import TallystickError
@@ -42,11 +43,10 @@ def register(app: typer.Typer) -> None:
 
 def _completed(ctx: typer.Context, incomplete: str) -> list[str]:
     """For the shell: the durables of the broker; none if it does not answer."""
-    options: dict[str, Any] = ctx.find_root().params
     with suppress(TallystickError):
-        places = find(options.get("nats_url"), (), options.get("config"))
-        found = asyncio.run(_all(places))
-        return [one["name"] for one in found if one["name"].startswith(incomplete)]
+        if places := places_of(ctx):
+            found = asyncio.run(_all(places))
+            return [one["name"] for one in found if one["name"].startswith(incomplete)]
     return []
 
 

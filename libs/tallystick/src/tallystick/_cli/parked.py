@@ -1,12 +1,216 @@
-"""`tally parked`: orders that wait for a person, and what a person decides."""
+"""`tally parked`: orders that wait for a person, and what a person decides.
+
+A service that parks has `GET /admin/parked`, and below it `/{order}`, `/{order}/retry` and
+`/{order}/resolve`; what can be decided is the service's to say.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import getpass
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated, Any
+
 import typer
 
-group = typer.Typer(no_args_is_help=True, help="What waits for a person.")
+from tallystick._cli.asking import Answers, Refused, Services, Silent, asked, path_of
+from tallystick._cli.output import (
+    AsJson,
+    end_of,
+    faint,
+    notable,
+    plain,
+    say,
+    say_json,
+    strong,
+    table,
+)
+from tallystick._cli.places import Places
+from tallystick._cli.services import ServiceOption
+from tallystick._cli.times import second
+from tallystick._cli.told import UsedWrongly, example, told
+
+group = typer.Typer(no_args_is_help=True, help="Orders that wait for a person.")
+NOT_MINE = 422
+"""A service's answer to a decision that is not its to take."""
+
+ORDER = "019abc5e-6a24-7c31-8f0e-2d41b7a95c60"
+Order = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.")]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept with the order.")]
+Outcome = Annotated[
+    str,
+    typer.Option(
+        "--as",
+        metavar="OUTCOME",
+        help="captured or declined answer an unknown payment, cancelled cancels the order.",
+    ),
+]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many of each service.")]
+
+
+def _somebody() -> str:
+    with suppress(OSError, KeyError):
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    return "somebody"
+
+
+Actor = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Who decides.",
+        default_factory=_somebody,
+        show_default="you, at this machine",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add this group."""
     app.add_typer(group, name="parked")
+    group.command("list", epilog=example("tally parked list"))(list_parked)
+    group.command("show", epilog=example(f"tally parked show {ORDER}"))(show_parked)
+    retry = f"tally parked retry {ORDER} --reason 'the provider is back'"
+    group.command("retry", epilog=example(retry))(retry_parked)
+    resolve = f"tally parked resolve {ORDER} --as cancelled --reason 'the customer called'"
+    group.command("resolve", epilog=example(resolve))(resolve_parked)
+
+
+@told
+def list_parked(
+    ctx: typer.Context, service: ServiceOption = None, limit: Limit = 100, as_json: AsJson = False
+) -> None:
+    """List what waits for a person, and why."""
+    places: Places = ctx.obj().only(service)
+    answers = asyncio.run(_each(places, path_of("parked"), [("limit", str(limit))]))
+    if as_json:
+        say_json({"services": answers.given, "silent": answers.silent})
+    else:
+        rows = [
+            (_second(row["opened_at"]), name, row["order_id"], row["state"], row["parked"])
+            for name, page in answers.given.items()
+            for row in page["parked"]
+        ]
+        titles = ("OPENED", "SERVICE", "ORDER", "STATE", "PARKED")
+        say("\n".join(table(titles, sorted(rows)) if rows else ["nothing is parked"]))
+        if any(page["next"] for page in answers.given.values()):
+            say(faint("there are more: --limit 1000"))
+    end_of(answers.silent)
+
+
+@told
+def show_parked(
+    ctx: typer.Context, order: Order, service: ServiceOption = None, as_json: AsJson = False
+) -> None:
+    """Show what services say of an order, and what people have done about it."""
+    places: Places = ctx.obj().only(service)
+    answers = asyncio.run(_each(places, path_of("parked", order)))
+    if as_json:
+        say_json({"services": answers.given, "silent": answers.silent})
+    elif answers.given:
+        say("\n".join(line for name, row in answers.given.items() for line in _lines(name, row)))
+    elif not answers.silent:
+        raise UsedWrongly(f"no service knows an order {order}")
+    end_of(answers.silent)
+
+
+@told
+def retry_parked(
+    ctx: typer.Context,
+    order: Order,
+    reason: Reason,
+    actor: Actor,
+    service: ServiceOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take the flag down and let the order go on as if it were new.
+
+    That is safe: what an order asks outside is asked under the same key again.
+    """
+    body = {"actor": actor, "reason": reason}
+    done = asyncio.run(_retry(ctx.obj().only(service), order, body))
+    _report(done, as_json=as_json)
+
+
+@told
+def resolve_parked(
+    ctx: typer.Context,
+    order: Order,
+    outcome: Outcome,
+    reason: Reason,
+    actor: Actor,
+    service: ServiceOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decide what became of an order, in place of an answer that does not come.
+
+    The service that can take this decision does, and refuses what it knows to be wrong.
+    """
+    body = {"as": outcome, "actor": actor, "reason": reason}
+    done = asyncio.run(_resolve(ctx.obj().only(service), order, body))
+    _report(done, as_json=as_json)
+
+
+async def _each(places: Places, path: str, params: Sequence[tuple[str, str]] = ()) -> Answers:
+    async with asked(places) as services:
+        return await services.each(path, params, optional=True)
+
+
+async def _retry(places: Places, order: str, body: Mapping[str, str]) -> dict[str, Any]:
+    async with asked(places) as services:
+        known = await _known(services, order)
+        parked = [name for name, row in known.items() if row["parked"] is not None]
+        if not parked:
+            raise UsedWrongly(f"{order} is not parked: see tally parked show {order}")
+        path = path_of("parked", order, "retry")
+        return {name: await services.post(name, path, body) for name in parked}
+
+
+async def _resolve(places: Places, order: str, body: Mapping[str, str]) -> dict[str, Any]:
+    """Ask those first where it is parked, and others if it is not theirs to decide."""
+    async with asked(places) as services:
+        known = await _known(services, order)
+        refusals = []
+        for name in sorted(known, key=lambda name: known[name]["parked"] is None):
+            try:
+                return {name: await services.post(name, path_of("parked", order, "resolve"), body)}
+            except Refused as refused:
+                if refused.status != NOT_MINE:
+                    raise
+                refusals.append(str(refused))
+    raise UsedWrongly("; ".join(refusals))
+
+
+async def _known(services: Services, order: str) -> Mapping[str, Any]:
+    """What each service says of the order; raises Silent, or UsedWrongly if nobody knows it."""
+    answers = await services.each(path_of("parked", order), optional=True)
+    if not answers.given:
+        for reason in answers.silent.values():
+            raise Silent(reason)
+        raise UsedWrongly(f"no service knows an order {order}")
+    return answers.given
+
+
+def _report(done: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        say_json({"services": done})
+    else:
+        say("\n".join(line for name, row in done.items() for line in _lines(name, row)))
+
+
+def _lines(service: str, row: Mapping[str, Any]) -> list[str]:
+    flag = notable(f"parked: {plain(row['parked'])}") if row["parked"] else "not parked"
+    about = f"{row['state']} since {_second(row['opened_at'])}"
+    done = [
+        (_second(did["happened_at"]), did["actor"], did["action"], did["reason"])
+        for did in row["interventions"]
+    ]
+    past = table(("WHEN", "WHO", "DID", "WHY"), done) if done else []
+    return [f"{strong(service)}  {plain(about)}, {flag}", *(f"  {line}" for line in past)]
+
+
+def _second(text: str) -> str:
+    return second(datetime.fromisoformat(text))

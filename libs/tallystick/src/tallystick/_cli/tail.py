@@ -15,7 +15,7 @@ from tallystick._cli.broker import connected, streams
 from tallystick._cli.message_line import as_json_line, message_line
 from tallystick._cli.output import AsJson, say
 from tallystick._cli.places import Places
-from tallystick._cli.reading import Source, in_order
+from tallystick._cli.reading import Reading, Source, in_order
 from tallystick._cli.times import parse_start
 from tallystick._cli.told import UsedWrongly, example, told
 from tallystick._history import Recorded
@@ -118,7 +118,7 @@ async def _show_stored(
 ) -> dict[str, int]:
     """Return the sequences of the streams that come next."""
     seen: dict[str, int] = {}
-    readings = {source.stored(broker, start): source for source in sources}
+    readings: dict[Reading, Source] = {source.stored(broker, start): source for source in sources}
     async for reading, recorded in in_order(list(readings)):
         show(readings[reading], recorded)
         seen[readings[reading].stream] = recorded.sequence + 1
