@@ -68,6 +68,7 @@ class Runtime:
         self.broker = Broker(settings.nats_url or "", router.name)
         self._given = given
         self.resources: dict[type, Any] = {type(resource): resource for resource in given}
+        self.resources |= {type(settings): settings}
         self.resources |= {Database: self.database, Broker: self.broker}
         self._loops = Loops()
         self._compose()

@@ -101,9 +101,7 @@ async def cancel_order(order_id: UUID, db: Db, response: Response) -> Accepted:
     """Asks to stop the order: no promise, it may prove to be too late."""
     response.headers["Location"] = f"/orders/{order_id}"
     while True:
-        order = await store.get(db, OrderId(order_id))
-        if order is None:
-            raise _missing(order_id)
+        order = await cancellable(db, order_id)
         try:
             return Accepted(id=order_id, state=await _cancel(db, order))
         except Conflict:  # a fact came in between: decide again
@@ -135,9 +133,17 @@ async def read_statistics(
     )
 
 
-async def _cancel(db: Database, order: Order) -> State:
+async def cancellable(db: Database, order_id: UUID) -> Order:
+    """The order, if it is not too late; raises a Problem."""
+    order = await store.get(db, OrderId(order_id))
+    if order is None:
+        raise missing(order_id)
     if order.state in (State.SHIPPED, State.DECLINED):
         raise Problem(409, f"Order already {order.state}", state=order.state)
+    return order
+
+
+async def _cancel(db: Database, order: Order) -> State:
     decision = domain.decide(order, CancelAsked())
     if decision.after != order:
         await db.commit(*store.update(order, decision.after), *decision.events)
@@ -159,7 +165,7 @@ def _placed(body: NewOrder) -> OrderPlaced:
 async def _view(db: Database, order_id: UUID) -> OrderBody:
     view = await store.view(db, OrderId(order_id))
     if view is None:
-        raise _missing(order_id)
+        raise missing(order_id)
     return _body(view)
 
 
@@ -167,5 +173,6 @@ def _body(view: store.View) -> OrderBody:
     return OrderBody.model_validate(view)
 
 
-def _missing(order_id: UUID) -> Problem:
+def missing(order_id: UUID) -> Problem:
+    """There is no such order."""
     return Problem(404, "No such order", detail=f"There is no order {order_id}.")

@@ -120,11 +120,18 @@ def decide(order: Order, fact: Fact) -> Decision:
     return Decision(order, after, tuple(event(after) for event in cell.publishes))
 
 
+def decide_by_hand(order: Order, fact: Fact) -> Decision:
+    """The same by a person, who has seen the flag: it is taken down."""
+    decision = decide(order, fact)
+    if decision.after.parked is None:
+        return decision
+    after = replace(decision.after, version=order.version + 1, parked=None)
+    return replace(decision, after=after)
+
+
 def _reason(order: Order, fact: Fact) -> str | None:
     match fact:
-        case CancelAsked():
-            return "cancelled by the customer"
-        case PaymentDeclined(reason=reason):
+        case CancelAsked(reason=reason) | PaymentDeclined(reason=reason):
             return reason
         case ShipmentFailed(reason=reason):
             return f"shipment failed: {reason}"

@@ -49,6 +49,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 class CancelAsked(msgspec.Struct, frozen=True):
     """The customer, or a person in their place, wants the order cancelled."""
 
+    reason: str = "cancelled by the customer"
+
 
 Event = (
     PaymentCaptured

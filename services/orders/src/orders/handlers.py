@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from orders import domain, metrics, statistics, store
+from datetime import timedelta
+
+from orders import domain, metrics, parking, statistics, store
 from orders.ends import Ends
 from orders.facts import Event
-from tallystick import Delivery, PermanentError, Router
+from orders.settings import Settings
+from tallystick import Database, Delivery, PermanentError, Router
 from tallystick_contracts.orders import OrderEnded, OrderPlaced
 from tallystick_contracts.payments import (
     PaymentCaptured,
@@ -42,6 +45,13 @@ async def shipment_told(
 async def keep_statistics(event: OrderPlaced | OrderEnded, delivery: Delivery) -> None:
     """Projects our own events; to read them all again is harmless."""
     await delivery.commit(statistics.keep(event))
+
+
+@router.every(1)
+async def park_late(database: Database, settings: Settings) -> None:
+    """Parks what has not ended in time, for a person; the next change takes the flag down."""
+    for order in await parking.park_late(database, timedelta(seconds=settings.end_within_s)):
+        metrics.observe_late(order)
 
 
 async def _told(event: Event, delivery: Delivery, ends: Ends) -> None:

@@ -7,6 +7,7 @@ from prometheus_client import Counter, Histogram
 
 from orders.domain import Decision
 from orders.facts import NAMES, Fact
+from tallystick_contracts.parked import Parked
 
 log = structlog.get_logger()
 
@@ -21,9 +22,15 @@ END_SECONDS = Histogram(
 QUOTED = Counter("orders_shipping_quotes_total", "Shipping quotes, by estimated", ["estimated"])
 PARKED = Counter(
     "orders_parked_facts_total",
-    "Facts that cannot be, and parked their order for a person",
+    "What parked an order for a person: facts that cannot be, and the deadline",
     ["fact", "state"],
 )
+
+
+def observe_late(order: Parked) -> None:
+    """Logs and counts an order that was parked by its deadline."""
+    log.error("order parked", order_id=str(order.order_id), reason=order.parked)
+    PARKED.labels("deadline", order.state).inc()
 
 
 def observe(decision: Decision, fact: Fact) -> None:
