@@ -1,7 +1,8 @@
 # Every target sets up what it needs; `make` alone prints them.
 PYTHON ?= python3
-ORDERS ?= 200
 RATE ?= 20
+FAULTS ?= 60
+SEED ?= 1
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,10 +15,10 @@ SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \
     $(foreach service,$(SERVICES),$(notdir $(service))=$(service)/tests/schemas)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo load test check schemas format lock clean
+.PHONY: help setup up down demo load drill test test-all check schemas format lock clean
 
 help: # One line for each commented target.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: $(READY) ## Start the platform here and print its addresses; Ctrl-C ends it (REPLICAS_PAYMENTS=3 for more of one)
 	@$(BIN)/python -m tallystick_local up
@@ -25,14 +26,22 @@ up: $(READY) ## Start the platform here and print its addresses; Ctrl-C ends it 
 down: $(READY) ## Stop a platform that runs in another terminal or was left behind
 	@$(BIN)/python -m tallystick_local down
 
+demo: ORDERS ?= 200
 demo: $(READY) ## Place orders on a platform of its own and show what became of them (ORDERS=200)
 	@$(BIN)/python -m tallystick_local demo --orders $(ORDERS)
 
 load: $(READY) ## Send customers at the running platform until Ctrl-C (RATE=20 orders a second)
 	@$(BIN)/python -m tallystick_local load --rate $(RATE)
 
-test: $(READY) ## Run every test
+drill: ORDERS ?= 5000
+drill: $(READY) ## Kill, cut off and poison a platform of its own, then audit every order (ORDERS, FAULTS, SEED, BREAK=name)
+	@$(BIN)/python -m tests.drill --orders $(ORDERS) --faults $(FAULTS) --seed $(SEED) $(if $(BREAK),--break $(BREAK))
+
+test: $(READY) ## Run the tests
 	@$(BIN)/python -m pytest -q
+
+test-all: $(READY) ## Run the tests and those that take minutes
+	@$(BIN)/python -m pytest -q -m 'siege or not siege'
 
 check: $(READY) ## Check the format, the lint rules, the types, the layers and the messages' schemas
 	@$(BIN)/ruff format --check --quiet

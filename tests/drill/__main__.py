@@ -15,7 +15,7 @@ from tallystick_local.live import Live
 from tests.drill.clients import written
 from tests.drill.faults import KINDS
 from tests.drill.report import write
-from tests.drill.run import BREAKS, Drill, run, sabotaged
+from tests.drill.run import BREAKS, Drill, at_failpoints, run, sabotaged
 
 OUT = Path("build/drill")
 INTERRUPTED = 130
@@ -35,6 +35,9 @@ def drill(
     kind: Annotated[
         list[str] | None, typer.Option(help="only faults whose kind begins so; repeatable")
     ] = None,
+    failpoints: Annotated[
+        bool, typer.Option("--failpoints", help="instead: kill at every failpoint, twice")
+    ] = False,
     out: Annotated[Path, typer.Option(help="where the reports go")] = OUT,
 ) -> None:
     """Injure a platform of its own while customers order, and audit what became of every order.
@@ -47,7 +50,7 @@ def drill(
     if sabotage and sabotage not in BREAKS:
         raise typer.BadParameter(f"{sabotage} is none of {_NAMES}", param_hint="--break")
     wanted = Drill(orders=orders, faults=faults, seed=seed, sabotage=sabotage or None, kinds=kinds)
-    raise typer.Exit(perform(sabotaged(wanted), out))
+    raise typer.Exit(perform(at_failpoints(wanted) if failpoints else sabotaged(wanted), out))
 
 
 def _kinds(prefixes: list[str] | None) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from importlib import import_module
 from random import Random
+from typing import Any
 from uuid import uuid4
 
 import nats
@@ -17,7 +18,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from tallystick import TallystickError
 from tallystick._jetstream import info, request
-from tests.drill.evidence import Sighting, Standing
+from tests.drill.evidence import SERVICES, Sighting, Standing
 from tests.drill.faults import DURABLES, STREAMS
 
 COPIES = 40  # messages that are published again
@@ -109,18 +110,27 @@ async def sightings(client: Client) -> list[Sighting]:
 
 
 async def standings(client: Client) -> dict[str, Standing]:
-    """Where each durable is."""
+    """Where each durable is that keeps an inbox."""
     found = {}
-    for stream in STREAMS:
-        listed = await request(client, f"CONSUMER.LIST.{stream}", {})
-        for consumer in listed["consumers"]:
-            if consumer["name"] in DURABLES:
-                found[consumer["name"]] = _standing(stream, consumer)
+    for name, stream in _durables().items():
+        consumer = await info(client, f"CONSUMER.INFO.{stream}.{name}")
+        if consumer is not None:
+            found[name] = _standing(stream, consumer)
     return found
 
 
-def _standing(stream: str, consumer: dict[str, object]) -> Standing:
-    read = json.loads(json.dumps(consumer))
+def _durables() -> dict[str, str]:
+    """The durables of all services and their streams; an idempotent one keeps no record."""
+    bindings = [
+        binding
+        for service in SERVICES
+        for binding in import_module(f"{service}.handlers").router.bindings.values()
+    ]
+    kept = [each for each in bindings if each.kind != "effect" and not each.idempotent]
+    return {binding.durable: binding.stream for binding in kept}
+
+
+def _standing(stream: str, read: dict[str, Any]) -> Standing:
     config = read["config"]
     one = config.get("filter_subject")
     return Standing(

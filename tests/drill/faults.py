@@ -108,9 +108,9 @@ def plan(seed: int, faults: int, kinds: Iterable[str] = KINDS) -> list[Fault]:
     return [_fault(chance, at, name) for at, name in zip(times, names, strict=True)]
 
 
-def given(seed: int, faults: Iterable[tuple[str, str, float]]) -> list[Fault]:
-    """These faults (kind, target, duration) at times in the second half."""
-    chance, end = Random(f"drill:{seed}"), span(0)
+def given(seed: int, faults: Iterable[tuple[str, str, float]], end: float) -> list[Fault]:
+    """These faults (kind, target, duration) at times in the second half of so many seconds."""
+    chance = Random(f"drill:{seed}")
     struck = [
         Fault(round(chance.uniform(end / 2, end - FIRST), 2), kind, target, duration)
         for kind, target, duration in faults

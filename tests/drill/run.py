@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from tallystick_local.figures import count, moment
 from tallystick_local.interrupts import interruptible
 from tallystick_local.live import Live
 from tallystick_local.reading import AWAY
+from tests.drill import failpoints
 from tests.drill.audit import Violation, audit
 from tests.drill.clients import Clients
 from tests.drill.collect import collect, dead_letters
@@ -57,6 +59,19 @@ class Drill:
     given: Sequence[tuple[str, str, float]] | None = None  # these faults and no others
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tokens: Sequence[str] = ()  # further orders with these payment tokens
+    seconds: float | None = None  # in which orders come; as long as faults strike, if not said
+
+
+def at_failpoints(drill: Drill) -> Drill:
+    """The drill in which every failpoint kills its process, twice."""
+    return replace(
+        drill,
+        faults=0,
+        given=failpoints.FAULTS,
+        arms=failpoints.ARMS,
+        tokens=failpoints.TOKENS,
+        seconds=failpoints.SECONDS,
+    )
 
 
 def sabotaged(drill: Drill) -> Drill:
@@ -101,7 +116,8 @@ class Course:
         self._server = ground.facts.database("postgres")
         self._nats = ground.facts.url("nats", "nats")
         self._plan = _plan(drill)
-        self._clients = Clients(ground.door, drill.orders, span(drill.faults), drill.seed)
+        self._seconds = drill.seconds or span(drill.faults)
+        self._clients = Clients(ground.door, drill.orders, self._seconds, drill.seed)
         self._injector = Injector(ground, self._clients, drill.seed)
         self._pulse = Pulse()
         self._since = moment()
@@ -113,8 +129,11 @@ class Course:
         async with background(self._watch(), self._pulse.run()):
             visits = asyncio.create_task(self._clients.run())
             try:
-                await asyncio.gather(*(self._place(token) for token in self._drill.tokens))
-                await self._injector.run(self._plan)
+                struck = asyncio.create_task(self._injector.run(self._plan))
+                await asyncio.gather(*map(self._place, range(len(self._drill.tokens))))
+                await struck
+                if self._drill.seconds:
+                    await asyncio.wait([visits], timeout=self._seconds)
                 await self._heal()
                 await self._until_ended(visits)
                 evidence, violations = await self._settle()
@@ -134,11 +153,12 @@ class Course:
             recoveries=recoveries(evidence),
             seconds=time.monotonic() - self._began,
             settled=time.time() - self._healed_at,
-            troubles=self._injector.failed,
+            troubles=[*self._injector.failed, *self._not_reached()],
         )
 
-    async def _place(self, token: str) -> None:
-        await self._clients.poisoned(token, f"token-{token}")
+    async def _place(self, number: int) -> None:
+        await asyncio.sleep(number)
+        await self._clients.poisoned(self._drill.tokens[number], f"token-{number}")
 
     async def _heal(self) -> None:
         await self._injector.heal()
@@ -201,6 +221,22 @@ class Course:
             patience=PATIENCE,
         )
 
+    def _not_reached(self) -> list[str]:
+        """The failpoints that were not passed as often as they should; sabotage owes none."""
+        if self._drill.sabotage:
+            return []
+        found = Counter(struck.target for struck in self._killed())
+        wanted = {
+            f"{service} {place}": when["times"]
+            for service, places in self._drill.arms.items()
+            for place, when in places.items()
+        }
+        return [
+            f"failpoint of {target}: {found[target]} of {times} times"
+            for target, times in wanted.items()
+            if found[target] < times
+        ]
+
     def _killed(self) -> list[Struck]:
         """What failpoints have done."""
         found = []
@@ -223,5 +259,5 @@ class Course:
 
 def _plan(drill: Drill) -> list[Fault]:
     if drill.given is not None:
-        return given(drill.seed, drill.given)
+        return given(drill.seed, drill.given, drill.seconds or span(0))
     return plan(drill.seed, drill.faults, drill.kinds)
