@@ -321,3 +321,58 @@ async def test_an_effect_that_records_something_stays_due(
         await runtime.database.commit(Charge(item="1"))
         await until(NOTHING_HELD)
     assert sorted(await values(sql)) == [1, 2, 3]
+
+
+async def test_an_effect_that_waits_for_long_can_be_hastened(
+    run: Run, router: Router, bank: Bank, until: Until
+) -> None:
+    bank.errors = [TemporaryError(delay=3600)]
+    async with run(router) as runtime:
+        await runtime.database.commit(Charge(item="1"))
+        await until("exists (select from tallystick.held where due_at > now() + interval '59 min')")
+        await runtime.database.commit(runtime.database.hasten(Charge(item="1")))
+        await until(NOTHING_HELD)
+    assert bank.calls == {"1": 2}
+
+
+async def test_a_dead_effect_that_is_hastened_is_tried_again_with_all_its_patience(
+    run: Run, router: Router, bank: Bank, sql: Sql, until: Until
+) -> None:
+    bank.errors = [PermanentError("closed"), ValueError("no"), ValueError("no")]
+    async with run(router) as runtime:
+        await runtime.database.commit(thing(1), Charge(item="1"))
+        await until(DEAD)
+        await runtime.database.commit(runtime.database.hasten(Charge(item="1")))
+        await until(NOTHING_HELD)
+    assert bank.calls == {"1": 4}
+    assert await values(sql) == {1: 1}
+
+
+async def test_an_effect_that_runs_or_is_done_is_not_hastened(
+    run: Run, router: Router, bank: Bank, sql: Sql, until: Until
+) -> None:
+    bank.opened.clear()
+    async with run(router) as runtime:
+        await runtime.database.commit(Charge(item="1"))
+        await eventually(lambda: bank.calls["1"] == 1)
+        before = await sql("select * from tallystick.held")
+        await runtime.database.commit(runtime.database.hasten(Charge(item="1")))
+        assert await sql("select * from tallystick.held") == before
+        bank.opened.set()
+        await until(NOTHING_HELD)
+        await runtime.database.commit(runtime.database.hasten(Charge(item="1")))
+    assert bank.calls == {"1": 1}
+
+
+async def test_an_effect_that_never_started_stays_so_when_it_is_hastened(
+    run: Run, router: Router, bank: Bank, sql: Sql, until: Until
+) -> None:
+    bank.opened.clear()
+    async with run(router) as runtime:
+        for item in ("1", "2"):
+            await runtime.database.commit(Charge(item=item))
+        await runtime.database.commit(runtime.database.hasten(Charge(item="2")))
+        (row,) = await sql("select claim from tallystick.held where id = '2'")
+        assert row[0] == 0
+        bank.opened.set()
+        await until(NOTHING_HELD)

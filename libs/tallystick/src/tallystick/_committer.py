@@ -140,6 +140,11 @@ class Committer:
     def _patience(self, durable: str) -> timedelta:
         return self._router.bindings[durable].retry.patience
 
+    def hasten(self, effect: Effect) -> Write:
+        """What makes a stored effect due now; raises DeclarationError without a handler."""
+        key = self.effect_key(effect)
+        return held_rows.hasten(key, self._patience(key[0]))
+
     def effect_key(self, effect: Effect) -> Key:
         """What the held table knows an effect by; raises DeclarationError without a handler."""
         durable = effect_durable(type(effect))

@@ -12,7 +12,7 @@ import structlog
 
 from tallystick._errors import DatabaseUnavailable, InDoubt
 from tallystick._group import LOST, Group
-from tallystick._messages import Message
+from tallystick._messages import Effect, Message
 from tallystick._reads import BatchedReads
 from tallystick._transaction import Transaction
 from tallystick._units import Write
@@ -34,6 +34,10 @@ class Commits(Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A unit on a connection of its own."""
+        ...
+
+    def hasten(self, effect: Effect) -> Write:
+        """What makes a stored effect due now."""
         ...
 
 
@@ -69,6 +73,13 @@ class Database:
         Raises DatabaseUnavailable, InDoubt, or asyncpg.PostgresError.
         """
         return self._committed_by().transaction()
+
+    def hasten(self, effect: Effect) -> Write:
+        """What makes a stored effect due now and gives it its whole patience again.
+
+        One that has become a dead letter is tried again; one that runs, or is done, is left alone.
+        """
+        return self._committed_by().hasten(effect)
 
     def _committed_by(self) -> Commits:
         if self._committer is None:

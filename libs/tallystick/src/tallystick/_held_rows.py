@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import msgspec
 
+from tallystick import _tracing as tracing
 from tallystick._inbound import Inbound
 from tallystick._retry import Again, Dead, Decision
 from tallystick._units import Write
@@ -26,9 +27,9 @@ _HOLD = """with taken as (
     on conflict do nothing returning durable, source, id)
 insert into tallystick.held (durable, source, id, subject, headers, body, stream, stream_sequence,
     state, reason, due_at, patient_until, attempts, claim, replica,
-    error_type, error, fingerprint, place)
+    error_type, error, fingerprint, place, trace)
 select durable, source, id, $4, $5, $6, $7, $8, $9, $10, now() + $11::interval,
-    now() + $12::interval, $13, $14, $15, $16, $17, $18, $19 from taken
+    now() + $12::interval, $13, $14, $15, $16, $17, $18, $19, $20 from taken
 returning durable, source, id"""
 _END = """with ended as (
     delete from tallystick.held where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
@@ -43,9 +44,15 @@ _WITHDRAW = """with gone as (
 update tallystick.inbox i set state = 'done' from gone g
 where (i.durable, i.source, i.id) = (g.durable, g.source, g.id)
 returning i.durable, i.source, i.id"""
+# A dead one gets a new claim, as by a replay; one that never started can still be withdrawn.
+_HASTEN = f"""update tallystick.held set due_at = now(), state = 'retry', attempts = 0, deaths = 0,
+    lapses = case reason when 'poison' then {SUSPECT_LAPSES} else lapses end, reason = null,
+    claim = claim + case state when 'dead' then 1 else 0 end,
+    patient_until = greatest(patient_until, now() + $4::interval)
+where (durable, source, id) = ($1, $2, $3) and state in ('retry', 'dead') and replica is null"""  # noqa: S608  # a constant of ours
 _FAILED = """update tallystick.held set claim = claim + 1, replica = null, lapses = 0, deaths = 0,
     state = $5, reason = $6, due_at = now() + $7::interval, attempts = $8,
-    error_type = $9, error = $10, fingerprint = $11, place = $12
+    error_type = $9, error = $10, fingerprint = $11, place = $12, trace = $13
 where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
 returning durable, source, id"""
 _DIED = """update tallystick.held set claim = claim + 1, replica = null, deaths = deaths + 1,
@@ -66,6 +73,7 @@ class Held(msgspec.Struct, frozen=True):
     lapses: int
     deaths: int
     patience_left: timedelta
+    trace: str | None = None  # the traceparent of the attempt before
 
     @property
     def starts(self) -> int:
@@ -81,15 +89,19 @@ class Failure:
     error: str
     fingerprint: str
     place: str = ""
+    trace: str | None = None
 
     @classmethod
     def of(cls, error: BaseException, durable: str) -> Failure:
-        """Type, text without NUL, a fingerprint of durable, type and place, and that place."""
+        """Type, text without NUL, a fingerprint of durable, type and place, that place, the trace.
+
+        Called by the task that made the attempt.
+        """
         place = _place(error)
         name = type(error).__name__
         text = (str(error) or name).replace("\0", "").encode("utf-8", "replace").decode()
         digest = hashlib.sha256(f"{durable}|{name}|{place}".encode()).hexdigest()[:12]
-        return cls(name, text[:2000], digest, place)
+        return cls(name, text[:2000], digest, place, tracing.attempted())
 
 
 NO_FAILURE = Failure("", "", "")
@@ -119,6 +131,11 @@ def end(held: Held) -> Write:
 def withdraw(key: tuple[str, str, str]) -> Write:
     """Removes an effect's row that never started; its guard is missed if it has."""
     return Write(_WITHDRAW, key, key)
+
+
+def hasten(key: tuple[str, str, str], patience: timedelta) -> Write:
+    """Makes an effect's row due now, one that is dead too; what runs is left alone."""
+    return Write(_HASTEN, (*key, patience))
 
 
 def hold(
@@ -152,6 +169,7 @@ def hold(
         failure.error or None,
         failure.fingerprint or None,
         failure.place or None,
+        failure.trace,
     )
     return Write(_HOLD, args, inbound.key)
 
@@ -162,6 +180,7 @@ def failed(held: Held, decision: Decision, failure: Failure) -> Write:
     args = (
         *(*held.inbound.key, held.claim, state, reason, delay, decision.attempts),
         *(failure.error_type, failure.error, failure.fingerprint, failure.place or None),
+        failure.trace,
     )
     return Write(_FAILED, args, held.inbound.key)
 
