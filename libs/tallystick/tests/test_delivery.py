@@ -93,7 +93,7 @@ async def test_what_was_committed_is_published_and_done(
 
 
 async def test_a_unit_that_is_not_committed_publishes_nothing(
-    run: Run, router: Router, sql: Sql
+    run: Run, router: Router, client: Client, sql: Sql
 ) -> None:
     async with run(router) as runtime:
         guarded = Write("update things set value = 1 where id = 1 returning id", (), 1)
@@ -104,6 +104,7 @@ async def test_a_unit_that_is_not_committed_publishes_nothing(
                 Sold(item=1), Write("insert into things (id, value) values (1, 13)")
             )
     assert await sql("select from tallystick.outbox") == []
+    assert (await client.jetstream().stream_info("SHOP")).state.messages == 0
 
 
 @pytest.mark.parametrize("trusts", [True, False])
