@@ -47,18 +47,29 @@ class Attempts:
                 raise DeclarationError(f"{name} asks for a {kind.__name__}, service() got none")
 
     async def run(
-        self, binding: Binding, inbound: Inbound, take: Write | None, *, attempt: int = 1
+        self,
+        binding: Binding,
+        inbound: Inbound,
+        take: Write | None,
+        *,
+        attempt: int = 1,
+        previous: str | None = None,
     ) -> bool:
         """Whether the message is done by this attempt, and was not before, nor the claim lost.
 
-        Raises what the handler raised.
+        `previous` is the traceparent of the attempt before. Raises what the handler raised.
         """
         begun = time.perf_counter()
         outcome = "error"
         parent = inbound.fields.get("traceparent")
         handled.set((binding.durable, inbound.id))  # each attempt is a task of its own
         with tracing.process_span(
-            binding.template, binding.durable, inbound.id, parent=parent, attempt=attempt
+            binding.template_of(inbound.subject),
+            binding.durable,
+            inbound.id,
+            parent=parent,
+            previous=previous,
+            attempt=attempt,
         ):
             try:
                 outcome = await self._handle(binding, inbound, take, attempt)

@@ -49,8 +49,17 @@ class Binding:
 
     @cached_property
     def template(self) -> str:
-        """The subjects without shards, for people: metrics and spans."""
-        return ",".join(message_type(cls).template for cls in self.types)
+        """The subjects without shards, for people."""
+        return ",".join(self._templates)
+
+    @cached_property
+    def _templates(self) -> tuple[str, ...]:
+        return tuple(message_type(cls).template for cls in self.types)
+
+    def template_of(self, subject: str) -> str:
+        """The subject without its shard, if it is one of those declared; else all of them."""
+        template = subject.rpartition(".")[0]
+        return template if template in self._templates else self.template
 
     def decode(self, inbound: Inbound) -> Message:
         """The message in a delivery; raises InvalidMessage or UnknownType."""

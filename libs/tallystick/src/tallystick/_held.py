@@ -33,7 +33,7 @@ _CLAIM = """with due as (
 update tallystick.held h set claim = h.claim + 1, replica = $1 from due
 where (h.durable, h.source, h.id) = (due.durable, due.source, due.id)
 returning h.durable, h.source, h.id, subject, headers, body, stream, stream_sequence,
-    claim, attempts, lapses, deaths, patient_until - now()"""
+    claim, attempts, lapses, deaths, patient_until - now(), trace"""
 _MINE = "select durable, source, id, claim from tallystick.held where replica = $1"
 _RELEASE = """update tallystick.held h set replica = null, claim = h.claim + 1, due_at = now()
 from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) m(durable, source, id, claim)
@@ -189,7 +189,11 @@ class HeldLoop:
         """Runs the handler once, under the claim; what it raises is stored with the message."""
         try:
             done = await self._attempts.run(
-                binding, held.inbound, held_rows.end(held), attempt=held.starts
+                binding,
+                held.inbound,
+                held_rows.end(held),
+                attempt=held.starts,
+                previous=held.trace,
             )
         except (DatabaseUnavailable, InDoubt):
             raise
@@ -207,5 +211,4 @@ class HeldLoop:
 def _held(record: Record) -> Held:
     row = tuple(record)
     inbound = Inbound(*row[:8])
-    claim, attempts, lapses, deaths, patience_left = row[8:]
-    return Held(inbound, claim, attempts, lapses, deaths, patience_left)
+    return Held(inbound, *row[8:])

@@ -43,7 +43,7 @@ class Replicas:
         self._judges_from: float | None = None
 
     async def renew(self) -> None:
-        """Says that this replica lives; called five times in the time after which it would be gone."""
+        """Says that this replica lives; called five times before it would count as gone."""
         await self._database.fetch(_RENEW, self._name)
         if self._judges_from is None:
             self._judges_from = asyncio.get_running_loop().time() + self._gone_after_s

@@ -33,6 +33,7 @@ SLOW_NS = 1_000_000_000
 _ENTRIES = (CONSUMER, SERVER)  # their parent comes from outside, never from what runs here
 
 _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
+_attempted: ContextVar[str | None] = ContextVar("attempted", default=None)
 
 
 class _Recording:
@@ -198,7 +199,7 @@ def process_span(
     attempt: int = 1,
 ) -> Span:
     """Begin the span of one attempt at a message, linked to the attempt before it."""
-    return span(
+    made = span(
         f"process {template}",
         CONSUMER,
         parent=parent,
@@ -213,6 +214,13 @@ def process_span(
             "tallystick.attempt": attempt,
         },
     )
+    _attempted.set(made.traceparent)
+    return made
+
+
+def attempted() -> str | None:
+    """Return the traceparent of the last attempt at a message that this task has made."""
+    return _attempted.get()
 
 
 def create(template: str, message_id: str, key: str = "") -> str:

@@ -37,6 +37,7 @@ create table tallystick.held (
     error_type text,
     error text,
     place text,
+    trace text,
     fingerprint text,
     held_at timestamptz not null default now(),
     primary key (durable, source, id)
