@@ -20,7 +20,7 @@ from tests.guest import GUEST, Notes, Worker
 from tests.order import Order
 
 SERVICES = ("sandbox", "orders", "payments", "shipping")
-TIMES = {"gone_after_s": 1, "sweep_s": 0.1, "ack_wait_s": 2, "deadline_s": 20}
+TIMES = {"gone_after_s": 5, "sweep_s": 0.1, "ack_wait_s": 2, "deadline_s": 20}
 
 
 class Platform:
