@@ -104,3 +104,15 @@ async def test_who_never_ends_is_killed_at_its_deadline(grim: Settings) -> None:
     async with running(grim, "loop") as database:
         died = "select outcome, error from tallystick.attempts where outcome = 'died' limit 1"
         await eventually(database, died, [("died", "its process ended with -9")])
+
+
+async def test_a_crowd_of_innocents_needs_no_process_each(grim: Settings) -> None:
+    names = [f"good-{number}" for number in range(20)]
+    async with running(grim, *names, "exit") as database:
+        done = "select count(*) from tallystick.inbox where state = 'done'"
+        await eventually(database, done, [(len(names),)])
+        await eventually(
+            database, "select id from tallystick.held where state = 'dead'", [("exit",)]
+        )
+        processes = "select count(distinct split_part(what, ' ', 2)) <= 5 from deeds"
+        await eventually(database, processes, [(True,)])

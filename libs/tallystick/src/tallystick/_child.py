@@ -1,6 +1,7 @@
-"""The process of one suspect: composes the service, makes one attempt, and ends.
+"""The process of suspects: composes the service, and makes one attempt after another.
 
-It is started by a replica, which waits for it; what it is to do comes pickled on its stdin.
+It is started by a replica, which waits for it: what it is to do comes pickled on its stdin, and it
+says a byte on its stdout when it is ready and after each attempt. It ends when stdin does.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import importlib
 import pickle
 import resource
 import sys
+from contextlib import suppress
 from typing import Any
 
 from tallystick._errors import DatabaseUnavailable, InDoubt
 from tallystick._held_rows import Held
 from tallystick._logging import configure
+from tallystick._runtime import Runtime
 from tallystick._settings import Settings
 from tallystick._suspects import AWAY
 
@@ -22,19 +25,37 @@ MIB = 1024 * 1024
 
 
 def main() -> int:
-    """Exit with 0 if the attempt ended, well or not."""
-    order: tuple[str, Settings, Held] = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our parent
-    package, settings, held = order
+    """Exit with 0 if every attempt ended, well or not."""
+    order: tuple[str, Settings] = _next_order()
+    package, settings = order
     configure(settings)
     app: Any = importlib.import_module(f"{package}.main").app(settings)
     _limit_memory(settings.suspect_memory_mib)
-    sys.stdout.write(".")  # from now on its deadline counts
-    sys.stdout.flush()
     try:
-        asyncio.run(app.state.composition.runtime.attempt(held))
+        asyncio.run(_attempts(app.state.composition.runtime))
     except (DatabaseUnavailable, InDoubt):
         return AWAY
     return 0
+
+
+async def _attempts(runtime: Runtime) -> None:
+    async with runtime.alone():
+        _say()
+        with suppress(EOFError):
+            while True:
+                held: Held = await asyncio.to_thread(_next_order)
+                await runtime.attempt(held)
+                _say()
+
+
+def _next_order() -> Any:
+    return pickle.load(sys.stdin.buffer)  # noqa: S301  # from our parent
+
+
+def _say() -> None:
+    """A sign of life: the time until the next one counts."""
+    sys.stdout.write(".")
+    sys.stdout.flush()
 
 
 def _limit_memory(mib: int) -> None:

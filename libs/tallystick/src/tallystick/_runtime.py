@@ -163,14 +163,19 @@ class Runtime:
             if isinstance(resource, Stoppable):
                 resource.stopping()
 
-    async def attempt(self, held: Held) -> None:
-        """One attempt at a held message, and nothing else: what the process of a suspect does."""
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Ready for one attempt after another, and nothing else: the process of suspects."""
         async with AsyncExitStack() as stack:
             for resource in self._given:
                 await stack.enter_async_context(resource)
             stack.push_async_callback(self.database.close)
-            self._slots.closed = True  # what its unit stores is for the replicas
-            await self._held.attempt(self.router.bindings[held.inbound.durable], held)
+            self._slots.closed = True  # what a unit stores is for the replicas
+            yield
+
+    async def attempt(self, held: Held) -> None:
+        """One attempt at a held message; raises DatabaseUnavailable or InDoubt."""
+        await self._held.attempt(self.router.bindings[held.inbound.durable], held)
 
     def live(self) -> tuple[bool, dict[str, Any]]:
         """Whether all loops turn; nothing but a restart mends one that has ended."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import sys
+from asyncio.subprocess import PIPE, Process
 from importlib.util import find_spec
 
 import structlog
@@ -14,17 +15,24 @@ from tallystick._settings import Settings
 
 log = structlog.get_logger()
 
-AWAY = 75  # what the child ends with if the database is away (EX_TEMPFAIL)
+AWAY = 75  # what the child ends with if the database is away (EX_TEMPFAIL): no attempt
+ENDS_WITHIN = 2.0  # seconds
 STARTS_WITHIN = 20.0  # seconds; on a busy machine an interpreter with all its imports takes a few
 
 
 class Suspects:
-    """Runs suspects one at a time; if one kills its process, only that dies."""
+    """Runs suspects one at a time; if one kills its process, only that dies.
+
+    A process takes a second to begin. So one that has survived a suspect takes the next that waits:
+    when a crowd was lost with its replicas, nearly all of it is innocent.
+    """
 
     def __init__(self, package: str, settings: Settings) -> None:
         self._package = package
         self._settings = settings
         self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._child: _Child | None = None
 
     @property
     def possible(self) -> bool:
@@ -35,34 +43,83 @@ class Suspects:
             return False
 
     async def run(self, held: Held, deadline_s: float) -> int:
-        """The child's exit code: 0 for any attempt that ended, AWAY, or how it died."""
-        async with self._turn:
-            child = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tallystick._child"),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-            )
-            log.warning("a suspect runs alone", durable=held.inbound.durable, pid=child.pid)
-            try:
-                await _watched(child, self._order(held), deadline_s)
-            except TimeoutError:
-                log.warning("the suspect is past its deadline", pid=child.pid)
-            finally:
-                if child.returncode is None:
-                    child.kill()
-            return await child.wait()
+        """0 for any attempt that ended, AWAY for one that never began, or how the child died."""
+        self._waiting += 1
+        try:
+            await self._turn.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            return await self._try(held, deadline_s)
+        finally:
+            self._turn.release()
 
-    def _order(self, held: Held) -> bytes:
-        return pickle.dumps((self._package, self._settings, held))
+    async def _try(self, held: Held, deadline_s: float) -> int:
+        child, self._child = self._child, None
+        if child is None:
+            child = await _Child.start(self._package, self._settings)
+        log.warning("a suspect runs alone", durable=held.inbound.durable, pid=child.pid)
+        try:
+            survived = await child.tries(held, deadline_s)
+        except BaseException:
+            await child.end()
+            raise
+        if survived and self._waiting:
+            self._child = child
+            return 0
+        code = await child.end()
+        if not child.ready:
+            return AWAY  # it is not the message that keeps a process from starting
+        return 0 if survived else code
 
 
-async def _watched(child: asyncio.subprocess.Process, order: bytes, deadline_s: float) -> None:
-    """Returns when the child has ended; TimeoutError if it, or its start, takes too long."""
-    if child.stdin is None or child.stdout is None:
-        raise ValueError("the child has no pipes")
-    child.stdin.write(order)
-    child.stdin.write_eof()
-    async with asyncio.timeout(STARTS_WITHIN):
-        await child.stdout.read(1)  # it begins, or it has died
-    async with asyncio.timeout(deadline_s):
-        await child.wait()
+class _Child:
+    """A process that says a byte when it is ready, and one after each attempt."""
+
+    def __init__(
+        self, process: Process, orders: asyncio.StreamWriter, signs: asyncio.StreamReader
+    ) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._orders = orders
+        self._signs = signs
+        self.ready = False
+
+    @classmethod
+    async def start(cls, package: str, settings: Settings) -> _Child:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tallystick._child"), stdin=PIPE, stdout=PIPE
+        )
+        if process.stdin is None or process.stdout is None:
+            raise ValueError("the child has no pipes")
+        child = cls(process, process.stdin, process.stdout)
+        child._send((package, settings))
+        return child
+
+    async def tries(self, held: Held, deadline_s: float) -> bool:
+        """Whether it is alive after the attempt; it is not if it, or its start, took too long."""
+        self._send(held)
+        try:
+            self.ready = self.ready or await self._says(STARTS_WITHIN)
+            return self.ready and await self._says(deadline_s)
+        except TimeoutError:
+            log.warning("the suspect is past its deadline", pid=self.pid)
+            self._process.kill()
+            return False
+
+    async def end(self) -> int:
+        """Its exit code; one that is alive waits for orders, which end here."""
+        try:
+            self._orders.close()
+            async with asyncio.timeout(ENDS_WITHIN):
+                return await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            return await self._process.wait()
+
+    def _send(self, order: object) -> None:
+        self._orders.write(pickle.dumps(order))
+
+    async def _says(self, within: float) -> bool:
+        async with asyncio.timeout(within):
+            return bool(await self._signs.read(1))
