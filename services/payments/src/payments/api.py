@@ -38,7 +38,7 @@ async def read_payment(order_id: UUID, db: Db) -> PaymentBody:
     """The payment of an order as it is now."""
     payment = await store.get(db, OrderId(order_id))
     if payment.state is State.NONE:
-        raise Problem(404, "No such payment", detail=f"There is no payment of order {order_id}.")
+        raise missing(order_id)
     return PaymentBody(
         order_id=order_id,
         state=payment.state,
@@ -48,3 +48,8 @@ async def read_payment(order_id: UUID, db: Db) -> PaymentBody:
         reason=payment.reason or payment.stop,
         parked=payment.parked,
     )
+
+
+def missing(order_id: UUID) -> Problem:
+    """There is no such payment."""
+    return Problem(404, "No such payment", detail=f"There is no payment of order {order_id}.")

@@ -7,7 +7,7 @@ from typing import Final
 
 from payments import provider as outside
 from payments.domain import known
-from payments.facts import Captured, Declined, Payment, Refunded, RefundRefused
+from payments.facts import Captured, Declined, Payment, Refunded, RefundRefused, Resolved
 from payments.provider import Provider
 from tallystick_contracts.payments import LONGEST_REASON
 
@@ -19,10 +19,14 @@ async def capture(provider: Provider, payment: Payment) -> Captured | Declined:
     """Takes the money; raises provider.NoAnswer.
 
     Past the window the key alone would not do: what was captured is found by our reference, and
-    what is not found may be asked for again.
+    what is not found may be asked for again. So it is after a person gave an answer: what the
+    provider has entered counts; what it has not was declined, if that was the answer.
     """
     reference, amount = str(payment.order_id), known(payment.amount)
-    found = await provider.find(reference) if payment.asked_for > KEY_WINDOW else None
+    look_up = payment.resolved is not None or payment.asked_for > KEY_WINDOW
+    found = await provider.find(reference) if look_up else None
+    if found is None and payment.resolved is Resolved.DECLINED:
+        return Declined(_text(payment.resolved_why or ""))
     answer = found or await provider.capture(
         f"{reference}:capture", reference, amount.amount, amount.currency, known(payment.token)
     )

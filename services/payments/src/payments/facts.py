@@ -30,12 +30,20 @@ class State(StrEnum):
     REFUNDED = "refunded"
 
 
+class Resolved(StrEnum):
+    """What a person says became of a capture of which nothing is known."""
+
+    CAPTURED = "captured"
+    DECLINED = "declined"
+
+
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
     """The payment of an order; version 0 is not stored.
 
     One that was stopped before its order was heard of has no amount and no token. `reference` is
-    the provider's. `asked_for` is how long ago the provider may first have been asked, by the
-    database's clock when it was read.
+    the provider's. `resolved` is what a person answered in its place, `resolved_why` who and why.
+    `asked_for` is how long ago the provider may first have been asked, by the database's clock when
+    it was read.
     """
 
     order_id: OrderId
@@ -47,6 +55,8 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     stop: RefundReason | None = None
     parked: str | None = None
+    resolved: Resolved | None = None
+    resolved_why: str | None = None
     asked_for: timedelta = timedelta()
 
 

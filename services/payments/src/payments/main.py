@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from payments.admin import admin
 from payments.api import api
 from payments.handlers import router
 from payments.provider import Provider
@@ -15,4 +16,4 @@ def app(settings: Settings | None = None) -> FastAPI:
     """The service as an application; settings come from the environment if none are given."""
     settings = settings or Settings()
     provider = Provider(settings.provider_url, timeout_s=settings.call_timeout_s)
-    return service(settings, router, api, provider)
+    return service(settings, router, api, provider, admin=admin)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from payments.facts import Operation, Payment, Purpose, State
+from payments.facts import Operation, Payment, Purpose, Resolved, State
 from tallystick import Database, Write
 from tallystick_contracts.money import Money
 from tallystick_contracts.orders import OrderId
@@ -27,7 +27,7 @@ where order_id = $1 and state = 'voided' and amount is null"""
 
 _GET: Final = """
 select order_id, version, state, amount, currency, token, reference, reason, stop, parked,
-    coalesce(clock_timestamp() - asked_at, interval '0') as asked_for
+    resolved, resolved_why, coalesce(clock_timestamp() - asked_at, interval '0') as asked_for
 from payments where order_id = any($1::uuid[])"""
 
 _OPERATION: Final = """
@@ -97,6 +97,8 @@ async def get(database: Database, order_id: OrderId) -> Payment:
         reason=row["reason"],
         stop=RefundReason(row["stop"]) if row["stop"] else None,
         parked=row["parked"],
+        resolved=Resolved(row["resolved"]) if row["resolved"] else None,
+        resolved_why=row["resolved_why"],
         asked_for=row["asked_for"],
     )
 

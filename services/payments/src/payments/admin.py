@@ -1,0 +1,126 @@
+"""What people do about payments: on the admin port, under its token."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from payments import parking, store
+from payments.api import missing
+from payments.facts import Capture, Payment, Refund, Resolved, State
+from payments.provider import Captured, Provider
+from tallystick import Conflict, Database, Effect, PermanentError, Problem, Write, resource
+from tallystick_contracts.orders import OrderId
+from tallystick_contracts.parked import Act, ParkedPage, ParkedWhole
+
+log = structlog.get_logger()
+
+admin = APIRouter(prefix="/admin", tags=["admin"])
+Db = Annotated[Database, resource(Database)]
+BEFORE_ALL: Final = UUID(int=0)
+UNKNOWN_IN: Final = frozenset(
+    {State.CAPTURING, State.CAPTURING_STOP, State.UNKNOWN, State.UNKNOWN_STOP}
+)
+"""Where a capture may be out and its answer is not known."""
+
+
+class Resolution(Act):
+    """The answer that a person gives for a provider that gives none."""
+
+    outcome: Annotated[Resolved, Field(alias="as", strict=False)]
+
+
+@admin.get("/parked")
+async def list_parked(
+    db: Db, after: UUID = BEFORE_ALL, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> ParkedPage:
+    """Payments that wait for a person, the oldest first."""
+    found = await parking.page(db, after, limit)
+    return ParkedPage(parked=found, next=found[-1].order_id if len(found) == limit else None)
+
+
+@admin.get("/parked/{order_id}")
+async def show_parked(order_id: UUID, db: Db) -> ParkedWhole:
+    """A payment, parked or not, and what people have done about it."""
+    payment = await parking.get(db, OrderId(order_id))
+    if payment is None:
+        raise missing(order_id)
+    done = await parking.interventions(db, OrderId(order_id))
+    return ParkedWhole(**payment.model_dump(), interventions=done)
+
+
+@admin.post("/parked/{order_id}/retry")
+async def retry_parked(order_id: UUID, act: Act, db: Db) -> ParkedWhole:
+    """Takes the flag down and asks the provider again at once, under the same key."""
+    while True:
+        payment = await _known(db, order_id)
+        waits = _waits_for(payment)
+        if payment.parked is None and waits is None:
+            raise Problem(409, "Payment not parked", state=payment.state)
+        flag = [parking.unpark(payment)] if payment.parked is not None else []
+        try:
+            await _act(db, payment, parking.RETRY, act, *flag)
+        except Conflict:  # an answer came in between: decide again
+            continue
+        return await show_parked(order_id, db)
+
+
+@admin.post("/parked/{order_id}/resolve", status_code=202)
+async def resolve_parked(
+    order_id: UUID, act: Resolution, db: Db, provider: Annotated[Provider, resource(Provider)]
+) -> ParkedWhole:
+    """Answers a capture of which nothing is known, unless the provider's ledger says otherwise.
+
+    The capture takes this for its answer as soon as it is tried again, which is at once.
+    """
+    while True:
+        payment = await _known(db, order_id)
+        if payment.state not in UNKNOWN_IN:
+            raise Problem(409, "Nothing to resolve", state=payment.state)
+        await _check_ledger(provider, payment, act.outcome)
+        resolution = parking.resolve(payment, act.outcome, act)
+        try:
+            await _act(db, payment, f"resolve as {act.outcome}", act, resolution)
+        except Conflict:  # an answer came in between: decide again
+            continue
+        return await show_parked(order_id, db)
+
+
+async def _check_ledger(provider: Provider, payment: Payment, outcome: Resolved) -> None:
+    """Raises a Problem if the ledger says otherwise, NoAnswer if it cannot be asked now."""
+    try:
+        found = await provider.find(str(payment.order_id))
+    except PermanentError as error:
+        raise Problem(502, "The provider takes no question", detail=str(error)) from error
+    captured = isinstance(found, Captured)
+    if captured != (outcome is Resolved.CAPTURED):
+        ledger = "captured" if captured else "declined" if found else "nothing"
+        detail = "What the provider has entered counts: retry, and it is asked for its answer."
+        raise Problem(409, "The ledger says otherwise", detail=detail, ledger=ledger)
+
+
+async def _act(db: Database, payment: Payment, action: str, act: Act, *writes: Write) -> None:
+    """Commits what a person does, with the record of it, and has the provider asked at once."""
+    effect = _waits_for(payment)
+    hastened = [] if effect is None else [db.hasten(effect)]
+    await db.commit(*writes, *hastened, parking.record(payment.order_id, action, act))
+    about = {"order_id": str(payment.order_id), "actor": act.actor, "reason": act.reason}
+    log.warning("a person acted on a payment", action=action, **about)
+
+
+def _waits_for(payment: Payment) -> Effect | None:
+    """The call that the payment waits for."""
+    if payment.state in UNKNOWN_IN or payment.state is State.INTENT:
+        return Capture(order_id=payment.order_id)
+    return Refund(order_id=payment.order_id) if payment.state is State.REFUNDING else None
+
+
+async def _known(db: Database, order_id: UUID) -> Payment:
+    payment = await store.get(db, OrderId(order_id))
+    if payment.state is State.NONE:
+        raise missing(order_id)
+    return payment
