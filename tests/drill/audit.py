@@ -58,11 +58,8 @@ def dead_letters(evidence: Evidence) -> Found:
     """1: Dead letters are exactly the poison that was injected, each for its reason."""
     wanted = Counter[tuple[str, str, str]]()
     for poison in evidence.poison:
-        if poison.reason is None:
-            continue
-        wanted["payments-open", poison.about, poison.reason] += 1
-        if poison.reason == "schema":
-            wanted["shipping-orders", poison.about, poison.reason] += 1
+        for durable in poison.durables if poison.reason else ():
+            wanted[durable, poison.about, poison.reason or ""] += 1
     found = Counter((row["durable"], row["about"], row["reason"]) for row in evidence.dead)
     for durable, about, reason in (found - wanted).elements():
         yield Violation(1, (about,), f"is a dead letter of {durable} ({reason}) and no such poison")

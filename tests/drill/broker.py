@@ -17,7 +17,9 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from tallystick import TallystickError
+from tallystick._binding import Binding
 from tallystick._jetstream import info, request
+from tallystick._messages import message_type
 from tests.drill.evidence import SERVICES, Sighting, Standing
 from tests.drill.faults import DURABLES, STREAMS
 
@@ -121,13 +123,23 @@ async def standings(client: Client) -> dict[str, Standing]:
 
 def _durables() -> dict[str, str]:
     """The durables of all services and their streams; an idempotent one keeps no record."""
-    bindings = [
-        binding
-        for service in SERVICES
-        for binding in import_module(f"{service}.handlers").router.bindings.values()
-    ]
-    kept = [each for each in bindings if each.kind != "effect" and not each.idempotent]
+    kept = [each for each in _readers() if not each.idempotent]
     return {binding.durable: binding.stream for binding in kept}
+
+
+def readers_of_orders() -> list[str]:
+    """The durables that read placed orders."""
+    return [
+        each.durable
+        for each in _readers()
+        if any(message_type(cls).template == _PLACED for cls in each.types)
+    ]
+
+
+def _readers() -> list[Binding]:
+    routers = [import_module(f"{service}.handlers").router for service in SERVICES]
+    bindings: list[Binding] = [each for router in routers for each in router.bindings.values()]
+    return [each for each in bindings if each.kind != "effect"]
 
 
 def _standing(stream: str, read: dict[str, Any]) -> Standing:

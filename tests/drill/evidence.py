@@ -46,11 +46,12 @@ class Struck:
 
 @dataclass(frozen=True, slots=True)
 class Poison:
-    """A message that cannot be done: `about` is its order or its own id."""
+    """A message that these durables cannot do: `about` is its order or its own id."""
 
     kind: str
     about: str
     reason: str | None  # what the dead letter says; None: it waits, and is no dead letter
+    durables: Sequence[str] = ("payments-open",)
 
 
 @dataclass(frozen=True, slots=True)

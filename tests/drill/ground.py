@@ -33,7 +33,7 @@ TIMES = {
     "RECONCILE_AFTER_S": "5",
 }
 PATIENCE = float(TIMES["RECONCILE_AFTER_S"])
-POLICY = Policy(silent_after=6, longest_wait=0.3)
+POLICY = Policy(silent_after=6, start_within=25, longest_wait=0.3)
 
 _SETTINGS = {"nats": "NATS_URL", "postgres": "DATABASE_URL"}
 _OUTSIDE = {"payments": "PROVIDER_URL", "shipping": "CARRIER_URL"}

@@ -203,7 +203,8 @@ class Injector:
         async with broker.connected(self._broker) as client:
             version, body = (1, b'{"order_id": ') if undecodable else (99, b"{}")
             about = await broker.publish_nonsense(client, version, body)
-        self.poison.append(Poison(fault.kind, about, "schema" if undecodable else None))
+        reason, readers = ("schema" if undecodable else None), broker.readers_of_orders()
+        self.poison.append(Poison(fault.kind, about, reason, readers))
         return about
 
     @property

@@ -43,7 +43,7 @@ QUIET_WITHIN = 2 * PATIENCE
 """Seconds from the last end in which all is quiet."""
 SABOTAGED_WITHIN = 10.0
 MOST_SABOTAGED = 300  # orders
-DIES_WITHIN = 60.0
+DIES_WITHIN = 120.0
 """Seconds in which poison becomes a dead letter."""
 
 
