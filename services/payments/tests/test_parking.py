@@ -76,7 +76,15 @@ async def unknown(database: Database, played: Played) -> OrderId:
     """A payment whose capture was not answered and is not asked for again for an hour."""
     order_id = await open_payment(database, State.CAPTURING, Capture)
     await reaches(database, order_id, State.UNKNOWN)
+    await holds(database, "replica is null")  # the attempt that found out has ended
     return order_id
+
+
+async def holds(database: Database, condition: str) -> None:
+    """Returns once the effect's row is so."""
+    async with asyncio.timeout(10):
+        while not await database.fetch(f"select from tallystick.held where {condition}"):
+            await asyncio.sleep(0.02)
 
 
 async def reaches(database: Database, order_id: OrderId, state: State) -> Payment:
@@ -184,9 +192,7 @@ async def test_a_capture_that_became_a_dead_letter_can_be_resolved(
 ) -> None:
     played.captures = [PermanentError("400")]
     order_id = await open_payment(database, State.CAPTURING, Capture)
-    async with asyncio.timeout(10):
-        while not await database.fetch("select from tallystick.held where state = 'dead'"):
-            await asyncio.sleep(0.02)
+    await holds(database, "state = 'dead'")
     assert (await resolve(admin, order_id, "declined"))[0] == 202
     await reaches(database, order_id, State.DECLINED)
     assert await database.fetch("select from tallystick.held") == []
@@ -206,9 +212,8 @@ async def test_a_refused_refund_is_listed_and_asked_for_again_at_once(
 ) -> None:
     played.refunds = [provider.RefundRefused("not today"), provider.Refunded()]
     order_id = await open_payment(database, State.REFUNDING, Refund)
-    async with asyncio.timeout(10):
-        while not (listed := (await ask(admin, ""))[1]["parked"]):
-            await asyncio.sleep(0.02)
+    await holds(database, "replica is null and attempts + claim > 1")
+    listed = (await ask(admin, ""))[1]["parked"]
     assert [(p["order_id"], p["parked"]) for p in listed] == [
         (str(order_id), "refund refused: not today")
     ]

@@ -55,7 +55,10 @@ async def show_parked(order_id: UUID, db: Db) -> ParkedWhole:
 
 @admin.post("/parked/{order_id}/retry")
 async def retry_parked(order_id: UUID, act: Act, db: Db) -> ParkedWhole:
-    """Takes the flag down and asks the provider again at once, under the same key."""
+    """Takes the flag down and asks the provider again, under the same key.
+
+    At once, or, if it is being asked just now, after the usual pause.
+    """
     while True:
         payment = await _known(db, order_id)
         waits = _waits_for(payment)
@@ -75,7 +78,8 @@ async def resolve_parked(
 ) -> ParkedWhole:
     """Answers a capture of which nothing is known, unless the provider's ledger says otherwise.
 
-    The capture takes this for its answer as soon as it is tried again, which is at once.
+    The capture takes this for its answer when it is tried again: at once, or, if it is out just
+    now, after its usual pause.
     """
     while True:
         payment = await _known(db, order_id)
