@@ -32,6 +32,7 @@ SERVICE = """
         if effect.what.startswith("exit"):
             os._exit(9)
         while effect.what.startswith("loop"):
+            print("what is printed is no sign of life", flush=True)
             time.sleep(0.1)
         deed = f"{effect.what} {os.getpid()}"
         await delivery.commit(Write("insert into deeds values ($1)", (deed,)))

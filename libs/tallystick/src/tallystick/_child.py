@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import pickle
 import resource
 import sys
@@ -26,36 +27,43 @@ MIB = 1024 * 1024
 
 def main() -> int:
     """Exit with 0 if every attempt ended, well or not."""
+    signs = _own_stdout()
     order: tuple[str, Settings] = _next_order()
     package, settings = order
     configure(settings)
     app: Any = importlib.import_module(f"{package}.main").app(settings)
     _limit_memory(settings.suspect_memory_mib)
     try:
-        asyncio.run(_attempts(app.state.composition.runtime))
+        asyncio.run(_attempts(app.state.composition.runtime, signs))
     except (DatabaseUnavailable, InDoubt):
         return AWAY
     return 0
 
 
-async def _attempts(runtime: Runtime) -> None:
+def _own_stdout() -> int:
+    """A descriptor that only we write to: what a handler prints is no sign and goes to stderr."""
+    signs = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return signs
+
+
+async def _attempts(runtime: Runtime, signs: int) -> None:
     async with runtime.alone():
-        _say()
+        _say(signs)
         with suppress(EOFError):
             while True:
                 held: Held = await asyncio.to_thread(_next_order)
                 await runtime.attempt(held)
-                _say()
+                _say(signs)
 
 
 def _next_order() -> Any:
     return pickle.load(sys.stdin.buffer)  # noqa: S301  # from our parent
 
 
-def _say() -> None:
+def _say(signs: int) -> None:
     """A sign of life: the time until the next one counts."""
-    sys.stdout.write(".")
-    sys.stdout.flush()
+    os.write(signs, b".")
 
 
 def _limit_memory(mib: int) -> None:
