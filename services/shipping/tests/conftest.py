@@ -14,6 +14,8 @@ from shipping.settings import Settings
 from tallystick import Database
 from tallystick.testing import PostgresServer, clean, eventually, free_port, migrate
 
+TOKEN = "a-token-of-enough-length"
+
 
 @pytest.fixture(scope="module")
 async def service(postgres: PostgresServer) -> AsyncIterator[FastAPI]:
@@ -23,6 +25,8 @@ async def service(postgres: PostgresServer) -> AsyncIterator[FastAPI]:
     settings = Settings(
         database_url=url,
         admin_port=free_port(),
+        admin_token=TOKEN,
+        sweep_s=0.1,
         carrier_url="http://127.0.0.1:9",  # nobody
     )
     service = app(settings)
@@ -56,3 +60,18 @@ async def database(service: FastAPI) -> Database:
 def http(client: aiohttp.ClientSession, database: Database) -> aiohttp.ClientSession:
     """A client of the running service, whose database is empty."""
     return client
+
+
+@pytest.fixture(scope="module")
+async def admin_client(service: FastAPI) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of the running service's admin port, with its token."""
+    port = service.state.composition.settings.admin_port
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers) as session:
+        yield session
+
+
+@pytest.fixture
+def admin(admin_client: aiohttp.ClientSession, database: Database) -> aiohttp.ClientSession:
+    """A client of the admin port of the running service, whose database is empty."""
+    return admin_client

@@ -46,7 +46,7 @@ async def read_shipment(order_id: UUID, db: Db) -> ShipmentBody:
     """The shipment of an order as it is now."""
     shipment = await store.get(db, OrderId(order_id))
     if shipment.state is State.NONE:
-        raise Problem(404, "No such shipment", detail=f"There is no shipment of order {order_id}.")
+        raise missing(order_id)
     return ShipmentBody(
         order_id=order_id,
         state=shipment.state,
@@ -89,3 +89,8 @@ def _names(if_none_match: str, etag: str) -> bool:
     """Whether a header If-None-Match names this representation."""
     named = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return etag in named or "*" in named
+
+
+def missing(order_id: UUID) -> Problem:
+    """There is no such shipment."""
+    return Problem(404, "No such shipment", detail=f"There is no shipment of order {order_id}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from shipping.admin import admin
 from shipping.api import api
 from shipping.carrier import Carrier
 from shipping.handlers import router
@@ -15,4 +16,4 @@ def app(settings: Settings | None = None) -> FastAPI:
     """The service as an application; settings come from the environment if none are given."""
     settings = settings or Settings()
     carrier = Carrier(settings.carrier_url, timeout_s=settings.call_timeout_s)
-    return service(settings, router, api, carrier)
+    return service(settings, router, api, carrier, admin=admin)
