@@ -50,10 +50,11 @@ def second(at: datetime) -> str:
 
 def span(seconds: float) -> str:
     """`13 ms`, `1.842 s`, `2 min 3 s`, `4 h 5 min`, `6 d 7 h`."""
-    if seconds < 1:
-        return f"{round(seconds * 1000)} ms"
-    if seconds < 60:
-        return f"{seconds:.3f} s"
+    milliseconds = round(seconds * 1000)
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.3f} s"
     whole = round(seconds)
     for size, unit, smaller, small in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min")):
         if whole >= size:

@@ -1,0 +1,234 @@
+"""A shop that runs in this process, where all can happen to an item, and the command `tally`."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import nats as nats_client
+import pytest
+import structlog
+from fastapi import APIRouter
+from nats.aio.client import Client
+from pydantic import BaseModel, Field
+from pydantic_settings import SettingsConfigDict
+from typer.testing import CliRunner, Result
+from uuid_utils.compat import uuid7
+
+import tallystick
+from tallystick import (
+    Database,
+    Delivery,
+    Effect,
+    Event,
+    Job,
+    PermanentError,
+    Problem,
+    Router,
+    TemporaryError,
+    service,
+)
+from tallystick._cli import app
+from tallystick.testing import NatsServer, PostgresServer, free_port, migrate, served
+from tallystick.topology import declared, reconcile
+
+TOKEN = "a-token-of-enough-length"
+OPENED = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
+
+
+class Sold(Event, name="shop.sold", key="item"):
+    item: str
+    wish: str = ""
+
+
+class Charge(Effect, name="shop.charge", key="item"):
+    item: str
+
+
+class Insure(Effect, name="shop.insure", key="item"):
+    item: str
+
+
+class Pack(Job, name="shop.pack", key="item"):
+    item: str
+
+
+router = Router("shop")
+
+
+@router.on(Sold, durable="shop-books")
+async def book(event: Sold, delivery: Delivery) -> None:
+    insured = [Insure(item=event.item)] if event.wish == "insured" else []
+    await delivery.commit(Charge(item=event.item), Pack(item=event.item), *insured)
+
+
+@router.on(Sold, durable="shop-letters")
+async def write_letter(event: Sold, delivery: Delivery) -> None:
+    if event.wish == "dead":
+        raise PermanentError("nobody can be\x1b[31m written to")
+
+
+@router.on(Sold, durable="shop-counts", idempotent=True)
+async def count(event: Sold, delivery: Delivery) -> None: ...
+
+
+@router.effect(Charge)
+async def charge(effect: Charge, delivery: Delivery) -> None:
+    if delivery.attempt == 1:
+        raise TemporaryError("the bank is closed", delay=0.01)
+
+
+@router.effect(Insure)
+async def insure(effect: Insure, delivery: Delivery) -> None:
+    raise TemporaryError("the insurer sleeps", delay=3600)
+
+
+@router.job(Pack, durable="shop-packers")
+async def pack(job: Pack, delivery: Delivery) -> None: ...
+
+
+class Settings(tallystick.Settings):
+    model_config = SettingsConfigDict(env_prefix="SHOP_")
+
+
+class Decision(BaseModel):
+    actor: str
+    reason: str
+    outcome: str = Field(default="", alias="as")
+
+
+class Parking:
+    """Parks nothing of its own: answers as services do that park."""
+
+    def __init__(self) -> None:
+        self.parked: dict[str, str] = {}
+        self.done: list[tuple[str, Decision]] = []
+        self.routes = APIRouter(prefix="/admin/parked")
+        self.routes.add_api_route("", self.page)
+        self.routes.add_api_route("/{order}", self.show)
+        self.routes.add_api_route("/{order}/retry", self.retry, methods=["POST"])
+        self.routes.add_api_route("/{order}/resolve", self.resolve, methods=["POST"])
+
+    async def page(self, limit: int) -> dict[str, Any]:
+        return {"parked": [self._row(order) for order in self.parked][:limit], "next": None}
+
+    async def show(self, order: str) -> dict[str, Any]:
+        known = {order for order, _ in self.done} | set(self.parked)
+        if order not in known:
+            raise Problem(404, "No such order")
+        done = [
+            {"happened_at": OPENED, "actor": d.actor, "action": "retry", "reason": d.reason}
+            for by, d in self.done
+            if by == order
+        ]
+        return {**self._row(order), "interventions": done}
+
+    async def retry(self, order: str, act: Decision) -> dict[str, Any]:
+        return await self._decide(order, act)
+
+    async def resolve(self, order: str, act: Decision) -> dict[str, Any]:
+        if act.outcome != "cancelled":
+            errors = [{"field": "as", "detail": "Input should be 'cancelled'"}]
+            raise Problem(422, "Request is not valid", errors=errors)
+        return await self._decide(order, act)
+
+    async def _decide(self, order: str, act: Decision) -> dict[str, Any]:
+        self.parked.pop(order)
+        self.done.append((order, act))
+        return await self.show(order)
+
+    def _row(self, order: str) -> dict[str, Any]:
+        why = self.parked.get(order)
+        return {"order_id": order, "state": "placed", "parked": why, "opened_at": OPENED}
+
+
+class Shop:
+    """The running shop: what it knows, and what `tally` has to know of it."""
+
+    def __init__(self, runtime: Any, client: Client, parking: Parking, admin: str) -> None:
+        self.runtime = runtime
+        self.database: Database = runtime.database
+        self.client = client
+        self.parking = parking
+        self.env = {
+            "TALLY_NATS_URL": runtime.broker.url,
+            "TALLY_ADMIN": f"shop={admin}",
+            "TALLY_ADMIN_TOKEN": TOKEN,
+        }
+
+    async def sell(self, wish: str = "") -> str:
+        """The id of an item that was sold, once all is done for it that can be done."""
+        item = str(uuid7())
+        await self.database.commit(Sold(item=item, wish=wish))
+        done = 3 if wish == "dead" else 4
+        await self.until(
+            f"""(select count(*) from tallystick.inbox where state = 'done' and (id = '{item}'
+            or id in (select id from tallystick.outbox where key = '{item}'))) = {done}
+            and not exists (select from tallystick.outbox where sent_at is null)
+            and not exists (select from tallystick.held where replica is not null)"""
+        )
+        if wish == "insured":
+            await self.until(
+                f"exists (select from tallystick.held where error is not null and id = '{item}')"
+            )
+        return item
+
+    async def until(self, condition: str) -> None:
+        """Returns when a condition holds in the database."""
+        async with asyncio.timeout(20):
+            while not await self.database.fetch(f"select where {condition}"):
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture(scope="package")
+async def shop(postgres: PostgresServer, nats: NatsServer) -> AsyncIterator[Shop]:
+    """The shop with its streams, on a database of its own."""
+    await nats.clean()
+    url = await postgres.create_database(f"cli-{uuid7()}")
+    await migrate("tallystick.testing", url)
+    port, parking = free_port(), Parking()
+    settings = Settings(
+        database_url=url, nats_url=nats.url, admin_port=port, admin_token=TOKEN, sweep_s=0.1
+    )
+    composed = service(settings, router, APIRouter(), admin=parking.routes)
+    client = await connect(nats.url)
+    assert await reconcile(client, [declared(router)]) == []
+    async with served(composed):
+        runtime = composed.state.composition.runtime
+        yield Shop(runtime, client, parking, f"http://127.0.0.1:{port}")
+    await client.close()
+
+
+async def connect(url: str) -> Client:
+    return await nats_client.connect(url)
+
+
+Tally = Callable[..., Any]
+
+
+@pytest.fixture
+def tally(shop: Shop) -> Tally:
+    """Runs the command as a program would run beside the shop; returns how it ended."""
+
+    async def run(*arguments: str, env: dict[str, str] | None = None, **more: Any) -> Result:
+        def invoke() -> Result:
+            return CliRunner().invoke(app, arguments, env={**shop.env, **(env or {})}, **more)
+
+        return await asyncio.to_thread(invoke)
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """The shop logs into nothing, and the commands into outputs that end with them."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    structlog.configure(
+        processors=[structlog.processors.KeyValueRenderer()],
+        logger_factory=structlog.ReturnLoggerFactory(),
+    )
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
