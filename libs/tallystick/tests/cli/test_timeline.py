@@ -30,7 +30,7 @@ async def test_every_message_and_attempt_of_one_order_is_drawn(shop: Shop, tally
         assert step in result.stdout
     assert "2 messages" in result.stdout
     assert "nothing waits" in result.stdout
-    assert "read as well, without a record: shop-counts" in result.stdout
+    assert "read as well, of which no more is known: shop-counts" in result.stdout
 
 
 async def test_no_line_is_wider_than_100_columns(shop: Shop, tally: Tally) -> None:

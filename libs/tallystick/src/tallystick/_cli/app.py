@@ -9,7 +9,17 @@ from typing import Annotated
 
 import typer
 
-from tallystick._cli import dev, dlq, durable, parked, programs, tail, timeline, topology
+from tallystick._cli import (
+    dev,
+    dlq,
+    durable,
+    parked,
+    programs,
+    rebuild,
+    tail,
+    timeline,
+    topology,
+)
 from tallystick._cli.places import ADMIN, CONFIG, NATS_URL, TOKEN, find
 
 HELP = "Run services that are built with Tallystick, and look into them."
@@ -68,5 +78,5 @@ def tally(
     ctx.obj = partial(find, nats_url, admin or (), config)
 
 
-for group in (topology, tail, timeline, durable, dlq, parked, programs, dev):
+for group in (topology, tail, timeline, durable, rebuild, dlq, parked, programs, dev):
     group.register(app)

@@ -103,6 +103,8 @@ def _note(step: Step) -> str:
 def _notes(story: Story) -> list[str]:
     notes = []
     if story.unrecorded:
-        notes.append(faint(f"read as well, without a record: {', '.join(story.unrecorded)}"))
+        notes.append(
+            faint(f"read as well, of which no more is known: {', '.join(story.unrecorded)}")
+        )
     notes += [notable(f"incomplete: {reason}") for reason in story.silent.values()]
     return ["", *notes] if notes else []

@@ -35,7 +35,7 @@ def _is_for(reader: Config, message: Message) -> bool:
 
 def _matches(pattern: str, subject: str) -> bool:
     wanted, given = pattern.split("."), subject.split(".")
-    if wanted[-1] == ">":
+    if wanted[-1] == ">" and len(given) >= len(wanted):
         wanted, given = wanted[:-1], given[: len(wanted) - 1]
     return len(wanted) == len(given) and all(
         want in ("*", token) for want, token in zip(wanted, given, strict=True)

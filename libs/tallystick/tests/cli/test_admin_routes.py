@@ -1,0 +1,127 @@
+"""What every service shows on its admin port, asked for without the command line."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+
+from tallystick._consumer import Inbox
+
+Shop = Any
+Ask = Any
+
+
+@pytest.fixture
+async def ask(shop: Shop) -> AsyncIterator[Ask]:
+    """Gets a path; returns status and JSON."""
+    headers = {"Authorization": f"Bearer {shop.env['TALLY_ADMIN_TOKEN']}"}
+    base = shop.env["TALLY_ADMIN"].partition("=")[2]
+    async with aiohttp.ClientSession(base, headers=headers) as session:
+
+        async def get(path: str, **params: Any) -> tuple[int, Any]:
+            async with session.get(path, params=params.get("params")) as answer:
+                return answer.status, await answer.json(content_type=None)
+
+        yield get
+
+
+async def test_each_route_is_described(ask: Ask) -> None:
+    status, described = await ask("/admin/openapi.json")
+    assert status == 200
+    ours = {path: item for path, item in described["paths"].items() if path.startswith("/admin/")}
+    assert {
+        "/admin/topology",
+        "/admin/dead-letters",
+        "/admin/dead-letters/{group}",
+        "/admin/dead-letters/{durable}/{place}",
+        "/admin/messages/{key}",
+    } <= set(ours)
+    library = [ours[path] for path in ours if "parked" not in path]
+    assert all(verb["description"] for item in library for verb in item.values())
+
+
+async def test_groups_count_and_the_letters_come_in_pages(shop: Shop, ask: Ask) -> None:
+    for _ in range(3):
+        await shop.sell("dead")
+    _, answer = await ask("/admin/dead-letters")
+    (group,) = answer["groups"]
+    assert (group["durable"], group["versions"]) == ("shop-letters", ["0.1.0"])
+    assert group["count"] == answer["total"] >= 3
+    assert group["first_seen"] < group["last_seen"]
+    path, found, cursor = f"/admin/dead-letters/{group['fingerprint']}", [], None
+    while True:
+        params = {"limit": "2", **({"cursor": cursor} if cursor else {})}
+        _, page = await ask(path, params=params)
+        found += page["letters"]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert len({letter["id"] for letter in found}) == len(found) == group["count"]
+    assert found == sorted(found, key=lambda letter: str(letter["died_at"]), reverse=True)
+
+
+async def test_a_letter_keeps_its_names_however_odd_they_are(shop: Shop, ask: Ask) -> None:
+    odd = {"ce-source": "https://else.where/a%20b", "ce-id": "x/y?z#1", "ce-type": "odd"}
+    await shop.client.jetstream().publish("evt.shop.sold.v1.00", b"\xff\x00", headers=odd)
+    await shop.until("exists (select from tallystick.held where id = 'x/y?z#1')")
+    sql = "update tallystick.held set state = 'dead' where id = 'x/y?z#1' and durable = $1"
+    await shop.database.fetch(sql, "shop-books")
+    place = quote("https://else.where/a b/x/y?z#1", safe="")
+    status, letter = await ask(f"/admin/dead-letters/shop-books/{place}")
+    assert (status, letter["source"]) == (200, "https://else.where/a b")
+    assert (letter["body"], letter["body_base64"]) == (None, "/wA=")
+    await shop.database.fetch("delete from tallystick.held where id = 'x/y?z#1'")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/admin/dead-letters/shop-books/shop/none", 404),
+        ("/admin/dead-letters/a%00b", 422),
+        ("/admin/dead-letters/a/b%00/c", 422),
+        ("/admin/dead-letters/a?cursor=nonsense", 422),
+        ("/admin/dead-letters?limit=0", 422),
+        ("/admin/messages/", 422),
+        ("/admin/messages/a%00b", 422),
+        ("/admin/messages/a?message=nothing", 422),
+        ("/admin/messages/a?message=a/b%00", 422),
+    ],
+)
+async def test_what_cannot_be_is_a_problem(ask: Ask, path: str, status: int) -> None:
+    answered, problem = await ask(path)
+    assert (answered, problem["status"]) == (status, status)
+
+
+async def test_messages_of_others_are_asked_for_by_name(shop: Shop, ask: Ask) -> None:
+    item = await shop.sell("insured")
+    _, known = await ask(f"/admin/messages/{item}")
+    assert [message["type"] for message in known["said"]] == [
+        "dev.tallystick.shop.sold.v1",
+        "dev.tallystick.shop.pack.v1",
+    ]
+    assert all(message["sent_at"] for message in known["said"])
+    states = {row["durable"]: (row["kind"], row["state"]) for row in known["taken"]}
+    assert states == {
+        "shop-books": ("event", "done"),
+        "shop-letters": ("event", "done"),
+        "shop-packers": ("job", "done"),
+        "shop-charge": ("effect", "done"),
+        "shop-insure": ("effect", "waiting"),
+    }
+    _, by_name = await ask(
+        "/admin/messages/another", params={"message": f"shop/{known['said'][0]['id']}"}
+    )
+    assert by_name["said"] == []
+    assert {row["durable"] for row in by_name["taken"]} == {"shop-books", "shop-letters"}
+
+
+async def test_an_effect_that_was_never_begun_is_withdrawn(shop: Shop, ask: Ask) -> None:
+    item = await shop.sell()
+    key = ("shop-charge", "shop", item)
+    assert await Inbox(shop.database).state(key) == "done"
+    await shop.database.fetch("update tallystick.inbox set done_at = null where id = $1", item)
+    _, known = await ask(f"/admin/messages/{item}")
+    states = {row["durable"]: row["state"] for row in known["taken"]}
+    assert states["shop-charge"] == "withdrawn"

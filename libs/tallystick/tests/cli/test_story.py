@@ -1,0 +1,211 @@
+"""A story told from evidence, and drawn: pure functions."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from click import unstyle
+
+from tallystick._cli.timeline.drawing import draw
+from tallystick._cli.timeline.evidence import Evidence, Kept
+from tallystick._cli.timeline.story import tell
+from tallystick._history import Recorded
+
+BEGAN = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
+PLACED, CAPTURED = "m-1", "m-2"
+
+
+def at(milliseconds: float) -> str:
+    return (BEGAN + timedelta(milliseconds=milliseconds)).isoformat()
+
+
+def said(source: str, id_: str, name: str, when: float, **more: Any) -> dict[str, Any]:
+    return {
+        "source": source,
+        "id": id_,
+        "type": f"dev.tallystick.{name}.v1",
+        "subject": f"evt.{name}.v1.07",
+        "size": 2,
+        "cause": PLACED,
+        "emission": 0,
+        "stored_at": at(when),
+        "sent_at": at(when + 5),
+        **more,
+    }
+
+
+def taken(durable: str, source: str, id_: str, when: float, **more: Any) -> dict[str, Any]:
+    return {
+        "durable": durable,
+        "handler": durable.partition("-")[2],
+        "kind": "event",
+        "source": source,
+        "id": id_,
+        "state": "done",
+        "taken_at": at(when),
+        "done_at": None,
+        "due_at": None,
+        "replica": None,
+        "reason": None,
+        "error_type": None,
+        "error": None,
+        "attempts": [],
+        **more,
+    }
+
+
+def attempt(when: float, outcome: str, error: str | None = None) -> dict[str, Any]:
+    return {"at": at(when), "replica": "p-1", "version": "1", "outcome": outcome, "error": error}
+
+
+def known(said: list[Any], taken: list[Any]) -> list[dict[str, Any]]:
+    return [{"said": said, "taken": taken}]
+
+
+CAPTURE = {
+    "kind": "effect",
+    "done_at": at(1_800),
+    "attempts": [attempt(300, "TemporaryError", "no answer"), attempt(1_801, "done")],
+}
+EVIDENCE = Evidence(
+    "order-1",
+    {
+        "orders": known(
+            [said("orders", PLACED, "orders.placed", 0)],
+            [taken("orders-payments", "payments", CAPTURED, 1_820)],
+        ),
+        "payments": known(
+            [said("payments", CAPTURED, "payments.captured", 1_800)],
+            [
+                taken("payments-open", "orders", PLACED, 12),
+                taken("payments-capture", "payments", "order-1", 12, **CAPTURE),
+            ],
+        ),
+        "shipping": known(
+            [],
+            [
+                taken("shipping-orders", "orders", PLACED, 14),
+                taken(
+                    "shipping-payments",
+                    "payments",
+                    CAPTURED,
+                    1_830,
+                    state="dead",
+                    attempts=[attempt(1_830, "schema", "amount is missing")],
+                ),
+            ],
+        ),
+    },
+    [],
+    [],
+    {},
+)
+DRAWN = """\
+order-1
+2026-11-25 10:00:00.000 UTC, 2 messages in 1.830 s, nothing waits
+
+                        orders      payments    shipping
+       0 ms             ●           │           │           orders.placed v1
+      12 ms     +12 ms  ├──────────▶○           │           payments-open  open
+      12 ms             │           ◇           │           payments-capture stored
+      14 ms      +2 ms  ├───────────┼──────────▶○           shipping-orders  orders
+     300 ms    +286 ms  │           ✗           │           payments-capture failed
+                        │           │           │             TemporaryError: no answer
+    1.800 s   +1.500 s  │           ○           │           payments-capture  capture
+                        │           │           │             at last, by p-1
+    1.800 s             │           ●           │           payments.captured v1
+    1.820 s     +20 ms  ○◀──────────┤           │           orders-payments  payments
+    1.830 s     +10 ms  │           ├──────────▶✗           shipping-payments is a dead letter
+                        │           │           │             schema: amount is missing"""
+
+
+def test_a_story_is_drawn_as_lanes_in_the_order_of_time() -> None:
+    assert "\n".join(map(unstyle, draw(tell(EVIDENCE)))) == DRAWN
+
+
+def evidence(**changes: Any) -> Evidence:
+    return Evidence(**{"key": "k", "known": {}, "kept": [], "readers": [], "silent": {}, **changes})
+
+
+def kept(subject: str, sequence: int, **headers: str) -> Kept:
+    return Kept("ORDERS", Recorded(subject, sequence, BEGAN, headers, b"{}"))
+
+
+def reader(name: str, floor: int, *subjects: str) -> dict[str, Any]:
+    return {
+        "stream_name": "ORDERS",
+        "name": name,
+        "config": {"filter_subjects": list(subjects)},
+        "ack_floor": {"stream_seq": floor},
+    }
+
+
+@pytest.mark.parametrize(
+    ("subject", "reads"),
+    [
+        ("evt.orders.placed.v1.*", True),
+        ("evt.orders.>", True),
+        (">", True),
+        ("evt.orders.ended.v1.*", False),
+        ("evt.orders.placed.v1", False),
+        ("evt.orders.placed.v1.07.>", False),
+    ],
+)
+def test_what_a_durable_reads_and_has_not_acknowledged_is_unread(subject: str, reads: bool) -> None:
+    messages = [kept("evt.orders.placed.v1.07", 9, **{"ce-source": "orders", "ce-id": "1"})]
+    story = tell(evidence(kept=messages, readers=[reader("payments-open", 8, subject)]))
+    assert [step.durable for step in story.waits] == (["payments-open"] if reads else [])
+
+
+def test_what_was_acknowledged_without_a_record_is_only_named() -> None:
+    messages = [kept("evt.orders.placed.v1.07", 9)]
+    story = tell(evidence(kept=messages, readers=[reader("orders-statistics", 9, ">")]))
+    assert (story.waits, story.unrecorded) == ([], ["orders-statistics"])
+
+
+def test_what_a_service_stored_and_a_stream_keeps_is_one_message() -> None:
+    headers = {"ce-source": "orders", "ce-id": PLACED}
+    messages = [kept("evt.orders.placed.v1.07", 9, **headers)]
+    unsent = said("orders", PLACED, "orders.placed", 0, sent_at=None)
+    story = tell(evidence(known={"orders": known([unsent], [])}, kept=messages))
+    assert (story.messages, len(story.steps), story.steps[0].note) == (1, 1, "")
+
+
+def test_what_is_not_sent_or_said_again_says_so() -> None:
+    unsent = said("orders", "1", "orders.placed", 0, sent_at=None)
+    again = said("orders", "2", "orders.placed", 1, emission=2)
+    story = tell(evidence(known={"orders": known([unsent, again], [])}))
+    assert [step.note for step in story.steps] == ["not sent yet", "said again 2 times"]
+
+
+def test_nothing_is_done_before_it_was_said_whatever_the_clocks_say() -> None:
+    early = known([], [taken("payments-open", "orders", PLACED, -50)])
+    placed = known([said("orders", PLACED, "orders.placed", 0)], [])
+    story = tell(evidence(known={"payments": early, "orders": placed}))
+    assert [step.kind for step in story.steps] == ["said", "done"]
+
+
+def test_what_runs_waits_or_was_given_up_is_told_last() -> None:
+    rows = [
+        taken("p-a", "p", "1", 1, state="waiting", due_at=at(60_000), error="no"),
+        taken("p-b", "p", "1", 1, state="running", replica="p-1"),
+        taken("p-c", "p", "1", 1, state="withdrawn", kind="effect"),
+        taken("p-d", "p", "1", 1, state="discarded"),
+        taken("p-e", "p", "1", 1, state="dead", due_at=at(9)),
+    ]
+    steps = tell(evidence(known={"p": known([], rows)})).steps
+    assert [(step.kind, step.at is None) for step in steps] == [
+        ("stored", False),
+        ("dead", False),
+        ("waits", True),
+        ("waits", True),
+        ("withdrawn", True),
+        ("discarded", True),
+    ]
+
+
+def test_many_services_still_fit() -> None:
+    names = [f"service{number}" for number in range(8)]
+    messages = [said(name, name, f"{name}.happened", n) for n, name in enumerate(names)]
+    lines = draw(tell(evidence(known={"x": known(messages, [])})))
+    assert max(len(unstyle(line)) for line in lines) <= 100
