@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tallystick.testing.ports import HOST, free_port
+from tallystick.testing.ports import HOST
 from tallystick_local.plan import plan
 from tallystick_local.platform import Platform
 from tallystick_local.policy import Policy
@@ -101,7 +101,7 @@ class Ground(Platform):
     def _link(self, name: str) -> Link:
         there = name.partition(">")[2]
         names = [there] if there in _SETTINGS else [there, f"{there}-2"]
-        return Link(free_port(), [self.facts.ports[each] for each in names])
+        return Link([self.facts.ports[each] for each in names])
 
     def _armed(self, spec: ProcessSpec) -> ProcessSpec:
         service = spec.name.removesuffix("-2")

@@ -15,14 +15,14 @@ _NO_LINGER = struct.pack("ii", 1, 0)  # closing sends RST, not FIN
 
 
 class Link:
-    """A port that leads to the first of `upstreams` that takes the connection, each in its turn.
+    """A `port` that leads to the first of `upstreams` that takes the connection, in their turn.
 
     `delay` is in seconds for each piece of what flows either way. While `silent`, connections stay
     open and nothing comes through, not even new ones; what was in flight is lost with them.
     """
 
-    def __init__(self, port: int, upstreams: Sequence[int]) -> None:
-        self.port = port
+    def __init__(self, upstreams: Sequence[int]) -> None:
+        self.port = 0  # until it is started
         self.delay = 0.0
         self._upstreams = list(upstreams)
         self._heard = asyncio.Event()
@@ -32,8 +32,9 @@ class Link:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen."""
-        self._server = await asyncio.start_server(self._accept, HOST, self.port, backlog=512)
+        """Listen on a port that the system gives."""
+        self._server = await asyncio.start_server(self._accept, HOST, 0, backlog=512)
+        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Listen no more and drop what is open."""

@@ -23,7 +23,7 @@ async def link() -> AsyncIterator[Link]:
 
     upstream = free_port()
     server = await asyncio.start_server(answer, "127.0.0.1", upstream)
-    proxy = Link(free_port(), [free_port(), upstream])  # the first one is away
+    proxy = Link([free_port(), upstream])  # the first one is away
     await proxy.start()
     yield proxy
     await proxy.stop()
