@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 from msgspec.structs import replace as replace_struct
 from nats.aio.client import Client
+from typer.testing import CliRunner
 from uuid_utils.compat import uuid7
 
 from orders import statistics
@@ -19,6 +20,7 @@ from orders.handlers import router
 from orders.main import app
 from orders.settings import Settings
 from tallystick import Broker, Database
+from tallystick._cli import app as tally
 from tallystick.testing import NatsServer, PostgresServer, clean, free_port, migrate, served
 from tallystick.topology import declared, reconcile
 from tallystick_contracts.money import Money
@@ -183,7 +185,7 @@ async def test_what_was_never_told_is_not_made_again(projection: Projection) -> 
 async def test_what_was_held_once_is_read_again_too(projection: Projection) -> None:
     event = placed(100)
     await projection.tell(event)
-    await projection.says(("open", "EUR", 1, 100))
+    await projection.has({event.order_id: (100, None)})
     async for recorded in projection.broker.history(OrderPlaced):
         await projection.database.fetch(
             "insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'done')",
@@ -191,6 +193,7 @@ async def test_what_was_held_once_is_read_again_too(projection: Projection) -> N
             "orders",
             recorded.headers["ce-id"],
         )
+    await projection.database.fetch("delete from statistics")
     await projection.rebuild()
     await projection.has({event.order_id: (100, None)})
 
@@ -214,16 +217,33 @@ async def test_it_can_be_rebuilt_twice_at_once_and_under_load(projection: Projec
     await projection.has({event.order_id: (10, "shipped") for event in events})
 
 
+async def test_one_command_makes_it_again(projection: Projection) -> None:
+    event = placed(100)
+    await projection.tell(event)
+    await projection.has({event.order_id: (100, None)})
+    await projection.database.fetch("delete from statistics")
+    env = {"TALLY_ADMIN": f"orders={projection.admin}", "TALLY_ADMIN_TOKEN": TOKEN}
+    command = ["rebuild", "orders", "statistics"]
+    done = await asyncio.to_thread(CliRunner().invoke, tally, command, env=env)
+    assert done.exit_code == 0, done.output
+    assert "orders-statistics reads again from" in done.output
+    await projection.has({event.order_id: (100, None)})
+    wrong = await asyncio.to_thread(CliRunner().invoke, tally, [*command[:2], "weather"], env=env)
+    assert wrong.exit_code == 1
+    assert "Not Found" in wrong.output
+
+
 async def test_nobody_rebuilds_without_the_token(projection: Projection) -> None:
     assert (await projection.rebuild("another"))[0] == 401
 
 
 async def test_an_hour_is_that_of_the_placing(projection: Projection) -> None:
-    event = placed(100)
+    event = placed(100, "SEK")
     await projection.tell(event)
-    await projection.says(("open", "EUR", 1, 100))
+    await projection.has({event.order_id: (100, None)})
     async with projection.http.get("/statistics") as answer:
-        (hour,) = (await answer.json())["hours"]
+        hours = (await answer.json())["hours"]
+    (hour,) = [hour for hour in hours if hour["currency"] == "SEK"]
     now = statistics.placed_at(event.order_id)
     assert datetime.fromisoformat(hour["hour"]) == now.replace(minute=0, second=0, microsecond=0)
     assert abs(datetime.now(UTC) - now) < timedelta(minutes=1)

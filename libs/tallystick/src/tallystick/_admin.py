@@ -14,12 +14,13 @@ from pydantic import SecretStr
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tallystick._errors import DeclarationError
 from tallystick._listen import Companion, bind, config
 from tallystick._problem import Problem, install_problems
 from tallystick._settings import Settings
 
 log = structlog.get_logger()
+
+OPEN = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 class Health(Protocol):
@@ -37,10 +38,9 @@ class Health(Protocol):
 def admin_app(
     token: SecretStr | None, health: Health, *routers: APIRouter, composition: object = None
 ) -> FastAPI:
-    """Return the app; the paths of `routers` begin with `/admin` and need the bearer token.
+    """Return the app; the paths of `routers`, as all but the probes, need the bearer token.
 
     Their routes find the service's resources in its `composition`, as those of its API do.
-    Raises DeclarationError for a path that would be open to everybody.
     """
     app = FastAPI(title="admin", openapi_url="/admin/openapi.json", docs_url=None, redoc_url=None)
     app.state.composition = composition
@@ -60,18 +60,9 @@ def admin_app(
 
     for router in (probes, *routers):
         app.include_router(router)
-    for router in routers:
-        _check_closed(router)
     install_problems(app)
     app.add_middleware(_Guard, token=token)
     return app
-
-
-def _check_closed(router: APIRouter) -> None:
-    for route in router.routes:
-        path = getattr(route, "path", "")
-        if not path.startswith("/admin/"):
-            raise DeclarationError(f"{path} is for the admin port and does not begin with /admin/")
 
 
 @asynccontextmanager
@@ -103,7 +94,7 @@ def _probed(ok: bool, state: dict[str, Any]) -> Response:
 
 
 class _Guard:
-    """Lets nobody under `/admin` who has not the token; without a token, nobody at all."""
+    """Lets nobody but to the probes who has not the token; without a token, nobody at all."""
 
     def __init__(self, app: ASGIApp, token: SecretStr | None) -> None:
         self._app = app
@@ -118,8 +109,7 @@ class _Guard:
         await problem.response(scope)(scope, receive, send)
 
     def _is_closed(self, scope: Scope) -> bool:
-        path = scope["path"]
-        if path != "/admin" and not path.startswith("/admin/"):
+        if scope["path"] in OPEN:
             return False
         given = dict(scope["headers"]).get(b"authorization", b"")
         return self._wanted is None or not hmac.compare_digest(given, self._wanted)

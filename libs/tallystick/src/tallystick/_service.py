@@ -45,7 +45,7 @@ def service(
 
     `resources` are entered at start and left at stop; handlers and routes get them by their type.
     One with a method `stopping()` is told before the requests under way are waited for.
-    The paths of `admin` begin with `/admin`; it is served on the admin port, under its token.
+    `admin` are routes for people, by custom under `/admin`, on the admin port and under its token.
     Raises DeclarationError if a handler asks for a resource that is not given.
     """
     runtime = Runtime(settings, router, resources)

@@ -109,6 +109,8 @@ class Parking:
         self.routes.add_api_route("/{order}", self.show)
         self.routes.add_api_route("/{order}/retry", self.retry, methods=["POST"])
         self.routes.add_api_route("/{order}/resolve", self.resolve, methods=["POST"])
+        self.rebuilds = APIRouter(prefix="/admin/projections")
+        self.rebuilds.add_api_route("/statistics/rebuild", self.rebuild, methods=["POST"])
 
     async def page(self, limit: int) -> dict[str, Any]:
         return {"parked": [self._row(order) for order in self.parked][:limit], "next": None}
@@ -132,6 +134,10 @@ class Parking:
             errors = [{"field": "as", "detail": "Input should be 'cancelled'"}]
             raise Problem(422, "Request is not valid", errors=errors)
         return await self._decide(order, act)
+
+    async def rebuild(self) -> dict[str, Any]:
+        """Does as if."""
+        return {"projection": "statistics", "durable": "shop-counts", "emptied": 3, "sequence": 42}
 
     async def _decide(self, order: str, act: Decision) -> dict[str, Any]:
         self.parked.pop(order)
@@ -191,7 +197,10 @@ async def shop(postgres: PostgresServer, nats: NatsServer) -> AsyncIterator[Shop
     settings = Settings(
         database_url=url, nats_url=nats.url, admin_port=port, admin_token=TOKEN, sweep_s=0.1
     )
-    composed = service(settings, router, APIRouter(), admin=parking.routes)
+    admin = APIRouter()
+    admin.include_router(parking.routes)
+    admin.include_router(parking.rebuilds)
+    composed = service(settings, router, APIRouter(), admin=admin)
     client = await connect(nats.url)
     assert await reconcile(client, [declared(router)]) == []
     async with served(composed):
