@@ -24,7 +24,7 @@ from tallystick._units import Unit, Write
 log = structlog.get_logger()
 
 RELEASE = version("tallystick")
-LONGEST_SUBJECT = 1024  # characters of an original subject that a projection repeats
+LONGEST_SUBJECT = 1024  # bytes of an original subject that a projection repeats
 
 
 class Holder:
@@ -118,7 +118,7 @@ class Holder:
         )
         headers = stored_lines(inbound.headers)
         whole = len(headers) + len(inbound.body) + RESERVE <= self._outbox.max_payload
-        usable = len(inbound.subject) <= LONGEST_SUBJECT
+        usable = len(inbound.subject.encode()) <= LONGEST_SUBJECT
         id_ = str(new_id())
         return OutboxRow(
             id=id_,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -106,6 +107,8 @@ def seconds_left(fields: Mapping[str, str]) -> float:
     try:
         left = float(fields.get(DEADLINE, "")) - time.time()
     except ValueError:
+        return LONGEST_S
+    if math.isnan(left):  # a timer for that would keep other timers waiting
         return LONGEST_S
     return min(max(left, 0.0), LONGEST_S)
 
