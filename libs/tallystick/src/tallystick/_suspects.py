@@ -17,6 +17,7 @@ log = structlog.get_logger()
 
 AWAY = 75  # what the child ends with if the database is away (EX_TEMPFAIL): no attempt
 ENDS_WITHIN = 2.0  # seconds
+REST = 1.0  # seconds, so that a process that cannot start is not tried all the time
 STARTS_WITHIN = 20.0  # seconds; on a busy machine an interpreter with all its imports takes a few
 
 
@@ -68,8 +69,10 @@ class Suspects:
             self._child = child
             return 0
         code = await child.end()
-        if not child.ready:
-            return AWAY  # it is not the message that keeps a process from starting
+        if not child.ready:  # it is not the message that keeps a process from starting
+            log.warning("a process for suspects did not start", exit_code=code)
+            await asyncio.sleep(REST)
+            return AWAY
         return 0 if survived else code
 
 
