@@ -189,7 +189,7 @@ def sequences(evidence: Evidence) -> Found:
     for service, rows in evidence.outbox.items():
         told: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
         for row in rows:
-            if row["sequence"] is not None:
+            if row["sequence"] is not None and row["subject"].startswith("evt."):
                 told[row["about"]].append((row["sequence"], row["subject"].split(".")[2]))
         for order, events in told.items():
             yield from _sequence(service, order, events, versions[service].get(order, 0))
