@@ -5,7 +5,9 @@ from pathlib import Path
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 _TYPED = re.compile(r"(?m)^ {4}(?=(?:make|curl|tally) )(.*'\{\n(?: {4}.*\n)*? {4}.*\}'|.*)$")
-_NAMED = re.compile(r"`((?:[A-Z_]+=\d+ )?make [a-z-]+(?: [A-Z]+=\d+)?|kill -9)`")
+_NAMED = re.compile(
+    r"`((?:[A-Z_]+=\w+ )?(?:make \w|tally \w|pip install |python -m |kill -9)[^`]*)`"
+)
 
 
 def commands() -> list[str]:
@@ -17,3 +19,9 @@ def commands() -> list[str]:
 def command(start: str) -> str:
     """The first command line that begins so."""
     return next(line for line in commands() if line.startswith(start))
+
+
+def quoted_tests() -> list[str]:
+    """The tests whose names it quotes, as functions."""
+    quotes = re.findall(r"(?<!\*)\*([a-z][^*]+)\*(?!\*)", README)
+    return ["test_" + re.sub(r"\W+", "_", quote) for quote in quotes]

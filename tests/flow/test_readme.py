@@ -1,0 +1,74 @@
+"""Every command of the README is run by a test or by continuous integration: here is where."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.flow.readme import commands, quoted_tests
+
+ROOT = Path(__file__).parents[2]
+DEMO = "deploy/local/tests/test_demo.py"
+EXAMPLE = "tests/example/test_example.py"
+LOCAL = "deploy/local/tests/test_up.py"
+PROCESSES = "tests/flow/test_processes.py"
+
+RUN_BY = {
+    "make demo": (DEMO, '"tallystick_local", "demo", "--orders"'),
+    "make demo ORDERS=5000": (DEMO, '"tallystick_local", "demo", "--orders"'),
+    "make test": (".ci/run", "make check test"),
+    "make up": (PROCESSES, 'local("up"'),
+    "REPLICAS_PAYMENTS=3 make up": (PROCESSES, '"REPLICAS_PAYMENTS"'),
+    "make load RATE=20": (PROCESSES, 'local("load", "--rate", "20"'),
+    "make down": (LOCAL, 'said("down"'),
+    "kill -9": (PROCESSES, "signal.SIGKILL"),
+    "curl -i http://127.0.0.1:8001/orders": (PROCESSES, 'command("curl")'),
+    "curl -i http://127.0.0.1:8000/coffees": (EXAMPLE, '{"drink": "espresso"}'),
+    "tally dev cafe": (EXAMPLE, '"dev", "cafe"'),
+    "tally migrate cafe": ("libs/tallystick/tests/test_cli.py", '"migrate"'),
+    "tally serve cafe": ("libs/tallystick/tests/test_cli.py", '"serve"'),
+    "pip install 'tallystick[testing]'": (EXAMPLE, '"tallystick[testing]"'),
+    "python -m pytest": (EXAMPLE, '"-m", "pytest"'),
+}
+MADE = {
+    "make demo": "-m tallystick_local demo --orders 200",
+    "make demo ORDERS=5000": "-m tallystick_local demo --orders 5000",
+    "make test": "-m pytest -q",
+    "make up": "-m tallystick_local up",
+    "make load RATE=20": "-m tallystick_local load --rate 20",
+    "make down": "-m tallystick_local down",
+}
+
+
+def short(line: str) -> str:
+    """A command line without its body and headers."""
+    return re.split(r" (?:-H|--json) ", line)[0]
+
+
+def test_every_command_is_known_here() -> None:
+    assert sorted(map(short, commands())) == sorted(RUN_BY)
+
+
+@pytest.mark.parametrize(("line", "where"), RUN_BY.items())
+def test_a_command_is_run_where_it_is_said(line: str, where: tuple[str, str]) -> None:
+    file, text = where
+    assert text in (ROOT / file).read_text()
+
+
+@pytest.mark.parametrize(("line", "does"), MADE.items())
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_what_is_made_is_what_is_tested(line: str, does: str) -> None:
+    made, target, *variables = line.split()
+    dry = [made, "--dry-run", "--old-file", ".venv/.ready", target, *variables]
+    alone = {"PATH": os.environ["PATH"]}  # and not as a part of the `make test` that runs us
+    done = subprocess.run(dry, cwd=ROOT, env=alone, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1].endswith(does)
+
+
+def test_the_tests_that_it_quotes_exist() -> None:
+    tests = "\n".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
+    assert quoted_tests()
+    assert [name for name in quoted_tests() if f"def {name}(" not in tests] == []
