@@ -40,8 +40,8 @@ drill: $(READY) ## Kill, cut off and poison a platform of its own, then audit ev
 test: $(READY) ## Run the tests
 	@$(BIN)/python -m pytest -q
 
-test-all: $(READY) ## Run the tests and those that take minutes
-	@$(BIN)/python -m pytest -q -m 'siege or not siege'
+test-all: $(READY) ## Run the tests and those that take minutes or need the package index
+	@$(BIN)/python -m pytest -q -m 'siege or wheels or not siege'
 
 check: $(READY) ## Check the format, the lint rules, the types, the layers and the messages' schemas
 	@$(BIN)/ruff format --check --quiet
