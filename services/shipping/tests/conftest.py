@@ -1,18 +1,16 @@
 """The service on a real database, without a broker: started once, emptied for each test."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
 from shipping.main import app
 from shipping.settings import Settings
 from tallystick import Database
-from tallystick.testing import PostgresServer, clean, eventually, free_port, migrate
+from tallystick.testing import PostgresServer, clean, free_port, migrate, served
 
 TOKEN = "a-token-of-enough-length"
 
@@ -24,27 +22,23 @@ async def service(postgres: PostgresServer) -> AsyncIterator[FastAPI]:
     await migrate("shipping", url)
     settings = Settings(
         database_url=url,
+        port=free_port(),
         admin_port=free_port(),
         admin_token=TOKEN,
         sweep_s=0.1,
         carrier_url="http://127.0.0.1:9",  # nobody
     )
     service = app(settings)
-    async with service.router.lifespan_context(service):
+    async with served(service, settings.port):
         yield service
 
 
 @pytest.fixture(scope="module")
 async def client(service: FastAPI) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the running service."""
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(service, port=port, lifespan="off", log_config=None))
-    serving = asyncio.create_task(server.serve())
-    await eventually(lambda: server.started)
+    port = service.state.composition.settings.port
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
         yield session
-    server.should_exit = True
-    await serving
 
 
 @pytest.fixture
