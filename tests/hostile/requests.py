@@ -25,6 +25,8 @@ class Hostile:
     statuses: tuple[int, ...]
     names: str = ""
     service: str = "orders"
+    half: bool = False
+    """Whether the client says that nothing more will come."""
 
     def __str__(self) -> str:
         return self.name
@@ -305,4 +307,4 @@ def targets() -> Iterator[Hostile]:
 def frames() -> Iterator[Hostile]:
     """What is hardly HTTP: refused, or the connection is closed."""
     for name, request in FRAMES.items():
-        yield Hostile(name, request, (0, 400, 404, 405, 413, 431, 501, 505))
+        yield Hostile(name, request, (0, 400, 404, 405, 413, 431, 501, 505), half=True)

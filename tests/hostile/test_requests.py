@@ -53,7 +53,7 @@ async def test_what_is_hardly_http_is_refused_or_cut_off(
     platform: Platform, hostile: Hostile
 ) -> None:
     async with stores_nothing(platform):
-        answer = await ask(platform.url("orders"), hostile.request, half=True)
+        answer = await ask(platform.url("orders"), hostile.request, half=hostile.half)
     assert answer.status in hostile.statuses
     assert answer.status == 0 or answer.is_problem
 

@@ -23,6 +23,7 @@ from tallystick_contracts.money import CURRENCIES, LARGEST
 
 _NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _CURSOR: Final = {"type": "string", "minLength": 22, "maxLength": 22}
+_CODE: Final = {"type": "string", "enum": sorted(CURRENCIES)}
 
 
 def _known(currency: str) -> str:
@@ -53,7 +54,7 @@ def _in_this_age(time: datetime) -> datetime:
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Customer = Annotated[str, StringConstraints(pattern=_NAME)]
 Sku = Annotated[str, StringConstraints(pattern=_NAME)]
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidator(_known)]
+Currency = Annotated[str, AfterValidator(_known), WithJsonSchema(_CODE)]
 Moment = Annotated[AwareDatetime, AfterValidator(_in_this_age)]
 Part = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 Token = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
