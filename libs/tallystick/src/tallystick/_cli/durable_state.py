@@ -10,8 +10,7 @@ from tallystick._cli.broker import filters
 from tallystick._cli.output import bad, braces, faint, notable, table
 from tallystick._cli.times import second
 from tallystick._jetstream import Config
-from tallystick.topology import Durable
-from tallystick.topology._differences import differences
+from tallystick.topology import Durable, differences
 
 TITLES = ("DURABLE", "STREAM", "PENDING", "UNACKED", "REDELIVERED", "READERS", "STATE")
 

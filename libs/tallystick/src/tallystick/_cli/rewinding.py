@@ -12,7 +12,7 @@ from tallystick._broker import Broker
 from tallystick._cli.times import moment
 from tallystick._cli.told import UsedWrongly
 from tallystick._jetstream import request
-from tallystick.topology._positions import sequence_at
+from tallystick.topology import sequence_at
 
 HARMLESS = (
     "What its service has done is in its inbox and takes no effect twice;\n"
