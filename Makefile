@@ -15,7 +15,7 @@ SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \
     $(foreach service,$(SERVICES),$(notdir $(service))=$(service)/tests/schemas)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo load drill test test-all check schemas format lock clean
+.PHONY: help setup up down demo load drill test test-all check schemas transcripts format lock clean
 
 help: # One line for each commented target.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ check: $(READY) ## Check the format, the lint rules, the types, the layers and t
 
 schemas: $(READY) ## Renew the snapshots of the messages' schemas, unless a change breaks readers
 	@$(BIN)/python -m tallystick.testing.schemas --write $(SCHEMAS)
+
+transcripts: $(READY) ## Run every command of docs/cli.md on a platform of its own and write down what it says
+	@$(BIN)/python -m tallystick_local.transcripts docs/cli.md
 
 format: $(READY) ## Format the code and mend what the linter can mend
 	@$(BIN)/ruff check --fix-only --quiet
