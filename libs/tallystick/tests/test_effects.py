@@ -253,11 +253,11 @@ async def test_only_an_effect_that_never_started_can_be_withdrawn(
 
     @router.on(Regretted, durable="shop-regrets")
     async def regret(event: Regretted, delivery: Delivery) -> None:
-        stopped = Write("update things set code = 'stopped' where id = $1", (event.item,))
+        stopped = Write("update things set value = 100 where id = $1", (event.item,))
         try:
             await delivery.commit(stopped, delivery.withdraw(Charge(item=str(event.item))))
         except Conflict:
-            late = Write("update things set code = 'late' where id = $1", (event.item,))
+            late = Write("update things set value = 200 where id = $1", (event.item,))
             await delivery.commit(late)
 
     bank.opened.clear()
@@ -267,11 +267,30 @@ async def test_only_an_effect_that_never_started_can_be_withdrawn(
         await eventually(lambda: bank.calls["1"] == 1)
         for item in (1, 2):
             await runtime.database.commit(Regretted(item=item))
-        await until("(select count(code) = 2 from things)")
+        await until("(select count(*) = 2 from things where value >= 100)")
         bank.opened.set()
         await until(NOTHING_HELD)
     assert bank.calls == {"1": 1}
-    assert dict(await sql("select id, code from things")) == {1: "late", 2: "stopped"}
+    assert await values(sql) == {1: 201, 2: 100}
+
+
+async def test_a_claim_that_finds_no_slot_is_as_if_it_never_was(
+    run: Run, router: Router, bank: Bank, sql: Sql, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank.opened.clear()
+    async with run(router, sweep_s=60) as runtime:
+        await runtime.database.commit(thing(1), thing(2), Charge(item="1"))
+        await eventually(lambda: bank.calls["1"] == 1)
+        await runtime.database.commit(Charge(item="2"))
+        with monkeypatch.context() as patched:  # as if 1 had started while 2 was claimed
+            patched.setattr(runtime._slots, "free", lambda durable: 1)
+            patched.setattr(runtime._slots, "take", lambda key: False)
+            await runtime._held.claim()
+        held = await sql("select id, claim, replica is null from tallystick.held order by id")
+        assert [tuple(row) for row in held] == [("1", 1, False), ("2", 0, True)]
+        bank.opened.set()
+        await until(NOTHING_HELD)
+    assert await values(sql) == {1: 1, 2: 1}
 
 
 async def test_an_effect_of_a_transaction_of_its_own_is_done_at_once_too(

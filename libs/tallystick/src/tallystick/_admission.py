@@ -94,9 +94,11 @@ class Admission:
         return min(free, self._rate.allows()) if self._rate is not None else free
 
     @property
-    def next_in(self) -> float:
-        """Seconds until the rate lets one more start; 0 if it does now."""
-        return self._rate.next_in if self._rate is not None else 0.0
+    def next_in(self) -> float | None:
+        """Seconds until the rate lets one more start; None if it is not the rate that says no."""
+        if self._rate is None or (self.breaker is not None and self.breaker.is_open):
+            return None
+        return self._rate.next_in
 
     def started(self) -> None:
         """A slot was taken."""

@@ -88,8 +88,7 @@ class Committer:
             for write in self._writes(outputs):
                 await connection.execute(write.sql, *write.args)
         self._outbox.send(outputs.rows)
-        if outputs.effects:
-            self._slots.on_free()
+        self._start_effects(outputs, frozenset())
 
     async def _finish(self, outputs: Outputs, committing: Any) -> None:
         started: Stored = frozenset()
@@ -101,8 +100,13 @@ class Committer:
                     self._slots.give_back(inbound.key)
         failpoint("after-commit-before-publish")
         self._outbox.send(outputs.rows)
-        for inbound in outputs.starting:
-            if inbound.key in started:
+        self._start_effects(outputs, started)
+
+    def _start_effects(self, outputs: Outputs, started: Stored) -> None:
+        for inbound, starts in outputs.effects:
+            if not starts:
+                self._slots.due(inbound.durable)
+            elif inbound.key in started:
                 self._start(Held(inbound, 1, 0, 0, 0, self._patience(inbound.durable)))
 
     def _outputs(
@@ -133,9 +137,7 @@ class Committer:
 
     def has_slot(self, effect: Effect) -> bool:
         """Whether an effect that is committed now starts with its commit."""
-        free = self._slots.free(effect_durable(type(effect))) > 0
-        self._slots.missed |= not free
-        return free
+        return self._slots.free(effect_durable(type(effect))) > 0
 
     def _patience(self, durable: str) -> timedelta:
         return self._router.bindings[durable].retry.patience

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import structlog
 
@@ -39,8 +40,14 @@ _RELEASE = """update tallystick.held h set replica = null, claim = h.claim + 1, 
 from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) m(durable, source, id, claim)
 where (h.durable, h.source, h.id, h.claim) = (m.durable, m.source, m.id, m.claim)
 returning h.id"""
+_UNCLAIM = """update tallystick.held h set replica = null, claim = h.claim - 1
+from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) m(durable, source, id, claim)
+where (h.durable, h.source, h.id, h.claim) = (m.durable, m.source, m.id, m.claim)"""
 _COUNTS = "select durable, state, count(*) from tallystick.held group by durable, state"
 
+
+Claim = tuple[str, str, str, int]
+"""A message's key and the number of its claim."""
 
 CLAIM_EVERY = 0.01  # seconds, so that slots that become free one by one are filled together
 
@@ -104,18 +111,45 @@ class HeldLoop:
             await self._claim()
 
     async def _claim(self) -> None:
-        free = {d: n for d in self._bindings if (n := self._slots.free(d)) > 0}
-        rows = await self._database.fetch(_CLAIM, self._replica, list(free), list(free.values()))
+        taken: list[Held] = []
+        try:
+            async with self._database.connection() as connection:
+                await self._take(connection, taken)
+        except BaseException:
+            for held in taken:
+                self._slots.give_back(held.inbound.key)
+            raise
         failpoint("after-claim-before-run")
-        found = Counter(row[0] for row in rows)
-        self._slots.missed = any(found[d] == free.get(d, 0) for d in self._bindings)
-        for held in map(_held, rows):
+        for held in taken:
+            self.start(held)
+
+    async def _take(self, connection: Any, taken: list[Held]) -> None:
+        """Claims what has a slot, and adds it to `taken`.
+
+        A slot that was free may be gone to an effect that started with its commit meanwhile; nobody
+        ever sees that claim, so that an effect that never started can still be withdrawn.
+        """
+        self._slots.missed = False  # what misses a slot from now on says so again
+        free = {d: n for d in self._bindings if (n := self._slots.free(d)) > 0}
+        slots = (list(free), list(free.values()))
+        late: list[Claim] = []
+        rows = [_held(r) for r in await connection.fetch(_CLAIM, self._replica, *slots)]
+        for held in rows:
             if self._slots.take(held.inbound.key):
-                self.start(held)
+                taken.append(held)
             else:
-                await self._release([(*held.inbound.key, held.claim)])
-        if next_in := self._slots.next_in:
-            self.wake(next_in)
+                late.append((*held.inbound.key, held.claim))
+        if late:
+            await connection.execute(_UNCLAIM, *_columns(late))
+        self._wait(free, Counter(held.inbound.durable for held in rows))
+
+    def _wait(self, free: Mapping[str, int], found: Mapping[str, int]) -> None:
+        """Where as much was due as could start, more may be: wakes when that can start."""
+        for durable in self._bindings:
+            if found.get(durable, 0) == free.get(durable, 0):
+                self._slots.missed = True
+                if (next_in := self._slots.next_in(durable)) is not None:
+                    self.wake(next_in)
 
     async def sweep(self) -> None:
         """Ends claims of this replica that do not run: their commit was in doubt."""
@@ -134,13 +168,13 @@ class HeldLoop:
             await asyncio.wait(list(self._tasks))
         await self._release(await self._mine())
 
-    async def _release(self, claims: Sequence[tuple[str, str, str, int]]) -> int:
+    async def _release(self, claims: Sequence[Claim]) -> int:
         """Makes claims due again that nobody has changed meanwhile; returns how many."""
         if not claims:
             return 0
-        return len(await self._database.fetch(_RELEASE, *map(list, zip(*claims, strict=True))))
+        return len(await self._database.fetch(_RELEASE, *_columns(claims)))
 
-    async def _mine(self) -> list[tuple[str, str, str, int]]:
+    async def _mine(self) -> list[Claim]:
         return [(r[0], r[1], r[2], r[3]) for r in await self._database.fetch(_MINE, self._replica)]
 
     async def _measure(self) -> None:
@@ -206,6 +240,11 @@ class HeldLoop:
             self._slots.ended(binding.durable, answered=True)
             if done and held.claim > 1:
                 await self._holder.succeeded(held)
+
+
+def _columns(claims: Sequence[Claim]) -> list[list[Any]]:
+    """Claims as the arrays that a statement takes."""
+    return [[claim[place] for claim in claims] for place in range(4)]
 
 
 def _held(record: Record) -> Held:

@@ -58,11 +58,19 @@ class Slots:
         breaker = admission.breaker if admission else None
         return breaker.closed_for if breaker else 0.0
 
-    @property
-    def next_in(self) -> float:
-        """Seconds until a rate lets one more start; 0 if none holds anything up."""
-        waits = [wait for a in self._admissions.values() if (wait := a.next_in)]
-        return min(waits, default=0.0)
+    def next_in(self, durable: str) -> float | None:
+        """Seconds until its rate lets one more start; None if something else does not."""
+        admission = self._admissions.get(durable)
+        if admission is None or self.closed or self._counts[durable] >= self._limits[durable]:
+            return None
+        return admission.next_in
+
+    def due(self, durable: str) -> None:
+        """Something was stored that waits for a slot: it may be free by now, or wait for a rate."""
+        if self.free(durable) > 0 or self.next_in(durable) is not None:
+            self.on_free()
+        else:
+            self.missed = True
 
     def give_back(self, key: Key) -> None:
         """Frees the slot of a message."""
