@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -11,6 +11,8 @@ import nats
 import pytest
 import structlog
 from nats.aio.client import Client
+from nats.js.client import JetStreamContext
+from nats.js.errors import NotFoundError
 
 from tallystick import Broker, Database, Router, Settings
 from tallystick._runtime import Runtime
@@ -127,17 +129,27 @@ async def _until_reading(runtime: Runtime, *, trusts: bool) -> None:
 
 @pytest.fixture
 def settled(client: Client) -> Callable[..., Awaitable[None]]:
-    """Returns when a durable has neither unread nor unacknowledged messages."""
+    """Returns when a durable has settled the last message that it reads, and all before it."""
 
     async def wait(durable: str, stream: str = "SHOP") -> None:
         async with asyncio.timeout(20):
-            while True:
-                info = await client.jetstream().consumer_info(stream, durable)
-                if not info.num_pending and not info.num_ack_pending:
-                    return
+            while not await _is_settled(client.jetstream(), stream, durable):
                 await asyncio.sleep(0.02)
 
     return wait
+
+
+async def _is_settled(jetstream: JetStreamContext, stream: str, durable: str) -> bool:
+    """The counts alone lag behind what was published just now."""
+    info = await jetstream.consumer_info(stream, durable)
+    config, floor = info.config, info.ack_floor
+    if info.num_pending or info.num_ack_pending or floor is None:
+        return False
+    for subject in config.filter_subjects or [config.filter_subject or ">"]:
+        with suppress(NotFoundError):
+            if (await jetstream.get_last_msg(stream, subject)).seq > floor.stream_seq:
+                return False
+    return True
 
 
 @pytest.fixture
