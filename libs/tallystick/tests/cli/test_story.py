@@ -65,7 +65,11 @@ def known(said: list[Any], taken: list[Any]) -> list[dict[str, Any]]:
 CAPTURE = {
     "kind": "effect",
     "done_at": at(1_800),
-    "attempts": [attempt(300, "TemporaryError", "no answer"), attempt(1_801, "done")],
+    "attempts": [
+        attempt(300, "TemporaryError", "the provider gave no answer in time"),
+        attempt(900, "TemporaryError", "the provider gave no answer in time"),
+        attempt(1_801, "done"),
+    ],
 }
 EVIDENCE = Evidence(
     "order-1",
@@ -104,19 +108,22 @@ DRAWN = """\
 order-1
 2026-11-25 10:00:00.000 UTC, 2 messages in 1.830 s, nothing waits
 
-                        orders      payments    shipping
-       0 ms             ●           │           │           orders.placed v1
-      12 ms     +12 ms  ├──────────▶○           │           payments-open  open
-      12 ms             │           ◇           │           payments-capture stored
-      14 ms      +2 ms  ├───────────┼──────────▶○           shipping-orders  orders
-     300 ms    +286 ms  │           ✗           │           payments-capture failed
-                        │           │           │             TemporaryError: no answer
-    1.800 s   +1.500 s  │           ○           │           payments-capture  capture
-                        │           │           │             at last, by p-1
-    1.800 s             │           ●           │           payments.captured v1
-    1.820 s     +20 ms  ○◀──────────┤           │           orders-payments  payments
-    1.830 s     +10 ms  │           ├──────────▶✗           shipping-payments is a dead letter
-                        │           │           │             schema: amount is missing"""
+                       orders      payments    shipping
+      0 ms             ●           │           │           orders.placed v1
+     12 ms     +12 ms  ├──────────▶○           │           payments-open  open
+     12 ms             │           ◇           │           payments-capture stored
+     14 ms      +2 ms  ├───────────┼──────────▶○           shipping-orders  orders
+    300 ms    +286 ms  │           ✗           │           payments-capture failed, attempt 1
+                       │           │           │             TemporaryError: the provider gave no
+                       │           │           │             answer in time
+    900 ms    +600 ms  │           ✗           │           payments-capture failed, attempt 2
+                       │           │           │             as before
+   1.800 s    +900 ms  │           ○           │           payments-capture, attempt 3  capture
+                       │           │           │             by p-1
+   1.800 s             │           ●           │           payments.captured v1
+   1.820 s     +20 ms  ○◀──────────┤           │           orders-payments  payments
+   1.830 s     +10 ms  │           ├──────────▶✗           shipping-payments is a dead letter
+                       │           │           │             schema: amount is missing"""
 
 
 def test_a_story_is_drawn_as_lanes_in_the_order_of_time() -> None:

@@ -23,7 +23,7 @@ async def test_every_message_and_attempt_of_one_order_is_drawn(shop: Shop, tally
         "shop-charge stored",
         "shop-charge failed",
         "TemporaryError: the bank is closed",
-        "shop-charge  charge",
+        "shop-charge, attempt 2  charge",
         "shop.pack v1",
         "shop-packers  pack",
     ):
@@ -93,7 +93,7 @@ async def test_a_broker_that_is_away_leaves_what_the_services_know(
     env = {"TALLY_NATS_URL": f"nats://127.0.0.1:{free_port()}"}
     result = await tally("timeline", await shop.sell(), env=env)
     assert result.exit_code == 1
-    assert "shop-charge  charge" in result.stdout
+    assert "shop-charge, attempt 2  charge" in result.stdout
     assert "incomplete: cannot reach the broker at 127.0.0.1:" in result.stdout
 
 

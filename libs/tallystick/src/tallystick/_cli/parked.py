@@ -203,7 +203,7 @@ def _report(done: Mapping[str, Any], *, as_json: bool) -> None:
 
 def _lines(service: str, row: Mapping[str, Any]) -> list[str]:
     flag = notable(f"parked: {plain(row['parked'])}") if row["parked"] else "not parked"
-    about = f"{row['state']} since {_second(row['opened_at'])}"
+    about = f"{row['state']}, opened {_second(row['opened_at'])}"
     done = [
         (_second(did["happened_at"]), did["actor"], did["action"], did["reason"])
         for did in row["interventions"]

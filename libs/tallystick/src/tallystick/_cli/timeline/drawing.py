@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from textwrap import wrap
 
 from tallystick._cli.output import bad, cut, faint, notable, plain, strong
 from tallystick._cli.timeline.lanes import Lanes
@@ -11,7 +12,8 @@ from tallystick._cli.timeline.steps import Step, Story
 from tallystick._cli.times import moment, span
 
 WIDTH = 100
-TIME, GAP = 11, 11  # columns
+TIME, GAP = 10, 11  # columns
+MOST_OF_NOTE = 4  # lines
 TITLED = {
     "done": "{}",
     "stored": "{} stored",
@@ -52,32 +54,33 @@ def _title(story: Story) -> list[str]:
 
 def _rows(story: Story, lanes: Lanes) -> Iterator[str]:
     first = before = None
+    told: dict[str, str] = {}
     for step in story.steps:
-        at = step.at
-        if at is None:
-            clock = _clock("", "")
-        else:
-            first = first or at
-            gap = f"+{span((at - before).total_seconds())}" if before and at > before else ""
-            clock = _clock(span(max((at - first).total_seconds(), 0)), gap)
-            before = max(at, before) if before else at
-        yield from _lines(clock, step, lanes)
+        time = gap = ""
+        if step.at:
+            first = first or step.at
+            time = span(max((step.at - first).total_seconds(), 0))
+            if before and step.at > before:
+                gap = f"+{span((step.at - before).total_seconds())}"
+            before = max(step.at, before or step.at)
+        note = _note(step)
+        said = "as before" if note and note == told.get(step.title) else note
+        told[step.title] = note
+        yield from _lines(_clock(time, gap), step, said, lanes)
 
 
 def _clock(time: str, gap: str) -> str:
     return f"{time:>{TIME}}{gap:>{GAP}}  "
 
 
-def _lines(clock: str, step: Step, lanes: Lanes) -> Iterator[str]:
+def _lines(clock: str, step: Step, note: str, lanes: Lanes) -> Iterator[str]:
     """The step, and below it what is to be said of it."""
     left = WIDTH - len(clock) - lanes.width
     paint = PAINTS.get(step.kind, str)
-    text = cut(plain(_text(step)), left)
-    yield f"{clock}{lanes.row(step)}{paint(text)}".rstrip()
-    note = _note(step)
-    if note:
-        space = " " * len(clock) + lanes.bars()
-        yield f"{space}{faint(cut('  ' + plain(note), left))}"
+    yield f"{clock}{lanes.row(step)}{paint(cut(plain(_text(step)), left))}".rstrip()
+    space = " " * len(clock) + lanes.bars()
+    wrapped = wrap(plain(note), left - 2, max_lines=MOST_OF_NOTE, placeholder="…")
+    yield from (f"{space}  {faint(line)}" for line in wrapped)
 
 
 def _text(step: Step) -> str:
@@ -86,6 +89,8 @@ def _text(step: Step) -> str:
     text = TITLED[step.kind].format(step.title)
     if step.kind == "waits" and step.due_at is None:
         return f"{step.title} runs now"
+    if step.attempt and step.kind != "dead":
+        text += f", attempt {step.attempt}"
     if step.kind == "done" and step.handler:
         text += f"  {step.handler}"
     if step.due_at:
@@ -97,7 +102,7 @@ def _text(step: Step) -> str:
 def _note(step: Step) -> str:
     if step.kind in ("failed", "dead", "waits", "unread"):
         return step.note
-    return f"at last, by {step.replica}" if step.replica else ""
+    return f"by {step.replica}" if step.replica else ""
 
 
 def _notes(story: Story) -> list[str]:

@@ -53,6 +53,7 @@ class Step:
     durable: str | None = None
     handler: str | None = None
     replica: str | None = None
+    attempt: int | None = None
     due_at: datetime | None = None
 
 

@@ -41,9 +41,9 @@ def treated(service: str, row: Row, message: Message | None) -> Iterator[Step]:
     )
     if row["kind"] == "effect":
         yield stored
-    for attempt in row["attempts"]:
+    for number, attempt in enumerate(row["attempts"], 1):
         if attempt["outcome"] != "done":
-            yield _failed(attempt, row, stored)
+            yield replace(_failed(attempt, row, stored), attempt=number)
     yield from _end(row, stored)
 
 
@@ -66,9 +66,10 @@ def _end(row: Row, stored: Step) -> Iterator[Step]:
     match row["state"]:
         case "done":
             tried = outcomes[-1:] == ["done"]
-            where = row["attempts"][-1]["replica"] if tried else None
+            replica = row["attempts"][-1]["replica"] if tried else None
+            attempt = len(outcomes) if tried else None
             at = _time(row["done_at"] or row["taken_at"])
-            yield replace(stored, kind="done", at=at, replica=where)
+            yield replace(stored, kind="done", at=at, replica=replica, attempt=attempt)
         case "waiting":
             due = _time(row["due_at"])
             yield replace(stored, kind="waits", at=None, due_at=due, note=error)
