@@ -38,7 +38,7 @@ PAINTS: dict[str, Callable[[str], str]] = {
 
 def draw(story: Story) -> list[str]:
     """Return the lines, of at most 100 columns."""
-    lanes = Lanes(story.steps)
+    lanes = Lanes(story.services, story.steps)
     head = " " * (TIME + GAP + 2) + lanes.head()
     return [*_title(story), "", faint(head.rstrip()), *_rows(story, lanes), *_notes(story)]
 
@@ -79,7 +79,9 @@ def _lines(clock: str, step: Step, note: str, lanes: Lanes) -> Iterator[str]:
     paint = PAINTS.get(step.kind, str)
     yield f"{clock}{lanes.row(step)}{paint(cut(plain(_text(step)), left))}".rstrip()
     space = " " * len(clock) + lanes.bars()
-    wrapped = wrap(plain(note), left - 2, max_lines=MOST_OF_NOTE, placeholder="…")
+    wrapped = wrap(
+        plain(note), left - 2, max_lines=MOST_OF_NOTE, placeholder="…", break_on_hyphens=False
+    )
     yield from (f"{space}  {faint(line)}" for line in wrapped)
 
 

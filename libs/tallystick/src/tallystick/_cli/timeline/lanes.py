@@ -23,10 +23,12 @@ SYMBOLS = {
 
 
 class Lanes:
-    """The columns of the services."""
+    """The columns of the services that have a part: in their usual order, then others."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
-        self._names = list(dict.fromkeys(n for step in steps for n in (step.sender, step.service)))
+    def __init__(self, services: Sequence[str], steps: Sequence[Step]) -> None:
+        present = dict.fromkeys(name for step in steps for name in (step.sender, step.service))
+        usual = [name for name in services if name in present]
+        self._names = list(dict.fromkeys([*usual, *present]))
         longest = max((len(name) for name in self._names), default=0) + 2
         fits = ROOM_FOR_LANES // max(len(self._names), 1)
         self._wide = max(NARROWEST_LANE, min(max(longest, WIDEST_LANE), fits))

@@ -59,10 +59,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Story:
-    """The steps in their order; `unrecorded` names readers that keep no record."""
+    """The steps in their order, and who answered; `unrecorded` are readers that keep no record."""
 
     key: str
     messages: int
+    services: Sequence[str]
     steps: Sequence[Step]
     unrecorded: Sequence[str]
     silent: Mapping[str, str]
