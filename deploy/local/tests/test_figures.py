@@ -42,7 +42,7 @@ def test_an_order_placed_after_a_moment_has_a_higher_id() -> None:
 def test_the_table_shows_services_first_and_where_the_logs_are() -> None:
     found = {"nats": "nats://h:1", "orders-2": "http://h:3", "orders": "http://h:2"}
     lines = addresses(found, Path("/s")).splitlines()
-    assert [line.split()[0] for line in lines] == ["orders", "nats", "orders-2", "logs"]
+    assert [line.split()[0] for line in lines] == ["orders", "nats", "orders-2", "tally", "logs"]
     assert "/s/logs/" in lines[-1]
 
 
