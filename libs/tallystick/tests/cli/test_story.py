@@ -103,6 +103,7 @@ EVIDENCE = Evidence(
     [],
     [],
     {},
+    ["orders", "payments", "shipping"],
 )
 DRAWN = """\
 order-1

@@ -75,7 +75,7 @@ async def test_a_message_that_nobody_has_read_yet_says_so(shop: Shop, tally: Tal
     subject = f"job.shop.pack.v1.{shard(item)}"
     await shop.client.jetstream().publish(subject, b"{}", headers=headers)
     result = await tally("timeline", item)
-    assert "shop-packers has not read it" in result.stdout
+    assert "shop-packers has not done it yet" in result.stdout
     await tally("durable", "resume", "shop-packers")
 
 

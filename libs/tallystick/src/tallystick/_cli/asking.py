@@ -12,6 +12,7 @@ from urllib.parse import quote
 import aiohttp
 
 from tallystick._cli.places import TOKEN, Places
+from tallystick._cli.told import reason_of
 from tallystick._errors import TallystickError
 
 Params = Sequence[tuple[str, str]]
@@ -87,8 +88,8 @@ class Services:
                 async with self._session.request(method, url, **about) as answer:
                     return await _read(service, answer)
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                errors.append(f"{address}: {_reason(error)}")
-        raise Silent(f"{service} does not answer at {'; '.join(errors)}")
+                errors.append(f"{address}: {reason_of(_cause(error))}")
+        raise Silent(f"{service} does not answer at {'; '.join(errors)}; does it run there?")
 
 
 @asynccontextmanager
@@ -116,9 +117,5 @@ async def _read(service: str, answer: aiohttp.ClientResponse) -> Any:
     return body
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or str(error)
-    return str(error) or type(error).__name__
+def _cause(error: BaseException) -> BaseException:
+    return error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error

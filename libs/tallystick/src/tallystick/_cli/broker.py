@@ -12,6 +12,7 @@ from nats.aio.client import Client
 from tallystick import _logging
 from tallystick._broker import Broker
 from tallystick._cli.places import Places
+from tallystick._cli.told import reason_of
 from tallystick._errors import BrokerUnavailable
 from tallystick._jetstream import Config, request
 
@@ -39,8 +40,8 @@ async def connected(places: Places) -> AsyncIterator[Broker]:
 
 def _unreachable(broker: Broker) -> str:
     address = broker.url.rpartition("@")[2].removeprefix("nats://")
-    reason = broker.client.last_error
-    return f"cannot reach the broker at {address}{f': {reason}' if reason else ''}"
+    error = broker.client.last_error
+    return f"cannot reach the broker at {address}{f': {reason_of(error)}' if error else ''}"
 
 
 async def streams(client: Client, subject: str = ">") -> list[Config]:

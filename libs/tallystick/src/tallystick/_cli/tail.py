@@ -17,7 +17,7 @@ from tallystick._cli.output import AsJson, say
 from tallystick._cli.places import Places
 from tallystick._cli.reading import Reading, Source, in_order
 from tallystick._cli.times import parse_start
-from tallystick._cli.told import UsedWrongly, example, told
+from tallystick._cli.told import UsedWrongly, example, told, warn
 from tallystick._history import Recorded
 
 NEWEST = 10
@@ -111,6 +111,8 @@ async def _show_newest(broker: Broker, sources: list[Source], show: Show) -> Non
     found = [(r, s) for s in sources for r in await s.newest(broker, NEWEST)]
     for recorded, source in sorted(found, key=lambda one: one[0].stored_at)[-NEWEST:]:
         show(source, recorded)
+    if not found:
+        warn("no message is kept")
 
 
 async def _show_stored(
@@ -122,6 +124,8 @@ async def _show_stored(
     async for reading, recorded in in_order(list(readings)):
         show(readings[reading], recorded)
         seen[readings[reading].stream] = recorded.sequence + 1
+    if not seen:
+        warn("no message is kept from there on")
     return seen
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from typing import Never, ParamSpec, TypeVar
@@ -51,6 +52,15 @@ def fail(message: str, code: int) -> Never:
 def warn(message: str) -> None:
     """Say something that is no part of the answer."""
     typer.echo(f"tally: {message}", err=True)
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a connection could not be made, in the system's words."""
+    if isinstance(error, TimeoutError) and not error.errno:
+        return "no answer in time"
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__
 
 
 def example(*commands: str) -> str:

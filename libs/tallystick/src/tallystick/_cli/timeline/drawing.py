@@ -22,7 +22,7 @@ TITLED = {
     "discarded": "{} was discarded",
     "withdrawn": "{} was withdrawn",
     "waits": "{} waits",
-    "unread": "{} has not read it",
+    "unread": "{} has not done it yet",
 }
 PAINTS: dict[str, Callable[[str], str]] = {
     "said": strong,

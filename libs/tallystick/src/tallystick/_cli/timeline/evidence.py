@@ -35,13 +35,17 @@ class Kept:
 
 @dataclass(frozen=True)
 class Evidence:
-    """`known` is what each service tells, `silent` says why others, or the broker, do not."""
+    """`known` is what each service tells, `silent` says why others, or the broker, do not.
+
+    `asked` are the services in the order in which they were named.
+    """
 
     key: str
     known: Mapping[str, Sequence[Mapping[str, Any]]]
     kept: Sequence[Kept]
     readers: Sequence[Config]
     silent: Mapping[str, str]
+    asked: Sequence[str] = ()
 
 
 async def gather(places: Places, key: str) -> Evidence:
@@ -53,7 +57,8 @@ async def gather(places: Places, key: str) -> Evidence:
         known = {name: [answer] for name, answer in first.given.items()}
         for at in range(0, len(names), NAMED_AT_ONCE):
             await _add(services, key, names[at : at + NAMED_AT_ONCE], known)
-    return Evidence(key, known, kept, readers, {**first.silent, **unreachable})
+    silent = {**first.silent, **unreachable}
+    return Evidence(key, known, kept, readers, silent, list(places.admins))
 
 
 async def _add(

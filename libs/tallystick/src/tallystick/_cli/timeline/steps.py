@@ -59,7 +59,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Story:
-    """The steps in their order, and who answered; `unrecorded` are readers that keep no record."""
+    """The steps in their order, and who was asked; `unrecorded` are readers that keep no record."""
 
     key: str
     messages: int

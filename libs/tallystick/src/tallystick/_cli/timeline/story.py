@@ -24,9 +24,7 @@ def tell(evidence: Evidence) -> Story:
     unread, unrecorded = unread_of(evidence.readers, list(messages.values()), taken)
     said_at = {message.id: message.at for message in messages.values()}
     steps = sorted([*steps, *unread], key=lambda step: _order(step, said_at.get(step.message)))
-    return Story(
-        evidence.key, len(messages), list(evidence.known), steps, unrecorded, evidence.silent
-    )
+    return Story(evidence.key, len(messages), evidence.asked, steps, unrecorded, evidence.silent)
 
 
 def _order(step: Step, said_at: datetime | None) -> tuple[bool, float, int]:

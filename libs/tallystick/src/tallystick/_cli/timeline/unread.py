@@ -45,5 +45,4 @@ def _matches(pattern: str, subject: str) -> bool:
 def _waiting(durable: str, message: Message) -> Step:
     service = durable.partition("-")[0]
     about = (service, message.source, message.id, durable)
-    note = f"{message.title} is not acknowledged yet"
-    return Step("unread", None, *about, note=note, durable=durable)
+    return Step("unread", None, *about, note=message.title, durable=durable)
