@@ -1,22 +1,18 @@
-"""`tally parked`: orders that wait for a person, and what a person decides.
-
-A service that parks has `GET /admin/parked`, and below it `/{order}`, `/{order}/retry` and
-`/{order}/resolve`; what can be decided is the service's to say.
-"""
+"""`tally parked`: orders that wait for a person, and what a person decides."""
 
 from __future__ import annotations
 
 import asyncio
 import getpass
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from tallystick._cli.asking import Answers, Refused, Services, Silent, asked, path_of
+from tallystick._cli.asking import path_of
 from tallystick._cli.output import (
     AsJson,
     end_of,
@@ -28,15 +24,13 @@ from tallystick._cli.output import (
     strong,
     table,
 )
+from tallystick._cli.parking import each, resolve, retry
 from tallystick._cli.places import Places
 from tallystick._cli.services import ServiceOption
 from tallystick._cli.times import second
 from tallystick._cli.told import UsedWrongly, example, told
 
 group = typer.Typer(no_args_is_help=True, help="Orders that wait for a person.")
-NOT_MINE = 422
-"""A service's answer to a decision that is not its to take."""
-
 ORDER = "019abc5e-6a24-7c31-8f0e-2d41b7a95c60"
 Order = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.")]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept with the order.")]
@@ -85,7 +79,7 @@ def list_parked(
 ) -> None:
     """List what waits for a person, and why."""
     places: Places = ctx.obj().only(service)
-    answers = asyncio.run(_each(places, path_of("parked"), [("limit", str(limit))]))
+    answers = asyncio.run(each(places, path_of("parked"), [("limit", str(limit))]))
     if as_json:
         say_json({"services": answers.given, "silent": answers.silent})
     else:
@@ -107,7 +101,7 @@ def show_parked(
 ) -> None:
     """Show what services say of an order, and what people have done about it."""
     places: Places = ctx.obj().only(service)
-    answers = asyncio.run(_each(places, path_of("parked", order)))
+    answers = asyncio.run(each(places, path_of("parked", order)))
     if as_json:
         say_json({"services": answers.given, "silent": answers.silent})
     elif answers.given:
@@ -131,7 +125,7 @@ def retry_parked(
     That is safe: what an order asks outside is asked under the same key again.
     """
     body = {"actor": actor, "reason": reason}
-    done = asyncio.run(_retry(ctx.obj().only(service), order, body))
+    done = asyncio.run(retry(ctx.obj().only(service), order, body))
     _report(done, as_json=as_json)
 
 
@@ -150,48 +144,8 @@ def resolve_parked(
     The service that can take this decision does, and refuses what it knows to be wrong.
     """
     body = {"as": outcome, "actor": actor, "reason": reason}
-    done = asyncio.run(_resolve(ctx.obj().only(service), order, body))
+    done = asyncio.run(resolve(ctx.obj().only(service), order, body))
     _report(done, as_json=as_json)
-
-
-async def _each(places: Places, path: str, params: Sequence[tuple[str, str]] = ()) -> Answers:
-    async with asked(places) as services:
-        return await services.each(path, params, optional=True)
-
-
-async def _retry(places: Places, order: str, body: Mapping[str, str]) -> dict[str, Any]:
-    async with asked(places) as services:
-        known = await _known(services, order)
-        parked = [name for name, row in known.items() if row["parked"] is not None]
-        if not parked:
-            raise UsedWrongly(f"{order} is not parked: see tally parked show {order}")
-        path = path_of("parked", order, "retry")
-        return {name: await services.post(name, path, body) for name in parked}
-
-
-async def _resolve(places: Places, order: str, body: Mapping[str, str]) -> dict[str, Any]:
-    """Ask those first where it is parked, and others if it is not theirs to decide."""
-    async with asked(places) as services:
-        known = await _known(services, order)
-        refusals = []
-        for name in sorted(known, key=lambda name: known[name]["parked"] is None):
-            try:
-                return {name: await services.post(name, path_of("parked", order, "resolve"), body)}
-            except Refused as refused:
-                if refused.status != NOT_MINE:
-                    raise
-                refusals.append(str(refused))
-    raise UsedWrongly("; ".join(refusals))
-
-
-async def _known(services: Services, order: str) -> Mapping[str, Any]:
-    """What each service says of the order; raises Silent, or UsedWrongly if nobody knows it."""
-    answers = await services.each(path_of("parked", order), optional=True)
-    if not answers.given:
-        for reason in answers.silent.values():
-            raise Silent(reason)
-        raise UsedWrongly(f"no service knows an order {order}")
-    return answers.given
 
 
 def _report(done: Mapping[str, Any], *, as_json: bool) -> None:
