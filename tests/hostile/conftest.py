@@ -5,11 +5,20 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 
 from tallystick.testing import NatsServer
+from tests.hostile.counted import unforeseen
 from tests.platform import SERVICES, Platform, running
 
 
 @pytest.fixture(scope="package")
-async def platform(nats: NatsServer, databases: Mapping[str, str]) -> AsyncIterator[Platform]:
+def unforeseen_before() -> float:
+    """What other tests of this process had counted before these began."""
+    return unforeseen()
+
+
+@pytest.fixture(scope="package")
+async def platform(
+    nats: NatsServer, databases: Mapping[str, str], unforeseen_before: float
+) -> AsyncIterator[Platform]:
     """Run all services on an empty broker and empty databases; they must stand to the end."""
     async with running(nats, databases, SERVICES) as platform:
         yield platform
