@@ -252,3 +252,12 @@ async def test_a_connection_that_the_broker_closes_for_good_is_told(alone: Broke
     assert not alone.connected.is_set()
     with pytest.raises(BrokerUnavailable):
         alone.wire.publish(b"a", b"")
+
+
+async def test_no_log_line_tells_the_password_of_the_broker() -> None:
+    broker = Broker("nats://ada:secret@h:1,nats://ada:secret@i:2", "shop")
+    with capture_logs() as lines:
+        await broker._failed(OSError("refused"))
+        await broker._lost()
+    assert [line["address"] for line in lines] == ["h:1,i:2"] * 2
+    assert "secret" not in str(lines)

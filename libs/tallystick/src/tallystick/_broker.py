@@ -30,6 +30,7 @@ class Broker:
 
     def __init__(self, url: str, name: str) -> None:
         self.url = url
+        self._address = ",".join(server.rpartition("@")[2] for server in url.split(","))
         self._name = name
         self.inbox_prefix = f"_INBOX.{name}"
         self.client = Client()
@@ -64,7 +65,7 @@ class Broker:
         )
         await self.publisher.start()
         self._up()
-        log.info("connected to the broker", url=self.url)
+        log.info("connected to the broker", address=self._address)
 
     async def until_closed(self) -> None:
         """Raises BrokerUnavailable once the broker has ended the connection for good.
@@ -126,20 +127,20 @@ class Broker:
 
     async def _failed(self, error: Exception) -> None:
         if isinstance(error, nats.errors.Error | OSError | asyncio.TimeoutError):
-            log.warning("broker", error=str(error) or type(error).__name__, url=self.url)
+            log.warning("broker", error=str(error) or type(error).__name__, address=self._address)
         else:
-            log.error("broker", exc_info=error, url=self.url)
+            log.error("broker", exc_info=error, address=self._address)
 
     async def _lost(self) -> None:
         self.connected.clear()
         if not self._closing:
-            log.warning("lost the broker, reconnecting until it is back", url=self.url)
+            log.warning("lost the broker, reconnecting until it is back", address=self._address)
 
     async def _ended(self) -> None:
         self._closed.set()
 
     async def _found(self) -> None:
         self._up()
-        log.info("the broker is back", url=self.url)
+        log.info("the broker is back", address=self._address)
         for act in self._reconnected:
             act()
