@@ -37,8 +37,9 @@ drill: ORDERS ?= 5000
 drill: $(READY) ## Kill, cut off and poison a platform of its own, then audit every order (ORDERS, FAULTS, SEED, BREAK=name)
 	@$(BIN)/python -m tests.drill --orders $(ORDERS) --faults $(FAULTS) --seed $(SEED) $(if $(BREAK),--break $(BREAK))
 
+# Two files at a time: tests mostly wait, for disks and processes. Each worker has a broker and a database of its own.
 test: $(READY) ## Run the tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-all: $(READY) ## Run the tests and those that take minutes or need the package index
 	@$(BIN)/python -m pytest -q -m 'siege or wheels or not siege'

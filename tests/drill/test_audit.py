@@ -174,7 +174,7 @@ def test_each_way_to_be_wrong_is_found(case: str) -> None:
     assert invariant in {violation.invariant for violation in audit(evidence)}
 
 
-@pytest.mark.parametrize("case", set(broken()) - {"unread"})
+@pytest.mark.parametrize("case", sorted(set(broken()) - {"unread"}))
 def test_each_violation_names_orders(case: str) -> None:
     invariant, evidence = broken()[case]
     if case == "totals counted twice":  # known by what was told twice

@@ -1,6 +1,6 @@
 from copy import deepcopy
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -24,6 +24,7 @@ ORDER: dict[str, Any] = {
     "payment_token": "tok_visa",
 }
 LINE = ORDER["lines"][0]
+SOMEBODY = "0193e7c2-6b1d-7c3e-8a2f-0123456789ab"
 DEAR = {"sku": "S", "quantity": 1_000, "unit_price": 1_000_000_000}
 BAD: list[tuple[str, object]] = [
     ("customer_id", ""),
@@ -121,7 +122,7 @@ def test_a_cursor_is_read_as_it_was_written() -> None:
     "cursor",
     [
         *("", "x", "A" * 21, "A" * 21 + "B", "A" * 23, "A" * 1_000, "A" * 21 + "=", "é" * 22),
-        *("\0" * 22, f"{cursor_after(uuid4())}=", str(uuid4()), "AAAA AAAAAAAAAAAAAAAAAA"),
+        *("\0" * 22, f"{cursor_after(UUID(SOMEBODY))}=", SOMEBODY, "AAAA AAAAAAAAAAAAAAAAAA"),
     ],
 )
 def test_a_cursor_of_others_is_refused(cursor: str) -> None:
