@@ -2,7 +2,7 @@ import pytest
 from pydantic import AnyHttpUrl
 from pydantic_settings import SettingsConfigDict
 
-from tallystick._settings import InvalidSettings, Settings, load
+from tallystick._settings import InvalidSettings, Settings
 
 
 class PaymentSettings(Settings):
@@ -20,7 +20,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_settings_come_from_the_environment(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PAYMENTS_PORT", "8123")
     environment.setenv("PAYMENTS_NATS_URL", "nats://a:4222,nats://b:4222")
-    settings = load(PaymentSettings)
+    settings = PaymentSettings()
     assert settings.port == 8123
     assert settings.nats_url == "nats://a:4222,nats://b:4222"
     assert settings.service() == "payments"
@@ -28,19 +28,19 @@ def test_settings_come_from_the_environment(environment: pytest.MonkeyPatch) -> 
 
 def test_secrets_are_not_shown(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PAYMENTS_ADMIN_TOKEN", "swordfish-swordfish")
-    assert "swordfish" not in repr(load(PaymentSettings))
+    assert "swordfish" not in repr(PaymentSettings())
 
 
 @pytest.mark.usefixtures("environment")
 def test_replicas_of_a_process_have_different_names() -> None:
-    assert load(PaymentSettings).replica.split("-")[-1].isdigit()
+    assert PaymentSettings().replica.split("-")[-1].isdigit()
 
 
 def test_everything_wrong_is_said_in_one_message(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("PAYMENTS_DATABASE_URL")
     environment.setenv("PAYMENTS_PORT", "abc")
     with pytest.raises(InvalidSettings) as raised:
-        load(PaymentSettings)
+        PaymentSettings()
     assert str(raised.value) == (
         'payments: PAYMENTS_DATABASE_URL is missing; PAYMENTS_PORT is "abc": not a whole number'
     )
@@ -67,7 +67,7 @@ def test_a_wrong_setting_is_named_with_its_reason(
 ) -> None:
     environment.setenv(f"PAYMENTS_{name}", value)
     with pytest.raises(InvalidSettings) as raised:
-        load(PaymentSettings)
+        PaymentSettings()
     assert str(raised.value).startswith(f"payments: PAYMENTS_{name} is ")
     assert reason in str(raised.value)
     assert "secret" not in str(raised.value)

@@ -15,6 +15,7 @@ from tallystick._envelope import wire_headers
 from tallystick._errors import BrokerUnavailable, DeclarationError
 from tallystick._history import Recorded, Start, read_history
 from tallystick._messages import Event, Job, Request, message_type
+from tallystick._metrics import RECONNECTS
 from tallystick._publisher import Publication, Publisher
 from tallystick._publishing import publishable
 from tallystick._requesting import RequestFailed, ask
@@ -140,6 +141,7 @@ class Broker:
         self._closed.set()
 
     async def _found(self) -> None:
+        RECONNECTS.inc()
         self._up()
         log.info("the broker is back", address=self._address)
         for act in self._reconnected:

@@ -98,10 +98,6 @@ COMMIT_UNITS = Histogram(
 CONFLICTS = Counter(
     "db_client_conflicts_total", "Units rolled back because a row was not as it was read", ["group"]
 )
-DATABASE_FAILURES = Counter(
-    "db_client_failures_total", "Commits that failed, by the kind of error", ["error"]
-)
-
 # HTTP.
 HTTP_SERVER_SECONDS = Histogram(
     "http_server_request_duration_seconds",

@@ -3,7 +3,7 @@
 import os
 import re
 import socket
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -147,14 +147,6 @@ class Settings(BaseSettings):
     def service(cls) -> str:
         """Return the service's name, as its prefix says."""
         return cls.model_config.get("env_prefix", "").rstrip("_").lower().replace("_", "-")
-
-
-S = TypeVar("S", bound=Settings)
-
-
-def load(cls: type[S]) -> S:
-    """Read `cls` from the environment; raise `InvalidSettings`."""
-    return cls()
 
 
 def _explain(cls: type[Settings], error: ValidationError) -> str:

@@ -68,12 +68,6 @@ def current() -> str | None:
     return _current.get()
 
 
-def trace_headers() -> dict[str, str]:
-    """Return the headers that carry the current context to another process."""
-    context = _current.get()
-    return {"traceparent": context} if context else {}
-
-
 def _root(links: Sequence[str] = ()) -> str:
     """Return a new trace's context: sampled as what it is linked to, else by the ratio."""
     if _Recording.recorder is None:
