@@ -36,7 +36,7 @@ RUN_BY = {
 MADE = {
     "make demo": "-m tallystick_local demo --orders 200",
     "make demo ORDERS=5000": "-m tallystick_local demo --orders 5000",
-    "make test": "-m pytest -q",
+    "make test": "-m pytest -q -n 2 --dist loadfile",
     "make up": "-m tallystick_local up",
     "make load RATE=20": "-m tallystick_local load --rate 20",
     "make down": "-m tallystick_local down",
