@@ -299,7 +299,8 @@ def _explained(evidence: Evidence, placed: float, row: Row) -> bool:
     again = row["queued_at"].timestamp()
     if any(each.loses and each.until + SETTLING > placed for each in evidence.struck):
         return True
-    trouble = [(each.at, each.until + SETTLING) for each in evidence.struck]
+    struck = [(each.at, each.until) for each in evidence.struck]
+    trouble = [(begin, end + SETTLING) for begin, end in (*struck, *evidence.outages)]
     return undisturbed(placed, again, [*trouble, *evidence.starved]) < evidence.patience
 
 

@@ -97,6 +97,7 @@ class Evidence:
     sightings: Sequence[Sighting] = ()
     durables: Mapping[str, Standing] = field(default_factory=dict)
     struck: Sequence[Struck] = ()
+    outages: Sequence[Interval] = ()  # when a process was away, whatever made it end
     starved: Sequence[Interval] = ()  # when this machine was too busy for anything to be in time
     poison: Sequence[Poison] = ()
     dead: Sequence[Row] = ()  # dead letters before they were replayed

@@ -21,6 +21,7 @@ from tallystick_local.spec import ProcessSpec
 from tallystick_local.supervisor import Supervisor
 from tests.drill.faults import LINKS, READERS
 from tests.drill.marks import HEALED
+from tests.drill.outages import Outages
 from tests.drill.proxy import Link
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,7 @@ TIMES = {
     "ACK_WAIT_S": "2",
     "DEADLINE_S": "10",
     "GONE_AFTER_S": "2",
+    "BLOCKED_AFTER_S": "3",
     "SWEEP_S": "0.3",
     "CALL_TIMEOUT_S": "0.5",
     "RECONCILE_AFTER_S": "5",
@@ -62,7 +64,8 @@ class Ground(Platform):
             policy=POLICY,
             log_level="warning",
         )
-        super().__init__(settings, report)
+        self.outages = Outages(report)
+        super().__init__(settings, self.outages.report)
         self._arms = arms or {}
         self._sabotage = sabotage or ""
 

@@ -214,6 +214,7 @@ class Course:
             self._nats,
             history=self._clients.history(),
             struck=sorted([*self._injector.struck, *self._killed()], key=lambda one: one.at),
+            outages=self._ground.outages.intervals,
             starved=tuple(self._pulse.starved),
             poison=self._injector.poison,
             dead=self._dead,

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from tallystick import Database, Settings
-from tallystick._held_rows import SUSPECT_LAPSES
+from tallystick._protocol import SUSPECT_LAPSES
 from tallystick._runtime import Runtime
 
 SERVICE = """
@@ -27,10 +27,10 @@ SERVICE = """
 
     router = Router("grim")
 
-    @router.effect(Do, deadline=timedelta(seconds=1))
+    @router.effect(Do, deadline=timedelta(seconds=1), concurrency=2)
     async def do(effect: Do, delivery: Delivery) -> None:
         if effect.what.startswith("exit"):
-            os._exit(9)
+            os._exit(int(effect.what[-1]))
         while effect.what.startswith("loop"):
             print("what is printed is no sign of life", flush=True)
             time.sleep(0.1)
@@ -40,6 +40,7 @@ SERVICE = """
     def app(settings):
         return service(settings, router, APIRouter())
 """
+SLOTS = 2
 MARK_AS_SUSPECT = "update tallystick.held set lapses = $1"
 
 
@@ -90,14 +91,15 @@ async def test_an_innocent_suspect_is_done_by_a_child(grim: Settings) -> None:
         assert not await database.fetch("select from tallystick.held")
 
 
+@pytest.mark.parametrize("poison", ["exit 9", "exit 0"])
 async def test_who_kills_its_process_twice_is_dead_as_poison_and_nobody_else(
-    grim: Settings,
+    grim: Settings, poison: str
 ) -> None:
-    async with running(grim, "exit", "good") as database:
+    async with running(grim, poison, "good") as database:
         dead = "select id, state, reason from tallystick.held"
-        await eventually(database, dead, [("exit", "dead", "poison")])
+        await eventually(database, dead, [(poison, "dead", "poison")])
         await eventually(database, "select count(*) from deeds", [(1,)])
-        outcomes = "select outcome from tallystick.attempts where id = 'exit' order by claim"
+        outcomes = "select outcome from tallystick.attempts where id like 'exit%' order by claim"
         await eventually(database, outcomes, [("died",), ("died",), ("poison",)])
 
 
@@ -109,11 +111,21 @@ async def test_who_never_ends_is_killed_at_its_deadline(grim: Settings) -> None:
 
 async def test_a_crowd_of_innocents_needs_no_process_each(grim: Settings) -> None:
     names = [f"good-{number}" for number in range(20)]
-    async with running(grim, *names, "exit") as database:
+    async with running(grim, *names, "exit 9") as database:
         done = "select count(*) from tallystick.inbox where state = 'done'"
         await eventually(database, done, [(len(names),)])
         await eventually(
-            database, "select id from tallystick.held where state = 'dead'", [("exit",)]
+            database, "select id from tallystick.held where state = 'dead'", [("exit 9",)]
         )
         processes = "select count(distinct split_part(what, ' ', 2)) <= 5 from deeds"
         await eventually(database, processes, [(True,)])
+
+
+async def test_a_suspect_takes_nobodys_slot(grim: Settings) -> None:
+    """Suspects are as many as the slots, the first never ends; what is no suspect is done."""
+    names = [f"loop-{number}" for number in range(SLOTS)]
+    async with running(grim, *names) as database:
+        await database.commit(importlib.import_module("grim.main").Do(what="good"))
+        await eventually(database, "select split_part(what, ' ', 1) from deeds", [("good",)])
+        waiting = await database.fetch("select from tallystick.held where state <> 'dead'")
+        assert len(waiting) == SLOTS

@@ -2,6 +2,7 @@
 
 It is started by a replica, which waits for it: what it is to do comes pickled on its stdin, and it
 says a byte on its stdout when it is ready and after each attempt. It ends when stdin does.
+Its exit code says nothing: a handler may have chosen it.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from typing import Any
 
 from tallystick._errors import DatabaseUnavailable, InDoubt
 from tallystick._held_rows import Held
+from tallystick._isolation import AWAY, ENDED, READY
 from tallystick._logging import configure
 from tallystick._runtime import Runtime
 from tallystick._settings import Settings
-from tallystick._suspects import AWAY
 
 MIB = 1024 * 1024
 
 
 def main() -> int:
-    """Exit with 0 if every attempt ended, well or not."""
+    """Make attempts until there are no more; 0."""
     signs = _own_stdout()
     order: tuple[str, Settings] = _next_order()
     package, settings = order
@@ -36,7 +37,7 @@ def main() -> int:
     try:
         asyncio.run(_attempts(app.state.composition.runtime, signs))
     except (DatabaseUnavailable, InDoubt):
-        return AWAY
+        _say(signs, AWAY)
     return 0
 
 
@@ -49,21 +50,21 @@ def _own_stdout() -> int:
 
 async def _attempts(runtime: Runtime, signs: int) -> None:
     async with runtime.alone():
-        _say(signs)
+        _say(signs, READY)
         with suppress(EOFError):
             while True:
                 held: Held = await asyncio.to_thread(_next_order)
                 await runtime.attempt(held)
-                _say(signs)
+                _say(signs, ENDED)
 
 
 def _next_order() -> Any:
     return pickle.load(sys.stdin.buffer)  # noqa: S301  # from our parent
 
 
-def _say(signs: int) -> None:
+def _say(signs: int, sign: bytes) -> None:
     """A sign of life: the time until the next one counts."""
-    os.write(signs, b".")
+    os.write(signs, sign)
 
 
 def _limit_memory(mib: int) -> None:

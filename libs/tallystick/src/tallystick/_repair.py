@@ -15,9 +15,9 @@ from uuid import UUID
 from tallystick._binding import Binding
 from tallystick._database import Database
 from tallystick._errors import DeclarationError, TallystickError
-from tallystick._held_rows import SUSPECT_LAPSES
 from tallystick._ids import new_id
 from tallystick._inbound import Inbound, Key
+from tallystick._protocol import SUSPECT_LAPSES
 from tallystick._router import Router
 
 # A poison one runs as a suspect at once: it has shown what it does to its process.

@@ -15,6 +15,7 @@ from tallystick._admission import Admission
 from tallystick._attempts import Attempts
 from tallystick._binding import EVENTS, Binding
 from tallystick._broker import Broker
+from tallystick._claims import Claims
 from tallystick._committer import Committer
 from tallystick._consumer import Consumer, Inbox
 from tallystick._database import Database
@@ -24,11 +25,13 @@ from tallystick._held import HeldLoop
 from tallystick._held_rows import Held
 from tallystick._holder import RELEASE, Holder
 from tallystick._idempotency import purge_idempotency
+from tallystick._isolation import Isolation
 from tallystick._listening import Listening
 from tallystick._loops import Loops
 from tallystick._metrics import BROKER_CONNECTED
 from tallystick._migrate import pending
 from tallystick._outbox import Outbox
+from tallystick._protocol import suspect_lapses
 from tallystick._reconciler import Reconciler
 from tallystick._replicas import Replicas
 from tallystick._replying import Replying
@@ -87,15 +90,14 @@ class Runtime:
             router, self.replica, database, self._outbox, self._slots, self._start_held
         )
         self._attempts = Attempts(committer, database, self.resources, settings.deadline_s)
+        claims = Claims(database, self.replica)
+        isolation = Isolation(router.name, settings)
+        lapses = suspect_lapses(alone=isolation.possible)
         self._held = HeldLoop(
-            self.replica,
-            mine,
-            database,
-            self._slots,
-            self._attempts,
-            self._holder,
-            Suspects(router.name, settings),
-            settings.deadline_s,
+            claims, mine, database, self._slots, self._attempts, self._holder, lapses
+        )
+        self._suspects = Suspects(
+            claims, mine, self._slots, self._holder, isolation, lapses, settings.deadline_s
         )
         self._listening = self._listens(mine)
         for declaration in router.declarations:
@@ -138,7 +140,7 @@ class Runtime:
         self._loops.every(settings.gone_after_s / RENEWALS, self._renew)
         self._loops.every(LOOK_EVERY, self._attempts.deadlines.enforce)
         sweeps = (self._replicas.lapse_gone, self._held.sweep, self._outbox.sweep)
-        self._loops.every(settings.sweep_s, *sweeps)
+        self._loops.every(settings.sweep_s, *sweeps, self._suspects.round)
         self._loops.every(PURGE_EVERY, self._purge)
         if self.router.unfinished and EVENTS in self.roles:
             rounds = Reconciler(

@@ -1,6 +1,7 @@
 """Serves a composed service until it is told to stop."""
 
 import asyncio
+import socket
 
 import structlog
 import uvloop
@@ -8,6 +9,7 @@ from fastapi import FastAPI
 
 from tallystick._listen import Server, bind, config
 from tallystick._settings import Settings
+from tallystick._watchdog import Watchdog
 
 log = structlog.get_logger()
 
@@ -21,5 +23,10 @@ def serve(app: FastAPI, settings: Settings) -> None:
         bound.listen(server.config.backlog)  # who comes early waits instead of being refused
         log.info("listening", address="{}:{}".format(*bound.getsockname()[:2]))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(server.serve(sockets=[bound]))
+            runner.run(_watched(server, bound, settings.blocked_after_s))
     log.info("stopped")
+
+
+async def _watched(server: Server, bound: socket.socket, limit_s: float) -> None:
+    async with Watchdog(limit_s).watching():
+        await server.serve(sockets=[bound])

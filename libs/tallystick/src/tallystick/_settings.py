@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     ack_wait_s: Seconds = Field(default=5, description="the broker redelivers after this silence")
     deadline_s: Seconds = Field(default=30, description="the longest run of one handler")
     gone_after_s: Seconds = Field(default=5, description="a silent replica is gone after this")
+    blocked_after_s: Seconds = Field(
+        default=10, description="a process whose event loop is blocked so long ends"
+    )
     sweep_s: Seconds = Field(default=1, description="between two sweeps of outbox and held")
     reconcile_after_s: Seconds = Field(
         default=120, description="what has not ended by then is said again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 
@@ -19,12 +20,14 @@ class Slots:
         self._admissions = admissions or {}
         self._taken: set[Key] = set()
         self._counts: Counter[str] = Counter()
+        self._aside: set[Key] = set()
+        self.claiming = asyncio.Lock()  # a claim that is not taken yet looks like one in doubt
         self.closed = False
         self.missed = False  # whether something waits for a slot
         self.on_free: Callable[[], None] = lambda: None
 
     def __contains__(self, key: Key) -> bool:
-        return key in self._taken
+        return key in self._taken or key in self._aside
 
     def __len__(self) -> int:
         return len(self._taken)
@@ -38,7 +41,7 @@ class Slots:
 
     def take(self, key: Key) -> bool:
         """Takes a slot for a message, if one is free and it does not run already."""
-        if key in self._taken or self.free(key[0]) < 1:
+        if key in self or self.free(key[0]) < 1:
             self.missed = True
             return False
         self._taken.add(key)
@@ -46,6 +49,10 @@ class Slots:
         if admission := self._admissions.get(key[0]):
             admission.started()
         return True
+
+    def take_aside(self, key: Key) -> None:
+        """It runs, and takes nobody's slot."""
+        self._aside.add(key)
 
     def ended(self, durable: str, *, answered: bool) -> None:
         """An attempt has ended: by an answer of the outside, or without one."""
@@ -73,7 +80,8 @@ class Slots:
             self.missed = True
 
     def give_back(self, key: Key) -> None:
-        """Frees the slot of a message."""
+        """A message does not run any more: frees its slot."""
+        self._aside.discard(key)
         if key in self._taken:
             self._taken.discard(key)
             self._counts[key[0]] -= 1

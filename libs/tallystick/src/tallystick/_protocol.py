@@ -1,0 +1,70 @@
+"""What the delivery protocol decides: pure, apart from clocks, sockets and databases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Literal
+
+SUSPECT_LAPSES = 2
+"""A message lost with its replica so often is run by a process that does nothing else."""
+POISON_LAPSES = 8
+"""A message lost so often is dead, whoever is to blame."""
+POISON_DEATHS = 2
+"""A message that killed its own process so often is dead."""
+
+Known = Literal["done", "held"] | None
+"""What the inbox knows of a message; None: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What a delivery shows before it is looked up; ages in seconds.
+
+    `trusted`: the connection and the durable are older than AckWait.
+    """
+
+    delivered: int
+    emission: int
+    age: float
+    trusted: bool
+
+
+def is_fresh(sign: Sign, ack_wait: float) -> bool:
+    """Whether nobody can have seen it before, so that looking it up would be in vain."""
+    return sign.delivered == 1 and not sign.emission and sign.age < ack_wait and sign.trusted
+
+
+class Step(Enum):
+    """What a delivery that was looked up needs before it is acknowledged."""
+
+    RUN = auto()
+    HOLD = auto()  # as it came, due now: a redelivery proves nothing
+    SAY_AGAIN = auto()  # raise what it has caused to its emission
+    FORGET_AND_RUN = auto()  # it is read again by one that may do it twice
+    NOTHING = auto()
+
+
+def arrived(known: Known, sign: Sign, *, idempotent: bool) -> Step:
+    """The step for a delivery that the inbox knows, or does not."""
+    if known == "done" and idempotent:
+        return Step.FORGET_AND_RUN
+    if known == "done" and sign.emission:
+        return Step.SAY_AGAIN
+    if known is not None:
+        return Step.NOTHING
+    return Step.RUN if sign.delivered == 1 else Step.HOLD
+
+
+def suspect_lapses(*, alone: bool) -> int:
+    """From how many lapses a message is suspect; if none can run alone, it is poison by then."""
+    return SUSPECT_LAPSES if alone else POISON_LAPSES
+
+
+def guilt(lapses: int, deaths: int) -> str | None:
+    """Why a suspect is poison; None: it is tried, alone."""
+    if deaths >= POISON_DEATHS:
+        return f"it killed its process {deaths} times"
+    if lapses >= POISON_LAPSES:
+        return f"its replica went {lapses} times"
+    return None
