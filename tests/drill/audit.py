@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import Final
 
-from tests.drill.evidence import Evidence, Exchange, Interval, Row, Sighting, Standing
+from tests.drill.evidence import Evidence, Exchange, Interval, Poison, Row, Sighting, Standing
 
 ENDS: Final = frozenset({"shipped", "declined", "cancelled"})
 RANK: Final = {"placed": 0, "paid": 1, "cancelling": 2, **dict.fromkeys(ENDS, 3)}
@@ -60,15 +60,26 @@ def dead_letters(evidence: Evidence) -> Found:
     for poison in evidence.poison:
         for durable in poison.durables if poison.reason else ():
             wanted[durable, poison.about, poison.reason or ""] += 1
+    forgotten = {poison.about for poison in evidence.poison if _was_forgotten(evidence, poison)}
     found = Counter((row["durable"], row["about"], row["reason"]) for row in evidence.dead)
     for durable, about, reason in (found - wanted).elements():
         yield Violation(1, (about,), f"is a dead letter of {durable} ({reason}) and no such poison")
     for durable, about, reason in (wanted - found).elements():
+        if about in forgotten:
+            continue
         yield Violation(1, (about,), f"was poison and is no dead letter of {durable} ({reason})")
     poisoned = {poison.about for poison in evidence.poison}
     for row in _all(evidence.held):
         if row["state"] == "dead" and row["about"] not in poisoned:
             yield Violation(1, (row["about"],), f"is dead in {row['durable']}: {row['error']}")
+
+
+def _was_forgotten(evidence: Evidence, poison: Poison) -> bool:
+    """Whether the broker was made to forget what nobody owns, and so nobody says again."""
+    return poison.about not in {str(row["order_id"]) for row in evidence.orders} and any(
+        struck.loses and struck.target in ("nats", "ORDERS") and struck.until > poison.at
+        for struck in evidence.struck
+    )
 
 
 def answers(evidence: Evidence) -> Found:

@@ -52,6 +52,7 @@ class Poison:
     about: str
     reason: str | None  # what the dead letter says; None: it waits, and is no dead letter
     durables: Sequence[str] = ("payments-open",)
+    at: float = 0.0  # Unix seconds
 
 
 @dataclass(frozen=True, slots=True)

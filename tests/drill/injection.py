@@ -204,7 +204,7 @@ class Injector:
             version, body = (1, b'{"order_id": ') if undecodable else (99, b"{}")
             about = await broker.publish_nonsense(client, version, body)
         reason, readers = ("schema" if undecodable else None), broker.readers_of_orders()
-        self.poison.append(Poison(fault.kind, about, reason, readers))
+        self.poison.append(Poison(fault.kind, about, reason, readers, time.time()))
         return about
 
     @property

@@ -202,6 +202,16 @@ def test_what_is_unread_in_its_stream_is_somewhere() -> None:
     assert 7 not in {violation.invariant for violation in audit(evidence)}
 
 
+@pytest.mark.parametrize("lost_later", [True, False])
+def test_what_nobody_can_read_and_nobody_owns_may_be_forgotten_by_a_wiped_broker(
+    lost_later: bool,
+) -> None:
+    nonsense = Poison("undecodable", "nobody's", "schema", ("payments-open",), at(1))
+    wiped = Struck("broker wiped", "nats", at(2), at(2 if lost_later else 0.5), loses=True)
+    violations = audit(replace(shipped(), poison=[nonsense], struck=[wiped]))
+    assert bool(violations) is not lost_later
+
+
 def test_a_poisoned_order_that_died_of_it_and_was_replayed_is_no_violation() -> None:
     poison = Poison("exit", ORDER, "poison")
     dead = held(durable="payments-open", reason="poison")

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 
 import structlog
 
@@ -161,7 +162,7 @@ class Consumer:
             if is_fresh(sign, self._ack_wait_s):
                 await self._handle(inbound)
             else:
-                await self._look_up(sign, inbound)
+                await self._look_up(sign, inbound, inbound.made_at or arrival.stored_at)
         except (DatabaseUnavailable, InDoubt) as error:
             self._database.available.clear()
             log.warning("unsettled, the broker keeps it", message_id=inbound.id, error=str(error))
@@ -174,9 +175,10 @@ class Consumer:
         age = time.time() - arrival.stored_at
         return Sign(arrival.delivered, inbound.emission, age, trusted)
 
-    async def _look_up(self, sign: Sign, inbound: Inbound) -> None:
+    async def _look_up(self, sign: Sign, inbound: Inbound, made_at: float) -> None:
         known = await self._inbox.state(inbound.key)
-        step = arrived(known, sign, idempotent=self._binding.idempotent)
+        made_ago = time.time() - made_at
+        step = arrived(known, sign, made_ago=made_ago, idempotent=self._binding.idempotent)
         if step in (Step.SAY_AGAIN, Step.NOTHING):
             child(DUPLICATES, self._binding.durable).inc()
         match step:
@@ -190,6 +192,8 @@ class Consumer:
                 self._wake_held(0)
             case Step.RUN:
                 await self._handle(inbound)
+            case Step.EXPIRE:
+                await self._holder.expire(self._binding, inbound, timedelta(seconds=made_ago))
             case Step.NOTHING:
                 pass
 

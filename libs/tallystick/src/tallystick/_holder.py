@@ -11,13 +11,14 @@ from tallystick import _held_rows as held_rows
 from tallystick._binding import Binding
 from tallystick._database import Database
 from tallystick._envelope import RESERVE, OutboxRow, header_lines, stored_lines
-from tallystick._errors import InvalidMessage
+from tallystick._errors import InvalidMessage, TallystickError
 from tallystick._group import AlreadyTaken
 from tallystick._held_rows import Failure, Held
 from tallystick._ids import new_id
 from tallystick._inbound import Inbound
 from tallystick._metrics import ATTEMPTS, DEAD_LETTERED, child
 from tallystick._outbox import Outbox, insert
+from tallystick._protocol import INBOX_KEPT
 from tallystick._retry import Again, Dead, Decision
 from tallystick._units import Unit, Write
 
@@ -25,6 +26,10 @@ log = structlog.get_logger()
 
 RELEASE = version("tallystick")
 LONGEST_SUBJECT = 1024  # bytes of an original subject that a projection repeats
+
+
+class Expired(TallystickError):
+    """Whether it was done is not known any more."""
 
 
 class Holder:
@@ -39,6 +44,11 @@ class Holder:
     async def hold(self, binding: Binding, inbound: Inbound) -> None:
         """Holds a redelivered message as it came, due now; the inbox knowing it is no error."""
         await self._store(binding, inbound, Again(0, 0), None)
+
+    async def expire(self, binding: Binding, inbound: Inbound, age: timedelta) -> None:
+        """Makes a message a dead letter that is too old to know whether it was done."""
+        error = Expired(f"it is {age.days} days old, and the inbox forgets after {INBOX_KEPT.days}")
+        await self._store(binding, inbound, Dead("expired", 0), error)
 
     async def hold_failed(
         self, binding: Binding, inbound: Inbound, error: BaseException
@@ -134,7 +144,7 @@ def _report(inbound: Inbound, decision: Decision, error: BaseException | None) -
     about = {"durable": inbound.durable, "message_id": inbound.id, "error": str(error or "")}
     if isinstance(decision, Dead):
         child(DEAD_LETTERED, inbound.durable, decision.reason).inc()
-        cause = None if isinstance(error, InvalidMessage) else error
+        cause = None if isinstance(error, InvalidMessage | Expired) else error
         log.error("dead letter", reason=decision.reason, exc_info=cause, **about)
     elif error is not None:
         child(ATTEMPTS, inbound.durable, type(error).__name__).inc()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cached_property
 
 import msgspec
@@ -38,6 +39,14 @@ class Inbound(msgspec.Struct, frozen=True, dict=True):
         """The event at its root: its own id, unless the sender handed a usable one on."""
         cause = self.fields.get("tally-cause", "")
         return cause if _usable(cause) else self.id
+
+    @property
+    def made_at(self) -> float:
+        """When its sender made it, in seconds since the epoch; 0 if it does not say."""
+        try:
+            return datetime.fromisoformat(self.fields.get("ce-time", "")).timestamp()
+        except (ValueError, OverflowError):
+            return 0.0
 
     @property
     def emission(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum, auto
 from typing import Literal
 
@@ -12,6 +13,8 @@ POISON_LAPSES = 8
 """A message lost so often is dead, whoever is to blame."""
 POISON_DEATHS = 2
 """A message that killed its own process so often is dead."""
+INBOX_KEPT = timedelta(days=30)
+"""How long it is known what was done: over the streams' seven days and every replay."""
 
 Known = Literal["done", "held"] | None
 """What the inbox knows of a message; None: nothing."""
@@ -42,17 +45,20 @@ class Step(Enum):
     HOLD = auto()  # as it came, due now: a redelivery proves nothing
     SAY_AGAIN = auto()  # raise what it has caused to its emission
     FORGET_AND_RUN = auto()  # it is read again by one that may do it twice
+    EXPIRE = auto()  # older than what the inbox remembers: it may have been done
     NOTHING = auto()
 
 
-def arrived(known: Known, sign: Sign, *, idempotent: bool) -> Step:
-    """The step for a delivery that the inbox knows, or does not."""
+def arrived(known: Known, sign: Sign, *, made_ago: float, idempotent: bool) -> Step:
+    """The step for a delivery that the inbox knows, or does not, and that is so many seconds old."""
     if known == "done" and idempotent:
         return Step.FORGET_AND_RUN
     if known == "done" and sign.emission:
         return Step.SAY_AGAIN
     if known is not None:
         return Step.NOTHING
+    if made_ago > INBOX_KEPT.total_seconds() and not idempotent:
+        return Step.EXPIRE
     return Step.RUN if sign.delivered == 1 else Step.HOLD
 
 

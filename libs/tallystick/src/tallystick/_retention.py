@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from tallystick._database import Database
+from tallystick._protocol import INBOX_KEPT
 
-KEPT = timedelta(days=30)  # over the streams' seven days and every replay
 _CHUNK = 5_000
 
 _PURGES = (
@@ -21,9 +19,9 @@ _PURGES = (
 
 
 async def purge(database: Database) -> int:
-    """Deletes what is done and older than 30 days, in small transactions; returns how many."""
+    """Deletes what is done and older than what the inbox keeps, in small transactions; returns how many."""
     purged = 0
     for statement in _PURGES:
-        while rows := await database.fetch(statement, KEPT, _CHUNK):
+        while rows := await database.fetch(statement, INBOX_KEPT, _CHUNK):
             purged += len(rows)
     return purged

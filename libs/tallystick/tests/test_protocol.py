@@ -1,0 +1,396 @@
+"""The delivery protocol under whatever may happen, in any order.
+
+The decisions are the library's, and so are the statements, on a real PostgreSQL. Broker, replicas
+and processes are a small model: a delivery is seen again until it is acknowledged, a replica goes
+with all that it has in hand, and one that was thought dead may still come back and commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tallystick import Database, Delivery, Event, Router, Write
+from tallystick import _held_rows as held_rows
+from tallystick._claims import Claims
+from tallystick._consumer import Inbox
+from tallystick._envelope import OutboxRow, header_lines
+from tallystick._group import AlreadyTaken
+from tallystick._held_rows import Failure, Held
+from tallystick._inbound import Inbound
+from tallystick._outbox import _EMIT_AGAIN, insert
+from tallystick._protocol import (
+    POISON_LAPSES,
+    SUSPECT_LAPSES,
+    Sign,
+    Step,
+    arrived,
+    guilt,
+    is_fresh,
+)
+from tallystick._repair import Act, Repair
+from tallystick._replicas import Replicas
+from tallystick._retry import Again, Dead, Retry
+from tallystick._units import Unit
+
+DURABLE = "shop-sold"
+DAY = timedelta(days=1)
+ACK_WAIT = 5.0
+SLOTS = 2
+GOOD, FAILING, KILLER = "good", "failing", "killer"
+MESSAGES = {"a": GOOD, "b": GOOD, "c": GOOD, "fails": FAILING, "kills": KILLER}
+RETRY = Retry(attempts=3)
+TABLES = ("deeds", *(f"tallystick.{t}" for t in ("inbox held outbox replicas").split()))
+
+WRONG = """with deed as (select what as id, count(*) from deeds group by what),
+    inbox as (select id, state from tallystick.inbox)
+select 'deed', id from deed full join inbox using (id) full join
+    (select cause as id, id as output from tallystick.outbox) o using (id)
+where coalesce(count, 0) <> case state when 'done' then 1 else 0 end
+    or (coalesce(state, '') = 'done') <> (output is not null)
+union all select 'held', id from (select id, state from inbox where state = 'held') i
+    full join (select id, durable from tallystick.held) h using (id)
+where state is null or durable is null"""
+
+
+class Sold(Event, name="shop.sold", version=1, key="what"):
+    what: str
+
+
+router = Router("shop")
+
+
+@router.on(Sold, durable=DURABLE, retry=RETRY)
+async def on_sold(event: Sold, delivery: Delivery) -> None:
+    """Never called: what it would do is a rule of the machine."""
+
+
+@dataclass(eq=False)
+class Copy:
+    """A message in the stream, until it is acknowledged."""
+
+    name: str
+    emission: int
+    delivered: int = 0
+    acknowledged: bool = False
+
+
+@dataclass(eq=False)
+class Work:
+    """A handler that runs: for a delivery, or under a claim."""
+
+    name: str
+    copy: Copy | None = None
+    claim: Held | None = None
+
+
+@dataclass(eq=False)
+class Replica:
+    """A process with what it has in hand."""
+
+    name: str
+    claims: Claims
+    works: list[Work] = field(default_factory=list)
+
+
+class Protocol(RuleBasedStateMachine):
+    """One durable, two replicas at a time, five messages; one fails for a while, one kills."""
+
+    database: Database
+    runner: asyncio.Runner
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names = count()
+        self.said: dict[str, int] = {}  # by name, the last emission
+        self.stream: list[Copy] = []
+        self.healed = False
+        self.zombies: list[Replica] = []
+        for table in TABLES:
+            self.fetch(f"delete from {table}")
+        self.replicas = [self.new_replica(), self.new_replica()]
+
+    def do(self, work: Any) -> Any:
+        return self.runner.run(work)
+
+    def fetch(self, sql: str, *args: Any) -> list[Any]:
+        return list(self.do(self.database.fetch(sql, *args)))
+
+    def new_replica(self) -> Replica:
+        name = f"replica-{next(self.names)}"
+        self.fetch("insert into tallystick.replicas (name) values ($1)", name)
+        return Replica(name, Claims(self.database, name))
+
+    # What happens.
+
+    @rule(name=st.sampled_from(sorted(MESSAGES)))
+    def say(self, name: str) -> None:
+        """Somebody publishes it, or again with the same emission: a duplicate."""
+        self.said.setdefault(name, 0)
+        self.stream.append(Copy(name, self.said[name]))
+
+    @precondition(lambda self: self.said)
+    @rule(data=st.data())
+    def say_again(self, data: st.DataObject) -> None:
+        """The reconciler of its owner does."""
+        name = data.draw(st.sampled_from(sorted(self.said)))
+        self.said[name] += 1
+        self.stream.append(Copy(name, self.said[name]))
+
+    @rule()
+    def wipe(self) -> None:
+        """The broker forgets everything."""
+        self.stream.clear()
+
+    @precondition(lambda self: self.stream)
+    @rule(data=st.data(), late=st.booleans(), trusted=st.booleans())
+    def deliver(self, data: st.DataObject, late: bool, trusted: bool) -> None:
+        copy = data.draw(st.sampled_from(self.stream))
+        replica = data.draw(st.sampled_from(self.replicas))
+        copy.delivered += 1
+        sign = Sign(copy.delivered, copy.emission, 60.0 if late else 0.0, trusted)
+        # A message that somebody has seen looks fresh to nobody: what `trusted` stands for.
+        if is_fresh(sign, ACK_WAIT) and self.was_never_seen(copy):
+            replica.works.append(Work(copy.name, copy))
+        else:
+            self.look_up(replica, copy, sign)
+
+    def was_never_seen(self, copy: Copy) -> bool:
+        return all(one is copy or one.name != copy.name for one in self.stream)
+
+    def look_up(self, replica: Replica, copy: Copy, sign: Sign) -> None:
+        known = self.do(Inbox(self.database).state(inbound(copy).key))
+        match arrived(known, sign, made_ago=0, idempotent=False):
+            case Step.RUN:
+                replica.works.append(Work(copy.name, copy))
+                return
+            case Step.HOLD:
+                self.commit(held_rows.hold(inbound(copy), Again(0, 0), patience=DAY))
+            case Step.SAY_AGAIN:
+                self.fetch(_EMIT_AGAIN, copy.name, copy.emission)
+        self.acknowledge(copy)
+
+    @rule(data=st.data())
+    def claim(self, data: st.DataObject) -> None:
+        replica = data.draw(st.sampled_from(self.replicas))
+        for held in self.do(self.taken(replica)):
+            replica.works.append(Work(held.inbound.id, None, held))
+
+    async def taken(self, replica: Replica) -> list[Held]:
+        async with self.database.connection() as connection:
+            return await replica.claims.take(connection, {DURABLE: SLOTS}, SUSPECT_LAPSES)
+
+    @rule(data=st.data(), parent_lives=st.booleans())
+    def try_suspect(self, data: st.DataObject, parent_lives: bool) -> None:
+        replica = data.draw(st.sampled_from(self.replicas))
+        held = self.do(replica.claims.take_suspect([DURABLE], SUSPECT_LAPSES))
+        if held is None:
+            return
+        if not parent_lives:
+            self.crash(replica)
+        elif guilt(held.lapses, held.deaths):
+            self.commit(held_rows.failed(held, Dead("poison", held.attempts), failure("Poison")))
+        elif MESSAGES[held.inbound.id] == KILLER and not self.healed:
+            self.commit(held_rows.died(held))
+        else:
+            self.end(Work(held.inbound.id, None, held))
+
+    @precondition(lambda self: any(replica.works for replica in self.replicas))
+    @rule(data=st.data(), acknowledged=st.booleans())
+    def finish(self, data: st.DataObject, acknowledged: bool) -> None:
+        """A handler ends; the acknowledgement may be lost."""
+        replica = data.draw(st.sampled_from([each for each in self.replicas if each.works]))
+        work = data.draw(st.sampled_from(replica.works))
+        if MESSAGES[work.name] == KILLER and not self.healed:
+            self.crash(replica)
+            return
+        replica.works.remove(work)
+        self.end(work)
+        if work.copy is not None and acknowledged:
+            self.acknowledge(work.copy)
+
+    @rule(data=st.data())
+    def kill(self, data: st.DataObject) -> None:
+        self.crash(data.draw(st.sampled_from(self.replicas)))
+
+    def crash(self, replica: Replica) -> None:
+        """It counts as gone; what it does not know is whether it is."""
+        self.replicas.remove(replica)
+        self.zombies.append(replica)
+        self.fetch("delete from tallystick.replicas where name = $1", replica.name)
+        self.replicas.append(self.new_replica())
+
+    @precondition(lambda self: any(zombie.works for zombie in self.zombies))
+    @rule(data=st.data())
+    def zombie_commits(self, data: st.DataObject) -> None:
+        """One that was only frozen ends what it had begun."""
+        zombie = data.draw(st.sampled_from([each for each in self.zombies if each.works]))
+        work = zombie.works.pop()
+        if MESSAGES[work.name] != KILLER or self.healed:
+            self.end(work)
+
+    @rule()
+    def lapse(self) -> None:
+        judge = Replicas(self.database, self.replicas[0].name, "1", 3600)
+        judge._judges_from = 0
+        self.do(judge.lapse_gone())
+
+    @rule()
+    def time_passes(self) -> None:
+        self.fetch("update tallystick.held set due_at = now() where due_at > now()")
+
+    @rule()
+    def heal(self) -> None:
+        """The fault in the handler is mended, and dead letters are replayed; again and again."""
+        self.healed = True
+        repair = Repair(self.database, router)
+        dead = self.fetch("select durable, source, id from tallystick.held where state = 'dead'")
+        self.do(repair.replay([tuple(row) for row in dead], Act("ada", "mended")))
+
+    def end(self, work: Work) -> None:
+        """What a handler decided is committed, if its message is still its own."""
+        if MESSAGES[work.name] == FAILING and not self.healed:
+            self.commit(self.failed(work))
+            return
+        copy = work.copy or Copy(work.name, 0)
+        take = held_rows.end(work.claim) if work.claim else held_rows.take(inbound(copy))
+        output = OutboxRow(
+            f"said-{next(self.names)}", "evt.shop.x.v1.00", b"", b"", work.name, work.name
+        )
+        deed = Write("insert into deeds values ($1)", (work.name,))
+        self.commit(take, (deed,), (insert(output),))
+
+    def failed(self, work: Work) -> Write:
+        attempts = work.claim.attempts if work.claim else 0
+        error = ValueError("no")
+        decision = RETRY.decide(error, attempts=attempts, starts=1, patience_left=DAY)
+        if work.claim:
+            return held_rows.failed(work.claim, decision, failure("ValueError"))
+        assert work.copy is not None
+        return held_rows.hold(
+            inbound(work.copy), decision, patience=DAY, failure=failure("ValueError")
+        )
+
+    def commit(
+        self, take: Write, writes: tuple[Write, ...] = (), outputs: tuple[Write, ...] = ()
+    ) -> None:
+        try:
+            self.do(self.database.deliveries.commit(Unit(writes, outputs, take)))
+        except AlreadyTaken:
+            return
+
+    def acknowledge(self, copy: Copy) -> None:
+        copy.acknowledged = True
+        self.stream = [one for one in self.stream if one is not copy]
+        assert self.known(copy.name), f"{copy.name} was acknowledged and is nowhere"
+
+    def known(self, name: str) -> bool:
+        return bool(self.fetch("select from tallystick.inbox where id = $1", name))
+
+    # What must be true at any time.
+
+    @invariant()
+    def rows_agree(self) -> None:
+        """Done is what took effect, once, and said so; held is what is held."""
+        assert not self.fetch(WRONG)
+
+    @invariant()
+    def only_the_guilty_are_poison(self) -> None:
+        poison = self.fetch("select id, lapses from tallystick.held where reason = 'poison'")
+        for name, lapses in poison:
+            assert MESSAGES[name] == KILLER or lapses == 0 or lapses >= POISON_LAPSES
+
+    @invariant()
+    def nothing_is_said_again_that_was_not_asked_for(self) -> None:
+        for cause, emission in self.fetch("select cause, emission from tallystick.outbox"):
+            assert emission <= self.said[cause]
+
+    def teardown(self) -> None:
+        """Once all is well again, everything that was ever said takes effect, once."""
+        self.heal()
+        for name in self.said:
+            self.say_again_to_the_end(name)
+        for _ in range(4 * POISON_LAPSES):
+            self.lapse()
+            self.time_passes()
+            self.heal()
+            self.settle()
+            if not self.fetch("select from tallystick.held"):
+                break
+        done = {row[0] for row in self.fetch("select what from deeds")}
+        assert done == set(self.said)
+        self.rows_agree()
+        self.nothing_is_said_again_that_was_not_asked_for()
+        raised = {
+            row[0]: row[1] for row in self.fetch("select cause, emission from tallystick.outbox")
+        }
+        for name, emission in self.said.items():
+            assert raised[name] in (0, emission)
+
+    def say_again_to_the_end(self, name: str) -> None:
+        self.said[name] += 1
+        copy = Copy(name, self.said[name])
+        self.stream.append(copy)
+
+    def settle(self) -> None:
+        for copy in list(self.stream):
+            copy.delivered += 1
+            self.look_up(self.replicas[0], copy, Sign(copy.delivered, copy.emission, 0, True))
+        for replica in self.replicas:
+            replica.works += [
+                Work(held.inbound.id, None, held) for held in self.do(self.taken(replica))
+            ]
+            while held := self.do(replica.claims.take_suspect([DURABLE], SUSPECT_LAPSES)):
+                replica.works.append(Work(held.inbound.id, None, held))
+            for work in replica.works:
+                self.end(work)
+                if work.copy is not None:
+                    self.acknowledge(work.copy)
+            replica.works.clear()
+
+
+def inbound(copy: Copy) -> Inbound:
+    lines = header_lines({"ce-source": "shop", "ce-id": copy.name})
+    return Inbound(DURABLE, "shop", copy.name, "evt.shop.sold.v1.00", lines, b"{}")
+
+
+def failure(kind: str) -> Failure:
+    return Failure(kind, "no", "abc")
+
+
+@pytest.fixture
+def machine(database_url: str) -> Any:
+    """The machine on a real database, which outlives all of its runs."""
+    with asyncio.Runner() as runner:
+        database = Database(f"{database_url}?synchronous_commit=off", name="protocol")
+        runner.run(database.open())
+        runner.run(database.fetch("create table if not exists deeds (what text not null)"))
+        yield type("OnPostgres", (Protocol,), {"database": database, "runner": runner})
+        runner.run(database.fetch("drop table deeds"))
+        runner.run(database.close())
+
+
+def test_nothing_is_lost_and_nothing_takes_effect_twice(machine: type[Protocol]) -> None:
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
