@@ -3,6 +3,10 @@ PYTHON ?= python3
 RATE ?= 20
 FAULTS ?= 60
 SEED ?= 1
+NAMESPACE ?= tallystick
+RELEASE ?= tallystick
+VALUES ?=
+TAG ?= $(shell sed -n 's/^appVersion: //p' helm/tallystick/Chart.yaml)
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,14 +15,16 @@ MEMBERS := libs/tallystick libs/contracts services/orders services/payments serv
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 UV := $(BIN)/uv --quiet
 SERVICES := $(filter services/%,$(MEMBERS))
+IMAGED := libs/tallystick libs/contracts $(SERVICES)
 SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \
     $(foreach service,$(SERVICES),$(notdir $(service))=$(service)/tests/schemas)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo load drill test test-all check schemas transcripts format lock clean
+.PHONY: help setup up down demo load drill test test-all check schemas transcripts format lock clean \
+    images install upgrade uninstall kind cluster-test charts check-charts
 
 help: # One line for each commented target.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: $(READY) ## Start the platform here and print its addresses; Ctrl-C ends it (REPLICAS_PAYMENTS=3 for more of one)
 	@$(BIN)/python -m tallystick_local up
@@ -63,11 +69,43 @@ format: $(READY) ## Format the code and mend what the linter can mend
 
 setup: $(READY) ## Install everything into .venv (the other targets do it by themselves)
 
+images: ## Build each service's image with docker, podman or buildah, into build/images (TAG, BUILDER, BUILD_FLAGS)
+	@TAG=$(TAG) deploy/images $(notdir $(SERVICES))
+
+install: ## Install the platform into the current cluster (NAMESPACE, RELEASE, VALUES=file; needs kubectl, helm, the images there)
+	@deploy/release install $(NAMESPACE) $(RELEASE) $(VALUES) -- --set-string global.image.tag=$(TAG)
+
+upgrade: ## Bring an installed platform to this checkout; values that were set stay, VALUES are added
+	@deploy/release upgrade $(NAMESPACE) $(RELEASE) $(VALUES) -- --set-string global.image.tag=$(TAG)
+
+uninstall: ## Remove the platform; volumes and secrets stay unless PURGE=1
+	@PURGE=$(PURGE) deploy/release uninstall $(NAMESPACE) $(RELEASE)
+
+kind: images ## Make a cluster on this machine with the platform in it (needs kind, kubectl, helm, docker or podman)
+	@deploy/kind.sh $(NAMESPACE) $(RELEASE)
+
+cluster-test: $(READY) ## Test the platform that is installed in the current cluster (NAMESPACE, RELEASE; needs kubectl, helm)
+	@NAMESPACE=$(NAMESPACE) RELEASE=$(RELEASE) $(BIN)/python -m pytest -q -m cluster tests/cluster
+
+charts: $(READY) ## Renew what follows from the charts' values.yaml: their schemas and README tables
+	@$(BIN)/python helm/document.py
+
+check-charts: $(READY) ## Render the charts in every shape and hold them against Kubernetes' schemas (needs helm)
+	@$(UV) pip install --python $(BIN)/python --require-hashes -r requirements-charts.lock
+	@$(BIN)/python -m pytest -q -m helm tests/charts
+
 lock: $(READY) ## Resolve requirements.lock again (UPGRADE=1 for the newest versions)
 	@$(UV) pip compile --universal --python-version 3.11 --all-extras --group dev \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header $(if $(UPGRADE),--upgrade) \
 	    $(foreach member,$(MEMBERS),--no-emit-package $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(member)/pyproject.toml)) \
 	    $(MEMBERS:%=%/pyproject.toml) --output-file requirements.lock >/dev/null
+	@$(UV) pip compile --universal --python-version 3.11 --constraint requirements.lock \
+	    --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    $(foreach member,$(IMAGED),--no-emit-package $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(member)/pyproject.toml)) \
+	    $(IMAGED:%=%/pyproject.toml) --output-file requirements-services.lock >/dev/null
+	@$(UV) pip compile --universal --python-version 3.11 --constraint requirements.lock \
+	    --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --group charts --output-file requirements-charts.lock >/dev/null
 
 clean: ## Remove what was built here: the environment, caches, the local platform's state
 	@rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,77 @@
+{{/* What an object of this chart is called; `.name` is that of its program: nats, postgres, ... */}}
+{{- define "tallystick.fullname" -}}
+{{ .root.Release.Name }}-{{ .name }}
+{{- end }}
+
+{{- define "tallystick.selector" -}}
+app.kubernetes.io/name: {{ .name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- with .component }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- define "tallystick.labels" -}}
+{{ include "tallystick.selector" . }}
+app.kubernetes.io/part-of: {{ .root.Release.Name }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end }}
+
+{{/* An image of the platform's own; `.name` is the service's. */}}
+{{- define "tallystick.image" -}}
+{{- $global := .root.Values.global.image -}}
+{{ with $global.registry }}{{ . }}/{{ end }}tallystick/{{ .name }}:{{ $global.tag | default .root.Chart.AppVersion }}
+{{- end }}
+
+{{/* An image with Python, for the scripts in files/. */}}
+{{- define "tallystick.python" -}}
+{{ .Values.secrets.image | default (include "tallystick.image" (dict "root" . "name" "orders")) }}
+{{- end }}
+
+{{- define "tallystick.ordersUrl" -}}
+{{ .Values.ordersUrl | default (printf "http://%s-orders" .Release.Name) }}
+{{- end }}
+
+{{/* Pod Security `restricted`, for a pod whose user is `.user`. */}}
+{{- define "tallystick.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ .user }}
+runAsGroup: {{ .user }}
+fsGroup: {{ .user }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "tallystick.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "tallystick.pullSecrets" -}}
+{{- with .Values.global.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The services that are installed, by the names of their packages. */}}
+{{- define "tallystick.services" -}}
+{{- $names := list -}}
+{{- range $name := list "orders" "payments" "shipping" "sandbox" -}}
+{{- if (index $.Values $name).enabled }}{{ $names = append $names $name }}{{ end -}}
+{{- end -}}
+{{ toJson $names }}
+{{- end }}
+
+{{/* Those that have messages. */}}
+{{- define "tallystick.speakers" -}}
+{{- $names := list -}}
+{{- range $name := include "tallystick.services" . | fromJsonArray -}}
+{{- if (index $.Values $name).nats.enabled }}{{ $names = append $names $name }}{{ end -}}
+{{- end -}}
+{{ toJson $names }}
+{{- end }}

@@ -1,0 +1,82 @@
+"""`python -m sandbox.customers`: customers as a process, until SIGTERM or the last of them."""
+
+import argparse
+import asyncio
+import contextlib
+import random
+import signal
+from collections import Counter
+
+import structlog
+
+from sandbox.customers.history import History
+from sandbox.customers.run import Customers
+
+REPORT_EVERY_S = 30.0
+KEPT = 1_000  # exchanges that an endless stream remembers
+
+log = structlog.get_logger()
+
+
+def asked() -> argparse.Namespace:
+    """Return what the command line says."""
+    parser = argparse.ArgumentParser("sandbox.customers", description=__doc__)
+    parser.add_argument("--url", required=True, help="where orders are placed")
+    parser.add_argument("--rate", type=float, default=1, help="orders a second")
+    parser.add_argument("--total", type=int, help="how many orders; endless if not given")
+    parser.add_argument("--concurrency", type=int, default=64, help="orders placed at a time")
+    parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="what they want")
+    return parser.parse_args()
+
+
+def failed_twice(history: History) -> int:
+    """How many requests got no answer, or a failure, also when they were tried once again."""
+    asked: Counter[tuple[int, str]] = Counter()
+    failed = 0
+    for exchange in history.exchanges:
+        ask = (exchange.number, exchange.call)
+        asked[ask] = asked[ask] + 1 if exchange.in_doubt else 0
+        failed += asked[ask] == 2
+    return failed
+
+
+async def report(history: History) -> None:
+    """Log what became of their requests so far, again and again."""
+    while True:
+        await asyncio.sleep(REPORT_EVERY_S)
+        log.info("customers", **history.figures)
+
+
+async def run(args: argparse.Namespace) -> History:
+    """Send them; return their history at SIGTERM, or when all have what they came for."""
+    customers = Customers(
+        args.url,
+        total=args.total,
+        rate=args.rate,
+        concurrency=args.concurrency,
+        seed=args.seed,
+        keep=None if args.total else KEPT,
+    )
+    log.info("customers come", url=args.url, rate=args.rate, total=args.total, seed=args.seed)
+    visits = asyncio.create_task(customers.run())
+    reports = asyncio.create_task(report(customers.history))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, visits.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await visits
+    reports.cancel()
+    return customers.history
+
+
+def main() -> int:
+    """Exit code 1 if a customer gave up."""
+    stamp = structlog.processors.TimeStamper("iso")
+    structlog.configure(processors=[stamp, structlog.processors.JSONRenderer()])
+    args = asked()
+    history = asyncio.run(run(args))
+    twice = {"failed twice": failed_twice(history)} if args.total else {}
+    log.info("customers went", **history.figures, **twice)
+    return 1 if history.figures["gave up"] else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,62 @@
+"""The shapes in which the charts are rendered: each toggle once, and what belongs together."""
+
+from pathlib import Path
+
+from tests.charts.rendering import REPOSITORY
+
+EXAMPLES = Path(__file__).parent / "examples"
+URLS = [
+    f"--set={service}.database.secret={service}-database"
+    for service in ("orders", "payments", "shipping", "sandbox")
+]
+
+UMBRELLA: dict[str, list[str]] = {
+    "as it is": [],
+    "for kind": [f"--values={REPOSITORY}/deploy/values-kind.yaml"],
+    "for production": [f"--values={REPOSITORY}/deploy/values-production.yaml"],
+    "three brokers": ["--set=nats.replicas=3"],
+    "another broker": ["--set=nats.enabled=false,nats.url=nats://nats.messaging:4222"],
+    "no exporter": ["--set=nats.exporter.enabled=false"],
+    "TLS": ["--set=nats.tlsSecret=nats-tls,postgres.tlsSecret=postgres-tls"],
+    "another database": ["--set=postgres.enabled=false", *URLS],
+    "secrets by name": ["--set=secrets.generate=false"],
+    "spans elsewhere": ["--set=tracing.endpoint=http://collector:4318"],
+    "no policies": ["--set=networkPolicy.enabled=false"],
+    "without orders": ["--set=orders.enabled=false"],
+    "without the sandbox": ["--set=sandbox.enabled=false"],
+    "customers": ["--set=sandbox.customers.rate=2.5"],
+    "orders elsewhere": ["--set=ordersUrl=http://orders.example.com,sandbox.customers.rate=1"],
+    "a registry": ["--set=global.image.registry=registry.example.com/shop,global.image.tag=1.2.3"],
+    "a login": ["--set=global.imagePullSecrets={registry}"],
+    "storage": ["--set=nats.storageClass=fast,postgres.storageClass=fast"],
+}
+
+SERVICE: dict[str, list[str]] = {
+    "ten lines": [f"--values={EXAMPLES}/cafe.yaml"],
+    "roles": ["--set=service=cafe,roles.api.replicas=3,roles.events.autoscaling.enabled=true"],
+    "no api": ["--set=service=cafe,roles.events.replicas=3"],
+    "an autoscaler": ["--set=service=cafe,autoscaling.enabled=true"],
+    "an ingress": ["--set=service=cafe,ingress.enabled=true,ingress.host=cafe.example.com"],
+    "an ingress with TLS": [
+        "--set=service=cafe,ingress.enabled=true,ingress.host=cafe.example.com",
+        "--set=ingress.tlsSecret=cafe-tls,ingress.className=nginx,ingress.annotations.a=b",
+    ],
+    "a node's port": ["--set=service=cafe,serviceType=NodePort,nodePort=30080"],
+    "a monitor": ["--set=service=cafe,serviceMonitor.enabled=true,serviceMonitor.labels.a=b"],
+    "secret settings": [
+        "--set=service=cafe,secretSettings.API_KEY.secret=roaster,secretSettings.API_KEY.key=key"
+    ],
+    "an authority": ["--set=service=cafe,caSecret=company-ca"],
+    "no messages": ["--set=service=cafe,nats.enabled=false"],
+    "no migration": ["--set=service=cafe,migrate=false"],
+    "spans": ["--set=service=cafe,tracing.endpoint=http://collector:4318"],
+    "no extras": [
+        "--set=service=cafe,networkPolicy.enabled=false,podDisruptionBudget.enabled=false",
+        "--set=spread=false",
+    ],
+    "a place": [
+        "--set=service=cafe,nodeSelector.disk=fast,priorityClassName=high",
+        '--set-json=tolerations=[{"key":"a","operator":"Exists"}]',
+        "--set=podAnnotations.a=b,serviceAccountAnnotations.a=b",
+    ],
+}

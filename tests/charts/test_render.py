@@ -1,0 +1,41 @@
+"""The charts in every shape, against helm and Kubernetes' own schemas: `make check-charts`."""
+
+import pytest
+
+from tests.charts.kubernetes import violations
+from tests.charts.rendering import HELM, Refused, helm, render
+from tests.charts.shapes import SERVICE, UMBRELLA
+
+pytestmark = pytest.mark.helm
+
+SHAPES = [
+    *(
+        pytest.param("tallystick", flags, id=f"tallystick {name}")
+        for name, flags in UMBRELLA.items()
+    ),
+    *(pytest.param("service", flags, id=f"service {name}") for name, flags in SERVICE.items()),
+]
+OTHERS = ("monitoring.coreos.com/v1", "tallystick.dev/v1alpha1")
+"""Resources that are not Kubernetes' own."""
+
+
+@pytest.mark.parametrize("kubernetes", ["1.33", "1.37"])
+@pytest.mark.parametrize(("chart", "flags"), SHAPES)
+def test_every_shape_is_valid(chart: str, flags: list[str], kubernetes: str) -> None:
+    documents = render(chart, *flags, kubernetes=kubernetes)
+    ours = [each for each in documents if each["apiVersion"] not in OTHERS]
+    assert [found for each in ours for found in violations(each, kubernetes)] == []
+
+
+@pytest.mark.parametrize(("chart", "flags"), SHAPES)
+def test_every_shape_passes_lint(chart: str, flags: list[str]) -> None:
+    helm("lint", "--strict", str(HELM / chart), *flags)
+
+
+@pytest.mark.parametrize(
+    "flag",
+    ["ordres.enabled=false", "orders.replica=2", "nats.replica=3", "sandbox.customers.rat=1"],
+)
+def test_a_misspelt_key_is_refused(flag: str) -> None:
+    with pytest.raises(Refused, match="additional properties '.*' not allowed"):
+        render("tallystick", f"--set={flag}")
