@@ -19,7 +19,7 @@ _PURGES = (
 
 
 async def purge(database: Database) -> int:
-    """Deletes what is done and older than what the inbox keeps, in small transactions; returns how many."""
+    """Deletes what is older than what the inbox keeps, in small transactions; returns how many."""
     purged = 0
     for statement in _PURGES:
         while rows := await database.fetch(statement, INBOX_KEPT, _CHUNK):
