@@ -50,7 +50,7 @@ class Step(Enum):
 
 
 def arrived(known: Known, sign: Sign, *, made_ago: float, idempotent: bool) -> Step:
-    """The step for a delivery that the inbox knows, or does not, and that is so many seconds old."""
+    """The step for a delivery that the inbox knows or not; `made_ago` is its age in seconds."""
     if known == "done" and idempotent:
         return Step.FORGET_AND_RUN
     if known == "done" and sign.emission:
