@@ -16,11 +16,13 @@ PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 UV := $(BIN)/uv --quiet
 SERVICES := $(filter services/%,$(MEMBERS))
 IMAGED := libs/tallystick libs/contracts $(SERVICES)
+DECLARING := orders payments shipping
+TOPOLOGY := helm/tallystick/topology
 SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \
     $(foreach service,$(SERVICES),$(notdir $(service))=$(service)/tests/schemas)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo load drill test test-all check schemas transcripts format lock clean \
+.PHONY: help setup up down demo load drill test test-all check schemas topology transcripts format lock clean \
     images install upgrade uninstall kind cluster-test charts check-charts
 
 help: # One line for each commented target.
@@ -59,6 +61,9 @@ check: $(READY) ## Check the format, the lint rules, the types, the layers and t
 
 schemas: $(READY) ## Renew the snapshots of the messages' schemas, unless a change breaks readers
 	@$(BIN)/python -m tallystick.testing.schemas --write $(SCHEMAS)
+
+topology: $(READY) ## Write what the charts read of streams, durables and permissions
+	@$(BIN)/tally topology $(DECLARING) --write $(TOPOLOGY)
 
 transcripts: $(READY) ## Run every command of docs/cli.md on a platform of its own and write down what it says
 	@$(BIN)/python -m tallystick_local.transcripts docs/cli.md

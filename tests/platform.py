@@ -67,6 +67,10 @@ class Platform:
         assert await reconcile(client, wanted) == []
         await client.close()
 
+    def broker_url(self, service: str) -> str:  # where users differ, it matters
+        """Where a service finds the broker, and as whom."""
+        return self.broker.url
+
     def url(self, name: str) -> str:
         """The address of the replica."""
         return f"http://127.0.0.1:{self._ports[name]}"
@@ -105,7 +109,7 @@ class Platform:
         outside = {"payments": "provider_url", "shipping": "carrier_url"}
         return {
             "database_url": self.databases[service],
-            "nats_url": None if service == "sandbox" else self.broker.url,
+            "nats_url": None if service == "sandbox" else self.broker_url(service),
             "admin_port": 0,
             **({outside[service]: self.url("sandbox")} if service in outside else {}),
             **TIMES,
@@ -114,11 +118,14 @@ class Platform:
 
 @asynccontextmanager
 async def running(
-    broker: NatsServer, databases: Mapping[str, str], services: Iterable[str]
+    broker: NatsServer,
+    databases: Mapping[str, str],
+    services: Iterable[str],
+    kind: type[Platform] = Platform,
 ) -> AsyncIterator[Platform]:
     """Run these services on a broker without streams and on databases without rows."""
     await asyncio.gather(broker.clean(), *(clean(url) for url in databases.values()))
-    platform = Platform(broker, databases)
+    platform = kind(broker, databases)
     routers = [import_module(f"{name}.handlers").router for name in services if name != "sandbox"]
     await platform.declare(*routers)
     try:

@@ -145,7 +145,8 @@ async def test_a_request_gets_its_reply_or_learns_at_once_that_there_is_none(
         return Fare(cents=request.grams // 10)
 
     await platform.join(courier)
-    asking = broker(platform, "orders")
+    await platform.join(Router("sender", asks=[AskFare]))
+    asking = broker(platform, "sender")
 
     async def is_there() -> bool:
         with suppress(TemporaryError):

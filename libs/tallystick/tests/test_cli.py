@@ -37,6 +37,7 @@ async def hello() -> str:
 def app():
     return tallystick.service(Settings(), tallystick.Router("parcels"), api)
 """
+ROUTER = 'router = tallystick.Router("parcels")\n'
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +121,43 @@ def test_the_topology_is_shown_and_compared(environment: dict[str, str], nats_ur
     checked = tally("topology", "parcels", "--check", env=environment)
     assert checked.exit_code == 1
     assert "stream PARCELS is missing" in checked.stdout
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_document_needs_no_settings_where_main_has_the_router(tmp_path: Path) -> None:
+    (tmp_path / "parcels" / "main.py").write_text("import tallystick\n" + ROUTER + MAIN)
+    shown = tally("topology", "parcels", "--document")
+    assert shown.exit_code == 0, shown.output
+    document = json.loads(shown.stdout)
+    assert document["service"] == "parcels"
+    assert document["permissions"]["publish"] == ["evt.parcels.>", "dlq.parcels.>"]
+
+
+@pytest.mark.usefixtures("environment")
+def test_documents_are_written_with_that_of_who_reconciles(tmp_path: Path) -> None:
+    (tmp_path / "parcels" / "main.py").write_text("import tallystick\n" + ROUTER + MAIN)
+    folder = tmp_path / "made" / "of"
+    assert tally("topology", "parcels", "--write", str(folder)).exit_code == 0
+    assert {file.name for file in folder.iterdir()} == {"parcels.json", "operator.json"}
+    shown = tally("topology", "parcels", "--document")
+    assert (folder / "parcels.json").read_text() == shown.stdout
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--document",), "say whose"),
+        (("parcels", "--write", "parcels/main.py"), "cannot write into parcels/main.py"),
+    ],
+)
+def test_what_cannot_be_documented_is_a_line_and_2(
+    tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "parcels" / "main.py").write_text("import tallystick\n" + ROUTER + MAIN)
+    result = tally("topology", *words)
+    assert result.exit_code == 2
+    assert said in result.stderr
 
 
 def test_a_broker_that_is_away_is_a_line_and_1(environment: dict[str, str]) -> None:

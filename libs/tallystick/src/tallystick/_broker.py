@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import nats
 import structlog
@@ -19,6 +19,7 @@ from tallystick._metrics import RECONNECTS
 from tallystick._publisher import Publication, Publisher
 from tallystick._publishing import publishable
 from tallystick._requesting import RequestFailed, ask
+from tallystick._router import Router
 from tallystick._wire import Wire
 
 log = structlog.get_logger()
@@ -27,10 +28,14 @@ R = TypeVar("R")
 
 
 class Broker:
-    """Connects and stays connected; `connected` is set while messages can flow."""
+    """Connects and stays connected; `connected` is set while messages can flow.
 
-    def __init__(self, url: str, name: str) -> None:
+    A service's asks and reads what its router declares, a tool's whatever its user may.
+    """
+
+    def __init__(self, url: str, name: str, router: Router | None = None) -> None:
         self.url = url
+        self._router = router
         self._address = ",".join(server.rpartition("@")[2] for server in url.split(","))
         self._name = name
         self.inbox_prefix = f"_INBOX.{name}"
@@ -93,9 +98,11 @@ class Broker:
         """Events of one stream as they were said, in order; needs no durable and leaves none.
 
         `since` is a time or a sequence; without one it begins at the start. It ends at the
-        stream's end, unless it follows. Raises BrokerUnavailable, or Refused if there is no such
-        stream.
+        stream's end, unless it follows. Raises BrokerUnavailable, Refused if there is no such
+        stream, or DeclarationError for events that the router does not name.
         """
+        if self._router is not None:
+            _must_be_declared(self._router, "history", events)
         declared = [message_type(event) for event in events]
         if len({one.stream for one in declared}) != 1:
             raise DeclarationError("a history is of events of one stream")
@@ -106,8 +113,10 @@ class Broker:
         """Asks another service; `within` is in seconds.
 
         Raises RequestFailed: at once if nobody answers such requests, when time is up, or with
-        the error there.
+        the error there. Raises DeclarationError for one that the router does not name.
         """
+        if self._router is not None:
+            _must_be_declared(self._router, "asks", [type(request)])
         if not self.connected.is_set():
             raise RequestFailed("not connected to the broker")
         return await ask(self.client, request, within)
@@ -146,3 +155,14 @@ class Broker:
         log.info("the broker is back", address=self._address)
         for act in self._reconnected:
             act()
+
+
+def _must_be_declared(router: Router, keyword: str, types: Sequence[type[Any]]) -> None:
+    """Said on a laptop too, where nobody's user keeps it from anything."""
+    declared: tuple[type[Any], ...] = getattr(router, keyword)
+    for cls in types:
+        if cls not in declared:
+            raise DeclarationError(
+                f'{cls.__name__} is not declared: Router("{router.name}", '
+                f"{keyword}=[{cls.__name__}])"
+            )

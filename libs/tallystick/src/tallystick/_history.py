@@ -6,14 +6,13 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tallystick._arrival import Arrival, arrival_of
 from tallystick._envelope import parse_headers
-from tallystick._errors import BrokerUnavailable, TallystickError
+from tallystick._errors import BrokerUnavailable
 from tallystick._jetstream import request
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 BATCH = 256
 HEARTBEAT_S = 1.0
 SILENT_AFTER_S = 3.0
+FORGOTTEN_AFTER_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class _Reader:
             "ack_policy": "none",
             "mem_storage": True,
             "num_replicas": 1,
-            "inactive_threshold": int(60e9),
+            "inactive_threshold": int(FORGOTTEN_AFTER_S * 1e9),
             "filter_subjects": list(subjects),
             **_start(since),
         }
@@ -108,12 +108,12 @@ class _Reader:
                 return
 
     async def close(self) -> None:
-        """Leaves nothing at the broker; what it cannot be told now it forgets by itself."""
+        """Hears no more; the broker forgets a consumer that nobody listens to by itself.
+
+        To delete it would need the right to delete every durable of the stream.
+        """
         if self._unsubscribe is not None:
             await self._unsubscribe()
-        with suppress(TallystickError):
-            subject = f"CONSUMER.DELETE.{self._stream}.{self._name}"
-            await request(self._broker.client, subject)
 
     def _ask(self) -> None:
         wanted = {"batch": BATCH, "expires": int(3600e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}

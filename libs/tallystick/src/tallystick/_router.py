@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -23,14 +23,24 @@ class Router:
 
     A service whose aggregates must end gives `unfinished`, a query of those that have not: columns
     `key` (the messages' key, text) and `since` (timestamptz). What has not ended in time, it says
-    again.
+    again. `asks` are the requests that it makes of services, `history` the events that it reads
+    again without a durable: its user at the broker may do no more than what is declared.
     """
 
-    def __init__(self, name: str, *, unfinished: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        unfinished: str | None = None,
+        asks: Sequence[type[Request[Any]]] = (),
+        history: Sequence[type[Event]] = (),
+    ) -> None:
         if not _SERVICE.fullmatch(name):
             raise DeclarationError(f'router name "{name}" is not a lower-case word')
         self.name = name
         self.unfinished = unfinished
+        self.asks = tuple(asks)
+        self.history = tuple(history)
         self.bindings: dict[str, Binding] = {}
         self.replies: dict[str, Reply] = {}
         self.periodic: list[Periodic] = []

@@ -68,7 +68,7 @@ class Runtime:
         self.roles = settings.roles(router.roles)
         self.replica = f"{settings.replica}-{uuid4().hex[:8]}"
         self.database = Database(settings.database_url, name=router.name)
-        self.broker = Broker(settings.nats_url or "", router.name)
+        self.broker = Broker(settings.nats_url or "", router.name, router)
         self._given = given
         self.resources: dict[type, Any] = {type(resource): resource for resource in given}
         self.resources |= {type(settings): settings}

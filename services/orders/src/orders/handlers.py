@@ -16,9 +16,19 @@ from tallystick_contracts.payments import (
     PaymentRefunded,
     PaymentVoided,
 )
-from tallystick_contracts.shipping import ShipmentCancelled, ShipmentDispatched, ShipmentFailed
+from tallystick_contracts.shipping import (
+    ShipmentCancelled,
+    ShipmentDispatched,
+    ShipmentFailed,
+    ShippingQuote,
+)
 
-router = Router("orders", unfinished=store.UNFINISHED)
+router = Router(
+    "orders",
+    unfinished=store.UNFINISHED,
+    asks=[ShippingQuote],
+    history=[OrderPlaced, OrderEnded],
+)
 
 
 @router.on(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from fastapi import FastAPI
@@ -14,6 +14,7 @@ from tallystick._cli.output import AsJson, say_json
 from tallystick._cli.told import USED_WRONGLY, example, fail, told
 from tallystick._migrate import migrate as migrate_database
 from tallystick._migrate import scripts_of
+from tallystick._router import Router
 
 Name = Annotated[str, typer.Argument(help="A package with a function app() in its module main.")]
 SETTING = "export ORDERS_DATABASE_URL=postgresql://orders@localhost/orders"
@@ -26,7 +27,22 @@ def register(app: typer.Typer) -> None:
 
 
 def application(name: str) -> FastAPI:
-    """Compose the service of this name, by its own composition root."""
+    """Compose the service of this name, by its own composition root; it reads its settings."""
+    composed: FastAPI = _root(name).app()
+    return composed
+
+
+def router_of(name: str) -> Router:
+    """What a service declares; its settings need not be there if its module main has `router`."""
+    router = getattr(_root(name), "router", None)
+    if isinstance(router, Router):
+        return router
+    composed: Router = application(name).state.composition.router
+    return composed
+
+
+def _root(name: str) -> Any:
+    """The module `main` of a service, which has a function app()."""
     module = f"{name}.main"
     sys.path.insert(0, "")  # a service in the current folder need not be installed
     try:
@@ -37,8 +53,7 @@ def application(name: str) -> FastAPI:
         fail(f'there is no service "{name}": no module {module} can be imported', USED_WRONGLY)
     if not callable(getattr(found, "app", None)):
         fail(f"{module} has no function app() that returns the service", USED_WRONGLY)
-    composed: FastAPI = found.app()
-    return composed
+    return found
 
 
 @told

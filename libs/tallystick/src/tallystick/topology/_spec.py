@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,21 +12,16 @@ from tallystick._jetstream import Config
 from tallystick._messages import message_type
 from tallystick._router import Router
 
-
-def _ns(duration: timedelta) -> int:
-    return int(duration.total_seconds() * 1e9)
-
-
 GIB = 1024**3
 EVENTS_KEPT = timedelta(days=7)
 DEDUPE = timedelta(minutes=2)
 MAX_ACK_PENDING = 10_000
 Retention = dict[str, Any]
-KEPT: Retention = {"retention": "limits", "discard": "new", "max_age": _ns(EVENTS_KEPT)}
+KEPT: Retention = {"retention": "limits", "discard": "new", "max_age": EVENTS_KEPT}
 """Events: a full stream refuses, so that nothing unread is ever dropped."""
-PROJECTION: Retention = {"retention": "limits", "discard": "old", "max_age": _ns(EVENTS_KEPT)}
+PROJECTION: Retention = {"retention": "limits", "discard": "old", "max_age": EVENTS_KEPT}
 """Dead letters: a full stream drops the oldest; their truth is in the database."""
-UNTIL_DONE: Retention = {"retention": "workqueue", "discard": "new", "max_age": 0}
+UNTIL_DONE: Retention = {"retention": "workqueue", "discard": "new", "max_age": timedelta(0)}
 """Jobs: gone as soon as they are done, and not before."""
 
 
@@ -61,43 +57,78 @@ def declared(
     """The topology of one service; `max_bytes` is the size of its event stream."""
     domain, name = router.name, router.name.upper()
     readers = [b for b in router.bindings.values() if b.kind != "effect"]
-    streams = [
-        _stream(name, f"evt.{domain}.>", max_bytes, replicas, **KEPT),
-        _stream(f"DLQ_{name}", f"dlq.{domain}.>", max_bytes // 8, replicas, **PROJECTION),
+    kept: list[tuple[str, str, int, Retention]] = [
+        (name, f"evt.{domain}.>", max_bytes, KEPT),
+        (f"DLQ_{name}", f"dlq.{domain}.>", max_bytes // 8, PROJECTION),
     ]
     if any(binding.kind == "job" for binding in readers):
-        jobs = _stream(f"{name}_JOBS", f"job.{domain}.>", max_bytes, replicas, **UNTIL_DONE)
-        streams.append(jobs)
-    durables = tuple(_durable(binding, ack_wait_s, replicas) for binding in readers)
-    return Topology(router.name, tuple(streams), durables)
+        kept.append((f"{name}_JOBS", f"job.{domain}.>", max_bytes, UNTIL_DONE))
+    streams = tuple(
+        stream_of(name, [subjects], max_bytes=size, replicas=replicas, **retention)
+        for name, subjects, size, retention in kept
+    )
+    durables = tuple(_durable(binding, ack_wait_s) for binding in readers)
+    return Topology(router.name, streams, durables)
 
 
-def _stream(name: str, subjects: str, max_bytes: int, replicas: int, **retention: Any) -> Stream:
+def stream_of(
+    name: str,
+    subjects: Iterable[str],
+    *,
+    retention: str,
+    discard: str,
+    max_bytes: int,
+    max_age: timedelta,
+    duplicate_window: timedelta = DEDUPE,
+    replicas: int = 1,
+) -> Stream:
+    """A stream on disk whose messages can be read by sequence and published in atomic batches."""
     config: Config = {
         "name": name,
-        "subjects": [subjects],
+        "subjects": list(subjects),
         "storage": "file",
+        "retention": retention,
+        "discard": discard,
         "max_bytes": max_bytes,
-        "duplicate_window": _ns(DEDUPE),
+        "max_age": _ns(max_age),
+        "duplicate_window": _ns(duplicate_window),
         "num_replicas": replicas,
         "allow_direct": True,
         "allow_atomic": True,
-        **retention,
     }
     return Stream(name, config)
 
 
-def _durable(binding: Binding, ack_wait_s: float, replicas: int) -> Durable:
-    """No limit of deliveries and no back-off: what waits is held in the database."""
+def durable_of(
+    stream: str,
+    name: str,
+    filter_subjects: Iterable[str],
+    *,
+    ack_wait: timedelta,
+    max_ack_pending: int = MAX_ACK_PENDING,
+) -> Durable:
+    """A durable without a limit of deliveries and without back-off: the database holds what waits.
+
+    It has as many replicas as its stream.
+    """
     config: Config = {
-        "name": binding.durable,
-        "durable_name": binding.durable,
+        "name": name,
+        "durable_name": name,
         "deliver_policy": "all",
         "ack_policy": "explicit",
-        "ack_wait": int(ack_wait_s * 1e9),
+        "ack_wait": _ns(ack_wait),
         "max_deliver": -1,
-        "max_ack_pending": MAX_ACK_PENDING,
-        "num_replicas": replicas,
-        "filter_subjects": sorted(message_type(cls).subjects for cls in binding.types),
+        "max_ack_pending": max_ack_pending,
+        "filter_subjects": sorted(filter_subjects),
     }
-    return Durable(binding.stream, binding.durable, config)
+    return Durable(stream, name, config)
+
+
+def _durable(binding: Binding, ack_wait_s: float) -> Durable:
+    filters = (message_type(cls).subjects for cls in binding.types)
+    ack_wait = timedelta(seconds=ack_wait_s)
+    return durable_of(binding.stream, binding.durable, filters, ack_wait=ack_wait)
+
+
+def _ns(duration: timedelta) -> int:
+    return duration // timedelta(microseconds=1) * 1000

@@ -1,0 +1,30 @@
+"""Users of a NATS server who may do no more than their service's declarations need."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tallystick.topology import Permissions
+
+NOBODY = "nobody"
+"""Who gives no name: a test itself, which may do everything."""
+
+
+def authorization(users: Mapping[str, Permissions]) -> str:
+    """Return a section of the server's configuration; a user's password is its name."""
+    if not users:
+        return ""
+    listed = [{"user": NOBODY, "password": NOBODY}, *map(_user, users, users.values())]
+    return f"authorization: {json.dumps({'users': listed})}\nno_auth_user: {NOBODY}\n"
+
+
+def _user(name: str, permissions: Permissions) -> dict[str, Any]:
+    return {
+        "user": name,
+        "password": name,
+        "permissions": {
+            "publish": {"allow": list(permissions.publish)},
+            "subscribe": {"allow": list(permissions.subscribe)},
+            "allow_responses": permissions.allow_responses,
+        },
+    }

@@ -1,0 +1,103 @@
+"""A service's topology as a document: what is committed, read by charts and kept by an operator.
+
+{"service": "shop",
+ "streams": [{"name", "subjects", "retention", "discard", "maxBytes", "maxAgeSeconds",
+              "duplicateWindowSeconds", "replicas"}],
+ "durables": [{"stream", "name", "filterSubjects", "ackWaitSeconds", "maxAckPending"}],
+ "permissions": {"publish", "subscribe", "allowResponses"}}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from tallystick.topology._permissions import Permissions
+from tallystick.topology._spec import Durable, Stream, Topology, durable_of, stream_of
+
+Document = dict[str, Any]
+NANOSECONDS = 10**9
+
+
+def document_of(topology: Topology) -> Document:
+    """The topology in the words of Kubernetes: camelCase, seconds, bytes."""
+    return {
+        "service": topology.service,
+        "streams": [_stream(stream) for stream in topology.streams],
+        "durables": [_durable(durable) for durable in topology.durables],
+    }
+
+
+def topology_of(document: Mapping[str, Any]) -> Topology:
+    """The topology that a document says, whose members are all there and of the right type."""
+    streams = tuple(
+        stream_of(
+            stream["name"],
+            stream["subjects"],
+            retention=stream["retention"],
+            discard=stream["discard"],
+            max_bytes=stream["maxBytes"],
+            max_age=timedelta(seconds=stream["maxAgeSeconds"]),
+            duplicate_window=timedelta(seconds=stream["duplicateWindowSeconds"]),
+            replicas=stream["replicas"],
+        )
+        for stream in document["streams"]
+    )
+    durables = tuple(
+        durable_of(
+            durable["stream"],
+            durable["name"],
+            durable["filterSubjects"],
+            ack_wait=timedelta(seconds=durable["ackWaitSeconds"]),
+            max_ack_pending=durable["maxAckPending"],
+        )
+        for durable in document["durables"]
+    )
+    return Topology(document["service"], streams, durables)
+
+
+def permissions_of(permissions: Permissions) -> Document:
+    """The permissions in the same words."""
+    return {
+        "publish": list(permissions.publish),
+        "subscribe": list(permissions.subscribe),
+        "allowResponses": permissions.allow_responses,
+    }
+
+
+def written(document: Document) -> str:
+    """The text of a document's file."""
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _stream(stream: Stream) -> Document:
+    config = stream.config
+    return {
+        "name": stream.name,
+        "subjects": list(config["subjects"]),
+        "retention": config["retention"],
+        "discard": config["discard"],
+        "maxBytes": config["max_bytes"],
+        "maxAgeSeconds": _seconds(config["max_age"]),
+        "duplicateWindowSeconds": _seconds(config["duplicate_window"]),
+        "replicas": config["num_replicas"],
+    }
+
+
+def _durable(durable: Durable) -> Document:
+    config = durable.config
+    return {
+        "stream": durable.stream,
+        "name": durable.name,
+        "filterSubjects": list(config["filter_subjects"]),
+        "ackWaitSeconds": _seconds(config["ack_wait"]),
+        "maxAckPending": config["max_ack_pending"],
+    }
+
+
+def _seconds(nanoseconds: int) -> float:
+    """Whole seconds without a fraction."""
+    whole, rest = divmod(nanoseconds, NANOSECONDS)
+    return nanoseconds / NANOSECONDS if rest else whole

@@ -1,0 +1,86 @@
+"""What a user may do at the broker: exactly what its service's declarations need.
+
+Written from the calls that this library makes; a server refuses the rest, and a test runs a
+service under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tallystick._messages import message_type
+from tallystick._router import Router
+from tallystick.topology._spec import Durable, declared
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """Subjects that a user may publish and subscribe to.
+
+    Who answers requests may also publish an answer to each message that came with a reply subject:
+    `allow_responses`, as the broker calls it.
+    """
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+    allow_responses: bool = False
+
+
+def permissions(router: Router) -> Permissions:
+    """What the user of a service needs who only runs it."""
+    durables = declared(router).durables
+    rewound = {b.durable for b in router.bindings.values() if b.idempotent}
+    publish = [
+        *(subject for stream in declared(router).streams for subject in stream.config["subjects"]),
+        *sorted(message_type(request).template for request in router.asks),
+        *(subject for durable in durables for subject in _reads(durable)),
+        *(
+            subject
+            for durable in durables
+            if durable.name in rewound
+            for subject in _rewinds(durable)
+        ),
+        *_rereads(message_type(event).stream for event in router.history),
+    ]
+    answered = sorted(message_type(reply.request).template for reply in router.replies.values())
+    subscribe = (f"_INBOX.{router.name}.>", *answered)
+    return Permissions(tuple(publish), subscribe, allow_responses=bool(answered))
+
+
+def reconciler_permissions(user: str) -> Permissions:
+    """What whoever reconciles topologies needs, of any stream; it reads and publishes no message.
+
+    `user` is the name of its connection, of which its inbox is made.
+    """
+    streams = [
+        f"$JS.API.STREAM.{verb}.*" for verb in ("INFO", "CREATE", "UPDATE", "PURGE", "DELETE")
+    ]
+    durables = [f"$JS.API.CONSUMER.{verb}.*.*" for verb in ("INFO", "CREATE", "DELETE")]
+    return Permissions((*streams, *durables), (f"_INBOX.{user}.>",))
+
+
+def _reads(durable: Durable) -> list[str]:
+    """Compares it with what was declared, pulls and acknowledges."""
+    path = f"{durable.stream}.{durable.name}"
+    return [
+        f"$JS.API.CONSUMER.INFO.{path}",
+        f"$JS.API.CONSUMER.MSG.NEXT.{path}",
+        f"$JS.ACK.{path}.>",
+        f"$JS.ACK.*.*.{path}.>",  # nats-server 2.15 names domain and account (ADR-15)
+    ]
+
+
+def _rewinds(durable: Durable) -> list[str]:
+    """An idempotent handler may be told to read again."""
+    return [
+        f"$JS.API.CONSUMER.RESET.{durable.stream}.{durable.name}",
+        f"$JS.API.STREAM.INFO.{durable.stream}",
+        f"$JS.API.STREAM.MSG.GET.{durable.stream}",
+    ]
+
+
+def _rereads(streams: Iterable[str]) -> list[str]:
+    """A history is read by consumers whose names are of the moment."""
+    verbs = ("CREATE", "MSG.NEXT")
+    return [f"$JS.API.CONSUMER.{verb}.{name}.*" for name in sorted(set(streams)) for verb in verbs]
