@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from tallystick import (
     TemporaryError,
     Write,
 )
+from tallystick._protocol import INBOX_KEPT, POISON_LAPSES
 from tallystick._runtime import Runtime
 
 Sql = Callable[..., Awaitable[list[Any]]]
@@ -186,6 +187,29 @@ async def test_a_body_that_nobody_can_read_is_a_dead_letter_at_once(
     assert (headers["dlq-reason"], headers["dlq-attempts"], shown) == ("schema", "0", body)
 
 
+@pytest.mark.parametrize("known", [False, True])
+async def test_what_is_older_than_the_inbox_remembers_is_never_run(
+    run: Run,
+    declare: Callable[..., Router],
+    trouble: Trouble,
+    client: Client,
+    sql: Sql,
+    until: Until,
+    settled: Callable[..., Awaitable[None]],
+    known: bool,
+) -> None:
+    if known:
+        await sql("insert into tallystick.inbox values ('shop-books', 'shop', 'a', 'done')")
+    made = datetime.now(UTC) - INBOX_KEPT - timedelta(days=1)
+    async with run(declare()):
+        await say(client, tally_emission="1", ce_time=made.isoformat())
+        await settled("shop-books")
+        await until(ALL_SENT)
+    assert trouble.attempts == []
+    found = [tuple(row) for row in await sql("select state, reason from tallystick.held")]
+    assert found == ([] if known else [("dead", "expired")])
+
+
 async def test_a_temporary_error_waits_and_is_no_attempt(
     run: Run,
     declare: Callable[..., Router],
@@ -330,7 +354,6 @@ async def test_dead_letters_of_events_that_went_in_one_batch_are_all_shown(
     assert len({headers["ce-id"] for _, headers, _ in letters}) == 5
 
 
-@pytest.mark.parametrize(("column", "times"), [("lapses", 8), ("deaths", 2)])
 async def test_what_took_too_many_processes_with_it_is_poison(
     run: Run,
     declare: Callable[..., Router],
@@ -338,14 +361,12 @@ async def test_what_took_too_many_processes_with_it_is_poison(
     client: Client,
     sql: Sql,
     until: Until,
-    column: str,
-    times: int,
 ) -> None:
     trouble.errors = [TemporaryError(delay=60)]
     async with run(declare()):
         await say(client)
         await until("exists (select from tallystick.held where claim = 2)")
-        await sql(f"update tallystick.held set {column} = $1, due_at = now()", times)
+        await sql("update tallystick.held set lapses = $1, due_at = now()", POISON_LAPSES)
         await until(DEAD)
         await until(ALL_SENT)
     assert trouble.attempts == [1]
