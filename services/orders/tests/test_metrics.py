@@ -6,7 +6,7 @@ from uuid_utils.compat import uuid7
 
 from orders import domain, metrics
 from orders.facts import Fact, Order
-from tallystick_contracts.orders import OrderId
+from tallystick_contracts.orders import OrderId, Outcome
 from tallystick_contracts.shipping import ShipmentDispatched
 
 ORDER: dict[str, Any] = {
@@ -30,10 +30,17 @@ def counted(name: str, **labels: str) -> float:
 
 async def test_an_order_is_counted_once_however_often_it_is_sent(http: ClientSession) -> None:
     before = counted("orders_placed_total")
+    money = counted("orders_placed_minor_units_total", currency="EUR")
     for _ in range(3):
         async with http.post("/orders", json=ORDER, headers={"Idempotency-Key": "k"}) as answer:
             assert answer.status == 202
     assert counted("orders_placed_total") == before + 1
+    assert counted("orders_placed_minor_units_total", currency="EUR") == money + 4_200
+
+
+def test_every_outcome_is_counted_from_zero_on() -> None:
+    for outcome in Outcome:
+        assert REGISTRY.get_sample_value("orders_ended_total", {"outcome": outcome}) is not None
 
 
 async def test_an_order_that_was_refused_is_not_counted(http: ClientSession) -> None:

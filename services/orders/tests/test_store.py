@@ -146,3 +146,21 @@ async def test_only_ended_orders_are_said_to_have_ended(database: Database) -> N
     await database.commit(store.insert(open_), store.insert(shut))
     await told(database, shut.order_id, dispatched(shut.order_id))
     assert await store.ended(database, [open_.order_id, shut.order_id]) == [shut.order_id]
+
+
+async def test_the_backlog_is_what_has_not_ended_and_what_is_parked(database: Database) -> None:
+    nothing = await store.backlog(database)
+    assert (nothing.open, nothing.oldest_s, nothing.parked) == (0, 0, 0)
+    first, second = placed(), placed()
+    await database.commit(store.insert(first))
+    await database.commit(store.insert(second))
+    await told(database, first.order_id, dispatched(first.order_id))
+    (row,) = await database.fetch(
+        "update orders set parked = 'x', placed_at = placed_at - interval '1 min'"
+        " where order_id = $1 returning order_id",
+        second.order_id,
+    )
+    assert row["order_id"] == second.order_id
+    backlog = await store.backlog(database)
+    assert (backlog.open, backlog.parked) == (1, 1)
+    assert 60 <= backlog.oldest_s < 120

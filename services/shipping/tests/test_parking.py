@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
-from shipping import carrier, store
+from shipping import carrier, parking, store
 from shipping.carrier import Carrier
 from shipping.facts import Book, CancelBooking, Shipment, State
 from tallystick import Database, Effect, PermanentError
@@ -128,3 +128,10 @@ async def test_an_unknown_shipment_is_not_found(
     admin: ClientSession, database: Database, path: str
 ) -> None:
     assert (await ask(admin, f"/{UUID(int=7)}{path}", ACT if path else None))[0] == 404
+
+
+async def test_parked_shipments_are_counted(database: Database) -> None:
+    assert await parking.count(database) == 0
+    await opened(database, State.BOOKED)
+    await database.fetch("update shipments set parked = 'x'")
+    assert await parking.count(database) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Hashable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
@@ -13,6 +14,13 @@ import structlog
 from tallystick._errors import DatabaseUnavailable, InDoubt
 from tallystick._group import LOST, Group
 from tallystick._messages import Effect, Message
+from tallystick._metrics import (
+    COMMIT_WAITING,
+    DB_AVAILABLE,
+    DB_CONNECTIONS,
+    DB_WAIT_SECONDS,
+    child,
+)
 from tallystick._reads import BatchedReads
 from tallystick._transaction import Transaction
 from tallystick._units import Write
@@ -124,8 +132,9 @@ class Database:
             await asyncio.sleep(2 * LOOK_EVERY)
 
     async def watch(self) -> None:
-        """Keeps `available` true to the facts; ends when cancelled."""
+        """Keeps `available` and the metrics true to the facts; ends when cancelled."""
         while True:
+            self._measure()
             await asyncio.sleep(LOOK_EVERY)
             was = self.available.is_set()
             if await self._answers() != was:
@@ -136,6 +145,19 @@ class Database:
         await self.deliveries.close()
         if self._pool is not None:
             self._pool.terminate()
+
+    def _measure(self) -> None:
+        DB_AVAILABLE.set(self.available.is_set())
+        used, idle = 0, 0
+        if self._pool is not None:
+            idle = self._pool.get_idle_size()
+            used = self._pool.get_size() - idle
+        for group in (self.requests, self.deliveries):
+            child(COMMIT_WAITING, group.name).set(group.waiting)
+            busy, free = group.connections
+            used, idle = used + busy, idle + free
+        child(DB_CONNECTIONS, "used").set(used)
+        child(DB_CONNECTIONS, "idle").set(idle)
 
     async def _answers(self) -> bool:
         try:
@@ -154,7 +176,9 @@ class Database:
         try:
             if self._pool is None:
                 self._pool = await self._create_pool()
+            begun = time.perf_counter()
             async with self._pool.acquire(timeout=STATEMENT_WITHIN) as connection:
+                DB_WAIT_SECONDS.observe(time.perf_counter() - begun)
                 yield connection
         except LOST as error:
             self.available.clear()

@@ -68,6 +68,8 @@ class Group:
     """Commits units in groups over a few connections of its own."""
 
     def __init__(self, name: str, connect: Connect, *, lanes: int = 2) -> None:
+        self.name = name
+        self._lanes = lanes
         self._connect = connect
         self._idle: list[_Lane] = [_Lane(name, connect) for _ in range(lanes)]
         self._queue: list[_Waiting] = []
@@ -84,6 +86,17 @@ class Group:
         if len(self._queue) == 1:
             asyncio.get_running_loop().call_soon(self._dispatch)
         return await waiting.stored
+
+    @property
+    def waiting(self) -> int:
+        """Units that no transaction has taken yet."""
+        return len(self._queue)
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many are in use and how many are idle."""
+        idle = sum(lane.is_connected for lane in self._idle)
+        return self._lanes - len(self._idle), idle
 
     async def close(self) -> None:
         """Ends after what was asked for has been committed."""
@@ -135,6 +148,10 @@ class _Lane:
         self._name = name
         self._connect = connect
         self._connection: Any = None
+
+    @property
+    def is_connected(self) -> bool:
+        return self._connection is not None and not self._connection.is_closed()
 
     async def close(self) -> None:
         if self._connection is not None:

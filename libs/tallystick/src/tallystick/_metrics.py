@@ -3,10 +3,13 @@
 `child(METRIC, "payments-open")` returns the bound child; a repeated call costs a dict look-up.
 """
 
-from typing import TypeVar, cast
+from collections.abc import Iterable
+from typing import TypeVar, cast, get_args
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.metrics import MetricWrapperBase
+
+from tallystick._retry import Reason
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # half of all samples, and nobody asks for them
 
@@ -53,6 +56,11 @@ ATTEMPTS = Counter(
     "Attempts at held messages, by how they ended",
     ["durable", "outcome"],
 )
+LAPSES = Counter(
+    "messaging_lapsed_claims_total",
+    "Claims on held messages that a replica took with it when it went",
+    ["durable"],
+)
 LAG = Gauge(
     "messaging_consumer_actionable_lag",
     "Messages that a durable has neither received nor settled",
@@ -98,6 +106,19 @@ COMMIT_UNITS = Histogram(
 CONFLICTS = Counter(
     "db_client_conflicts_total", "Units rolled back because a row was not as it was read", ["group"]
 )
+COMMIT_WAITING = Gauge(
+    "db_client_commit_waiting_units", "Units of work that no transaction has taken yet", ["group"]
+)
+DB_AVAILABLE = Gauge("db_client_available", "1 while the database answers")
+DB_CONNECTIONS = Gauge(
+    "db_client_connection_count", "Connections to the database, by `used` and `idle`", ["state"]
+)
+DB_WAIT_SECONDS = Histogram(
+    "db_client_connection_wait_time_seconds",
+    "What a query outside a group waited for its connection",
+    buckets=_FAST,
+)
+
 # HTTP.
 HTTP_SERVER_SECONDS = Histogram(
     "http_server_request_duration_seconds",
@@ -126,3 +147,16 @@ def child(metric: M, *labels: str) -> M:
     if found is None:
         found = _children[key] = metric.labels(*labels)
     return cast("M", found)
+
+
+def begin(durables: Iterable[str]) -> None:
+    """Begins what is counted of these durables at zero.
+
+    The rate of a counter that appears with its first event does not see that event: the first dead
+    letter of a durable would alarm nobody.
+    """
+    for durable in durables:
+        for counter in (CONSUMED, REDELIVERED, DUPLICATES, LAPSES):
+            child(counter, durable)
+        for reason in get_args(Reason):
+            child(DEAD_LETTERED, durable, reason)

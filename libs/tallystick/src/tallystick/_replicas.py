@@ -9,6 +9,7 @@ import structlog
 
 from tallystick._database import Database
 from tallystick._failpoints import failpoint
+from tallystick._metrics import LAPSES, child
 
 log = structlog.get_logger()
 
@@ -27,7 +28,7 @@ _LAPSE = """with lapsed as (
     returning h.durable, h.source, h.id, gone.claim, gone.replica)
 insert into tallystick.attempts (durable, source, id, claim, replica, version, outcome)
 select durable, source, id, claim, replica, $3, 'lapsed' from lapsed
-on conflict do nothing returning replica"""
+on conflict do nothing returning durable, replica"""
 _FORGET = "delete from tallystick.replicas where seen_at < clock_timestamp() - interval '1 day'"
 _LEAVE = "delete from tallystick.replicas where name = $1"
 
@@ -60,6 +61,8 @@ class Replicas:
         lapsed = await self._database.fetch(_LAPSE, self._name, gone_after, self._release)
         if lapsed:
             failpoint("after-lapse")
+        for row in lapsed:
+            child(LAPSES, row["durable"]).inc()
         for name in {row["replica"] for row in lapsed}:
             log.warning("a replica is gone, its claims are free again", gone=name)
         return len(lapsed)

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import structlog
 
+from tallystick import _metrics
 from tallystick._admission import Admission
 from tallystick._attempts import Attempts
 from tallystick._binding import EVENTS, Binding
@@ -28,7 +29,6 @@ from tallystick._idempotency import purge_idempotency
 from tallystick._isolation import Isolation
 from tallystick._listening import Listening
 from tallystick._loops import Loops
-from tallystick._metrics import BROKER_CONNECTED
 from tallystick._migrate import pending
 from tallystick._outbox import Outbox
 from tallystick._protocol import suspect_lapses
@@ -79,6 +79,7 @@ class Runtime:
     def _compose(self) -> None:
         settings, router, database = self.settings, self.router, self.database
         mine = {name: b for name, b in router.bindings.items() if b.role in self.roles}
+        _metrics.begin(mine)
         self._slots = Slots(
             {name: binding.concurrency for name, binding in mine.items()},
             {name: Admission(b.rate, b.breaker) for name, b in mine.items() if b.kind == "effect"},
@@ -202,7 +203,7 @@ class Runtime:
             await asyncio.sleep(2 * self.settings.sweep_s)
 
     async def _renew(self) -> None:
-        BROKER_CONNECTED.set(self.broker.connected.is_set())
+        _metrics.BROKER_CONNECTED.set(self.broker.connected.is_set())
         try:
             await self._replicas.renew()
         except (DatabaseUnavailable, InDoubt):

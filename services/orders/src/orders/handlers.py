@@ -64,6 +64,12 @@ async def park_late(database: Database, settings: Settings) -> None:
         metrics.observe_late(order)
 
 
+@router.every(5)
+async def measure(database: Database) -> None:
+    """Shows the backlog to whoever watches."""
+    metrics.observe_backlog(await store.backlog(database))
+
+
 async def _told(event: Event, delivery: Delivery, ends: Ends) -> None:
     order = await store.get(delivery.database, event.order_id)
     if order is None:

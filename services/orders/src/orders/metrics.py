@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from orders.domain import Decision
 from orders.facts import NAMES, Fact
+from orders.store import Backlog
+from tallystick_contracts.money import Money
+from tallystick_contracts.orders import Outcome
 from tallystick_contracts.parked import Parked
 
 log = structlog.get_logger()
 
 PLACED = Counter("orders_placed_total", "Orders that were accepted")
+PLACED_MONEY = Counter(
+    "orders_placed_minor_units_total", "What accepted orders come to, in minor units", ["currency"]
+)
+OPEN = Gauge("orders_open", "Orders that have not ended")
+OLDEST_OPEN = Gauge("orders_open_oldest_age_seconds", "Age of the oldest order that has not ended")
+WAITING_FOR_A_PERSON = Gauge("orders_parked", "Orders that wait for a person")
 ENDED = Counter("orders_ended_total", "Orders that ended, by how", ["outcome"])
 END_SECONDS = Histogram(
     "order_end_seconds",
@@ -19,12 +28,28 @@ END_SECONDS = Histogram(
     ["outcome"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
+for _outcome in Outcome:  # from zero on: a rate does not see the first of what was not there
+    ENDED.labels(_outcome)
+    END_SECONDS.labels(_outcome)
 QUOTED = Counter("orders_shipping_quotes_total", "Shipping quotes, by estimated", ["estimated"])
 PARKED = Counter(
     "orders_parked_facts_total",
     "What parked an order for a person: facts that cannot be, and the deadline",
     ["fact", "state"],
 )
+
+
+def observe_placed(total: Money) -> None:
+    """Counts an order that was accepted."""
+    PLACED.inc()
+    PLACED_MONEY.labels(total.currency).inc(total.amount)
+
+
+def observe_backlog(backlog: Backlog) -> None:
+    """Shows what is still to be done, as all replicas know it."""
+    OPEN.set(backlog.open)
+    OLDEST_OPEN.set(backlog.oldest_s)
+    WAITING_FOR_A_PERSON.set(backlog.parked)
 
 
 def observe_late(order: Parked) -> None:

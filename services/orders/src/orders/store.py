@@ -38,6 +38,22 @@ _ENDED: Final = """
 select order_id from orders where order_id = any($1::uuid[]) and ended_at is not null"""
 
 
+_BACKLOG: Final = """
+select count(*) filter (where ended_at is null) as open,
+    coalesce(extract(epoch from clock_timestamp() - min(placed_at) filter (where ended_at is null)),
+        0)::float8 as oldest_s,
+    count(*) filter (where parked is not null) as parked
+from orders where ended_at is null or parked is not null"""
+
+
+class Backlog(msgspec.Struct, frozen=True, kw_only=True):
+    """Orders that have not ended, the age in seconds of the oldest, and those that are parked."""
+
+    open: int
+    oldest_s: float
+    parked: int
+
+
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """An order as its customer sees it; amounts in minor units."""
 
@@ -122,6 +138,11 @@ async def page(
 async def ended(database: Database, order_ids: list[OrderId]) -> list[OrderId]:
     """Those of the orders that have ended."""
     return [OrderId(row["order_id"]) for row in await database.fetch(_ENDED, order_ids)]
+
+
+async def backlog(database: Database) -> Backlog:
+    """What is still to be done."""
+    return Backlog(**(await database.fetch(_BACKLOG))[0])
 
 
 def _view(row: dict[str, object]) -> View:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
-from payments import asking, domain, metrics, store
+from payments import asking, domain, metrics, parking, store
 from payments.domain import Decision
 from payments.facts import (
     Capture,
@@ -23,7 +23,7 @@ from payments.facts import (
 )
 from payments.provider import NoAnswer as Unanswered
 from payments.provider import Provider
-from tallystick import Conflict, Delivery, Effect, Event, Router, TemporaryError, Write
+from tallystick import Conflict, Database, Delivery, Effect, Event, Router, TemporaryError, Write
 from tallystick_contracts.orders import OrderPlaced
 from tallystick_contracts.payments import PaymentCaptured, PaymentRefunded, RefundReason
 from tallystick_contracts.shipping import ShipmentCancelled, ShipmentFailed
@@ -103,6 +103,12 @@ async def refund(effect: Refund, delivery: Delivery, provider: Provider) -> None
         await _answered(delivery, delivery.database.commit, payment, answer)
         raise TemporaryError(f"the provider refuses the refund: {answer.reason}")
     await _answered(delivery, delivery.commit, payment, answer)
+
+
+@router.every(5)
+async def measure(database: Database) -> None:
+    """Shows what waits for a person to whoever watches."""
+    metrics.WAITING_FOR_A_PERSON.set(await parking.count(database))
 
 
 async def _start(delivery: Delivery, payment: Payment) -> Payment:

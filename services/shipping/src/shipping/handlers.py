@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
-from shipping import asking, domain, label, metrics, store, tariff
+from shipping import asking, domain, label, metrics, parking, store, tariff
 from shipping.carrier import Carrier
 from shipping.domain import Decision
 from shipping.facts import (
@@ -21,7 +21,7 @@ from shipping.facts import (
     Shipment,
     State,
 )
-from tallystick import Conflict, Delivery, Router, TemporaryError, Write
+from tallystick import Conflict, Database, Delivery, Router, TemporaryError, Write
 from tallystick_contracts.orders import OrderCancelRequested, OrderPlaced
 from tallystick_contracts.payments import PaymentCaptured
 from tallystick_contracts.shipping import Quote, ShippingQuote
@@ -82,6 +82,12 @@ async def cancel_booking(effect: CancelBooking, delivery: Delivery, carrier: Car
         await _answered(delivery, delivery.database.commit, shipment, answer)
         raise TemporaryError(f"the carrier refuses the cancellation: {answer.reason}")
     await _answered(delivery, delivery.commit, shipment, answer)
+
+
+@router.every(5)
+async def measure(database: Database) -> None:
+    """Shows what waits for a person to whoever watches."""
+    metrics.WAITING_FOR_A_PERSON.set(await parking.count(database))
 
 
 @router.reply(ShippingQuote)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from shipping.domain import Decision
 from shipping.facts import NAMES, Fact
@@ -15,6 +15,9 @@ PARKED = Counter(
     "Facts that cannot be or may not be, and parked their shipment for a person",
     ["fact", "state"],
 )
+
+
+WAITING_FOR_A_PERSON = Gauge("shipments_parked", "Shipments that wait for a person")
 
 
 def observe(decision: Decision, fact: Fact) -> None:

@@ -21,6 +21,8 @@ where parked is not null and order_id > $1 order by order_id limit $2"""
 _GET: Final = """
 select order_id, state, parked, opened_at from shipments where order_id = any($1::uuid[])"""
 
+_COUNT: Final = "select count(*) from shipments where parked is not null"
+
 _UNPARK: Final = """
 update shipments set version = version + 1, parked = null
 where order_id = $1 and version = $2 returning order_id"""
@@ -35,6 +37,11 @@ select happened_at, actor, action, reason from interventions where order_id = $1
 async def page(database: Database, after: UUID, limit: int) -> list[Parked]:
     """Parked shipments, the oldest first."""
     return [Parked(**row) for row in await database.fetch(_PAGE, after, limit)]
+
+
+async def count(database: Database) -> int:
+    """How many are parked."""
+    return int((await database.fetch(_COUNT))[0][0])
 
 
 async def get(database: Database, order_id: OrderId) -> Parked | None:
