@@ -11,7 +11,7 @@ TAG ?= $(shell sed -n 's/^appVersion: //p' helm/tallystick/Chart.yaml)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-MEMBERS := libs/tallystick libs/contracts services/orders services/payments services/shipping services/sandbox deploy/local
+MEMBERS := libs/tallystick libs/contracts services/orders services/payments services/shipping services/sandbox deploy/local deploy/dashboards
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 UV := $(BIN)/uv --quiet
 SERVICES := $(filter services/%,$(MEMBERS))
@@ -23,7 +23,7 @@ SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down demo load drill test test-all check schemas topology transcripts format lock clean \
-    images install upgrade uninstall kind cluster-test charts check-charts
+    images install upgrade uninstall kind cluster-test charts check-charts dashboards check-rules
 
 help: # One line for each commented target.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,31 @@
+"""Every dashboard as the text of a file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+from tallystick_dashboards import broker, messaging, orders, recovery
+from tallystick_dashboards.runbooks import Runbooks
+
+
+def files(folder: Path) -> dict[str, str]:
+    """The dashboards by the names of their files; `folder` holds the runbooks, one an alert."""
+    runbooks = Runbooks(folder)
+    made = {
+        "orders": orders.dashboard(runbooks),
+        "messaging": messaging.dashboard(runbooks),
+        "recovery": recovery.dashboard(runbooks),
+        "broker-and-database": broker.dashboard(runbooks),
+        "runbooks": runbooks.dashboard(),
+    }
+    return {f"{name}.json": _text(dashboard) for name, dashboard in made.items()}
+
+
+def _text(dashboard: Dashboard) -> str:
+    document: dict[str, Any] = json.loads(json.dumps(dashboard.build(), cls=JSONEncoder))
+    for place, panel in enumerate(document["panels"], 1):
+        panel["id"] = place
+    return json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True) + "\n"

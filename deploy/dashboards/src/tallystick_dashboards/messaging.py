@@ -1,0 +1,160 @@
+"""*Messaging*: every durable, from its stream to its dead letters."""
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard, DashboardLink, Row
+
+from tallystick_dashboards.frame import choice, frame
+from tallystick_dashboards.links import traces
+from tallystick_dashboards.panels import bars, lines
+from tallystick_dashboards.promql import increase, or_zero, quantile, rate, shared
+from tallystick_dashboards.runbooks import Runbooks
+
+A_SECOND = "suffix: /s"
+BY_STATE = "{{durable}} {{state}}"
+BY_OUTCOME = "{{durable}} {{outcome}}"
+CHOSEN = 'durable=~"$durable"'
+HANDLED = "messaging_process_duration_seconds"
+
+
+def dashboard(runbooks: Runbooks) -> Dashboard:
+    """By durable: what is read, what waits, what fails; then what is sent."""
+    made = frame("messaging", "Tallystick / Messaging", "Every durable and every outbox")
+    made.with_variable(choice("durable", "Durable", f"label_values({HANDLED}_count, durable)"))
+    _reading(made, runbooks)
+    _failing(made, runbooks)
+    _sending(made, runbooks)
+    return made
+
+
+def _reading(made: Dashboard, runbooks: Runbooks) -> None:
+    lagging = runbooks.link("ConsumerLagging")
+    made.with_row(Row("Read")).with_panel(
+        lines(
+            "Handled",
+            "Attempts that ended, well or not; effects among them",
+            A_SECOND,
+            (rate(f"{HANDLED}_count", "durable", CHOSEN), "{{durable}}"),
+        )
+    ).with_panel(
+        lines(
+            "Lag",
+            "Messages that a durable has neither received nor settled",
+            "short",
+            (shared("messaging_consumer_actionable_lag", "durable", CHOSEN), "{{durable}}"),
+            links=[lagging],
+        )
+    ).with_panel(
+        lines(
+            "Time in the handler (p95)",
+            "From its start to its commit or its error",
+            "s",
+            (quantile(0.95, HANDLED, "durable", CHOSEN), "{{durable}}"),
+            links=[lagging, _slow("payments"), _slow("shipping")],
+        )
+    ).with_panel(
+        lines(
+            "Redelivered and known already",
+            "Harmless, the inbox drops them; many of them tell of trouble with broker or replicas",
+            A_SECOND,
+            (rate("messaging_redelivered_messages_total", where=CHOSEN), "redelivered"),
+            (rate("messaging_inbox_duplicates_total", where=CHOSEN), "known already"),
+        )
+    )
+
+
+def _failing(made: Dashboard, runbooks: Runbooks) -> None:
+    dead = runbooks.link("DeadLettersArriving")
+    failed = f'outcome!="done", {CHOSEN}'
+    waiting = f'state!="dead", state!="discarded", {CHOSEN}'
+    made.with_row(Row("Held, tried again, given up")).with_panel(
+        lines(
+            "Held",
+            "Messages that wait in the services' databases, by what they wait for",
+            "short",
+            (or_zero(shared("messaging_held_messages", "durable, state", waiting)), BY_STATE),
+            links=[runbooks.link("CircuitOpen")],
+        )
+    ).with_panel(
+        lines(
+            "Attempts that failed",
+            "By how they ended; they are tried again",
+            A_SECOND,
+            (or_zero(rate(f"{HANDLED}_count", "durable, outcome", failed)), BY_OUTCOME),
+            links=[traces("Failed attempts", "payments", tags='error="true"')],
+        )
+    ).with_panel(
+        bars(
+            "Lapses",
+            "Claims that a replica took with it when it went; they are free again",
+            "short",
+            (increase("messaging_lapsed_claims_total", "durable", CHOSEN), "{{durable}}"),
+            links=[runbooks.link("ReplicasRestarting")],
+        )
+    ).with_panel(
+        lines(
+            "Circuits",
+            "1 while the outside does not answer an effect",
+            "bool_yes_no",
+            (shared("messaging_circuit_open", "durable", CHOSEN), "{{durable}}"),
+            links=[runbooks.link("CircuitOpen")],
+        )
+    ).with_panel(
+        bars(
+            "Dead letters, as they come",
+            "By reason: tally dlq list",
+            "short",
+            (increase("messaging_dead_lettered_messages_total", "reason", CHOSEN), "{{reason}}"),
+            links=[dead],
+        )
+    ).with_panel(
+        lines(
+            "Dead letters that wait",
+            "Until somebody replays or discards them: tally dlq replay",
+            "short",
+            (
+                or_zero(shared("messaging_held_messages", "durable", f'state="dead", {CHOSEN}')),
+                "{{durable}}",
+            ),
+            links=[dead],
+        )
+    )
+
+
+def _sending(made: Dashboard, runbooks: Runbooks) -> None:
+    stalled = runbooks.link("OutboxStalled")
+    made.with_row(Row("Sent")).with_panel(
+        lines(
+            "Sent",
+            "Messages that the broker confirmed",
+            A_SECOND,
+            (rate("messaging_client_sent_messages_total", "template"), "{{template}}"),
+        )
+    ).with_panel(
+        lines(
+            "Oldest message in an outbox",
+            "Committed and not yet confirmed by the broker; normally below 2 s",
+            "s",
+            (shared("messaging_outbox_oldest_age_seconds", "job"), "{{job}}"),
+            links=[stalled],
+        )
+    ).with_panel(
+        lines(
+            "Messages in an outbox",
+            "Committed and not yet confirmed by the broker",
+            "short",
+            (shared("messaging_outbox_pending_messages", "job"), "{{job}}"),
+            links=[stalled],
+        )
+    ).with_panel(
+        lines(
+            "Refused, unanswered, said again",
+            "Publications that failed (the sweep sends them) and rows raised to a further emission",
+            A_SECOND,
+            (or_zero(rate("messaging_client_send_failures_total", "error")), "failed {{error}}"),
+            (or_zero(rate("messaging_outbox_emissions_total", "template")), "again {{template}}"),
+            links=[stalled],
+        )
+    )
+
+
+def _slow(service: str) -> DashboardLink:
+    return traces(f"Slow in {service}", service, minDuration="250ms")
