@@ -3,7 +3,7 @@
 import pytest
 
 pytest_plugins = ["tallystick.testing.pytest_plugin"]
-ASKED_FOR = ("wheels", "siege", "helm", "cluster")
+ASKED_FOR = ("wheels", "siege", "helm", "cluster", "promtool")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

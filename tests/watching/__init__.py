@@ -1,0 +1,1 @@
+"""Dashboards and rules against what is really told."""
