@@ -330,6 +330,9 @@ class Protocol(RuleBasedStateMachine):
         self.heal()
         self.settle()
         assert self.done() == set(MESSAGES)
+        self.emissions_only_grow()
+        self.stream += [Copy(name, 1) for name in MESSAGES]  # copies that were long on their way
+        self.settle()
         self.rows_agree()
         self.emissions_only_grow()
         assert all(self.raised[name] == self.said[name] for name in done)
