@@ -20,6 +20,17 @@ UMBRELLA: dict[str, list[str]] = {
     "TLS": ["--set=nats.tlsSecret=nats-tls,postgres.tlsSecret=postgres-tls"],
     "another database": ["--set=postgres.enabled=false", *URLS],
     "secrets by name": ["--set=secrets.generate=false"],
+    "another Prometheus": [
+        "--set=prometheus.enabled=false,prometheus.url=http://prometheus.monitoring:9090",
+        "--set=prometheus.operator.enabled=true,prometheus.operator.labels.release=monitoring",
+    ],
+    "another Grafana": ["--set=grafana.enabled=false,grafana.dashboards.enabled=true"],
+    "another Jaeger": ["--set=jaeger.enabled=false,jaeger.url=http://jaeger.tracing:16686"],
+    "not watched": ["--set=prometheus.enabled=false,grafana.enabled=false,jaeger.enabled=false"],
+    "a Grafana to log in to": [
+        "--set=grafana.adminSecret=grafana,grafana.anonymousRole=None",
+        "--set=grafana.serviceType=NodePort,grafana.nodePort=30300",
+    ],
     "spans elsewhere": ["--set=tracing.endpoint=http://collector:4318"],
     "no policies": ["--set=networkPolicy.enabled=false"],
     "without orders": ["--set=orders.enabled=false"],
@@ -28,7 +39,9 @@ UMBRELLA: dict[str, list[str]] = {
     "orders elsewhere": ["--set=ordersUrl=http://orders.example.com,sandbox.customers.rate=1"],
     "a registry": ["--set=global.image.registry=registry.example.com/shop,global.image.tag=1.2.3"],
     "a login": ["--set=global.imagePullSecrets={registry}"],
-    "storage": ["--set=nats.storageClass=fast,postgres.storageClass=fast"],
+    "storage": [
+        "--set=nats.storageClass=fast,postgres.storageClass=fast,prometheus.storageClass=fast"
+    ],
 }
 
 SERVICE: dict[str, list[str]] = {

@@ -1,0 +1,77 @@
+"""What watches the platform, as it is committed; and absent where a company has its own."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.charts.rendering import HELM, Document, of_kind, render
+
+pytestmark = pytest.mark.helm
+
+CHART = HELM / "tallystick"
+OURS = ("prometheus", "grafana", "jaeger")
+SCRAPED = {"admin", "metrics"}
+OPERATOR = "--set=prometheus.operator.enabled=true"
+
+
+def rules(texts: dict[str, str]) -> list[Any]:
+    return [group for name in sorted(texts) for group in yaml.safe_load(texts[name])["groups"]]
+
+
+@pytest.fixture(scope="module")
+def rendered() -> list[Document]:
+    return render("tallystick", OPERATOR, "--set=prometheus.runbooks=https://books.example.com")
+
+
+def test_prometheus_has_the_rules_and_each_alert_the_address_of_its_runbook(
+    rendered: list[Document],
+) -> None:
+    given = of_kind(rendered, "ConfigMap")["shop-prometheus-rules"]["data"]
+    files = {path.name: path.read_text() for path in (CHART / "rules").glob("*.yaml")}
+    addressed = {
+        name: re.sub(r"runbook_url: ", "runbook_url: https://books.example.com/", text)
+        for name, text in files.items()
+    }
+    assert rules(given) == rules(addressed)
+
+
+def test_the_operator_of_another_prometheus_is_given_the_same_rules(
+    rendered: list[Document],
+) -> None:
+    given = of_kind(rendered, "ConfigMap")["shop-prometheus-rules"]["data"]
+    assert of_kind(rendered, "PrometheusRule")["shop"]["spec"]["groups"] == rules(given)
+
+
+def test_grafana_has_the_dashboards_as_they_are_committed(rendered: list[Document]) -> None:
+    given = of_kind(rendered, "ConfigMap")["shop-grafana-dashboards"]["data"]
+    assert given == {path.name: path.read_text() for path in CHART.glob("dashboards/*.json")}
+
+
+def test_what_is_scraped_are_ports_that_pods_have(rendered: list[Document]) -> None:
+    pods = [
+        (each["metadata"]["name"], container.get("ports", ()))
+        for each in rendered
+        if each["kind"] in {"Deployment", "StatefulSet"}
+        for container in each["spec"]["template"]["spec"]["containers"]
+    ]
+    scraped = {name for name, ports in pods for port in ports if port["name"] in SCRAPED}
+    services = {f"shop-{name}" for name in ("orders", "payments", "shipping", "sandbox")}
+    assert services | {"shop-nats", "shop-jaeger"} <= scraped
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_is_switched_off_by_one_value(name: str) -> None:
+    documents = render("tallystick", f"--set={name}.enabled=false")
+    assert [each for each in documents if each["metadata"]["name"].startswith(f"shop-{name}")] == []
+
+
+def test_the_share_of_sampled_traces_reaches_every_service() -> None:
+    documents = render("tallystick", "--set=tracing.ratio=0.25")
+    assert of_kind(documents, "ConfigMap")["shop-tracing"]["data"]["ratio"] == "0.25"
+    for name in ("orders", "payments", "shipping", "sandbox"):
+        pod = of_kind(documents, "Deployment")[f"shop-{name}"]["spec"]["template"]["spec"]
+        settings = {each["name"]: each for each in pod["containers"][0]["env"]}
+        source = settings[f"{name.upper()}_TRACE_RATIO"]["valueFrom"]["configMapKeyRef"]
+        assert (source["name"], source["key"]) == ("shop-tracing", "ratio")
