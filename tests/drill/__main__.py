@@ -15,7 +15,7 @@ from tallystick_local.live import Live
 from tests.drill.clients import written
 from tests.drill.faults import KINDS
 from tests.drill.report import write
-from tests.drill.run import BREAKS, Drill, at_failpoints, run, sabotaged
+from tests.drill.run import BREAKS, Drill, at_failpoints, one_by_one, run, sabotaged
 
 OUT = Path("build/drill")
 INTERRUPTED = 130
@@ -38,6 +38,9 @@ def drill(
     failpoints: Annotated[
         bool, typer.Option("--failpoints", help="instead: kill at every failpoint, twice")
     ] = False,
+    each: Annotated[
+        bool, typer.Option("--one-by-one", help="instead: kill every process once, 10 s apart")
+    ] = False,
     out: Annotated[Path, typer.Option(help="where the reports go")] = OUT,
 ) -> None:
     """Injure a platform of its own while customers order, and audit what became of every order.
@@ -50,7 +53,8 @@ def drill(
     if sabotage and sabotage not in BREAKS:
         raise typer.BadParameter(f"{sabotage} is none of {_NAMES}", param_hint="--break")
     wanted = Drill(orders=orders, faults=faults, seed=seed, sabotage=sabotage or None, kinds=kinds)
-    raise typer.Exit(perform(at_failpoints(wanted) if failpoints else sabotaged(wanted), out))
+    wanted = at_failpoints(wanted) if failpoints else one_by_one(wanted) if each else wanted
+    raise typer.Exit(perform(sabotaged(wanted), out))
 
 
 def _kinds(prefixes: list[str] | None) -> list[str]:

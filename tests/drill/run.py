@@ -25,7 +25,7 @@ from tests.drill.audit import Violation, audit
 from tests.drill.clients import Clients
 from tests.drill.collect import collect, dead_letters
 from tests.drill.evidence import Evidence, Struck
-from tests.drill.faults import KINDS, Fault, given, plan, span
+from tests.drill.faults import KINDS, REPLICAS, Fault, given, plan, span
 from tests.drill.figures import counts, recoveries
 from tests.drill.ground import PATIENCE, Ground
 from tests.drill.injection import Injector
@@ -43,6 +43,8 @@ QUIET_WITHIN = 2 * PATIENCE
 """Seconds from the last end in which all is quiet."""
 SABOTAGED_WITHIN = 10.0
 MOST_SABOTAGED = 300  # orders
+APART = 10.0
+"""Seconds between two faults of which each is to be seen alone."""
 DIES_WITHIN = 120.0
 """Seconds in which poison becomes a dead letter."""
 
@@ -57,6 +59,7 @@ class Drill:
     sabotage: str | None = None
     kinds: Sequence[str] = tuple(KINDS)
     given: Sequence[tuple[str, str, float]] | None = None  # these faults and no others
+    exactly: Sequence[Fault] | None = None  # these at these times
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tokens: Sequence[str] = ()  # further orders with these payment tokens
     seconds: float | None = None  # in which orders come; as long as faults strike, if not said
@@ -72,6 +75,17 @@ def at_failpoints(drill: Drill) -> Drill:
         tokens=failpoints.TOKENS,
         seconds=failpoints.SECONDS,
     )
+
+
+def one_by_one(drill: Drill) -> Drill:
+    """The drill in which every process is killed once, each after the one before has recovered."""
+    kinds = {"nats": "broker killed", "postgres": "database killed"}
+    victims = (*REPLICAS, *kinds)
+    plan = [
+        Fault(APART * number, kinds.get(name, "service killed"), name, 0)
+        for number, name in enumerate(victims, start=1)
+    ]
+    return replace(drill, exactly=plan, seconds=APART * (len(victims) + 1))
 
 
 def sabotaged(drill: Drill) -> Drill:
@@ -259,6 +273,8 @@ class Course:
 
 
 def _plan(drill: Drill) -> list[Fault]:
+    if drill.exactly is not None:
+        return list(drill.exactly)
     if drill.given is not None:
         return given(drill.seed, drill.given, drill.seconds or span(0))
     return plan(drill.seed, drill.faults, drill.kinds)

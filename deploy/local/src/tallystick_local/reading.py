@@ -9,7 +9,13 @@ from tallystick.testing.databases import url_of
 
 Rows = Sequence[Mapping[str, Any]]
 
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 """What a read raises while the server is away."""
 
 

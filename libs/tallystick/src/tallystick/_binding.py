@@ -47,6 +47,11 @@ class Binding:
         """The stream that its durable reads; effects have none."""
         return message_type(self.types[0]).stream
 
+    @property
+    def domain(self) -> str:
+        """Who publishes what it reads."""
+        return message_type(self.types[0]).domain
+
     @cached_property
     def template(self) -> str:
         """The subjects without shards, for people."""

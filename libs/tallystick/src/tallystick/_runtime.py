@@ -31,6 +31,7 @@ from tallystick._listening import Listening
 from tallystick._loops import Loops
 from tallystick._migrate import pending
 from tallystick._outbox import Outbox
+from tallystick._own_messages import OwnMessages
 from tallystick._protocol import suspect_lapses
 from tallystick._reconciler import Reconciler
 from tallystick._replicas import Replicas
@@ -109,6 +110,12 @@ class Runtime:
         settings, router, inbox = self.settings, self.router, Inbox(self.database)
         topology = declared(router, ack_wait_s=settings.ack_wait_s)
         read = {durable.name: durable for durable in topology.durables if durable.name in mine}
+        own = [
+            (mine[name], durable)
+            for name, durable in read.items()
+            if mine[name].domain == router.name and not mine[name].idempotent
+        ]
+        self._own = OwnMessages(router.name, self.database, self.broker, self._outbox, own)
         consumers = [(self._consumer(mine[name], inbox), read[name]) for name in read]
         replies = [reply for reply in router.replies.values() if reply.role in self.roles]
         replying = Replying(router.name, self.broker, replies, self.resources)
@@ -154,6 +161,7 @@ class Runtime:
                 self._loops.every(act.seconds, partial(act.handler, *given))
         if settings.nats_url:
             self._loops.begin(self._listening.run())
+            self._loops.every(settings.reconcile_after_s, self._own.round)
         log.info("started", replica=self.replica, release=RELEASE, roles=sorted(self.roles))
         try:
             yield

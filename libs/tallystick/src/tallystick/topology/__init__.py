@@ -8,7 +8,7 @@ from tallystick.topology._permissions import (
     reconciler_permissions,
 )
 from tallystick.topology._positions import pause, resume, rewind, sequence_at
-from tallystick.topology._reconcile import lag, reconcile, verify, verify_durable
+from tallystick.topology._reconcile import is_idle, lag, reconcile, verify, verify_durable
 from tallystick.topology._room import Room, make_room
 from tallystick.topology._spec import Durable, Stream, Topology, declared
 
@@ -22,6 +22,7 @@ __all__ = [
     "declared",
     "differences",
     "document_of",
+    "is_idle",
     "lag",
     "make_room",
     "pause",

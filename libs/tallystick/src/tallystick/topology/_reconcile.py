@@ -35,6 +35,12 @@ async def lag(client: Client, durable: Durable) -> int:
     return found["num_pending"] + found["num_ack_pending"] if found else 0
 
 
+async def is_idle(client: Client, durable: Durable) -> bool:
+    """Whether a durable exists and everything in its stream was settled."""
+    found = await info(client, _subject(durable, "INFO"))
+    return found is not None and not found["num_pending"] and not found["num_ack_pending"]
+
+
 async def reconcile(client: Client, topologies: Iterable[Topology]) -> list[Difference]:
     """Creates and updates streams, then durables; returns what it may not mend.
 
