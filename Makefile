@@ -3,6 +3,7 @@ PYTHON ?= python3
 RATE ?= 20
 FAULTS ?= 60
 SEED ?= 1
+POD_KILLS ?= 20
 NAMESPACE ?= tallystick
 RELEASE ?= tallystick
 VALUES ?=
@@ -23,7 +24,7 @@ SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down demo load drill test test-all check schemas topology transcripts format lock clean \
-    images install upgrade uninstall kind cluster-test charts check-charts dashboards check-rules
+    images install upgrade uninstall kind cluster-test chaos charts check-charts dashboards check-rules
 
 help: # One line for each commented target.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +92,10 @@ kind: images ## Make a cluster on this machine with the platform in it (needs ki
 
 cluster-test: $(READY) ## Test the platform that is installed in the current cluster (NAMESPACE, RELEASE; needs kubectl, helm)
 	@NAMESPACE=$(NAMESPACE) RELEASE=$(RELEASE) $(BIN)/python -m pytest -q -m cluster tests/cluster
+
+chaos: ORDERS ?= 2000
+chaos: $(READY) ## Delete random pods of the installed platform while it takes orders, then audit them (POD_KILLS, ORDERS, SEED; needs kubectl)
+	@$(BIN)/python -m tests.chaos --orders $(ORDERS) --pod-kills $(POD_KILLS) --seed $(SEED) --namespace $(NAMESPACE) --release $(RELEASE)
 
 charts: $(READY) ## Renew what follows from the charts' values.yaml: their schemas and README tables
 	@$(BIN)/python helm/document.py

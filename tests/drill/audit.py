@@ -97,7 +97,8 @@ def answers(evidence: Evidence) -> Found:
         if len(orders) > 1:
             yield Violation(2, tuple(sorted(orders)), f"key {key} made {len(orders)} orders")
     known = set().union(*by_key.values())
-    unknown = [str(row["order_id"]) for row in evidence.orders]
+    placed = [row for row in evidence.orders if row["placed_at"].timestamp() >= evidence.since]
+    unknown = [str(row["order_id"]) for row in placed]
     unknown = [order for order in unknown if order not in known]
     if len(unknown) > len(keys - by_key.keys()):
         yield Violation(2, tuple(unknown[:NAMED]), f"{len(unknown)} orders that nobody placed")

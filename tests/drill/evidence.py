@@ -102,6 +102,7 @@ class Evidence:
     starved: Sequence[Interval] = ()  # when this machine was too busy for anything to be in time
     poison: Sequence[Poison] = ()
     dead: Sequence[Row] = ()  # dead letters before they were replayed
+    since: float = 0.0  # orders before that are others' and have ended
     healed_at: float = 0.0
     read_at: float = 0.0
     patience: float = 5.0  # T, in seconds: what has not ended by then is said again
