@@ -94,6 +94,13 @@ async def test_whoever_handles_a_message_is_below_the_one_who_made_it(
         assert [parent(span) for span in answers] == [context(span).span_id for span in calls]
 
 
+async def test_an_order_is_found_by_its_id(platform: Platform, spans: Spans) -> None:
+    order = await shipped(platform, spans)
+    for template in HANDLED:
+        (created,) = spans.named(f"create {template}")
+        assert (created.attributes or {})["messaging.message.conversation_id"] == str(order.id)
+
+
 async def test_a_further_attempt_is_linked_to_the_one_before(
     platform: Platform, spans: Spans
 ) -> None:

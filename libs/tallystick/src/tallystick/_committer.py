@@ -161,7 +161,7 @@ class Committer:
             "ce-id": key[2],
             "ce-type": declared.ce_type,
             "ce-source": key[1],
-            "traceparent": tracing.create(declared.template, key[2]),
+            "traceparent": tracing.create(declared.template, key[2], key[2]),
         }
         if cause:
             headers["tally-cause"] = cause

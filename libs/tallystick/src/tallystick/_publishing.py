@@ -6,7 +6,7 @@ from tallystick import _tracing as tracing
 from tallystick._envelope import Origin, OutboxRow, check_size, outgoing
 from tallystick._errors import DeclarationError
 from tallystick._ids import new_id
-from tallystick._messages import Message, message_type
+from tallystick._messages import Message, message_key, message_type
 
 
 def publishable(service: str, message: Message, cause: str | None, max_payload: int) -> OutboxRow:
@@ -19,7 +19,8 @@ def publishable(service: str, message: Message, cause: str | None, max_payload: 
     if declared.domain != service or declared.kind not in ("event", "job"):
         raise DeclarationError(f"{service} cannot publish {declared.name}, a {declared.kind}")
     message_id = str(new_id())
-    origin = Origin(service, cause, tracing.create(declared.template, message_id))
+    context = tracing.create(declared.template, message_id, message_key(message))
+    origin = Origin(service, cause, context)
     row = outgoing(message, message_id, origin)
     check_size(row, max_payload)
     return row
