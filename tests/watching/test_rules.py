@@ -24,6 +24,15 @@ def test_every_alert_has_a_file_and_a_test_of_its_name() -> None:
         assert (sources.RULES_TESTS / f"{name}.yaml").exists()
 
 
+def test_every_alert_is_in_the_table_of_the_documentation_with_its_severities() -> None:
+    for name in ALERTS:
+        severities = ", ".join(
+            alert["labels"]["severity"] for alert in sources.alerts() if alert["alert"] == name
+        )
+        row = f"| [{name}](../deploy/runbooks/{name}.md) | {severities} |"
+        assert row in (sources.ROOT / "docs" / "watching.md").read_text()
+
+
 def test_every_alert_says_how_bad_it_is_what_it_is_and_where_to_read_on() -> None:
     for alert in sources.alerts():
         assert alert["labels"]["severity"] in {"page", "ticket"}
