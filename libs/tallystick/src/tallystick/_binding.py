@@ -19,8 +19,14 @@ EVENTS = "events"
 """The role that handles events and effects, unless a declaration says otherwise."""
 
 
+ANOTHER_RELEASE = 60.0  # seconds until it is looked whether one has come that knows the type
+
+
 class UnknownType(TemporaryError):
     """This release knows no such message; another one may."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, delay=ANOTHER_RELEASE)
 
 
 @dataclass(frozen=True)
