@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.charts.rendering import REPOSITORY
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -73,3 +75,10 @@ SERVICE: dict[str, list[str]] = {
         "--set=podAnnotations.a=b,serviceAccountAnnotations.a=b",
     ],
 }
+
+EVERY = [
+    pytest.param(chart, flags, id=f"{chart} {name}")
+    for chart, shapes in (("tallystick", UMBRELLA), ("service", SERVICE))
+    for name, flags in shapes.items()
+]
+"""A chart and helm's flags, for each shape of both."""

@@ -4,30 +4,23 @@ import pytest
 
 from tests.charts.kubernetes import violations
 from tests.charts.rendering import HELM, Refused, helm, render
-from tests.charts.shapes import SERVICE, UMBRELLA
+from tests.charts.shapes import EVERY
 
 pytestmark = pytest.mark.helm
 
-SHAPES = [
-    *(
-        pytest.param("tallystick", flags, id=f"tallystick {name}")
-        for name, flags in UMBRELLA.items()
-    ),
-    *(pytest.param("service", flags, id=f"service {name}") for name, flags in SERVICE.items()),
-]
 OTHERS = ("monitoring.coreos.com/v1", "tallystick.dev/v1alpha1")
 """Resources that are not Kubernetes' own."""
 
 
 @pytest.mark.parametrize("kubernetes", ["1.33", "1.37"])
-@pytest.mark.parametrize(("chart", "flags"), SHAPES)
+@pytest.mark.parametrize(("chart", "flags"), EVERY)
 def test_every_shape_is_valid(chart: str, flags: list[str], kubernetes: str) -> None:
     documents = render(chart, *flags, kubernetes=kubernetes)
     ours = [each for each in documents if each["apiVersion"] not in OTHERS]
     assert [found for each in ours for found in violations(each, kubernetes)] == []
 
 
-@pytest.mark.parametrize(("chart", "flags"), SHAPES)
+@pytest.mark.parametrize(("chart", "flags"), EVERY)
 def test_every_shape_passes_lint(chart: str, flags: list[str]) -> None:
     helm("lint", "--strict", str(HELM / chart), *flags)
 

@@ -65,8 +65,16 @@ authorization {
       user: {{ .name }}
       password: ${{ include "nats.password" .name }}
       permissions: {
-        publish: {{ toPrettyJson .publish | nindent 8 | trim }}
-        subscribe: {{ toPrettyJson .subscribe | nindent 8 | trim }}
+        publish: [
+          {{- range .publish }}
+          {{ quote . }}
+          {{- end }}
+        ]
+        subscribe: [
+          {{- range .subscribe }}
+          {{ quote . }}
+          {{- end }}
+        ]
         {{- if .answers }}
         allow_responses: true
         {{- end }}

@@ -1,0 +1,41 @@
+"""What the chart writes for the broker, given to a real nats-server."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tallystick.testing.nats import binary
+from tests.charts.rendering import of_kind, render
+
+pytestmark = pytest.mark.helm
+
+
+def check(folder: Path, *flags: str) -> str:
+    """Let nats-server check the configuration; return what it says."""
+    documents = render("tallystick", *flags)
+    text = of_kind(documents, "ConfigMap")["shop-nats"]["data"]["nats.conf"]
+    for name, content in (("config/nats.conf", text), ("nats-routes/routes.conf", "routes: []")):
+        (folder / name).parent.mkdir()
+        (folder / name).write_text(content)
+    passwords = dict.fromkeys(re.findall(r"\$(PASSWORD_\w+)", text), "p0123")
+    command = [str(binary()), "-t", "--config", str(folder / "config" / "nats.conf")]
+    environment = dict(os.environ) | passwords | {"POD_NAME": "shop-nats-0"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_the_configuration_is_valid(tmp_path: Path, replicas: int) -> None:
+    assert "is valid" in check(tmp_path, f"--set=nats.replicas={replicas}")
+
+
+def test_every_variable_of_the_configuration_is_in_the_pod() -> None:
+    documents = render("tallystick", "--set=nats.replicas=3")
+    text = of_kind(documents, "ConfigMap")["shop-nats"]["data"]["nats.conf"]
+    pod = of_kind(documents, "StatefulSet")["shop-nats"]["spec"]["template"]["spec"]
+    given = {variable["name"] for variable in pod["containers"][0]["env"]}
+    assert set(re.findall(r"\$([A-Z]\w*)(?=\s)", text)) == given
