@@ -19,7 +19,7 @@ COPY libs /build/libs
 COPY services/${SERVICE} /build/services/${SERVICE}
 RUN /build/tools/bin/uv pip install --no-cache --python /opt/tallystick/bin/python --no-deps --no-sources --no-build-isolation --prefix /code \
       /build/libs/tallystick /build/libs/contracts /build/services/${SERVICE} \
-       /build/libs/tallystick /build/libs/contracts /build/services/${SERVICE}      /build/libs/tallystick /build/libs/contracts /build/services/${SERVICE} rm -f /code/.lock
+ && rm -f /code/.lock
 
 FROM ${PYTHON}
 ENV PATH=/opt/tallystick/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
