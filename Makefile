@@ -66,6 +66,13 @@ schemas: $(READY) ## Renew the snapshots of the messages' schemas, unless a chan
 topology: $(READY) ## Write what the charts read of streams, durables and permissions
 	@$(BIN)/tally topology $(DECLARING) --write $(TOPOLOGY)
 
+dashboards: $(READY) ## Make Grafana's dashboards out of deploy/dashboards and the runbooks
+	@$(BIN)/python -m tallystick_dashboards helm/tallystick/dashboards deploy/runbooks
+
+check-rules: $(READY) ## See every alert fire and stay silent, on made-up series (needs promtool: apt install prometheus)
+	@command -v promtool >/dev/null || { echo 'promtool is needed; it comes with Prometheus (on Debian: apt install prometheus)' >&2; exit 1; }
+	@$(BIN)/python -m pytest -q -m promtool tests/watching
+
 transcripts: $(READY) ## Run every command of docs/cli.md on a platform of its own and write down what it says
 	@$(BIN)/python -m tallystick_local.transcripts docs/cli.md
 
