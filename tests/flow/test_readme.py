@@ -12,6 +12,8 @@ from tests.flow.readme import commands, quoted_tests
 
 ROOT = Path(__file__).parents[2]
 DEMO = "deploy/local/tests/test_demo.py"
+DRILL = "tests/drill/test_drill.py"
+CHAOS = "tests/cluster/test_chaos.py"
 EXAMPLE = "tests/example/test_example.py"
 LOCAL = "deploy/local/tests/test_up.py"
 PROCESSES = "tests/flow/test_processes.py"
@@ -19,6 +21,9 @@ PROCESSES = "tests/flow/test_processes.py"
 RUN_BY = {
     "make demo": (DEMO, '"tallystick_local", "demo", "--orders"'),
     "make demo ORDERS=5000": (DEMO, '"tallystick_local", "demo", "--orders"'),
+    "make drill": (DRILL, '"tests.drill", "--out"'),
+    "make drill BREAK=no-inbox": (DRILL, "--break={sabotage}"),
+    "make chaos": (CHAOS, '"-m", "tests.chaos"'),
     "make test": (".ci/run", "make check test"),
     "make up": (PROCESSES, 'local("up"'),
     "REPLICAS_PAYMENTS=3 make up": (PROCESSES, '"REPLICAS_PAYMENTS"'),
@@ -34,6 +39,8 @@ RUN_BY = {
     "python -m pytest": (EXAMPLE, '"-m", "pytest"'),
 }
 MADE = {
+    "make drill": "-m tests.drill --orders 5000 --faults 60 --seed 1",
+    "make drill BREAK=no-inbox": "--seed 1 --break no-inbox",
     "make demo": "-m tallystick_local demo --orders 200",
     "make demo ORDERS=5000": "-m tallystick_local demo --orders 5000",
     "make test": "-m pytest -q -n 2 --dist loadfile",
@@ -65,7 +72,7 @@ def test_what_is_made_is_what_is_tested(line: str, does: str) -> None:
     dry = [made, "--dry-run", "--old-file", ".venv/.ready", target, *variables]
     alone = {"PATH": os.environ["PATH"]}  # and not as a part of the `make test` that runs us
     done = subprocess.run(dry, cwd=ROOT, env=alone, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1].endswith(does)
+    assert done.stdout.splitlines()[-1].rstrip().endswith(does)
 
 
 def test_the_tests_that_it_quotes_exist() -> None:
