@@ -48,6 +48,22 @@ class Cluster:
         """Ends a pod with a second's grace; returns at once."""
         await self.kubectl("delete", "pod", pod.name, "--grace-period=1", "--wait=false")
 
+    @asynccontextmanager
+    async def without_customers(self) -> AsyncIterator[None]:
+        """The simulated customers, if there are any, pause for the length of a block."""
+        name = f"deployment/{self.release}-customers"
+        replicas = await self.kubectl(
+            *("get", name, "--ignore-not-found", "-o", "jsonpath={.spec.replicas}")
+        )
+        if not replicas:
+            yield
+            return
+        await self.kubectl("scale", name, "--replicas=0")
+        try:
+            yield
+        finally:
+            await self.kubectl("scale", name, f"--replicas={replicas}")
+
     async def secret(self, name: str, key: str) -> str:
         """A value of one of the release's secrets."""
         found = json.loads(

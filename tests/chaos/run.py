@@ -6,6 +6,7 @@ import asyncio
 import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from uuid import UUID
 
 import nats
 
@@ -27,6 +28,7 @@ T = 120.0
 """Seconds after which the owner of an order that has not ended says it again, unless set."""
 ENDS_WITHIN = 2.5 * T
 QUIET_WITHIN = 30.0
+EVER = moment(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,12 @@ class Chaos:
 
 
 async def run(chaos: Chaos, cluster: Cluster, live: Live) -> Result:
-    """Raises NoCluster if there is no such release."""
+    """Raises NoCluster if there is no such release, TimeoutError if earlier orders do not end."""
+    async with cluster.without_customers():
+        return await _run(chaos, cluster, live)
+
+
+async def _run(chaos: Chaos, cluster: Cluster, live: Live) -> Result:
     pods = await cluster.pods()
     live.say(f"{len(pods)} pods: {', '.join(sorted(pod.name for pod in pods))}")
     passwords = await asyncio.gather(
@@ -73,13 +80,14 @@ class Course:
         self._broker = broker
         self._clients = Clients(door, chaos.orders, chaos.kills * chaos.interval, chaos.seed)
         self._kills = Kills(cluster, chaos.kills, chaos.interval, chaos.seed)
-        self._began = time.time()
-        self._since = moment(self._began)
+        self._began = 0.0
+        self._since = EVER
         self._healed_at = 0.0
 
     async def run(self) -> Result:
         """Orders and deletions at once; then all orders end, and the audit."""
         began = time.monotonic()
+        await self._others_end()
         async with background(self._watch()):
             visits = asyncio.create_task(self._clients.run())
             await self._kills.run()
@@ -113,9 +121,18 @@ class Course:
         else:
             visits.cancel()
 
-    async def _open(self) -> int:
+    async def _others_end(self) -> None:
+        """Waits for the orders that were placed before."""
+        async with asyncio.timeout(ENDS_WITHIN):
+            while await self._open(EVER):
+                self._live.show("waiting for earlier orders to end")
+                await asyncio.sleep(0.5)
+        self._began = time.time()
+        self._since = moment(self._began)
+
+    async def _open(self, since: UUID | None = None) -> int:
         try:
-            return (await count(self._server, self._since)).open
+            return (await count(self._server, since or self._since)).open
         except AWAY:
             return 1
 
