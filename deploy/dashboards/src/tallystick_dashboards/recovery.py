@@ -10,6 +10,10 @@ from tallystick_dashboards.promql import all_shared, or_zero, quantile, rate, sh
 from tallystick_dashboards.runbooks import Runbooks
 
 A_SECOND = "suffix: /s"
+# Where other programs are watched by the same Prometheus: ours are those that have such metrics.
+SERVICES = "and on (job) last_over_time(db_client_available[1h])"
+STARTED = "time() - process_start_time_seconds < 60"
+BROKER = "and on (job) last_over_time(gnatsd_varz_start[1h])"
 TALL = 6
 
 
@@ -30,7 +34,9 @@ class _StartsQuery(AnnotationQuery):
 def dashboard(runbooks: Runbooks) -> Dashboard:
     """Panels of the whole width, one below the other, so that one look goes down a moment."""
     made = frame("recovery", "Tallystick / Recovery", "Kills and restarts, and what they did")
-    made.annotation(_starts("Service started", "orange", "process_start_time_seconds * 1000"))
+    made.annotation(
+        _starts("Service started", "orange", f"process_start_time_seconds * 1000 {SERVICES}")
+    )
     made.annotation(_starts("Broker started", "red", "gnatsd_varz_start"))
     _replicas(made, runbooks)
     _effects(made, runbooks)
@@ -44,7 +50,7 @@ def _replicas(made: Dashboard, runbooks: Runbooks) -> None:
             "Replicas that answer",
             "By service; a mark on the time line is a start",
             "short",
-            ("sum by (job) (up)", "{{job}}"),
+            (f"sum by (job) (up {SERVICES} or up {BROKER})", "{{job}}"),
             width=WHOLE,
             height=TALL,
             links=restarting,
@@ -54,7 +60,7 @@ def _replicas(made: Dashboard, runbooks: Runbooks) -> None:
             "Processes started in the last minute",
             "By service; each was installed, restarted or killed",
             "short",
-            (or_zero("count by (job) (time() - process_start_time_seconds < 60)"), "{{job}}"),
+            (or_zero(f"count by (job) ({STARTED} {SERVICES})"), "{{job}}"),
             width=WHOLE,
             height=TALL,
             links=restarting,
