@@ -1,21 +1,33 @@
 """Dead letters repaired on a real database: replayed, edited, discarded, all on record."""
 
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 
 from tallystick import Database, Delivery, Effect, Event, Router
-from tallystick._errors import DeclarationError, InvalidMessage
-from tallystick._held_rows import Held, end, hold
+from tallystick import _record as record
+from tallystick._body_check import InvalidBody
+from tallystick._held_rows import Failure, Held, attempt, end, hold
 from tallystick._inbound import Inbound, Key
-from tallystick._repair import Act, NotDead, Repair
+from tallystick._messages import message_type
+from tallystick._repair import Act, EffectKept, NotDead, Repair
+from tallystick._retention import purge
 from tallystick._retry import Dead, Reason
+from tallystick._selection import Selection
 from tallystick._units import Unit
 
 BECAUSE = Act("ada", "the provider is back")
 
 
+class Line(msgspec.Struct):
+    sku: str
+
+
 class Sold(Event, name="shop.sold", version=1, key="what"):
     what: str
+    many: int = 1
+    lines: tuple[Line, ...] = ()
 
 
 class Ring(Effect, name="shop.ring", version=1, key="what"):
@@ -45,11 +57,14 @@ async def bury(database: Database, what: str, durable: str = "shop-sold") -> Key
 
 
 async def bury_as(database: Database, what: str, durable: str, reason: Reason) -> Key:
-    headers = b"ce-type: dev.tallystick.shop.sold.v1\r\n"
+    declared = message_type(router.bindings[durable].types[0])
+    headers = b"ce-type: %s\r\nce-subject: %s\r\n" % (declared.ce_type.encode(), what.encode())
     body = msgspec.json.encode({"what": what})
-    inbound = Inbound(durable, "shop", what, "evt.shop.sold.v1.00", headers, body)
+    inbound = Inbound(durable, "shop", what, f"{declared.template}.00", headers, body)
     patience = router.bindings[durable].retry.patience
-    await database.deliveries.commit(Unit((hold(inbound, Dead(reason, 8), patience=patience),)))
+    failure = Failure.of(ValueError(f"not {what}"), durable)
+    held = hold(inbound, Dead(reason, 8), patience=patience, failure=failure)
+    await database.deliveries.commit(Unit((held,)))
     return inbound.key
 
 
@@ -102,48 +117,164 @@ async def test_an_edited_one_has_the_new_body_and_the_record_the_old_one(
     repair: Repair, database: Database
 ) -> None:
     key = await bury(database, "a")
-    await repair.edit(key, b'{"what": "b"}', BECAUSE)
+    await repair.edit(key, b'{"what": "a", "many": 2}', BECAUSE)
     after = await row(database, key)
-    assert (after["body"], after["state"]) == (b'{"what": "b"}', "dead")
+    assert (after["body"], after["state"]) == (b'{"what": "a", "many": 2}', "dead")
     assert (await database.fetch("select before from tallystick.actions"))[0][0] == b'{"what":"a"}'
 
 
-async def test_a_body_that_its_handler_cannot_read_is_refused(
+@pytest.mark.parametrize(
+    ("body", "field", "detail"),
+    [
+        (b'{"what": 7}', "what", "Expected `str`, got `int`"),
+        (b"{}", "what", "Object missing required field `what`"),
+        (b'{"what": "a", "lines": [{}]}', "lines/0/sku", "Object missing required field `sku`"),
+        (b'{"what": "a", "lines": [{"sku": "x", "skuu": 1}]}', "lines/0/skuu", "no such field"),
+        (b'{"what": "b"}', "what", "the message is about a, and stays so"),
+        (b"{", "", "Input data was truncated"),
+    ],
+)
+async def test_a_body_that_does_not_fit_is_refused_by_the_field(
+    repair: Repair, database: Database, body: bytes, field: str, detail: str
+) -> None:
+    key = await bury(database, "a")
+    with pytest.raises(InvalidBody) as refused:
+        await repair.edit(key, body, BECAUSE)
+    assert refused.value.field == field
+    assert detail in refused.value.detail
+    assert (await row(database, key))["body"] == b'{"what":"a"}'
+    assert await actions(database) == []
+
+
+async def test_an_unknown_field_that_was_there_before_may_stay(
     repair: Repair, database: Database
 ) -> None:
     key = await bury(database, "a")
-    with pytest.raises(InvalidMessage):
-        await repair.edit(key, b'{"what": 7}', BECAUSE)
-    assert (await row(database, key))["body"] == b'{"what":"a"}'
-    assert await actions(database) == []
+    await database.fetch("update tallystick.held set body = $1", b'{"what": 7, "newer": 1}')
+    await repair.edit(key, b'{"what": "a", "newer": 1}', BECAUSE)
+
+
+async def test_an_effect_keeps_the_key_that_it_is_known_by(
+    repair: Repair, database: Database
+) -> None:
+    key = await bury(database, "a", "shop-ring")
+    with pytest.raises(InvalidBody, match="the message is about a"):
+        await repair.edit(key, b'{"what": "b"}', BECAUSE)
 
 
 async def test_a_discarded_one_stays_on_record_and_is_not_replayed(
     repair: Repair, database: Database
 ) -> None:
     key = await bury(database, "a")
-    await repair.discard(key, Act("ada", "a test order"))
+    act = Act("ada", "a test order")
+    assert await repair.discard([key], act) == [key]
     assert (await row(database, key))["state"] == "discarded"
     assert await repair.replay([key], BECAUSE) == []
+    assert await actions(database) == [("a", "discard", "ada", "a test order")]
 
 
-async def test_an_effect_is_never_discarded(repair: Repair, database: Database) -> None:
-    key = await bury(database, "a", "shop-ring")
-    with pytest.raises(DeclarationError, match="never discarded"):
-        await repair.discard(key, BECAUSE)
-    assert (await row(database, key))["state"] == "dead"
+async def test_an_effect_is_never_discarded_and_nothing_with_it(
+    repair: Repair, database: Database
+) -> None:
+    event, effect = await bury(database, "a"), await bury(database, "a", "shop-ring")
+    with pytest.raises(EffectKept, match="shop-ring/shop/a is an effect"):
+        await repair.discard([event, effect], BECAUSE)
+    with pytest.raises(EffectKept, match="shop-ring/shop/a is an effect"):
+        await repair.discard_up_to(1, Selection(), BECAUSE)
+    assert {(await row(database, key))["state"] for key in (event, effect)} == {"dead"}
 
 
 async def test_what_is_no_dead_letter_is_said_to_be_none(repair: Repair) -> None:
+    assert await repair.discard([("shop-sold", "shop", "x")], BECAUSE) == []
     with pytest.raises(NotDead, match="shop-sold/shop/x"):
-        await repair.discard(("shop-sold", "shop", "x"), BECAUSE)
+        await repair.edit(("shop-sold", "shop", "x"), b"{}", BECAUSE)
     with pytest.raises(NotDead, match="no durable"):
-        await repair.edit(("shop-none", "shop", "x"), b"{}", BECAUSE)
+        await repair.replay([("shop-none", "shop", "x")], BECAUSE)
 
 
-async def test_the_audit_tells_the_newest_first(repair: Repair, database: Database) -> None:
-    keys = [await bury(database, name) for name in "ab"]
-    for key in keys:
-        await repair.replay([key], BECAUSE)
-    audit = await repair.audit(None, 10)
-    assert [action["message_id"] for action in audit] == ["b", "a"]
+async def test_a_run_that_is_asked_twice_replays_once(repair: Repair, database: Database) -> None:
+    keys = [await bury(database, name) for name in "abc"]
+    act = Act("ada", "the provider is back")
+    assert await repair.replay_up_to(1, Selection(), act) == 1
+    assert await repair.replay_up_to(1, Selection(), act) == 1
+    assert [message for message, *_ in await actions(database)] == [keys[0][2]]
+    assert await repair.replay_up_to(9, Selection(), act) == 3
+
+
+SELECTIONS: list[tuple[dict[str, object], str]] = [
+    ({}, "abc"),
+    ({"durable": "shop-ring"}, "c"),
+    ({"reason": "poison"}, "b"),
+    ({"error_type": "ValueError"}, "abc"),
+    ({"error_type": "KeyError"}, ""),
+    ({"letter": ["b", "shop-ring/shop/c"]}, "bc"),
+    ({"letter": ["b"], "durable": "shop-ring"}, ""),
+    ({"until": datetime(2020, 1, 1, tzinfo=UTC)}, ""),
+    ({"since": datetime(2020, 1, 1, tzinfo=UTC)}, "abc"),
+]
+
+
+@pytest.mark.parametrize(("said", "found"), SELECTIONS)
+async def test_all_that_is_said_is_true_of_what_is_selected(
+    repair: Repair, database: Database, said: dict[str, object], found: str
+) -> None:
+    await bury(database, "a")
+    await bury_as(database, "b", "shop-sold", "poison")
+    await bury(database, "c", "shop-ring")
+    await repair.replay_up_to(9, Selection.model_validate(said), BECAUSE)
+    assert sorted(message for message, *_ in await actions(database)) == list(found)
+
+
+async def test_the_record_of_a_replay_keeps_the_letter_as_it_was(
+    repair: Repair, database: Database
+) -> None:
+    key = await bury(database, "a")
+    await repair.replay([key], BECAUSE)
+    assert (await row(database, key))["error"] is None
+    (act,) = await record.about(database, "shop-sold", "shop/a")
+    was = record.letter_of(act)
+    assert (was["id"], was["reason"], was["error"]) == ("a", "exhausted", "not a")
+    assert act["before"] == b'{"what":"a"}'
+    assert b"ce-subject: a" in act["headers"]
+
+
+async def test_the_record_tells_the_newest_first_and_acts_of_a_run_as_one(
+    repair: Repair, database: Database
+) -> None:
+    keys = [await bury(database, name) for name in "abc"]
+    await repair.replay(keys[:2], Act("ada", "first"))
+    await repair.discard(keys[2:], Act("bob", "second"))
+    page = await record.runs(database, None, 10)
+    assert [(run.actor, run.action, run.count) for run in page.runs] == [
+        ("bob", "discard", 1),
+        ("ada", "replay", 2),
+    ]
+    newest = await record.runs(database, None, 1)
+    older = await record.runs(database, newest.next, 1)
+    assert [run.actor for run in (*newest.runs, *older.runs)] == ["bob", "ada"]
+
+
+async def test_the_acts_of_a_run_come_in_pages(repair: Repair, database: Database) -> None:
+    act = Act("ada", "all of them")
+    await repair.replay([await bury(database, name) for name in "abcde"], act)
+    found, cursor = [], None
+    while True:
+        page = await record.acts(database, str(act.run), cursor, 2)
+        found += [one.id for one in page.acts]
+        cursor = page.next
+        if cursor is None:
+            break
+    assert sorted(found) == list("abcde")
+
+
+async def test_old_attempts_go_but_those_of_a_repaired_letter(
+    repair: Repair, database: Database
+) -> None:
+    for name in "ab":
+        key = await bury(database, name)
+        await database.deliveries.commit(Unit((attempt(key, 0, ("shop-1", "1.0"), "error"),)))
+    await repair.replay([("shop-sold", "shop", "a")], BECAUSE)
+    await database.fetch("delete from tallystick.held")
+    await database.fetch("update tallystick.attempts set ended_at = now() - interval '31 days'")
+    await purge(database)
+    assert [row[0] for row in await database.fetch("select id from tallystick.attempts")] == ["a"]

@@ -10,12 +10,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
-from tallystick._admin_dead_letters import ATTEMPTS, Attempt, Text
+from tallystick._admin_dead_letters import ATTEMPTS, Attempt
 from tallystick._database import Database, Record
 from tallystick._envelope import parse_headers
 from tallystick._inbound import Key
 from tallystick._problem import field_problem
 from tallystick._router import Router
+from tallystick._selection import Text
 
 MOST_SAID = 500
 MOST_NAMED = 100

@@ -7,65 +7,40 @@ is ever removed from the record.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from tallystick import _repair_rows as rows
 from tallystick._binding import Binding
+from tallystick._body_check import check_body
 from tallystick._database import Database
 from tallystick._errors import DeclarationError, TallystickError
 from tallystick._ids import new_id
 from tallystick._inbound import Inbound, Key
 from tallystick._protocol import SUSPECT_LAPSES
 from tallystick._router import Router
+from tallystick._selection import Selection
 
-# A poison one runs as a suspect at once: it has shown what it does to its process.
-_REPLAY = """with chosen as (
-    select h.durable, h.source, h.id, h.reason, k.patience from tallystick.held h
-    join unnest($1::text[], $2::text[], $3::text[], $7::interval[])
-        k(durable, source, id, patience)
-    on (h.durable, h.source, h.id) = (k.durable, k.source, k.id)
-    where h.state = 'dead' order by h.durable, h.source, h.id for update of h skip locked),
-replayed as (
-    update tallystick.held h set state = 'retry', attempts = 0, deaths = 0, claim = h.claim + 1,
-        lapses = case when chosen.reason = 'poison' then $4 else 0 end, reason = null,
-        due_at = now(), patient_until = now() + chosen.patience
-    from chosen where (h.durable, h.source, h.id) = (chosen.durable, chosen.source, chosen.id)
-    returning h.durable, h.source, h.id)
-insert into tallystick.actions (id, durable, source, message_id, action, actor, reason)
-select gen_random_uuid(), durable, source, id, 'replay', $5, $6 from replayed
-returning durable, source, message_id"""
-_EDIT = """with before as (
-    select durable, source, id, body from tallystick.held
-    where (durable, source, id) = ($1, $2, $3) and state = 'dead' for update),
-edited as (
-    update tallystick.held h set body = $4, claim = h.claim + 1 from before b
-    where (h.durable, h.source, h.id) = (b.durable, b.source, b.id))
-insert into tallystick.actions (id, durable, source, message_id, action, actor, reason, before)
-select $5, durable, source, id, 'edit', $6, $7, body from before returning message_id"""
-_DISCARD = """with discarded as (
-    update tallystick.held set state = 'discarded', claim = claim + 1
-    where (durable, source, id) = ($1, $2, $3) and state = 'dead' returning durable, source, id)
-insert into tallystick.actions (id, durable, source, message_id, action, actor, reason)
-select $4, durable, source, id, 'discard', $5, $6 from discarded returning message_id"""
-_HEADERS = """select headers from tallystick.held
-where (durable, source, id) = ($1, $2, $3) and state = 'dead'"""
-_AUDIT = """select id, happened_at, durable, source, message_id, action, actor, reason
-from tallystick.actions where happened_at < coalesce($1::timestamptz, 'infinity')
-order by happened_at desc, id limit $2"""
+MOST_AT_ONCE = 1000  # letters in one commit
 
 
 class NotDead(TallystickError):
     """There is no such dead letter."""
 
 
+class EffectKept(DeclarationError):
+    """An effect is replayed or resolved, never discarded: nobody else would ever finish it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Who repairs, and why."""
+    """Who repairs, and why; acts of one `run` are one for those who look at the record."""
 
     actor: str
     reason: str
+    run: UUID = field(default_factory=new_id)
 
 
 class Repair:
@@ -76,52 +51,89 @@ class Repair:
         self._router = router
 
     async def replay(self, keys: Sequence[Key], act: Act) -> list[Key]:
-        """Lets dead letters fall due again; returns those that did. Safe to repeat."""
-        columns = [list(column) for column in zip(*keys, strict=True)] or [[], [], []]
-        patience = [self._binding(key).retry.patience for key in keys]
-        rows = await self._database.fetch(
-            _REPLAY, *columns, SUSPECT_LAPSES, act.actor, act.reason, patience
-        )
-        return [(row[0], row[1], row[2]) for row in rows]
+        """Lets dead letters fall due again; returns those that did. Safe to repeat.
+
+        Raises NotDead for a durable that this release does not have.
+        """
+        async with self._database.connection() as connection:
+            return await self._replay(connection, keys, act)
+
+    async def replay_up_to(self, target: int, selection: Selection, act: Act) -> int:
+        """Replays selected ones, the oldest first, until the run has `target` of them.
+
+        Returns how many the run has: fewer if there are no more, or more than MOST_AT_ONCE were
+        missing. One that is asked twice does it once.
+        """
+        return await self._up_to(target, selection, act, self._replay)
+
+    async def discard(self, keys: Sequence[Key], act: Act) -> list[Key]:
+        """Gives dead letters up; returns those that were. Raises EffectKept, and discards none."""
+        async with self._database.connection() as connection:
+            return await self._discard(connection, keys, act)
+
+    async def discard_up_to(self, target: int, selection: Selection, act: Act) -> int:
+        """Discards selected ones, as `replay_up_to` replays; raises EffectKept, and discards none.
+
+        It looks at all that are selected, not only at those whose turn it is.
+        """
+        effects = await self._database.fetch(rows.SELECTED_EFFECT, *selection.args)
+        if effects:
+            raise EffectKept(f"{'/'.join(effects[0])} is an effect")
+        return await self._up_to(target, selection, act, self._discard)
 
     async def edit(self, key: Key, body: bytes, act: Act) -> UUID:
         """Gives a dead letter another body, which its handler can read; the original is kept.
 
-        Raises NotDead, or InvalidMessage for a body that does not fit.
+        Raises NotDead, or InvalidBody for a body that does not fit.
         """
-        binding = self._binding(key)
-        binding.decode(Inbound(*key, "", await self._headers(key), body))
-        action = new_id()
-        args = (*key, body, action, act.actor, act.reason)
-        return await self._one(_EDIT, args, key, action)
-
-    async def discard(self, key: Key, act: Act) -> UUID:
-        """Gives a dead letter up. Raises NotDead, or DeclarationError for an effect.
-
-        An effect is replayed or resolved, never discarded: nobody else would ever finish it.
-        """
-        if self._binding(key).kind == "effect":
-            raise DeclarationError("an effect is replayed or resolved, never discarded")
-        action = new_id()
-        return await self._one(_DISCARD, (*key, action, act.actor, act.reason), key, action)
-
-    async def audit(self, before: Any, limit: int) -> list[dict[str, Any]]:
-        """What was done, the newest first."""
-        return [dict(row) for row in await self._database.fetch(_AUDIT, before, limit)]
-
-    async def _one(self, sql: str, args: tuple[Any, ...], key: Key, action: UUID) -> UUID:
-        if not await self._database.fetch(sql, *args):
+        binding = self._binding(key[0])
+        found = await self._database.fetch(rows.DEAD, *key)
+        if not found:
             raise NotDead(f"{'/'.join(key)} is no dead letter")
+        subject, headers, before = found[0]
+        check_body(binding, Inbound(*key, subject, headers, body), before)
+        action = new_id()
+        args = (*key, body, action, act.actor, act.reason, act.run)
+        if not await self._database.fetch(rows.EDIT, *args):
+            raise NotDead(f"{'/'.join(key)} is no dead letter any more")
         return action
 
-    async def _headers(self, key: Key) -> bytes:
-        rows = await self._database.fetch(_HEADERS, *key)
-        if not rows:
-            raise NotDead(f"{'/'.join(key)} is no dead letter")
-        return bytes(rows[0][0])
+    async def _up_to(
+        self,
+        target: int,
+        selection: Selection,
+        act: Act,
+        repair: Callable[[Any, Sequence[Key], Act], Awaitable[list[Key]]],
+    ) -> int:
+        async with self._database.connection() as connection:
+            await connection.execute(rows.ALONE, act.run)
+            before: int = await connection.fetchval(rows.DONE_BY, act.run)
+            limit = min(max(target - before, 0), MOST_AT_ONCE)
+            chosen = await connection.fetch(rows.CHOOSE, *selection.args, limit)
+            return before + len(await repair(connection, [(r[0], r[1], r[2]) for r in chosen], act))
 
-    def _binding(self, key: Key) -> Binding:
-        binding = self._router.bindings.get(key[0])
+    async def _replay(self, connection: Any, keys: Sequence[Key], act: Act) -> list[Key]:
+        patience = [self._binding(key[0]).retry.patience for key in keys]
+        args = (SUSPECT_LAPSES, act.actor, act.reason, patience, act.run)
+        return _keys(await connection.fetch(rows.REPLAY, *_columns(keys), *args))
+
+    async def _discard(self, connection: Any, keys: Sequence[Key], act: Act) -> list[Key]:
+        columns = _columns(keys)
+        if effects := await connection.fetch(rows.EFFECTS, *columns):
+            raise EffectKept(f"{'/'.join(effects[0])} is an effect")
+        return _keys(await connection.fetch(rows.DISCARD, *columns, act.actor, act.reason, act.run))
+
+    def _binding(self, durable: str) -> Binding:
+        binding = self._router.bindings.get(durable)
         if binding is None:
-            raise NotDead(f"{self._router.name} has no durable {key[0]}")
+            raise NotDead(f"{self._router.name} has no durable {durable}")
         return binding
+
+
+def _columns(keys: Sequence[Key]) -> list[list[str]]:
+    """Keys as the arrays that a statement takes."""
+    return [[key[place] for key in keys] for place in range(3)]
+
+
+def _keys(records: Sequence[Any]) -> list[Key]:
+    return [(row[0], row[1], row[2]) for row in records]

@@ -14,12 +14,18 @@ _PURGES = (
     where sent_at < now() - $1::interval limit $2)) returning 1""",
     """delete from tallystick.attempts where ctid = any(array(select ctid from tallystick.attempts a
     where ended_at < now() - $1::interval and not exists (select from tallystick.held h
-    where (h.durable, h.source, h.id) = (a.durable, a.source, a.id)) limit $2)) returning 1""",
+    where (h.durable, h.source, h.id) = (a.durable, a.source, a.id))
+    and not exists (select from tallystick.actions r
+    where (r.durable, r.source, r.message_id) = (a.durable, a.source, a.id))
+    limit $2)) returning 1""",
 )
 
 
 async def purge(database: Database) -> int:
-    """Deletes what is older than what the inbox keeps, in small transactions; returns how many."""
+    """Deletes what is older than what the inbox keeps, in small transactions; returns how many.
+
+    What people repaired stays, with every attempt.
+    """
     purged = 0
     for statement in _PURGES:
         while rows := await database.fetch(statement, INBOX_KEPT, _CHUNK):

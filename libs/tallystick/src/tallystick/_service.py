@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from tallystick._admin import serve_admin
 from tallystick._admin_dead_letters import DeadLetters
 from tallystick._admin_messages import Messages
+from tallystick._admin_repairs import Repairs
 from tallystick._admin_topology import topology_routes
 from tallystick._edge import Edge
 from tallystick._logging import configure as configure_logging
@@ -81,6 +82,7 @@ def _admin_routes(runtime: Runtime) -> list[APIRouter]:
     return [
         topology_routes(router, runtime.settings),
         DeadLetters(database).routes(),
+        Repairs(database, router).routes(),
         Messages(database, router, runtime.replica).routes(),
     ]
 

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import nats as nats_client
 import pytest
 import structlog
@@ -27,6 +29,7 @@ from tallystick import (
     Problem,
     Router,
     TemporaryError,
+    Write,
     service,
 )
 from tallystick._cli import app
@@ -59,14 +62,23 @@ router = Router("shop")
 
 @router.on(Sold, durable="shop-books")
 async def book(event: Sold, delivery: Delivery) -> None:
+    if event.wish == "gift":
+        return
     insured = [Insure(item=event.item)] if event.wish == "insured" else []
     await delivery.commit(Charge(item=event.item), Pack(item=event.item), *insured)
 
 
+class Illness:
+    """What keeps letters from being written, until it is healed."""
+
+    healed = False
+
+
 @router.on(Sold, durable="shop-letters")
 async def write_letter(event: Sold, delivery: Delivery) -> None:
-    if event.wish == "dead":
+    if event.wish in ("dead", "gift") and not Illness.healed:
         raise PermanentError("nobody can be\x1b[31m written to")
+    await delivery.commit(Write("insert into letters (item) values ($1)", (event.item,)))
 
 
 @router.on(Sold, durable="shop-counts", idempotent=True)
@@ -180,6 +192,39 @@ class Shop:
             )
         return item
 
+    async def dead(self) -> str:
+        """The id of a message that one durable could not handle."""
+        item = await self.sell("dead")
+        sold = "select id from tallystick.outbox where key = $1 and subject like 'evt.shop.sold.%'"
+        return str((await self.database.fetch(sold, item))[0][0])
+
+    async def dead_many(self, count: int) -> set[str]:
+        """So many items of which one durable could not handle the message, and nobody charged."""
+        items = {str(uuid7()) for _ in range(count)}
+        await self.database.commit(*(Sold(item=item, wish="gift") for item in items))
+        await self.until(f"(select count(*) = {count} from tallystick.held where state = 'dead')")
+        return items
+
+    async def kill_waiting(self) -> None:
+        """What waits has died, as if it had lost its patience."""
+        await self.database.fetch(
+            """update tallystick.held set state = 'dead', reason = 'exhausted', due_at = now(),
+            claim = claim + 1 where state = 'retry'"""
+        )
+
+    async def bury(self) -> None:
+        """Forget all dead letters, so that a test sees its own only."""
+        await self.database.fetch("delete from tallystick.held where state <> 'retry'")
+
+    @contextmanager
+    def healed(self) -> Iterator[None]:
+        """What made letters die is gone."""
+        Illness.healed = True
+        try:
+            yield
+        finally:
+            Illness.healed = False
+
     async def until(self, condition: str) -> None:
         """Returns when a condition holds in the database."""
         async with asyncio.timeout(20):
@@ -193,6 +238,7 @@ async def shop(postgres: PostgresServer, nats: NatsServer) -> AsyncIterator[Shop
     await nats.clean()
     url = await postgres.create_database(f"cli-{uuid7()}")
     await migrate("tallystick.testing", url)
+    await create_letters(url)
     port, parking = free_port(), Parking()
     settings = Settings(
         database_url=url, nats_url=nats.url, admin_port=port, admin_token=TOKEN, sweep_s=0.1
@@ -207,6 +253,15 @@ async def shop(postgres: PostgresServer, nats: NatsServer) -> AsyncIterator[Shop
         runtime = composed.state.composition.runtime
         yield Shop(runtime, client, parking, f"http://127.0.0.1:{port}")
     await client.close()
+
+
+async def create_letters(url: str) -> None:
+    """A table that shows what was written twice: nothing in it is unique."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        "create table letters (item text, written_at timestamptz default now())"
+    )
+    await connection.close()
 
 
 async def connect(url: str) -> Client:

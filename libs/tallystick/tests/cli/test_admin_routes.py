@@ -37,6 +37,12 @@ async def test_each_route_is_described(ask: Ask) -> None:
         "/admin/dead-letters/{group}",
         "/admin/dead-letters/{durable}/{place}",
         "/admin/messages/{key}",
+        "/admin/repairs",
+        "/admin/repairs/{name}",
+        "/admin/repairs/{run}/progress",
+        "/admin/repairs/replay",
+        "/admin/repairs/edit",
+        "/admin/repairs/discard",
     } <= set(ours)
     library = [ours[path] for path in ours if "parked" not in path]
     assert all(verb["description"] for item in library for verb in item.values())
@@ -83,6 +89,12 @@ async def test_a_letter_keeps_its_names_however_odd_they_are(shop: Shop, ask: As
         ("/admin/dead-letters/a/b%00/c", 422),
         ("/admin/dead-letters/a?cursor=nonsense", 422),
         ("/admin/dead-letters?limit=0", 422),
+        ("/admin/dead-letters?durables=a", 422),
+        ("/admin/dead-letters?since=yesterday", 422),
+        ("/admin/repairs/a%00b", 422),
+        ("/admin/repairs/a?cursor=nonsense", 422),
+        ("/admin/repairs?before=2026-11-25T10:00", 422),
+        ("/admin/repairs/a/progress", 422),
         ("/admin/messages/", 422),
         ("/admin/messages/a%00b", 422),
         ("/admin/messages/a?message=nothing", 422),

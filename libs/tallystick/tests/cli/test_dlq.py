@@ -14,10 +14,7 @@ Tally = Any
 @pytest.fixture
 async def dead(shop: Shop) -> str:
     """The id of a message that one durable could not handle."""
-    item = await shop.sell("dead")
-    sold = "select id from tallystick.outbox where key = $1 and subject like 'evt.shop.sold.%'"
-    rows = await shop.database.fetch(sold, item)
-    return str(rows[0][0])
+    return str(await shop.dead())
 
 
 async def group(tally: Tally) -> dict[str, Any]:

@@ -13,6 +13,13 @@ from tallystick._cli.times import moment, second, span
 
 Given = Mapping[str, Any]
 MOST_OF_BODY = 4_000  # characters
+_NOW = {
+    "dead": None,
+    "discarded": "discarded: it stays on record and never runs again",
+    "waiting": "replayed: it waits to be tried",
+    "running": "replayed: it is being tried",
+    "done": "replayed, and done",
+}
 GROUPS = ("COUNT", "DURABLE", "REASON", "ERROR", "PLACE", "FIRST", "LAST", "VERSION", "FINGERPRINT")
 
 
@@ -51,9 +58,10 @@ def whole_lines(letter: Given) -> list[str]:
         "",
         *_history(letter["history"]),
         "",
+        *_repairs(letter["repairs"]),
         *table(("HEADER", "VALUE"), sorted(letter["headers"].items())),
         "",
-        *_body(letter),
+        *_bodies(letter),
     ]
 
 
@@ -71,6 +79,7 @@ def _group(group: Given) -> tuple[object, ...]:
 def _facts(letter: Given) -> list[str]:
     stream = letter["stream"]
     facts = {
+        "now": _NOW[letter["state"]],
         "died": f"{_second(letter['died_at'])}, held since {_second(letter['held_at'])}",
         "subject": letter["subject"],
         "stream": f"{stream}, sequence {letter['stream_sequence']}" if stream else None,
@@ -93,14 +102,31 @@ def _history(attempts: list[dict[str, Any]]) -> list[str]:
     return table(("", "ATTEMPT ENDED", "AFTER", "REPLICA", "VERSION", "OUTCOME", "ERROR"), rows)
 
 
-def _body(letter: Given) -> list[str]:
+def _repairs(repairs: list[dict[str, Any]]) -> list[str]:
+    """What people did about it, with the run that `tally dlq audit` takes."""
+    rows = [
+        (_second(r["at"]), r["actor"], r["action"], _one_line(r["reason"]), r["run"])
+        for r in repairs
+    ]
+    return [*table(("WHEN", "WHO", "DID", "WHY", "RUN"), rows), ""] if rows else []
+
+
+def _bodies(letter: Given) -> list[str]:
+    """The body; if it was edited, the original as well."""
+    edits = [repair for repair in letter["repairs"] if repair["action"] == "edit"]
+    if not edits:
+        return _body("BODY", letter)
+    return [*_body("BODY, as edited", letter), "", *_body("ORIGINAL BODY", edits[0])]
+
+
+def _body(title: str, letter: Given) -> list[str]:
     text = letter["body"]
     if text is None:
-        return [faint("BODY in base 64"), cut(letter["body_base64"] or "", MOST_OF_BODY)]
+        return [faint(f"{title} in base 64"), cut(letter["body_base64"] or "", MOST_OF_BODY)]
     try:
-        title, text = "BODY", json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except ValueError:
-        title = "BODY, which is no JSON"
+        title = f"{title}, which is no JSON"
     return [faint(title), plain(cut(text, MOST_OF_BODY), kept="\n")]
 
 

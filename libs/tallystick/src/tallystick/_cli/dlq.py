@@ -8,22 +8,31 @@ from typing import Annotated, Any
 
 import typer
 
-from tallystick._cli.asking import Refused, Services, Silent, asked, path_of
+from tallystick._cli import audit, discard, edit, replay
+from tallystick._cli.asking import asked, path_of
 from tallystick._cli.dead_letter import group_lines, letter_lines, whole_lines
+from tallystick._cli.finding import whole
 from tallystick._cli.output import AsJson, end_of, say, say_json
 from tallystick._cli.places import Places
+from tallystick._cli.selecting import DiedOf, Durable, ErrorType, Since, Until, selected
 from tallystick._cli.services import ServiceOption
-from tallystick._cli.told import UsedWrongly, example, told
+from tallystick._cli.told import example, told
 
-group = typer.Typer(no_args_is_help=True, help="Dead letters: what no retry could mend.")
+group = typer.Typer(
+    no_args_is_help=True, help="Dead letters: what no retry could mend, seen and repaired."
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add this group."""
     app.add_typer(group, name="dlq")
-    listed = example("tally dlq list", "tally dlq list 3f2a9c0b71de --limit 20")
+    listed = example("tally dlq list --since 2h", "tally dlq list 3f2a9c0b71de --limit 20")
     group.command("list", epilog=listed)(list_letters)
     group.command("show", epilog=example("tally dlq show 3f2a9c0b71de"))(show_letter)
+    group.command("replay", epilog=replay.EXAMPLE)(replay.replay)
+    group.command("edit", epilog=edit.EXAMPLE)(edit.edit)
+    group.command("discard", epilog=discard.EXAMPLE)(discard.discard)
+    group.command("audit", epilog=audit.EXAMPLE)(audit.audit)
 
 
 Fingerprint = Annotated[
@@ -44,6 +53,11 @@ Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many of ea
 def list_letters(
     ctx: typer.Context,
     fingerprint: Fingerprint = None,
+    durable: Durable = None,
+    died_of: DiedOf = None,
+    error_type: ErrorType = None,
+    since: Since = None,
+    until: Until = None,
     service: ServiceOption = None,
     limit: Limit = 100,
     as_json: AsJson = False,
@@ -54,8 +68,9 @@ def list_letters(
     release that failed. Name its fingerprint to list its letters, the newest first.
     """
     places: Places = ctx.obj().only(service)
+    meant = selected(None, durable, died_of, error_type, since, until)
     path = path_of("dead-letters", *([fingerprint] if fingerprint else []))
-    given, silent = asyncio.run(_each(places, path, limit))
+    given, silent = asyncio.run(_each(places, path, [*meant.params, ("limit", str(limit))]))
     if as_json:
         say_json({"services": given, "silent": silent})
     else:
@@ -67,7 +82,10 @@ def list_letters(
 def show_letter(
     ctx: typer.Context, letter: Which, service: ServiceOption = None, as_json: AsJson = False
 ) -> None:
-    """Show one dead letter: its headers, body, error, and every attempt."""
+    """Show one dead letter: its headers, body, error, every attempt, and what people did.
+
+    One that was replayed or discarded is shown as well.
+    """
     found = asyncio.run(_find(ctx.obj().only(service), letter))
     if as_json:
         say_json(found)
@@ -75,39 +93,14 @@ def show_letter(
         say("\n".join(whole_lines(found)))
 
 
-async def _each(places: Places, path: str, limit: int) -> tuple[Mapping[str, Any], dict[str, str]]:
+async def _each(
+    places: Places, path: str, params: list[tuple[str, str]]
+) -> tuple[Mapping[str, Any], dict[str, str]]:
     async with asked(places) as services:
-        answers = await services.each(path, [("limit", str(limit))])
+        answers = await services.each(path, params)
     return answers.given, dict(answers.silent)
 
 
 async def _find(places: Places, letter: str) -> dict[str, Any]:
-    """The letter that is meant, with all that its service knows; raises UsedWrongly."""
     async with asked(places) as services:
-        if letter.count("/") >= 2:
-            return await _whole(services, places, letter)
-        answers = await services.each(path_of("dead-letters", letter), [("limit", "1")])
-        newest = [
-            (x["died_at"], name, x) for name, a in answers.given.items() for x in a["letters"]
-        ]
-        if newest:
-            _, name, found = max(newest, key=lambda one: one[0])
-            key = path_of("dead-letters", found["durable"], found["source"], found["id"])
-            return {"service": name, **await services.get(name, key)}
-        for reason in answers.silent.values():
-            raise Silent(reason)
-    raise UsedWrongly(f"no dead letter {letter} is held anywhere: see tally dlq list")
-
-
-async def _whole(services: Services, places: Places, letter: str) -> dict[str, Any]:
-    durable, rest = letter.split("/", 1)
-    owners = [name for name in places.admins if durable.startswith(f"{name}-")]
-    for name in owners or places.admins:
-        try:
-            found = await services.get(name, path_of("dead-letters", durable, rest))
-        except Refused as refused:
-            if refused.status != 404:
-                raise
-        else:
-            return {"service": name, **found}
-    raise UsedWrongly(f"no dead letter {letter} is held anywhere: see tally dlq list")
+        return await whole(services, places, letter)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import socket
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
+from tallystick._cli.acting import Actor, Reason, told_why
 from tallystick._cli.asking import path_of
 from tallystick._cli.output import (
     AsJson,
@@ -33,7 +31,6 @@ from tallystick._cli.told import UsedWrongly, example, told
 group = typer.Typer(no_args_is_help=True, help="Orders that wait for a person.")
 ORDER = "019abc5e-6a24-7c31-8f0e-2d41b7a95c60"
 Order = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.")]
-Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept with the order.")]
 Outcome = Annotated[
     str,
     typer.Option(
@@ -43,23 +40,6 @@ Outcome = Annotated[
     ),
 ]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many of each service.")]
-
-
-def _somebody() -> str:
-    with suppress(OSError, KeyError):
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    return "somebody"
-
-
-Actor = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="Who decides.",
-        default_factory=_somebody,
-        show_default="you, at this machine",
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -115,8 +95,8 @@ def show_parked(
 def retry_parked(
     ctx: typer.Context,
     order: Order,
-    reason: Reason,
     actor: Actor,
+    reason: Reason = None,
     service: ServiceOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -124,7 +104,7 @@ def retry_parked(
 
     That is safe: what an order asks outside is asked under the same key again.
     """
-    body = {"actor": actor, "reason": reason}
+    body = {"actor": actor, "reason": told_why(reason)}
     done = asyncio.run(retry(ctx.obj().only(service), order, body))
     _report(done, as_json=as_json)
 
@@ -134,8 +114,8 @@ def resolve_parked(
     ctx: typer.Context,
     order: Order,
     outcome: Outcome,
-    reason: Reason,
     actor: Actor,
+    reason: Reason = None,
     service: ServiceOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -143,7 +123,7 @@ def resolve_parked(
 
     The service that can take this decision does, and refuses what it knows to be wrong.
     """
-    body = {"as": outcome, "actor": actor, "reason": reason}
+    body = {"as": outcome, "actor": actor, "reason": told_why(reason)}
     done = asyncio.run(resolve(ctx.obj().only(service), order, body))
     _report(done, as_json=as_json)
 
