@@ -209,6 +209,7 @@ SELECTIONS: list[tuple[dict[str, object], str]] = [
     ({"error_type": "KeyError"}, ""),
     ({"letter": ["b", "shop-ring/shop/c"]}, "bc"),
     ({"letter": ["b"], "durable": "shop-ring"}, ""),
+    ({"reason": "expired"}, "x"),
     ({"until": datetime(2020, 1, 1, tzinfo=UTC)}, ""),
     ({"since": datetime(2020, 1, 1, tzinfo=UTC)}, "abc"),
 ]
@@ -221,6 +222,7 @@ async def test_all_that_is_said_is_true_of_what_is_selected(
     await bury(database, "a")
     await bury_as(database, "b", "shop-sold", "poison")
     await bury(database, "c", "shop-ring")
+    await bury_as(database, "x", "shop-sold", "expired")
     await repair.replay_up_to(9, Selection.model_validate(said), BECAUSE)
     assert sorted(message for message, *_ in await actions(database)) == list(found)
 

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import aiohttp
 from nats.aio.client import Client
+from uuid_utils.compat import uuid7
 
 from sandbox.customers import Customers
 from tallystick_local.platform import Platform
@@ -30,18 +31,19 @@ TOKENS = {
     "UNANSWERED": "tok_visa__silence_before_always",
 }
 POISON = b'{"order_id": "of a service that nobody has told what an order is"}'
+MISSPELT = b'{"order_id": "%s", "sequence": 3, "outcome": "shiped"}'
 
 
 async def prepare(platform: Platform) -> dict[str, str]:
-    """Return the ids of the orders by what became of them, and of a dead LETTER."""
-    letter = await _poison(platform.facts.url("nats", "nats"))
+    """Return the ids of the orders by what became of them, and of two messages that died."""
+    letters = await _letters(platform.facts.url("nats", "nats"))
     await Customers(platform.facts.url("orders"), total=FEW).run()
     async with aiohttp.ClientSession(platform.facts.url("orders")) as session:
         orders = {name: await _place(session, token) for name, token in TOKENS.items()}
         for name in ("SHIPPED", "LATE"):
             await _until(session, orders[name], "ended_at")
         await _until(session, orders["UNANSWERED"], "parked")
-    return {**orders, "LETTER": letter}
+    return {**orders, **letters}
 
 
 async def _place(session: aiohttp.ClientSession, token: str) -> str:
@@ -60,17 +62,27 @@ async def _until(session: aiohttp.ClientSession, order: str, member: str) -> Non
             await asyncio.sleep(0.1)
 
 
-async def _poison(url: str) -> str:
-    """Says something that no reader can read; returns its id."""
-    id_ = str(uuid4())
-    client = Client()
+async def _letters(url: str) -> dict[str, str]:
+    """Says what no reader can read, and what one word keeps from being read; returns their ids."""
+    client, order = Client(), str(uuid7())
     await client.connect(url)
+    try:
+        return {
+            "LETTER": await _say(client, "evt.orders.placed.v1", POISON),
+            "MISSPELT": await _say(client, "evt.orders.ended.v1", MISSPELT % order.encode(), order),
+        }
+    finally:
+        await client.close()
+
+
+async def _say(client: Client, template: str, body: bytes, key: str = "") -> str:
+    id_ = str(uuid4())
     headers = {
         "ce-id": id_,
         "ce-source": "orders",
-        "ce-type": "dev.tallystick.orders.placed.v1",
+        "ce-type": f"dev.tallystick.{template.removeprefix('evt.')}",
         "ce-specversion": "1.0",
+        **({"ce-subject": key} if key else {}),
     }
-    await client.jetstream().publish("evt.orders.placed.v1.07", POISON, headers=headers)
-    await client.close()
+    await client.jetstream().publish(f"{template}.07", body, headers=headers)
     return id_

@@ -62,9 +62,10 @@ class Repair:
         """Replays selected ones, the oldest first, until the run has `target` of them.
 
         Returns how many the run has: fewer if there are no more, or more than MOST_AT_ONCE were
-        missing. One that is asked twice does it once.
+        missing. One that is asked twice does it once. What has expired may have been done before,
+        and is replayed only if the selection says that reason.
         """
-        return await self._up_to(target, selection, act, self._replay)
+        return await self._up_to(target, selection, act, rows.CHOOSE_TO_REPLAY, self._replay)
 
     async def discard(self, keys: Sequence[Key], act: Act) -> list[Key]:
         """Gives dead letters up; returns those that were. Raises EffectKept, and discards none."""
@@ -79,7 +80,7 @@ class Repair:
         effects = await self._database.fetch(rows.SELECTED_EFFECT, *selection.args)
         if effects:
             raise EffectKept(f"{'/'.join(effects[0])} is an effect")
-        return await self._up_to(target, selection, act, self._discard)
+        return await self._up_to(target, selection, act, rows.CHOOSE, self._discard)
 
     async def edit(self, key: Key, body: bytes, act: Act) -> UUID:
         """Gives a dead letter another body, which its handler can read; the original is kept.
@@ -103,13 +104,14 @@ class Repair:
         target: int,
         selection: Selection,
         act: Act,
+        choose: str,
         repair: Callable[[Any, Sequence[Key], Act], Awaitable[list[Key]]],
     ) -> int:
         async with self._database.connection() as connection:
             await connection.execute(rows.ALONE, act.run)
             before: int = await connection.fetchval(rows.DONE_BY, act.run)
             limit = min(max(target - before, 0), MOST_AT_ONCE)
-            chosen = await connection.fetch(rows.CHOOSE, *selection.args, limit)
+            chosen = await connection.fetch(choose, *selection.args, limit)
             return before + len(await repair(connection, [(r[0], r[1], r[2]) for r in chosen], act))
 
     async def _replay(self, connection: Any, keys: Sequence[Key], act: Act) -> list[Key]:

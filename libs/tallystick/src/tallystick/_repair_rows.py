@@ -18,6 +18,10 @@ ALONE = "select pg_advisory_xact_lock(hashtextextended('tallystick.run.' || $1::
 DONE_BY = "select count(*) from tallystick.actions where run = $1"
 CHOOSE = f"""select durable, source, id from tallystick.held h where {SELECTED}
 order by due_at, durable, source, id limit $8"""  # noqa: S608  # constants of ours
+# What the inbox has forgotten may have been done before: it is replayed only if that is said.
+CHOOSE_TO_REPLAY = f"""select durable, source, id from tallystick.held h where {SELECTED}
+and (h.reason is distinct from 'expired' or $3 = 'expired')
+order by due_at, durable, source, id limit $8"""  # noqa: S608
 DEAD = """select subject, headers, body from tallystick.held
 where (durable, source, id) = ($1, $2, $3) and state = 'dead'"""
 

@@ -164,3 +164,17 @@ async def test_a_durable_that_is_no_more_is_said(shop: Shop, tally: Tally) -> No
     assert result.exit_code == 1
     assert "shop has no durable shop-gone: replay it with a release that does" in result.stderr
     assert "0 of 1 were replayed" in result.stderr
+
+
+async def test_what_the_inbox_has_forgotten_is_replayed_only_if_that_is_said(
+    shop: Shop, tally: Tally
+) -> None:
+    await shop.dead()
+    await shop.database.fetch("update tallystick.held set reason = 'expired'")
+    left = await tally("dlq", "replay", *BECAUSE)
+    assert left.exit_code == 1
+    assert "they may have been done before" in left.stdout
+    assert await count(shop, ACTS) == 0
+    with shop.healed():
+        said = await tally("dlq", "replay", "--died-of", "expired", "--canary", *BECAUSE)
+    assert said.exit_code == 0, said.stdout

@@ -50,12 +50,14 @@ def difference(before: str | None, after: str) -> list[str]:
     """The lines that were changed, with some around them."""
     was, now = (_pretty(text or "").splitlines() for text in (before, after))
     lines = list(unified_diff(was, now, lineterm="", n=2))[2:]
-    return [_coloured(line) for line in lines] or [faint("the same body as before")]
+    return [_coloured(line) for line in lines if not line.startswith("@@")] or [
+        faint("the same body as before")
+    ]
 
 
 def _coloured(line: str) -> str:
     text = plain(line)
-    return {"-": bad, "+": notable, "@": faint}.get(line[:1], str)(text)
+    return {"-": bad, "+": notable}.get(line[:1], str)(text)
 
 
 def _pretty(text: str) -> str:

@@ -14,7 +14,7 @@ from tallystick._cli.asking import asked
 from tallystick._cli.meant import DryRun, groups_of, show_meant
 from tallystick._cli.output import AsJson, end_of, say, say_json
 from tallystick._cli.places import Places
-from tallystick._cli.replay_steps import Finished, Plan
+from tallystick._cli.replay_steps import Expired, Finished, Plan
 from tallystick._cli.replay_told import as_json_of, ended_lines, progress_line, so_far
 from tallystick._cli.replaying import Group, Replaying
 from tallystick._cli.selecting import (
@@ -36,6 +36,7 @@ EXAMPLE = example(
     "tally dlq replay --canary --reason 'the provider is back'",
     "tally dlq replay --durable payments-open --since 2h --rate 50 --reason 'mended in 1.4'",
 )
+EXPIRED = "expired"
 TELL_EVERY = 1.0  # seconds
 
 Canary = Annotated[
@@ -120,7 +121,10 @@ async def _replay(
         ]
         replaying = Replaying(services, act, plan(0).rate, _Telling(groups))
         for group in groups:
-            await replaying.carry_out(group)
+            if group.about["reason"] == EXPIRED != meant.about.get("reason"):
+                group.end = Expired()
+            else:
+                await replaying.carry_out(group)
     return answers.silent
 
 

@@ -75,7 +75,12 @@ class Finished:
     """Nothing is left to do."""
 
 
-Step = Replay | Wait | CameBack | Stuck | Finished
+@dataclass(frozen=True)
+class Expired:
+    """Not begun: the inbox has forgotten it, so that it may have been done before."""
+
+
+Step = Replay | Wait | CameBack | Stuck | Finished | Expired
 
 
 def next_step(plan: Plan, seen: Seen) -> Step:

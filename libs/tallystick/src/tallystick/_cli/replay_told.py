@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tallystick._cli.output import bad, cut, notable, plain
-from tallystick._cli.replay_steps import CameBack, Stuck
+from tallystick._cli.replay_steps import CameBack, Expired, Stuck
 from tallystick._cli.replaying import Group
 
 LONGEST_ERROR = 160
@@ -52,7 +52,11 @@ def as_json_of(group: Group) -> dict[str, Any]:
     }
 
 
-_STOPPED: Mapping[type, str] = {CameBack: "came back", Stuck: "nothing ended"}
+_STOPPED: Mapping[type, str] = {
+    CameBack: "came back",
+    Stuck: "nothing ended",
+    Expired: "expired",
+}
 
 
 def _ended(group: Group) -> list[str]:
@@ -64,6 +68,12 @@ def _ended(group: Group) -> list[str]:
             waited = f"none of {group.seen.waiting:,} has ended for {group.plan.patience_s:g} s"
             rest = "They are still tried. Run it again to go on, with a longer --wait if need be."
             return [notable(f"{name}, and stopped: {waited}"), f"  {rest}"]
+        case Expired():
+            why = "the inbox has forgotten them, so that they may have been done before"
+            return [
+                notable(f"{name}: {why}"),
+                "  If you know that they were not: --died-of expired",
+            ]
     became = "all of them are done" if group.plan.canary else "they are due again"
     return [f"{name}, {became}" if group.seen.replayed else name]
 
@@ -79,10 +89,11 @@ def _came_back(group: Group) -> str:
 
 
 def _after_return(group: Group) -> list[str]:
-    left = f"{group.plan.total - group.seen.replayed:,} are left as they were"
+    left = group.plan.total - group.seen.replayed
+    rest = f"{left:,} are left as they were. " if left else ""
     show = f"tally dlq show {group.about['fingerprint'] or group.about['durable']}"
     return [
-        f"  {left}. Mend the fault and run it again; or mend the letters:",
+        f"  {rest}Mend the fault and run it again; or mend the letters:",
         f"  {show}, then edit and replay, or discard.",
     ]
 

@@ -25,7 +25,8 @@ Durable = Annotated[
 DiedOf = Annotated[
     str | None,
     typer.Option(
-        metavar="REASON", help="Only what died of this: schema, permanent, exhausted, or poison."
+        metavar="REASON",
+        help="Only what died of this: schema, permanent, exhausted, poison, expired.",
     ),
 ]
 ErrorType = Annotated[
