@@ -202,7 +202,9 @@ class Shop:
         """So many items of which one durable could not handle the message, and nobody charged."""
         items = {str(uuid7()) for _ in range(count)}
         await self.database.commit(*(Sold(item=item, wish="gift") for item in items))
-        await self.until(f"(select count(*) = {count} from tallystick.held where state = 'dead')")
+        await self.until(
+            f"(select count(*) = {count} from tallystick.held where state = 'dead')", 60
+        )
         return items
 
     async def kill_waiting(self) -> None:
@@ -225,9 +227,9 @@ class Shop:
         finally:
             Illness.healed = False
 
-    async def until(self, condition: str) -> None:
+    async def until(self, condition: str, within: float = 20) -> None:
         """Returns when a condition holds in the database."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(within):
             while not await self.database.fetch(f"select where {condition}"):
                 await asyncio.sleep(0.02)
 

@@ -15,6 +15,7 @@ Shop = Any
 COMMAND = (sys.executable, "-c", "from tallystick._cli import main; main()")
 REPLAY = ("dlq", "replay", "--reason", "the post is back", "--actor", "ada")
 REPLAYED = "select count(*) from tallystick.actions where action = 'replay'"
+TRIED = "select from tallystick.held where durable = 'shop-letters' and state = 'retry'"
 WRITTEN = "select item, count(*) from letters group by item"
 LETTERS = 500
 
@@ -42,7 +43,7 @@ async def tally(shop: Shop, *arguments: str) -> AsyncIterator[Process]:
 
 async def at_least(shop: Shop, count: int) -> int:
     """How many have been replayed, once there are so many."""
-    await shop.until(f"({REPLAYED}) >= {count}")
+    await shop.until(f"({REPLAYED}) >= {count}", 60)
     return int((await shop.database.fetch(REPLAYED))[0][0])
 
 
@@ -63,7 +64,7 @@ async def test_a_replay_of_500_killed_twice_and_run_again_takes_each_effect_once
             said, errors = await again.communicate()
         assert again.returncode == 0, errors
         assert b"they are due again" in said
-        await shop.until("not exists (select from tallystick.held where durable = 'shop-letters')")
+        await shop.until(f"not exists ({TRIED})", 60)
     written = dict(await shop.database.fetch(WRITTEN))
     assert set(written) == items
     assert set(written.values()) == {1}
