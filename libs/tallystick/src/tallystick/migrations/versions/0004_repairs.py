@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 # A replayed letter's row is gone once it is done: from then on this is all that is left of it.
 CHANGES = """
