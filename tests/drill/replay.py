@@ -1,36 +1,33 @@
-"""Lets dead letters run again, once what made them dead is gone."""
+"""Lets dead letters run again, as a person would: `tally dlq replay --canary`."""
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Sequence
-from importlib import import_module
+from pathlib import Path
 
-from tallystick import Database
-from tallystick._repair import Act, Repair
-from tallystick_local.plan import Facts
-from tests.drill.evidence import SERVICES, Row
+from tallystick_local import tally_env
+from tests.drill.evidence import Row
 
-BECAUSE = Act("drill", "the poison is gone")
-
-
-async def replay(facts: Facts, dead: Sequence[Row]) -> dict[str, int]:
-    """Replay all but what nobody can read; how many, by service."""
-    done = {}
-    for service in SERVICES:
-        keys = [
-            (row["durable"], row["source"], row["id"])
-            for row in dead
-            if row["service"] == service and row["reason"] != "schema"
-        ]
-        if keys:
-            done[service] = await _replay(service, facts.database(service), keys)
-    return done
+_TALLY = str(Path(sys.executable).with_name("tally"))
+UNREADABLE = "schema"
+"""What nobody can read is mended by no replay."""
 
 
-async def _replay(service: str, url: str, keys: Sequence[tuple[str, str, str]]) -> int:
-    database = Database(url, name="drill")
-    router = import_module(f"{service}.handlers").router
-    try:
-        return len(await Repair(database, router).replay(keys, BECAUSE))
-    finally:
-        await database.close()
+async def replay(state: Path, dead: Sequence[Row]) -> list[str]:
+    """Replays what can be; what the command said, if it did not end well, is the complaint."""
+    reasons = sorted({row["reason"] for row in dead} - {UNREADABLE})
+    return [said for reason in reasons if (said := await _replay(state, reason))]
+
+
+async def _replay(state: Path, reason: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *(_TALLY, "--config", str(state / tally_env.FILE)),
+        *("dlq", "replay", "--canary", "--died-of", reason, "--reason", "the poison is gone"),
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    said, _ = await process.communicate()
+    return said.decode() if process.returncode else ""

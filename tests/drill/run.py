@@ -137,6 +137,7 @@ class Course:
         self._since = moment()
         self._healed_at = 0.0
         self._dead: list[Any] = []
+        self._complaints: list[str] = []
 
     async def run(self) -> Result:
         """Faults and orders at once; then healing, the end of all orders, and the audit."""
@@ -167,7 +168,7 @@ class Course:
             recoveries=recoveries(evidence),
             seconds=time.monotonic() - self._began,
             settled=time.time() - self._healed_at,
-            troubles=[*self._injector.failed, *self._not_reached()],
+            troubles=[*self._injector.failed, *self._complaints, *self._not_reached()],
         )
 
     async def _place(self, number: int) -> None:
@@ -186,8 +187,7 @@ class Course:
                 break
             await asyncio.sleep(0.5)
         self._ground.heal_poison()
-        for service, number in (await replay(self._ground.facts, self._dead)).items():
-            self._live.say(f"{number} dead letters of {service} are replayed")
+        self._complaints = await replay(self._ground.settings.state, self._dead)
         self._healed_at = time.time()
 
     async def _until_ended(self, visits: asyncio.Task[None]) -> None:
