@@ -32,9 +32,11 @@ from tallystick.topology import (
     declared,
     lag,
     make_room,
+    observe,
     permissions,
     reconcile,
     reconciler_permissions,
+    remove,
     rewind,
     verify,
 )
@@ -175,11 +177,15 @@ async def test_the_keeper_of_the_topology_does_all_that_it_must(
     for number in range(65):
         await shopkeeper.publish(Sold(item=str(number), note=1000 * "x"))
     await shopkeeper.close()
+    for durable in changed.durables:
+        await remove(keeper, durable)
     unread = Topology("shop", changed.streams, ())
     assert [room.stream for room in await make_room(keeper, [unread])] == ["SHOP"]
     assert await _messages(keeper, "SHOP") == 0
-    await keeper.request("$JS.API.CONSUMER.DELETE.SHOP.shop-books")
-    await keeper.request("$JS.API.STREAM.DELETE.SHOP")
+    for stream in changed.streams:
+        await remove(keeper, stream)
+    observed = await observe(keeper, changed)
+    assert [*observed.streams.values(), *observed.durables.values()] == 7 * [None]
 
 
 @pytest.mark.parametrize(

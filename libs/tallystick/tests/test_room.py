@@ -91,6 +91,29 @@ async def test_a_missing_durable_keeps_everything(full: Topology, client: Client
     assert (room.purged, room.blocked_by) == (0, "shop-second")
 
 
+async def test_a_durable_that_nobody_declared_keeps_what_it_has_not_done(
+    full: Topology, client: Client
+) -> None:
+    await read(client, "shop-first", 30)
+    await read(client, "shop-second", 30)
+    undeclared = Topology("shop", full.streams, full.durables[1:])
+    await request(client, "CONSUMER.DELETE.SHOP.shop-first")
+    await reconcile(client, [full])  # it is back, and has read nothing
+    (room,) = await make_room(client, [undeclared])
+    assert (room.purged, room.blocked_by) == (0, "shop-first")
+
+
+async def test_a_durable_that_another_service_declares_keeps_everything_until_it_is_there(
+    full: Topology, client: Client
+) -> None:
+    await read(client, "shop-first", 30)
+    await read(client, "shop-second", 30)
+    await request(client, "CONSUMER.DELETE.SHOP.shop-second")
+    one, other = Topology("a", full.streams, ()), Topology("b", (), full.durables)
+    (room,) = await make_room(client, [one], [other])
+    assert (room.purged, room.blocked_by) == (0, "shop-second")
+
+
 async def test_a_reader_of_other_messages_keeps_nothing(full: Topology, client: Client) -> None:
     await read(client, "shop-first", 30)
     await read(client, "shop-second", 30)

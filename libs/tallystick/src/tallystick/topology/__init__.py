@@ -1,38 +1,68 @@
 """Streams and durables as they follow from a service's declarations."""
 
+from tallystick._jetstream import Refused
 from tallystick.topology._differences import Difference, differences
 from tallystick.topology._document import document_of, permissions_of, topology_of, written
+from tallystick.topology._observe import DurableFound, Observed, StreamFound, observe
 from tallystick.topology._permissions import (
     Permissions,
     permissions,
     reconciler_permissions,
 )
 from tallystick.topology._positions import pause, resume, rewind, sequence_at
-from tallystick.topology._reconcile import is_idle, lag, reconcile, verify, verify_durable
+from tallystick.topology._reconcile import (
+    change,
+    is_idle,
+    lag,
+    reconcile,
+    remove,
+    title,
+    verify,
+    verify_durable,
+)
 from tallystick.topology._room import Room, make_room
-from tallystick.topology._spec import Durable, Stream, Topology, declared
+from tallystick.topology._spec import (
+    Durable,
+    Item,
+    Stream,
+    Topology,
+    declared,
+    durable_of,
+    stream_of,
+)
 
 __all__ = [
     "Difference",
     "Durable",
+    "DurableFound",
+    "Item",
+    "Observed",
     "Permissions",
+    "Refused",
     "Room",
     "Stream",
+    "StreamFound",
     "Topology",
+    "change",
     "declared",
     "differences",
     "document_of",
+    "durable_of",
     "is_idle",
     "lag",
     "make_room",
+    "observe",
     "pause",
     "permissions",
     "permissions_of",
     "reconcile",
     "reconciler_permissions",
+    "remove",
     "resume",
     "rewind",
     "sequence_at",
+    "stream_of",
+    "title",
     "topology_of",
     "verify",
     "verify_durable",

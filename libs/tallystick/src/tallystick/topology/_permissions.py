@@ -57,6 +57,7 @@ def reconciler_permissions(user: str) -> Permissions:
         f"$JS.API.STREAM.{verb}.*" for verb in ("INFO", "CREATE", "UPDATE", "PURGE", "DELETE")
     ]
     durables = [f"$JS.API.CONSUMER.{verb}.*.*" for verb in ("INFO", "CREATE", "DELETE")]
+    durables.append("$JS.API.CONSUMER.LIST.*")
     return Permissions((*streams, *durables), (f"_INBOX.{user}.>",))
 
 

@@ -9,18 +9,16 @@ from typing import Any
 import structlog
 from nats.aio.client import Client
 
-from tallystick._jetstream import Refused, info, request
+from tallystick._jetstream import NOT_FOUND, Refused, info, request
 from tallystick.topology._differences import Difference, differences
-from tallystick.topology._spec import Durable, Stream, Topology
+from tallystick.topology._spec import Durable, Item, Stream, Topology
 
 log = structlog.get_logger()
-
-Item = Stream | Durable
 
 
 async def verify(client: Client, topology: Topology) -> list[Difference]:
     """How the broker differs from the declarations; changes nothing."""
-    found = [await _differences(client, item) for item in _items(topology)]
+    found = [await _differences(client, item) for item in topology.items]
     return [difference for of_item in found for difference in of_item]
 
 
@@ -55,13 +53,33 @@ async def reconcile(client: Client, topologies: Iterable[Topology]) -> list[Diff
     return [difference for of_item in left for difference in of_item]
 
 
-def _items(topology: Topology) -> tuple[Item, ...]:
-    return (*topology.streams, *topology.durables)
+async def change(client: Client, item: Item, found: list[Difference]) -> None:
+    """Makes one stream or durable as declared; `found` is how it differs.
+
+    Raises Refused, or BrokerUnavailable.
+    """
+    missing = any(difference.setting == "exists" for difference in found)
+    await request(client, _subject(item, "CREATE" if missing else "UPDATE"), _body(item, missing))
+    for difference in found:
+        log.info("topology", did="created" if missing else "updated", what=str(difference))
+
+
+async def remove(client: Client, item: Item) -> None:
+    """Deletes a stream with its messages and durables, or a durable; one that is gone is gone.
+
+    Raises Refused, or BrokerUnavailable.
+    """
+    try:
+        await request(client, _subject(item, "DELETE"))
+    except Refused as refused:
+        if refused.code != NOT_FOUND:
+            raise
+    log.info("topology", did="removed", what=title(item))
 
 
 async def _differences(client: Client, item: Item) -> list[Difference]:
     found = await info(client, _subject(item, "INFO"))
-    return differences(_title(item), item.config, found and found["config"])
+    return differences(title(item), item.config, found and found["config"])
 
 
 async def _mend(client: Client, item: Item) -> list[Difference]:
@@ -71,20 +89,11 @@ async def _mend(client: Client, item: Item) -> list[Difference]:
             log.error("not mended: it would have to be made anew", difference=str(difference))
         return found
     if found:
-        return await _change(client, item, found)
-    return []
-
-
-async def _change(client: Client, item: Item, found: list[Difference]) -> list[Difference]:
-    missing = any(difference.setting == "exists" for difference in found)
-    subject = _subject(item, "CREATE" if missing else "UPDATE")
-    try:
-        await request(client, subject, _body(item, missing))
-    except Refused as refused:
-        log.error("the broker refused a change", of=_title(item), error=str(refused))
-        return found
-    for difference in found:
-        log.info("topology", did="created" if missing else "updated", what=str(difference))
+        try:
+            await change(client, item, found)
+        except Refused as refused:
+            log.error("the broker refused a change", of=title(item), error=str(refused))
+            return found
     return []
 
 
@@ -106,7 +115,8 @@ def _body(item: Item, missing: bool) -> dict[str, Any]:
             return {"stream_name": item.stream, "config": item.config, "action": action}
 
 
-def _title(item: Item) -> str:
+def title(item: Item) -> str:
+    """What people call it: `stream ORDERS`, `durable ORDERS/payments-open`."""
     match item:
         case Stream():
             return f"stream {item.name}"

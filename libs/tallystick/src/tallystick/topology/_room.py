@@ -25,13 +25,16 @@ class Room:
     blocked_by: str | None
 
 
-async def make_room(client: Client, topologies: Iterable[Topology]) -> list[Room]:
-    """Purges streams that are over 80 % full up to the lowest floor of all declared durables.
+async def make_room(
+    client: Client, topologies: Iterable[Topology], others: Iterable[Topology] = ()
+) -> list[Room]:
+    """Purges streams that are over 80 % full up to the lowest floor of all their durables.
 
-    All services' topologies are needed: a reader that is not named here is not waited for.
+    These are those that the broker has, and those that are declared: by `topologies` and by
+    `others`, whose streams are left alone. One that is declared and missing keeps everything.
     """
     topologies = list(topologies)
-    readers = [durable for topology in topologies for durable in topology.durables]
+    readers = [durable for topology in (*topologies, *others) for durable in topology.durables]
     return [
         room
         for topology in topologies
@@ -46,11 +49,9 @@ async def _make_room(client: Client, stream: Stream, readers: list[Durable]) -> 
     if found is None or found["state"]["bytes"] < FULL * stream.config["max_bytes"]:
         return []
     last = found["state"]["last_seq"]  # read before asking the durables
-    floors = {
-        durable.name: await _floor(client, durable, last)
-        for durable in readers
-        if durable.stream == stream.name
-    }
+    declared = [durable.name for durable in readers if durable.stream == stream.name]
+    names = {*declared, *await durables_of(client, stream.name)}
+    floors = {name: await _floor(client, stream.name, name, last) for name in sorted(names)}
     slowest = min(floors, key=lambda name: floors[name], default=None)
     floor = floors[slowest] if slowest else last
     purged = await _purge(client, stream.name, floor)
@@ -58,13 +59,23 @@ async def _make_room(client: Client, stream: Stream, readers: list[Durable]) -> 
     return [Room(stream.name, purged, slowest if floor < last else None)]
 
 
-async def _floor(client: Client, durable: Durable, last: int) -> int:
+async def durables_of(client: Client, stream: str) -> list[str]:
+    """The names of the durables that a stream has, whoever made them."""
+    found: list[Config] = []
+    while True:
+        page = await request(client, f"CONSUMER.LIST.{stream}", {"offset": len(found)})
+        found += page["consumers"] or []
+        if len(found) >= page["total"] or not page["consumers"]:
+            return [one["name"] for one in found if one["config"].get("durable_name")]
+
+
+async def _floor(client: Client, stream: str, durable: str, last: int) -> int:
     """The last sequence that a durable needs no more; 0 if it does not exist.
 
     The ack floor of a filtered durable stays at its last match (measured on 2.15.1), so one that
     has nothing to do has done everything.
     """
-    found: Config | None = await info(client, f"CONSUMER.INFO.{durable.stream}.{durable.name}")
+    found: Config | None = await info(client, f"CONSUMER.INFO.{stream}.{durable}")
     if found is None:
         return 0
     if not found["num_pending"] and not found["num_ack_pending"]:

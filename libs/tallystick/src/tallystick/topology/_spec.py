@@ -42,6 +42,9 @@ class Durable:
     config: Config
 
 
+Item = Stream | Durable
+
+
 @dataclass(frozen=True)
 class Topology:
     """The streams that a service owns and the durables that it reads by."""
@@ -49,6 +52,11 @@ class Topology:
     service: str
     streams: tuple[Stream, ...]
     durables: tuple[Durable, ...]
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """All of them, streams first: a durable needs its stream."""
+        return (*self.streams, *self.durables)
 
 
 def declared(
