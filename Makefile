@@ -12,7 +12,7 @@ TAG ?= $(shell sed -n 's/^appVersion: //p' helm/tallystick/Chart.yaml)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-MEMBERS := libs/tallystick libs/contracts services/orders services/payments services/shipping services/sandbox deploy/local deploy/dashboards
+MEMBERS := libs/tallystick libs/contracts services/orders services/payments services/shipping services/sandbox services/operator deploy/local deploy/dashboards
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 UV := $(BIN)/uv --quiet
 SERVICES := $(filter services/%,$(MEMBERS))
@@ -20,7 +20,7 @@ IMAGED := libs/tallystick libs/contracts $(SERVICES)
 DECLARING := orders payments shipping
 TOPOLOGY := helm/tallystick/topology
 SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \
-    $(foreach service,$(SERVICES),$(notdir $(service))=$(service)/tests/schemas)
+    $(foreach service,$(filter-out services/operator,$(SERVICES)),$(notdir $(service))=$(service)/tests/schemas)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down demo load drill test test-all check schemas topology transcripts format lock clean \

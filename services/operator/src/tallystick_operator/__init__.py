@@ -1,0 +1,1 @@
+"""Keeps NATS as Kubernetes resources declare it."""

@@ -1,0 +1,60 @@
+"""What is worth a Kubernetes event, each thing said once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from tallystick_operator.resources import Body
+from tallystick_operator.status import AWAY, BLOCKED, REFUSED, Round, condition
+
+AGAIN_AFTER_S = 60.0
+_NUMBERS = re.compile(r"\d[\d,.]*")
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """An event: what happened in one word, and in a sentence."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+    @property
+    def shape(self) -> tuple[str, str]:
+        """The same for events that differ by numbers only."""
+        return self.reason, _NUMBERS.sub("#", self.message)
+
+
+def announcements(body: Body, result: Round) -> Iterator[Announcement]:
+    """What happened in a round; a state that lasts is said when it begins."""
+    if result.mended:
+        reason = "Healed" if result.drifted else "Declared"
+        yield Announcement("Normal", reason, "; ".join(result.mended))
+    for stream, count in result.purged.items():
+        if count:
+            message = f"stream {stream} filled: {count:,} messages went that every durable had done"
+            yield Announcement("Normal", "Purged", message)
+    ready = condition(body, "Ready")
+    states = {AWAY: (result.away,), BLOCKED: result.blocked, REFUSED: result.refused}
+    for reason, texts in states.items():
+        said = Announcement("Warning", reason, "; ".join(texts))
+        before = Announcement("Warning", ready.get("reason", ""), ready.get("message", ""))
+        if said.message and said.shape != before.shape:
+            yield said
+
+
+class Sayings:
+    """What one resource's events said lately, so that none floods."""
+
+    def __init__(self) -> None:
+        self._said: dict[tuple[str, str], float] = {}
+
+    def is_news(self, announcement: Announcement, now: float) -> bool:
+        """Whether it was not said in the last minute; from now on it was."""
+        recent = {shape: at for shape, at in self._said.items() if now - at < AGAIN_AFTER_S}
+        is_news = announcement.shape not in recent
+        self._said = recent | ({announcement.shape: now} if is_news else {})
+        return is_news

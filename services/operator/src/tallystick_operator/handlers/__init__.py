@@ -1,0 +1,1 @@
+"""What is done about each kind of resource, a file each."""

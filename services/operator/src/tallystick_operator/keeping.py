@@ -1,0 +1,135 @@
+"""A loop for each resource: a look at the broker every few seconds, and at once when it changes.
+
+Kopf's own timers would put a finalizer on every resource, and its deletion would wait for an
+operator that may be gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import kopf
+import structlog
+
+from tallystick import Broker
+from tallystick_operator import metrics
+from tallystick_operator.announcements import Sayings, announcements
+from tallystick_operator.cluster import Cluster, ClusterError
+from tallystick_operator.ownership import name_of
+from tallystick_operator.reconciling import reconcile
+from tallystick_operator.resources import Body
+from tallystick_operator.status import Round, status_of
+
+log = structlog.get_logger()
+
+STUCK_AFTER_S = 60.0
+
+
+class Kept:
+    """One resource: as it was last seen, and the loop that keeps it."""
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+        self.changed = asyncio.Event()
+        self.sayings = Sayings()
+        self.turned = time.monotonic()
+        self.task: asyncio.Task[None] | None = None
+        self.ended = False  # asyncio.wait_for of Python 3.11 may swallow a cancellation
+
+
+class Keeping:
+    """All resources of the namespace."""
+
+    def __init__(self, broker: Broker, cluster: Cluster, every_s: float) -> None:
+        self.broker = broker
+        self._cluster = cluster
+        self._every_s = every_s
+        self._kept: dict[str, Kept] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    @property
+    def bodies(self) -> list[Body]:
+        """The resources as they were last seen."""
+        return [kept.body for kept in self._kept.values()]
+
+    async def load(self) -> None:
+        """Learns of all resources before any is kept: each must know of the others' durables."""
+        for body in await self._cluster.topologies():
+            self._kept.setdefault(name_of(body), Kept(body))
+
+    def seen(self, body: Body) -> None:
+        """A resource is there, or has changed."""
+        kept = self._kept.setdefault(name_of(body), Kept(body))
+        is_news = body["metadata"]["generation"] != kept.body["metadata"]["generation"]
+        kept.body = body
+        if kept.task is None:
+            kept.task = asyncio.create_task(self._keep(kept), name=f"keep {name_of(body)}")
+        elif is_news:
+            kept.changed.set()
+
+    def gone(self, name: str) -> None:
+        """A resource is deleted, or is being so: its loop ends."""
+        kept = self._kept.pop(name, None)
+        if kept is not None and kept.task is not None:
+            kept.ended = True
+            kept.task.cancel()
+            self._ending.add(kept.task)
+            kept.task.add_done_callback(self._ending.discard)
+            metrics.forget(name)
+
+    async def settled(self) -> None:
+        """Returns when no loop that was ended does anything any more."""
+        while self._ending:
+            await asyncio.wait(self._ending)
+
+    def stuck(self) -> list[str]:
+        """Resources whose loop does not turn; nothing but a restart mends that."""
+        limit = time.monotonic() - STUCK_AFTER_S
+        return [name for name, kept in self._kept.items() if kept.task and kept.turned < limit]
+
+    async def close(self) -> None:
+        """Ends all loops."""
+        for name in list(self._kept):
+            self.gone(name)
+        await self.settled()
+
+    async def _keep(self, kept: Kept) -> None:
+        while not kept.ended:
+            kept.changed.clear()
+            try:
+                await self._turn(kept)
+            except ClusterError as error:
+                log.warning("status not told", topology=name_of(kept.body), error=str(error))
+            except Exception:
+                log.exception("a round failed", topology=name_of(kept.body))
+            kept.turned = time.monotonic()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._every_s):
+                    await kept.changed.wait()
+
+    async def _turn(self, kept: Kept) -> None:
+        body, name = kept.body, name_of(kept.body)
+        with metrics.timed(name) as measure:
+            result = await reconcile(self.broker, body, self.bodies)
+            measure(result)
+        self._announce(kept, body, result)
+        status = status_of(body, result, datetime.now(UTC))
+        if status != body.get("status"):
+            await self._tell(kept, name, status)
+
+    def _announce(self, kept: Kept, body: Body, result: Round) -> None:
+        for said in announcements(body, result):
+            if kept.sayings.is_news(said, time.monotonic()):
+                log.info("event", topology=name_of(body), reason=said.reason, message=said.message)
+                about = kopf.Body(dict(body))  # type: ignore[arg-type]  # its keys are checked there
+                kopf.event(about, type=said.type, reason=said.reason, message=said.message)
+
+    async def _tell(self, kept: Kept, name: str, status: Mapping[str, object]) -> None:
+        """What comes back is newer than what the watch has brought so far, unless that changed."""
+        told = await self._cluster.set_status(name, dict(status))
+        if told and told["metadata"]["generation"] == kept.body["metadata"]["generation"]:
+            kept.body = told

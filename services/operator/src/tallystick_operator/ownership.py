@@ -1,0 +1,40 @@
+"""Whose a stream is, if several resources declare it: the first one's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tallystick.topology import Topology
+from tallystick_operator.resources import Body, wanted
+
+
+def name_of(body: Body) -> str:
+    """The name of a resource."""
+    name: str = body["metadata"]["name"]
+    return name
+
+
+def taken(body: Body, all_bodies: Iterable[Body]) -> dict[str, str]:
+    """Streams that a resource declares and that belong to another one, and to which."""
+    first = [other for other in all_bodies if _rank(other) < _rank(body)]
+    owners = {
+        stream["name"]: name_of(other)
+        for other in sorted(first, key=_rank, reverse=True)
+        for stream in other["spec"]["streams"]
+    }
+    own = {stream["name"] for stream in body["spec"]["streams"]}
+    return {stream: owner for stream, owner in owners.items() if stream in own}
+
+
+def elsewhere(body: Body, all_bodies: Iterable[Body]) -> Topology:
+    """All that other resources declare."""
+    others = [wanted(other) for other in all_bodies if name_of(other) != name_of(body)]
+    return Topology(
+        "",
+        tuple(stream for other in others for stream in other.streams),
+        tuple(durable for other in others for durable in other.durables),
+    )
+
+
+def _rank(body: Body) -> tuple[str, str]:
+    return body["metadata"].get("creationTimestamp", ""), name_of(body)

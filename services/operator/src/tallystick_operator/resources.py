@@ -1,0 +1,162 @@
+"""From a Topology resource and what the broker has to what is to be done: data in, data out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from tallystick.topology import (
+    Difference,
+    Durable,
+    DurableFound,
+    Item,
+    Observed,
+    Stream,
+    StreamFound,
+    Topology,
+    differences,
+    durable_of,
+    stream_of,
+    title,
+    topology_of,
+)
+
+Body = Mapping[str, Any]
+"""A resource as Kubernetes tells it."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A stream or durable that is not as declared, and can be made so without a loss."""
+
+    item: Item
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to change, what to remove, and what is left as it is because messages would be lost."""
+
+    changes: tuple[Change, ...] = ()
+    removals: tuple[Item, ...] = ()
+    blocked: tuple[str, ...] = ()
+
+
+def deletes_streams(spec: Body) -> bool:
+    """Whether the streams go with the resource; they stay unless it says so."""
+    return spec.get("deletionPolicy") == "Delete"
+
+
+def wanted(body: Body) -> Topology:
+    """What a resource declares; the API server has checked it."""
+    spec = body["spec"]
+    return topology_of({"durables": [], **spec})
+
+
+def left_over(body: Body, elsewhere: Topology) -> Topology:
+    """What the resource kept before, as its status says, and nobody declares any more."""
+    status = body.get("status") or {}
+    declared = wanted(body)
+    names = {stream.name for stream in (*declared.streams, *elsewhere.streams)}
+    durables = {
+        (durable.stream, durable.name) for durable in (*declared.durables, *elsewhere.durables)
+    }
+    return Topology(
+        declared.service,
+        tuple(
+            _named_stream(one["name"])
+            for one in status.get("streams", [])
+            if one["name"] not in names
+        ),
+        tuple(
+            durable_of(one["stream"], one["name"], [], ack_wait=timedelta(0))
+            for one in status.get("durables", [])
+            if (one["stream"], one["name"]) not in durables
+        ),
+    )
+
+
+def _named_stream(name: str) -> Stream:
+    """A stream of which only the name matters."""
+    nothing = timedelta(0)
+    return stream_of(name, [], retention="limits", discard="new", max_bytes=0, max_age=nothing)
+
+
+def decide(
+    declared: Topology,
+    left: Topology,
+    observed: Observed,
+    taken: Mapping[str, str],
+    now: datetime,
+) -> Decision:
+    """`left` is declared no more; `taken` names who else declares a stream."""
+    changes: list[Change] = []
+    blocked: list[str] = []
+    for item in declared.items:
+        found = differences(title(item), item.config, observed.config_of(item))
+        reasons = _objections(item, found, observed, taken, now)
+        blocked += reasons
+        if found and not reasons:
+            changes.append(Change(item, tuple(found)))
+    removals = [item for item in reversed(left.items) if observed.config_of(item) is not None]
+    unread = [_unread(item, observed) for item in removals]
+    return Decision(
+        tuple(changes),
+        tuple(item for item, reason in zip(removals, unread, strict=True) if not reason),
+        (*blocked, *filter(None, unread)),
+    )
+
+
+def _objections(
+    item: Item,
+    found: Sequence[Difference],
+    observed: Observed,
+    taken: Mapping[str, str],
+    now: datetime,
+) -> list[str]:
+    """Why an item may not be made as declared; empty if it may, or already is."""
+    fixed = [
+        f"{difference}: only making it anew would change that"
+        for difference in found
+        if difference.is_fixed
+    ]
+    if not isinstance(item, Stream):
+        return fixed
+    if owner := taken.get(item.name):
+        return [f"{title(item)} is declared by topology {owner} as well, which came first"]
+    there = observed.streams.get(item.name)
+    return [*fixed, *(_losses(item, there, now) if there else [])]
+
+
+def _losses(stream: Stream, found: StreamFound, now: datetime) -> list[str]:
+    """What its stored messages would lose by the declared limits."""
+    losses = []
+    size, age = stream.config["max_bytes"], stream.config["max_age"]
+    if size < found.config["max_bytes"] and size < found.bytes:
+        losses.append(
+            f"{title(stream)} holds {found.bytes:,} bytes, and declared are {size:,}:"
+            " let it be read, or declare more"
+        )
+    if found.oldest and age and not 0 < found.config.get("max_age", 0) <= age:
+        limit = timedelta(microseconds=age / 1000)
+        if now - found.oldest > limit:
+            losses.append(
+                f"{title(stream)} holds messages since {found.oldest:%Y-%m-%d %H:%M}, and declared"
+                f" is an age of {limit}: declare more, or wait"
+            )
+    return losses
+
+
+def _unread(item: Item, observed: Observed) -> str:
+    """Why something that is declared no more stays; empty if nothing is lost by it."""
+    if isinstance(item, Durable):
+        durable: DurableFound | None = observed.durables[item.stream, item.name]
+        lag = durable.lag if durable else 0
+        wait = "let its readers end, or declare it again"
+        return f"{title(item)} is declared no more and has {lag:,} unread: {wait}" if lag else ""
+    stream = observed.streams[item.name]
+    held = stream.messages if stream else 0
+    what = "purge it by hand, or declare it again"
+    return f"{title(item)} is declared no more and holds {held:,} messages: {what}" if held else ""

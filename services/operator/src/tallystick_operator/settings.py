@@ -1,0 +1,63 @@
+"""What the operator reads from its environment, checked once at the start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+PREFIX = "OPERATOR_"
+
+
+class InvalidSettings(Exception):
+    """A setting is missing or wrong; the message names its environment variable."""
+
+
+def _own_namespace() -> str:
+    """The pod's; empty, which is refused, where there is no pod."""
+    return NAMESPACE.read_text().strip() if NAMESPACE.is_file() else ""
+
+
+class Settings(BaseSettings):
+    """The settings of the operator, as OPERATOR_*."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, hide_input_in_errors=True, validate_default=True
+    )
+
+    nats_url: str = Field(
+        repr=False, pattern=r"^(nats|tls)://", description="NATS servers, with the operator's user"
+    )
+    namespace: str = Field(
+        default_factory=_own_namespace,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        description="where resources are looked for; the pod's own unless said",
+    )
+    host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104  # a pod
+    admin_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        default=9000, description="port of probes and metrics"
+    )
+    every_s: float = Field(default=5, gt=0, le=15, description="between two looks at the broker")
+    give_up_after_s: float = Field(
+        default=60, gt=0, description="a deletion waits so long for a broker that is away"
+    )
+    log_format: Literal["json", "text"] = Field(default="json", description="how lines look")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least severe line that is logged"
+    )
+
+
+def read() -> Settings:
+    """The settings of the environment; raises InvalidSettings."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [
+            f"{PREFIX}{str(detail['loc'][0]).upper()} is "
+            + ("missing" if detail["type"] == "missing" else f"wrong: {detail['msg']}")
+            for detail in error.errors(include_url=False, include_input=False)
+        ]
+        raise InvalidSettings("; ".join(wrong)) from None

@@ -1,0 +1,149 @@
+"""What a resource's status says of a round: data in, data out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from tallystick.topology import Observed
+from tallystick_operator.resources import Body
+
+Truth = Literal["True", "False", "Unknown"]
+Status = dict[str, Any]
+AS_DECLARED, BLOCKED, REFUSED, AWAY = "AsDeclared", "WouldLoseMessages", "Refused", "BrokerAway"
+HEALED, DIFFERS = "Healed", "Differs"
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one look at the broker came to.
+
+    `mended` says what was changed, `drifted` whether that had been as declared before; `refused`
+    is what the broker would not do, `away` why it could not be asked.
+    """
+
+    observed: Observed | None = None
+    mended: tuple[str, ...] = ()
+    drifted: bool = False
+    blocked: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    away: str = ""
+    purged: Mapping[str, int] = field(default_factory=dict)
+    waiting: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        """The reason of its condition Ready."""
+        if self.away:
+            return AWAY
+        if self.blocked:
+            return BLOCKED
+        return REFUSED if self.refused else AS_DECLARED
+
+
+def was_as_declared(body: Body) -> bool:
+    """Whether what differs now has drifted: this generation had been reached before."""
+    ready = condition(body, "Ready")
+    reached = ready.get("status") == "True" or ready.get("reason") == AWAY
+    return reached and ready.get("observedGeneration") == body["metadata"]["generation"]
+
+
+def condition(body: Body, kind: str) -> Body:
+    """A condition that a resource has, or an empty one."""
+    conditions = (body.get("status") or {}).get("conditions", [])
+    return next((one for one in conditions if one["type"] == kind), {})
+
+
+def status_of(body: Body, result: Round, now: datetime) -> Status:
+    """The whole status after a round."""
+    before = body.get("status") or {}
+    said = {
+        "observedGeneration": body["metadata"]["generation"],
+        "healed": before.get("healed", 0) + (len(result.mended) if result.drifted else 0),
+        "conditions": [
+            _condition(body, kind, *verdict, now)
+            for kind, verdict in _verdicts(body, result).items()
+        ],
+    }
+    return {**before, **said, **(_figures(result.observed) if result.observed else {})}
+
+
+Verdict = tuple[Truth, str, str]
+
+
+def _verdicts(body: Body, result: Round) -> dict[str, Verdict]:
+    return {
+        "Ready": _ready(result),
+        "Drifted": _drifted(body, result),
+        "Blocked": _blocked(result),
+    }
+
+
+def _ready(result: Round) -> Verdict:
+    reasons = [*([result.away] if result.away else []), *result.blocked, *result.refused]
+    if reasons:
+        return "False", result.outcome, "; ".join(reasons)
+    return "True", AS_DECLARED, "; ".join(result.waiting) or "The broker is as declared."
+
+
+def _drifted(body: Body, result: Round) -> Verdict:
+    """It says what was healed last until something else has to be said."""
+    if result.away:
+        return "Unknown", AWAY, result.away
+    if result.blocked or result.refused:
+        return "True", DIFFERS, "; ".join([*result.blocked, *result.refused])
+    if result.drifted and result.mended:
+        return "False", HEALED, "; ".join(result.mended)
+    before = condition(body, "Drifted")
+    if before.get("reason") == HEALED:
+        return "False", HEALED, before["message"]
+    return "False", AS_DECLARED, "Nothing differs."
+
+
+def _blocked(result: Round) -> Verdict:
+    if result.away:
+        return "Unknown", AWAY, result.away
+    if result.blocked:
+        return "True", BLOCKED, "; ".join(result.blocked)
+    return "False", AS_DECLARED, "Nothing that is declared would lose messages."
+
+
+def _condition(
+    body: Body, kind: str, truth: Truth, reason: str, message: str, now: datetime
+) -> dict[str, Any]:
+    before = condition(body, kind)
+    changed = before.get("status") != truth
+    return {
+        "type": kind,
+        "status": truth,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": _text(now) if changed else before["lastTransitionTime"],
+        "observedGeneration": body["metadata"]["generation"],
+    }
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _figures(observed: Observed) -> Status:
+    streams = [
+        {"name": name, "messages": found.messages, "bytes": found.bytes}
+        for name, found in observed.streams.items()
+        if found
+    ]
+    durables = [
+        {"stream": stream, "name": name, "lag": found.lag}
+        for (stream, name), found in observed.durables.items()
+        if found
+    ]
+    return {
+        "messages": sum(one["messages"] for one in streams),
+        "bytes": sum(one["bytes"] for one in streams),
+        "lag": sum(one["lag"] for one in durables),
+        "streams": streams,
+        "durables": durables,
+    }

@@ -1,0 +1,121 @@
+"""What a status and the events say of a round."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tallystick.topology import DurableFound, Observed, StreamFound
+from tallystick_operator.announcements import Announcement, Sayings, announcements
+from tallystick_operator.status import Round, condition, status_of, was_as_declared
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=1)
+OBSERVED = Observed(
+    {"SHOP": StreamFound({}, 3, 300, NOW), "DLQ_SHOP": StreamFound({}, 1, 50, NOW), "NOT": None},
+    {("SHOP", "shop-books"): DurableFound({}, 2), ("SHOP", "shop-not"): None},
+)
+
+
+def body(status: dict[str, Any] | None = None, generation: int = 1) -> dict[str, Any]:
+    return {"metadata": {"name": "shop", "generation": generation}, "status": status}
+
+
+def after(*rounds: Round) -> dict[str, Any]:
+    """The resource after these rounds, a minute apart."""
+    resource = body()
+    for number, result in enumerate(rounds):
+        resource = body(status_of(resource, result, NOW + timedelta(minutes=number)))
+    return resource
+
+
+def test_a_round_without_a_difference_is_ready() -> None:
+    resource = after(Round(OBSERVED))
+    assert condition(resource, "Ready") == {
+        "type": "Ready",
+        "status": "True",
+        "reason": "AsDeclared",
+        "message": "The broker is as declared.",
+        "lastTransitionTime": "2026-11-25T12:00:00Z",
+        "observedGeneration": 1,
+    }
+    assert {condition(resource, kind)["status"] for kind in ("Drifted", "Blocked")} == {"False"}
+
+
+def test_the_status_counts_what_is_stored_and_unread() -> None:
+    status = after(Round(OBSERVED))["status"]
+    assert (status["messages"], status["bytes"], status["lag"]) == (4, 350, 2)
+    assert [one["name"] for one in status["streams"]] == ["SHOP", "DLQ_SHOP"]
+    assert status["durables"] == [{"stream": "SHOP", "name": "shop-books", "lag": 2}]
+
+
+def test_a_condition_keeps_its_time_until_its_truth_changes() -> None:
+    resource = after(Round(OBSERVED), Round(OBSERVED), Round(blocked=("no",)))
+    assert condition(resource, "Ready")["lastTransitionTime"] == "2026-11-25T12:02:00Z"
+    assert condition(resource, "Drifted")["lastTransitionTime"] == "2026-11-25T12:02:00Z"
+
+
+def test_what_is_blocked_is_neither_ready_nor_hidden() -> None:
+    resource = after(Round(OBSERVED, blocked=("stream SHOP holds 9 bytes",)))
+    assert condition(resource, "Ready")["status"] == "False"
+    assert condition(resource, "Blocked")["reason"] == "WouldLoseMessages"
+    assert condition(resource, "Drifted")["message"] == "stream SHOP holds 9 bytes"
+
+
+def test_a_refusal_of_the_broker_is_told_in_its_words() -> None:
+    ready = condition(after(Round(OBSERVED, refused=("stream SHOP: no space",))), "Ready")
+    assert (ready["reason"], ready["message"]) == ("Refused", "stream SHOP: no space")
+
+
+def test_a_broker_that_is_away_leaves_the_last_figures() -> None:
+    status = after(Round(OBSERVED), Round(away="gone"))["status"]
+    assert status["messages"] == 4
+    assert condition({"status": status}, "Blocked")["status"] == "Unknown"
+
+
+def test_what_was_healed_is_counted_and_remembered() -> None:
+    healed = Round(
+        OBSERVED, mended=("durable SHOP/shop-books was missing and was made",), drifted=True
+    )
+    resource = after(Round(OBSERVED), healed, Round(OBSERVED))
+    assert resource["status"]["healed"] == 1
+    drifted = condition(resource, "Drifted")
+    assert (drifted["status"], drifted["reason"]) == ("False", "Healed")
+    assert "shop-books was missing" in drifted["message"]
+
+
+def test_a_difference_is_drift_only_where_it_had_been_as_declared() -> None:
+    reached = after(Round(OBSERVED))
+    assert was_as_declared(reached)
+    assert was_as_declared(after(Round(OBSERVED), Round(away="gone")))
+    assert not was_as_declared(body())
+    assert not was_as_declared(body(reached["status"], generation=2))
+    assert not was_as_declared(after(Round(OBSERVED, blocked=("no",))))
+
+
+def told(resource: dict[str, Any], result: Round) -> list[tuple[str, str]]:
+    return [(one.type, one.reason) for one in announcements(resource, result)]
+
+
+def test_a_change_is_announced_as_what_it_was() -> None:
+    assert told(body(), Round(mended=("made",))) == [("Normal", "Declared")]
+    assert told(body(), Round(mended=("made",), drifted=True)) == [("Normal", "Healed")]
+    assert told(body(), Round(purged={"SHOP": 7, "OTHER": 0})) == [("Normal", "Purged")]
+
+
+def test_a_state_that_lasts_is_announced_when_it_begins() -> None:
+    blocked = Round(OBSERVED, blocked=("stream SHOP holds 901 bytes",))
+    still = Round(OBSERVED, blocked=("stream SHOP holds 902 bytes",))
+    assert told(body(), blocked) == [("Warning", "WouldLoseMessages")]
+    assert told(after(blocked), still) == []
+    assert told(after(blocked, Round(OBSERVED)), still) == [("Warning", "WouldLoseMessages")]
+
+
+def test_the_same_is_not_said_twice_within_a_minute() -> None:
+    sayings, said = Sayings(), Announcement("Normal", "Purged", "stream SHOP filled: 7 messages")
+    again = Announcement("Normal", "Purged", "stream SHOP filled: 1,200 messages")
+    other = Announcement("Normal", "Purged", "stream OTHER filled: 7 messages")
+    assert sayings.is_news(said, 0)
+    assert not sayings.is_news(again, 59)
+    assert sayings.is_news(other, 59)
+    assert sayings.is_news(again, 61)
