@@ -98,7 +98,7 @@ async def test_a_discarded_letter_is_listed_no_more_and_shown_for_ever(
     tally: Tally, letter: str
 ) -> None:
     result = await tally("dlq", "discard", letter, *BECAUSE)
-    assert (result.exit_code, result.stdout) == (0, "shop-letters: 1 discarded\n")
+    assert (result.exit_code, result.stdout) == (0, "shop: 1 discarded\n")
     assert (await tally("dlq", "list")).stdout == "no dead letters\n"
     for name in (letter, letter.rpartition("/")[2]):
         shown = await tally("dlq", "show", name)
@@ -117,14 +117,15 @@ async def test_a_discard_names_what_is_meant(tally: Tally, letter: str) -> None:
 
 
 async def test_an_effect_is_refused_with_what_to_do_instead(shop: Shop, tally: Tally) -> None:
-    item = await shop.sell("insured")
+    item, letter = await shop.sell("insured"), await shop.dead()
     await shop.kill_waiting()
-    result = await tally("dlq", "discard", item, *BECAUSE)
+    result = await tally("dlq", "discard", item, letter, *BECAUSE)
     assert result.exit_code == 1
     assert f"shop-insure/shop/{item} is an effect" in result.stderr
     assert "Replay it" in result.stderr
     assert "tally parked resolve" in result.stderr
-    assert await shop.database.fetch("select from tallystick.held where state = 'dead'")
+    dead = await shop.database.fetch("select id from tallystick.held where state = 'dead'")
+    assert {row[0] for row in dead} >= {item, letter}
 
 
 async def test_the_audit_tells_who_when_and_why(tally: Tally, letter: str) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import typer
 
 from tallystick._cli.acting import Actor, Reason, told_why
-from tallystick._cli.asking import asked, path_of
+from tallystick._cli.asking import Services, asked, path_of
 from tallystick._cli.meant import DryRun, groups_of, show_meant
-from tallystick._cli.output import AsJson, end_of, plain, say, say_json
+from tallystick._cli.output import AsJson, end_of, say, say_json
 from tallystick._cli.places import Places
 from tallystick._cli.replay_steps import CHUNK
 from tallystick._cli.selecting import (
@@ -19,19 +19,20 @@ from tallystick._cli.selecting import (
     Durable,
     ErrorType,
     Letters,
+    Selected,
     Since,
     Until,
     selected,
 )
 from tallystick._cli.services import ServiceOption
-from tallystick._cli.told import UsedWrongly, example, told
+from tallystick._cli.told import FAILED, UsedWrongly, example, fail, told
+from tallystick._errors import TallystickError
 from tallystick._ids import new_id
 
 EXAMPLE = example(
     "tally dlq discard 3f2a9c0b71de --dry-run",
     "tally dlq discard 3f2a9c0b71de --reason 'of an order that was only a test'",
 )
-Done = list[dict[str, Any]]
 
 
 @told
@@ -62,31 +63,41 @@ def discard(
         show_meant(places, meant, "would be discarded", as_json=as_json)
         return
     act = {"actor": actor, "reason": told_why(reason)}
-    done: Done = []
-    silent = asyncio.run(_discard(places, meant, act, done))
+    done: dict[str, int] = {}
+    try:
+        silent = asyncio.run(_discard(places, meant, act, done))
+    except TallystickError as error:
+        fail(f"{error}{_before(done)}", FAILED)
     if as_json:
-        say_json({"groups": done, "silent": silent})
+        say_json({"discarded": done, "silent": silent})
     else:
-        lines = [f"{plain(one['durable'])}: {one['count']:,} discarded" for one in done]
+        lines = [f"{name}: {count:,} discarded" for name, count in done.items()]
         say("\n".join(lines or ["no such dead letters"]))
     end_of(silent)
 
 
+def _before(done: Mapping[str, int]) -> str:
+    return "".join(f"; {count:,} of {name} were discarded before" for name, count in done.items())
+
+
 async def _discard(
-    places: Places, meant: Any, act: Mapping[str, str], done: Done
+    places: Places, meant: Selected, act: Mapping[str, str], done: dict[str, int]
 ) -> Mapping[str, str]:
+    """Discard in one service after the other, each told in `done`; returns who is silent."""
     async with asked(places) as services:
         answers = await groups_of(services, meant)
         for name, page in answers.given.items():
-            for group in page["groups"]:
-                body = {**act, "letters": meant.of_group(group, page["at"]), "run": str(new_id())}
-                about = {"service": name, "durable": group["durable"], "run": body["run"]}
-                done.append({**about, "fingerprint": group["fingerprint"], "count": 0})
-                while done[-1]["count"] < group["count"]:
-                    target = min(done[-1]["count"] + CHUNK, group["count"])
-                    asked_for = {**body, "target": target}
-                    answer = await services.post(name, path_of("repairs", "discard"), asked_for)
-                    if answer["count"] == done[-1]["count"]:
-                        break
-                    done[-1]["count"] = answer["count"]
+            if page["total"]:
+                body = {**act, "run": str(new_id()), "letters": meant.as_of(page["at"])}
+                done[name] = await _discard_in(services, name, page["total"], body)
     return answers.silent
+
+
+async def _discard_in(services: Services, name: str, total: int, body: Mapping[str, Any]) -> int:
+    """Discard step by step, so that each request is answered in time; returns how many."""
+    count, more = 0, True
+    while more and count < total:
+        asked_for = {**body, "target": min(count + CHUNK, total)}
+        answer = await services.post(name, path_of("repairs", "discard"), asked_for)
+        more, count = answer["count"] > count, answer["count"]
+    return count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 import typer
@@ -119,7 +119,7 @@ async def _replay(
             for name, page in answers.given.items()
             for about in page["groups"]
         ]
-        replaying = Replaying(services, act, plan(0).rate, _Telling(groups))
+        replaying = Replaying(services, act, plan(0).rate, _Telling())
         for group in groups:
             if group.about["reason"] == EXPIRED != meant.about.get("reason"):
                 group.end = Expired()
@@ -131,8 +131,7 @@ async def _replay(
 class _Telling:
     """Tells progress on stderr, not more often than a person reads."""
 
-    def __init__(self, groups: Sequence[Group]) -> None:
-        self._groups = groups
+    def __init__(self) -> None:
         self._told_at = time.monotonic()
 
     def __call__(self, group: Group) -> None:

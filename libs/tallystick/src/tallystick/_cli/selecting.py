@@ -55,12 +55,16 @@ class Selected:
         """For a query."""
         return [*(("letter", letter) for letter in self.letters), *self.about.items()]
 
-    def of_group(self, group: Mapping[str, Any], until: str) -> dict[str, Any]:
-        """Those of one group that had died by then, for a body."""
-        about = {name: group[name] for name in ("durable", "reason") if group[name]}
-        narrowed = dict(self.about) | about | {"fingerprint": group["fingerprint"] or ""}
-        ends = (until, narrowed.get("until", until))
-        return {"letter": self.letters, **narrowed, "until": min(ends, key=datetime.fromisoformat)}
+    def as_of(self, time: str) -> dict[str, Any]:
+        """Those that had died by then, for a body."""
+        ends = (time, self.about.get("until", time))
+        until = min(ends, key=datetime.fromisoformat)
+        return {"letter": self.letters, **self.about, "until": until}
+
+    def of_group(self, group: Mapping[str, Any], time: str) -> dict[str, Any]:
+        """Those of one group among them."""
+        about = {name: group[name] for name in ("durable", "reason")}
+        return self.as_of(time) | about | {"fingerprint": group["fingerprint"] or ""}
 
 
 def selected(
