@@ -129,7 +129,7 @@ async def about(database: Database, durable: str, place: str) -> list[Record]:
 async def progress(database: Database, run: UUID) -> Progress:
     """What became of the letters that this run replayed."""
     rows = await database.fetch(_PROGRESS, run)
-    count = Counter(dict.fromkeys(("done", "waiting", "returned"), 0))
+    count: Counter[str] = Counter()
     for row in rows:
         count[row["became"]] += row["count"]
     returned = [Returned(**row) for row in rows if row["became"] == "returned"]
