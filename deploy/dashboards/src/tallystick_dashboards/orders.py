@@ -4,7 +4,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard, TextBoxVariable
 
 from tallystick_dashboards import money
 from tallystick_dashboards.frame import frame
-from tallystick_dashboards.links import traces
+from tallystick_dashboards.links import link, traces
 from tallystick_dashboards.panels import bars, lines, number
 from tallystick_dashboards.promql import or_zero, quantile, quantiles, rate, shared
 from tallystick_dashboards.runbooks import Runbooks
@@ -68,6 +68,7 @@ def _figures(made: Dashboard, runbooks: Runbooks) -> None:
             "short",
             or_zero('count(ALERTS{alertstate="firing"})'),
             red_from=1,
+            links=[link("Alerts", "/alerting/list")],
         )
     )
 
