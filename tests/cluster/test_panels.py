@@ -66,5 +66,5 @@ async def test_prometheus_evaluates_every_rule(prometheus: Prometheus) -> None:
 
 async def test_every_pod_that_tells_is_heard(prometheus: Prometheus) -> None:
     told = {series["metric"]["job"] for series in await prometheus.ask("up == 1")}
-    assert {"orders", "payments", "shipping", "sandbox", "nats"} <= told
+    assert {"orders", "payments", "shipping", "sandbox", "nats", "operator"} <= told
     assert await prometheus.down() == []

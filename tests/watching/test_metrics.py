@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+import tallystick_operator.metrics  # noqa: F401  # it has told Prometheus what it tells
 from tallystick.testing import NatsServer
 from tests.platform import SERVICES, Platform, running
 from tests.watching import promql, sources

@@ -99,6 +99,23 @@ def _streams(made: Dashboard, runbooks: Runbooks) -> None:
             ("max by (consumer_name) (jetstream_consumer_num_ack_pending)", "{{consumer_name}}"),
             links=[runbooks.link("ConsumerLagging")],
         )
+    ).with_panel(
+        lines(
+            "As declared",
+            "1 where the broker is as a service declares it; 0 while the operator mends or refuses",
+            "bool_yes_no",
+            ("min by (topology) (operator_topology_ready)", "{{topology}}"),
+            links=[runbooks.link("TopologyNotReady")],
+        )
+    ).with_panel(
+        lines(
+            "Mended and purged",
+            "By the operator: what had drifted, and read messages that made room",
+            A_SECOND,
+            (or_zero(rate("operator_healed_total", "topology")), "mended {{topology}}"),
+            (or_zero(rate("operator_purged_messages_total", "stream")), "purged {{stream}}"),
+            links=[runbooks.link("TopologyNotReady"), filling],
+        )
     )
 
 
