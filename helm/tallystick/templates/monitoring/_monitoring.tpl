@@ -60,6 +60,7 @@ extensions:
         memory: {max_traces: {{ .Values.jaeger.maxTraces }}}
   jaeger_query:
     storage: {traces: memory}
+    enable_tracing: false # of its own answers
 receivers:
   otlp:
     protocols:
