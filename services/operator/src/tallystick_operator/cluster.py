@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+from dataclasses import fields
 from typing import Any
 
 import aiohttp
@@ -19,6 +21,16 @@ class ClusterError(Exception):
     """Kubernetes did not do what it was asked for."""
 
 
+class Login(kopf.ConnectionInfo):
+    """Credentials that trust a cluster's own authority, which is often older than strictness."""
+
+    def as_ssl_context(self) -> ssl.SSLContext:
+        """Python 3.13 and later would refuse an authority without a key usage."""
+        context = super().as_ssl_context()
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        return context
+
+
 class Cluster:
     """Asks with the credentials of the pod's service account, or of a kubeconfig."""
 
@@ -34,7 +46,7 @@ class Cluster:
         found = found or kopf.login_with_kubeconfig(**arguments)
         if found is None:
             raise kopf.LoginError("there is neither a service account nor a kubeconfig")
-        return found
+        return Login(**{one.name: getattr(found, one.name) for one in fields(found)})
 
     async def topologies(self) -> list[Body]:
         """All resources of the namespace; raises ClusterError, also if there is no such kind."""

@@ -9,7 +9,7 @@ import structlog
 
 from tallystick_operator.settings import Settings
 
-QUIET = ("kopf.objects", "kopf.activities", "aiohttp")
+QUIET = ("kopf", "aiohttp")
 
 
 def configure(settings: Settings) -> None:

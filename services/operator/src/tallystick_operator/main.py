@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from contextlib import AsyncExitStack
 
@@ -59,6 +60,8 @@ async def run(settings: Settings, cluster: Cluster, stop: asyncio.Event | None =
                 settings=_of_kopf(),
                 namespaces=[settings.namespace],
                 standalone=True,
+                # Its own guess asks for the name of the user, which a pod's has none of.
+                identity=socket.gethostname(),  # type: ignore[arg-type]  # a str by another name
                 stop_flag=stop,
             )
         finally:
