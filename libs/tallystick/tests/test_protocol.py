@@ -186,21 +186,30 @@ class Protocol(RuleBasedStateMachine):
             return await replica.claims.take(connection, {DURABLE: SLOTS}, SUSPECT_LAPSES)
 
     @rule(data=st.data(), parent_lives=st.booleans())
-    def try_suspect(self, data: st.DataObject, parent_lives: bool) -> None:
+    def try_suspects(self, data: st.DataObject, parent_lives: bool) -> None:
         replica = data.draw(st.sampled_from(self.replicas))
-        held = self.do(replica.claims.take_suspect([DURABLE], SUSPECT_LAPSES))
-        if held is not None and parent_lives:
-            self.tried(held)
-        elif held is not None:
+        suspects = self.do(self.suspects(replica))
+        if suspects and parent_lives:
+            self.tried(suspects)
+        elif suspects:
             self.crash(replica)
 
-    def tried(self, held: Held) -> None:
-        if guilt(held.lapses, held.deaths):
-            self.commit(held_rows.failed(held, Dead("poison", held.attempts), failure("Poison")))
-        elif self.kills(held.inbound.id):
-            self.commit(held_rows.died(held))
+    async def suspects(self, replica: Replica) -> list[Held]:
+        async with self.database.connection() as connection:
+            return await replica.claims.take_suspects(connection, [DURABLE], SUSPECT_LAPSES)
+
+    def tried(self, suspects: list[Held]) -> None:
+        first = suspects[0]
+        if guilt(first.lapses, first.deaths):
+            self.commit(held_rows.failed(first, Dead("poison", first.attempts), failure("Poison")))
+        elif not any(self.kills(held.inbound.id) for held in suspects):
+            for held in suspects:
+                self.end(Work(held.inbound.id, None, held))
+        elif len(suspects) == 1:
+            self.commit(held_rows.died(first))
         else:
-            self.end(Work(held.inbound.id, None, held))
+            for held in suspects:
+                self.commit(held_rows.lapsed(held))
 
     def kills(self, name: str) -> bool:
         return MESSAGES[name] == KILLER and not self.healed
@@ -362,8 +371,8 @@ class Protocol(RuleBasedStateMachine):
             if replica in self.replicas:
                 self.finished(replica, work, acknowledged=True)
         if replica in self.replicas:
-            while held := self.do(replica.claims.take_suspect([DURABLE], SUSPECT_LAPSES)):
-                self.tried(held)
+            while suspects := self.do(self.suspects(replica)):
+                self.tried(suspects)
 
 
 def inbound(copy: Copy) -> Inbound:

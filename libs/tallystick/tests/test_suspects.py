@@ -100,7 +100,7 @@ async def test_who_kills_its_process_twice_is_dead_as_poison_and_nobody_else(
         await eventually(database, dead, [(poison, "dead", "poison")])
         await eventually(database, "select count(*) from deeds", [(1,)])
         outcomes = "select outcome from tallystick.attempts where id like 'exit%' order by claim"
-        await eventually(database, outcomes, [("died",), ("died",), ("poison",)])
+        await eventually(database, outcomes, [("lapsed",), ("died",), ("died",), ("poison",)])
 
 
 async def test_who_never_ends_is_killed_at_its_deadline(grim: Settings) -> None:

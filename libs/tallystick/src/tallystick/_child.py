@@ -1,4 +1,4 @@
-"""The process of suspects: composes the service, and makes one attempt after another.
+"""The process of suspects: composes the service, and makes the attempts that it is told to.
 
 It is started by a replica, which waits for it: what it is to do comes pickled on its stdin, and it
 says a byte on its stdout when it is ready and after each attempt. It ends when stdin does.
@@ -13,6 +13,7 @@ import os
 import pickle
 import resource
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -53,8 +54,8 @@ async def _attempts(runtime: Runtime, signs: int) -> None:
         _say(signs, READY)
         with suppress(EOFError):
             while True:
-                held: Held = await asyncio.to_thread(_next_order)
-                await runtime.attempt(held)
+                suspects: Sequence[Held] = await asyncio.to_thread(_next_order)
+                await asyncio.gather(*map(runtime.attempt, suspects))
                 _say(signs, ENDED)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from tallystick._database import Database, Record
 from tallystick._held_rows import Held
 from tallystick._inbound import Inbound, Key
+from tallystick._protocol import COMPANY, tried_together
 
 Claim = tuple[str, str, str, int]
 """A message's key and the number of its claim."""
@@ -23,12 +24,12 @@ _CLAIM = f"""with due as (
         where h.durable = s.durable and state in ('retry', 'suspect') and replica is null
         and due_at <= now() and lapses < $4
         order by due_at limit s.slots for update skip locked) d){_CLAIMED}"""  # noqa: S608  # a constant of ours
-# Those that have killed nobody yet come first: most suspects are innocent.
-_CLAIM_SUSPECT = f"""with due as (
+# Those of the least suspicion come first: most are innocent.
+_CLAIM_SUSPECTS = f"""with due as (
     select durable, source, id from tallystick.held
     where durable = any($2::text[]) and state in ('retry', 'suspect') and replica is null
     and due_at <= now() and lapses >= $3
-    order by deaths, due_at limit 1 for update skip locked){_CLAIMED}"""  # noqa: S608  # a constant of ours
+    order by deaths, lapses, due_at limit $4 for update skip locked){_CLAIMED}"""  # noqa: S608  # a constant of ours
 _MINE = "select durable, source, id, claim from tallystick.held where replica = $1"
 _RELEASE = """update tallystick.held h set replica = null, claim = h.claim + 1, due_at = now()
 from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) m(durable, source, id, claim)
@@ -53,11 +54,16 @@ class Claims:
         args = (self._replica, list(slots), list(slots.values()), suspect_lapses)
         return [_held(row) for row in await connection.fetch(_CLAIM, *args)]
 
-    async def take_suspect(self, durables: Sequence[str], suspect_lapses: int) -> Held | None:
-        """Claims one due row of those durables with so many lapses or more."""
-        args = (self._replica, durables, suspect_lapses)
-        rows = await self._database.fetch(_CLAIM_SUSPECT, *args)
-        return _held(rows[0]) if rows else None
+    async def take_suspects(
+        self, connection: Any, durables: Sequence[str], suspect_lapses: int
+    ) -> list[Held]:
+        """Claims due rows with so many lapses or more: some to be tried together, or one alone."""
+        args = (self._replica, durables, suspect_lapses, COMPANY)
+        rows = [_held(row) for row in await connection.fetch(_CLAIM_SUSPECTS, *args)]
+        company = [held for held in rows if tried_together(held.lapses, held.deaths)]
+        chosen = company or rows[:1]
+        await self.undo(connection, [held for held in rows if held not in chosen])
+        return chosen
 
     async def mine(self) -> list[Claim]:
         """What this replica has claimed."""

@@ -56,6 +56,10 @@ _DIED = """update tallystick.held set claim = claim + 1, replica = null, deaths 
     due_at = now() + interval '1 second'
 where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
 returning durable, source, id"""
+_LAPSED = """update tallystick.held set claim = claim + 1, replica = null, lapses = lapses + 1,
+    due_at = now()
+where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
+returning durable, source, id"""
 _ATTEMPT = """insert into tallystick.attempts
     (durable, source, id, claim, replica, version, outcome, error)
 values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing"""
@@ -185,6 +189,11 @@ def failed(held: Held, decision: Decision, failure: Failure) -> Write:
 def died(held: Held) -> Write:
     """Ends a claim whose own process died; its guard is missed if the claim was lost."""
     return Write(_DIED, (*held.inbound.key, held.claim), held.inbound.key)
+
+
+def lapsed(held: Held) -> Write:
+    """Ends a claim of one of several whose process died; its guard is missed if it was lost."""
+    return Write(_LAPSED, (*held.inbound.key, held.claim), held.inbound.key)
 
 
 def attempt(

@@ -73,10 +73,17 @@ class Holder:
 
     async def died(self, held: Held, code: int) -> None:
         """Notes that a message killed the process that did nothing else; raises AlreadyTaken."""
-        outcome, error = "died", f"its process ended with {code}"
+        await self._went(held, held_rows.died(held), "died", f"its process ended with {code}")
+
+    async def lapsed(self, held: Held, code: int) -> None:
+        """Notes that a message was in the company of one that did; raises AlreadyTaken."""
+        error = f"the process of its company ended with {code}"
+        await self._went(held, held_rows.lapsed(held), "lapsed", error)
+
+    async def _went(self, held: Held, end: Write, outcome: str, error: str) -> None:
         writes = (held_rows.attempt(held.inbound.key, held.claim, self._where, outcome, error),)
-        await self._database.deliveries.commit(Unit(writes, (), held_rows.died(held)))
-        log.warning("a message killed its process", durable=held.inbound.durable, exit_code=code)
+        await self._database.deliveries.commit(Unit(writes, (), end))
+        log.warning("a process for suspects died", durable=held.inbound.durable, error=error)
 
     async def succeeded(self, held: Held) -> None:
         """Records the attempt that ended a message's troubles."""

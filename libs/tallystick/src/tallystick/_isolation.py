@@ -1,4 +1,4 @@
-"""A process that does nothing else: it runs one suspect after another, until one kills it."""
+"""A process that does nothing else: it runs suspects, until one of them kills it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 import structlog
@@ -23,7 +24,7 @@ STARTS_WITHIN = 20.0  # seconds; on a busy machine an interpreter with all its i
 
 
 class Isolation:
-    """Runs messages one at a time in a child process; if one kills it, only that dies.
+    """Runs messages in a child process; if one kills it, only that dies.
 
     A process takes a second to begin, so one that has survived is kept for the next: when a crowd
     was lost with its replicas, nearly all of it is innocent.
@@ -42,14 +43,14 @@ class Isolation:
         except ModuleNotFoundError:
             return False
 
-    async def run(self, held: Held, deadline_s: float) -> int | None:
-        """How the child died; None if it lives, or if it was not the message that ended it."""
+    async def run(self, suspects: Sequence[Held], deadline_s: float) -> int | None:
+        """How the child died; None if it lives, or if it was no message that ended it."""
         child, self._child = self._child, None
         if child is None:
             child = await _Child.start(self._package, self._settings)
-        log.warning("a suspect runs alone", durable=held.inbound.durable, pid=child.pid)
+        log.warning("suspects run apart", count=len(suspects), pid=child.pid)
         try:
-            sign = await child.tries(held, deadline_s)
+            sign = await child.tries(suspects, deadline_s)
         except BaseException:
             await child.end()
             raise
@@ -60,7 +61,7 @@ class Isolation:
         if child.ready and sign != AWAY:
             return code
         why = "the database is away" if sign == AWAY else f"it ended with {code} as it started"
-        log.warning("a suspect could not be tried", durable=held.inbound.durable, reason=why)
+        log.warning("suspects could not be tried", count=len(suspects), reason=why)
         await asyncio.sleep(REST)
         return None
 
@@ -94,17 +95,17 @@ class _Child:
         child._send((package, settings))
         return child
 
-    async def tries(self, held: Held, deadline_s: float) -> bytes:
-        """Its sign after the attempt; none if it died, or its start or the attempt took too long.
+    async def tries(self, suspects: Sequence[Held], deadline_s: float) -> bytes:
+        """Its sign after the attempts; none if it died, or its start or they took too long.
 
         What takes too long is killed.
         """
-        self._send(held)
+        self._send(suspects)
         try:
             self.ready = self.ready or await self._says(STARTS_WITHIN) == READY
             return await self._says(deadline_s) if self.ready else b""
         except TimeoutError:
-            log.warning("the suspect is past its deadline", pid=self.pid)
+            log.warning("suspects are past their deadline", pid=self.pid)
             self._process.kill()
             return b""
 

@@ -9,6 +9,8 @@ from typing import Literal
 
 SUSPECT_LAPSES = 2
 """A message lost with its replica so often is run by a process that does nothing else."""
+COMPANY = 16
+"""So many suspects are tried together at first: nearly all of a crowd are innocent."""
 POISON_LAPSES = 8
 """A message lost so often is dead, whoever is to blame."""
 POISON_DEATHS = 2
@@ -65,6 +67,11 @@ def arrived(known: Known, sign: Sign, *, made_ago: float, idempotent: bool) -> S
 def suspect_lapses(*, alone: bool) -> int:
     """From how many lapses a message is suspect; if none can run alone, it is poison by then."""
     return SUSPECT_LAPSES if alone else POISON_LAPSES
+
+
+def tried_together(lapses: int, deaths: int) -> bool:
+    """Whether a suspect is tried in company; one of a company that died is tried alone."""
+    return lapses <= SUSPECT_LAPSES and not deaths
 
 
 def guilt(lapses: int, deaths: int) -> str | None:

@@ -99,7 +99,14 @@ class Runtime:
             claims, mine, database, self._slots, self._attempts, self._holder, lapses
         )
         self._suspects = Suspects(
-            claims, mine, self._slots, self._holder, isolation, lapses, settings.deadline_s
+            claims,
+            database,
+            mine,
+            self._slots,
+            self._holder,
+            isolation,
+            lapses,
+            settings.deadline_s,
         )
         self._listening = self._listens(mine)
         for declaration in router.declarations:

@@ -1,17 +1,20 @@
 """Messages that were lost with their replicas twice: tried apart from everything else.
 
-Blame falls on the guilty: a suspect takes no slot, so that nobody waits for it, and runs in a
-process that does nothing else, so that it can kill only that one.
+Blame falls on the guilty: suspects take no slot, so that nobody waits for them, and run in a
+process that does nothing else, so that they can kill only that one. At first some run together, for
+nearly all of a crowd that was lost with its replicas are innocent; if their process dies, each of
+them runs alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 
 import structlog
 
 from tallystick._binding import Binding
 from tallystick._claims import Claims
+from tallystick._database import Database
 from tallystick._errors import TallystickError
 from tallystick._group import AlreadyTaken
 from tallystick._held_rows import Held
@@ -28,11 +31,12 @@ class Poison(TallystickError):
 
 
 class Suspects:
-    """The suspects of one replica, one at a time."""
+    """The suspects of one replica, one company or one message at a time."""
 
     def __init__(
         self,
         claims: Claims,
+        database: Database,
         bindings: Mapping[str, Binding],
         slots: Slots,
         holder: Holder,
@@ -41,6 +45,7 @@ class Suspects:
         deadline_s: float,
     ) -> None:
         self._claims = claims
+        self._database = database
         self._bindings = bindings
         self._slots = slots
         self._holder = holder
@@ -51,36 +56,44 @@ class Suspects:
     async def round(self) -> None:
         """Tries those that are due, until none is; called by a sweep."""
         try:
-            while held := await self._next():
+            while suspects := await self._next():
                 try:
-                    await self._try(held)
+                    await self._try(suspects)
                 finally:
-                    self._slots.give_back(held.inbound.key)
+                    for held in suspects:
+                        self._slots.give_back(held.inbound.key)
         finally:
             await self._isolation.rest()
 
-    async def _next(self) -> Held | None:
+    async def _next(self) -> list[Held]:
         if self._slots.closed:
-            return None
+            return []
         durables = [name for name in self._bindings if not self._slots.closed_for(name)]
         async with self._slots.claiming:
-            held = await self._claims.take_suspect(durables, self._suspect_lapses)
-            if held is not None:
+            async with self._database.connection() as connection:
+                suspects = await self._claims.take_suspects(
+                    connection, durables, self._suspect_lapses
+                )
+            for held in suspects:
                 self._slots.take_aside(held.inbound.key)
-        return held
+        return suspects
 
-    async def _try(self, held: Held) -> None:
-        try:
-            if reason := guilt(held.lapses, held.deaths):
-                await self._holder.bury(held, Poison(reason))
-            else:
-                await self._alone(held)
-        except AlreadyTaken:
-            log.warning("lost the claim meanwhile", durable=held.inbound.durable)
-
-    async def _alone(self, held: Held) -> None:
-        binding = self._bindings[held.inbound.durable]
-        deadline = binding.deadline.total_seconds() if binding.deadline else self._deadline_s
-        died = await self._isolation.run(held, deadline)
+    async def _try(self, suspects: Sequence[Held]) -> None:
+        if reason := guilt(suspects[0].lapses, suspects[0].deaths):
+            await self._end(suspects[0], self._holder.bury(suspects[0], Poison(reason)))
+            return
+        died = await self._isolation.run(suspects, max(map(self._deadline_of, suspects)))
         if died is not None:
-            await self._holder.died(held, died)
+            blame = self._holder.died if len(suspects) == 1 else self._holder.lapsed
+            for held in suspects:
+                await self._end(held, blame(held, died))
+
+    async def _end(self, held: Held, ending: Awaitable[None]) -> None:
+        try:
+            await ending
+        except AlreadyTaken:  # it was done before the process died, or somebody else has it
+            log.info("lost the claim meanwhile", durable=held.inbound.durable, id=held.inbound.id)
+
+    def _deadline_of(self, held: Held) -> float:
+        deadline = self._bindings[held.inbound.durable].deadline
+        return deadline.total_seconds() if deadline else self._deadline_s
