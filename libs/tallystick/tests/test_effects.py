@@ -367,20 +367,33 @@ async def test_a_dead_effect_that_is_hastened_is_tried_again_with_all_its_patien
     assert await values(sql) == {1: 1}
 
 
-async def test_an_effect_that_runs_or_is_done_is_not_hastened(
-    run: Run, router: Router, bank: Bank, sql: Sql, until: Until
+async def test_an_effect_that_runs_to_its_end_or_is_done_is_not_run_again_by_haste(
+    run: Run, router: Router, bank: Bank, until: Until
 ) -> None:
     bank.opened.clear()
     async with run(router) as runtime:
         await runtime.database.commit(Charge(item="1"))
         await eventually(lambda: bank.calls["1"] == 1)
-        before = await sql("select * from tallystick.held")
         await runtime.database.commit(runtime.database.hasten(Charge(item="1")))
-        assert await sql("select * from tallystick.held") == before
         bank.opened.set()
         await until(NOTHING_HELD)
         await runtime.database.commit(runtime.database.hasten(Charge(item="1")))
     assert bank.calls == {"1": 1}
+
+
+async def test_an_effect_that_is_hastened_while_it_runs_is_tried_again_at_once_and_once(
+    run: Run, router: Router, bank: Bank, until: Until
+) -> None:
+    bank.errors = [TemporaryError(delay=3600), TemporaryError(delay=3600)]
+    bank.opened.clear()
+    async with run(router) as runtime:
+        await runtime.database.commit(Charge(item="1"))
+        await eventually(lambda: bank.calls["1"] == 1)
+        await runtime.database.commit(runtime.database.hasten(Charge(item="1")))
+        bank.opened.set()
+        await eventually(lambda: bank.calls["1"] == 2)
+        await until("exists (select from tallystick.held where due_at > now() + interval '59 min')")
+    assert bank.calls == {"1": 2}
 
 
 async def test_an_effect_that_never_started_stays_so_when_it_is_hastened(

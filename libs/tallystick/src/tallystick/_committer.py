@@ -73,6 +73,8 @@ class Committer:
         writes = tuple(part for part in parts if isinstance(part, Write))
         unit = Unit(writes, tuple(self._writes(outputs)), take)
         await self._finish(outputs, group.commit(unit))
+        for write in filter(held_rows.hastens, writes):
+            self._slots.due(write.args[0])
 
     @asynccontextmanager
     async def transaction(

@@ -85,7 +85,8 @@ class Database:
     def hasten(self, effect: Effect) -> Write:
         """What makes a stored effect due now and gives it its whole patience again.
 
-        One that has become a dead letter is tried again; one that runs, or is done, is left alone.
+        One that has become a dead letter is tried again. One that runs goes on, and is tried again
+        at once if it does not succeed. One that is done is left alone.
         """
         return self._committed_by().hasten(effect)
 

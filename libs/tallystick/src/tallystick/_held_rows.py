@@ -17,6 +17,9 @@ from tallystick._protocol import SUSPECT_LAPSES
 from tallystick._retry import Again, Dead, Decision
 from tallystick._units import Write
 
+AT_ONCE = "-infinity"
+"""When a row that runs is due that was hastened meanwhile."""
+
 _TAKE = """insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'done')
 on conflict do nothing returning durable, source, id"""
 _HOLD = """with taken as (
@@ -41,17 +44,22 @@ _WITHDRAW = """with gone as (
 update tallystick.inbox i set state = 'done' from gone g
 where (i.durable, i.source, i.id) = (g.durable, g.source, g.id)
 returning i.durable, i.source, i.id"""
-# A dead one gets a new claim, as by a replay; one that never started can still be withdrawn.
-_HASTEN = f"""update tallystick.held set due_at = now(), state = 'retry', attempts = 0, deaths = 0,
+# A dead one gets a new claim, as by a replay; one that never started can still be withdrawn. One
+# that runs is only marked: due before everything, which nobody looks at until it ends.
+_HASTEN = f"""update tallystick.held set
+    due_at = case when replica is null then now() else '{AT_ONCE}' end, state = 'retry',
+    attempts = case when replica is null then 0 else attempts end,
+    deaths = case when replica is null then 0 else deaths end,
     lapses = case reason when 'poison' then {SUSPECT_LAPSES} else lapses end, reason = null,
     claim = claim + case state when 'dead' then 1 else 0 end,
     patient_until = greatest(patient_until, now() + $4::interval)
-where (durable, source, id) = ($1, $2, $3) and state in ('retry', 'dead') and replica is null"""  # noqa: S608  # a constant of ours
-_FAILED = """update tallystick.held set claim = claim + 1, replica = null, lapses = 0, deaths = 0,
-    state = $5, reason = $6, due_at = now() + $7::interval, attempts = $8,
+where (durable, source, id) = ($1, $2, $3) and state in ('retry', 'dead')"""  # noqa: S608  # a constant of ours
+_FAILED = f"""update tallystick.held set claim = claim + 1, replica = null, lapses = 0, deaths = 0,
+    state = $5, reason = $6, attempts = $8,
+    due_at = case due_at when '{AT_ONCE}' then now() else now() + $7::interval end,
     error_type = $9, error = $10, fingerprint = $11, place = $12, trace = $13
 where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
-returning durable, source, id"""
+returning durable, source, id"""  # noqa: S608  # a constant of ours
 _DIED = """update tallystick.held set claim = claim + 1, replica = null, deaths = deaths + 1,
     due_at = now() + interval '1 second'
 where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
@@ -135,8 +143,16 @@ def withdraw(key: tuple[str, str, str]) -> Write:
 
 
 def hasten(key: tuple[str, str, str], patience: timedelta) -> Write:
-    """Makes an effect's row due now, one that is dead too; what runs is left alone."""
+    """Makes an effect's row due now, one that is dead too.
+
+    What runs goes on, and is due again at once if it ends without success.
+    """
     return Write(_HASTEN, (*key, patience))
+
+
+def hastens(write: Write) -> bool:
+    """Whether this is what `hasten` made."""
+    return write.sql is _HASTEN
 
 
 def hold(

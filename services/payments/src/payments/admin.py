@@ -57,7 +57,7 @@ async def show_parked(order_id: UUID, db: Db) -> ParkedWhole:
 async def retry_parked(order_id: UUID, act: Act, db: Db) -> ParkedWhole:
     """Takes the flag down and asks the provider again, under the same key.
 
-    At once, or, if it is being asked just now, after the usual pause.
+    At once, or, if it is being asked just now, as soon as that ends without an answer.
     """
     while True:
         payment = await _known(db, order_id)
@@ -79,7 +79,7 @@ async def resolve_parked(
     """Answers a capture of which nothing is known, unless the provider's ledger says otherwise.
 
     The capture takes this for its answer when it is tried again: at once, or, if it is out just
-    now, after its usual pause.
+    now, as soon as that ends without an answer.
     """
     while True:
         payment = await _known(db, order_id)

@@ -45,7 +45,7 @@ async def show_parked(order_id: UUID, db: Db) -> ParkedWhole:
 async def retry_parked(order_id: UUID, act: Act, db: Db) -> ParkedWhole:
     """Takes the flag down and has what the shipment waits for done again, under the same key.
 
-    At once, or, if the carrier is being asked just now, after the usual pause.
+    At once, or, if the carrier is being asked just now, as soon as that ends without an answer.
     """
     while True:
         shipment = await store.get(db, OrderId(order_id))
