@@ -3,7 +3,8 @@
 import pytest
 
 from sandbox.faults import Kind, Wish
-from sandbox.provider.domain import Entry, capture, found, refund, wished
+from sandbox.mishaps import Mishap
+from sandbox.provider.domain import Entry, Wishes, capture, found, refund, wished
 
 
 def captured(amount: int = 100, token: str = "tok_visa", key: str = "c1") -> Entry:
@@ -30,6 +31,9 @@ def test_a_good_token_is_captured(token: str) -> None:
         ("tok_declined__reset_after_x2", "card_declined"),
         ("tok_visa__nonsense", "invalid_token"),
         ("tok_visa__", "invalid_token"),
+        ("tok_visa__late__busy", "invalid_token"),
+        ("tok_visa__webhook_nonsense", "invalid_token"),
+        ("tok_visa__webhook_late__webhook_never", "invalid_token"),
     ],
 )
 def test_a_magic_token_is_declined_with_its_reason(token: str, reason: str) -> None:
@@ -41,8 +45,16 @@ def test_bad_luck_declines_a_good_token() -> None:
 
 
 def test_a_token_asks_for_a_fault() -> None:
-    assert wished("tok_visa__late_x2") == Wish(Kind.LATE, 2)
-    assert wished("tok_visa") is None
+    assert wished("tok_visa__late_x2") == Wishes(Wish(Kind.LATE, 2))
+    assert wished("tok_visa") == Wishes()
+
+
+@pytest.mark.parametrize(
+    "token", ["tok_visa__webhook_never__late", "tok_visa__late__webhook_never"]
+)
+def test_a_token_asks_for_a_mishap_of_its_webhook_too(token: str) -> None:
+    assert wished(token) == Wishes(Wish(Kind.LATE, 1), Mishap.NEVER)
+    assert captured(token=token).outcome == "captured"
 
 
 def test_a_full_refund_is_granted_once() -> None:

@@ -32,7 +32,10 @@ def test_faults_are_set_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("SANDBOX_FAULTS__PROVIDER__LATE", "2"),
         ("SANDBOX_FAULTS__PROVIDER__TELEPORT", "0.1"),
+        ("SANDBOX_FAULTS__WEBHOOKS__LATE", "2"),
         ("SANDBOX_SILENCE_S", "0"),
+        ("SANDBOX_WEBHOOK_URL", "nowhere"),
+        ("SANDBOX_WEBHOOK_SECRET", "hunter22"),
     ],
 )
 def test_nonsense_is_refused_by_the_name_of_its_setting(
@@ -40,4 +43,10 @@ def test_nonsense_is_refused_by_the_name_of_its_setting(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(TallystickError, match=name.partition("__")[0]):
+        Settings()
+
+
+def test_webhooks_need_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANDBOX_WEBHOOK_URL", "http://127.0.0.1:8002/webhooks/provider")
+    with pytest.raises(TallystickError, match="SANDBOX_WEBHOOK_SECRET is missing"):
         Settings()

@@ -23,6 +23,7 @@ What it keeps, as a real provider and carrier would:
     GET  /carrier/ledger               pages, oldest first; /carrier/ledger/totals
     GET  /faults, PUT /faults          what goes wrong from now on, in this process
 
-How to ask for faults is told in `sandbox.faults`; who buys things here, in
-`sandbox.customers`.
+With `SANDBOX_WEBHOOK_URL` the provider tells each new entry of its ledger there, in a signed
+webhook, see `sandbox.provider.webhooks`. How to ask for faults is told in `sandbox.faults` and
+`sandbox.mishaps`; who buys things here, in `sandbox.customers`.
 """

@@ -25,15 +25,19 @@ A wish is a fault and how often: `late` is the first attempt only, `late_x3` the
 three, `late_always` every one: with `silence_before_always` nobody ever answers. Rates
 strike only the first `attempts` calls under a key, so that everything ends; `null` there
 and a rate of 1 are an outage, which lasts until the rates are changed.
+
+What goes wrong with webhooks is told in `sandbox.mishaps`.
 """
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from hashlib import blake2b
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sandbox.chance import draw
+from sandbox.mishaps import Mishaps
 
 
 class Kind(StrEnum):
@@ -102,13 +106,17 @@ class Rates(BaseModel):
 
 
 class Faults(BaseModel):
-    """What goes wrong on both sides; the same seed gives the same faults to the same calls."""
+    """What goes wrong on both sides, and with the provider's webhooks.
+
+    The same seed gives the same faults to the same calls.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = 1
     provider: Rates = Rates()
     carrier: Rates = Rates()
+    webhooks: Mishaps = Mishaps()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +155,7 @@ def decide(seed: int, rates: Rates, call: Call, reference: str, attempt: int) ->
     """Decide what happens to the n-th attempt, counted from 1, of this call."""
     if rates.calls is not None and call not in rates.calls:
         return Fault(None)
-    strike, lateness = _draw(seed, call, reference, attempt)
+    strike, lateness = draw(seed, call, reference, attempt)
     struck = rates.attempts is None or attempt <= rates.attempts
     kind = _struck_by(rates, strike) if struck else None
     return Fault(kind, (rates.latency_ms + rates.jitter_ms * lateness) / 1000)
@@ -155,7 +163,7 @@ def decide(seed: int, rates: Rates, call: Call, reference: str, attempt: int) ->
 
 def refuses(seed: int, rates: Rates, call: Call, reference: str) -> bool:
     """Decide whether this reference is one of the refused: the same at every attempt."""
-    return _draw(seed, "refusal", call, reference)[0] < rates.refusal
+    return draw(seed, "refusal", call, reference)[0] < rates.refusal
 
 
 def _struck_by(rates: Rates, strike: float) -> Kind | None:
@@ -164,9 +172,3 @@ def _struck_by(rates: Rates, strike: float) -> Kind | None:
         if strike < 0:
             return kind
     return None
-
-
-def _draw(*parts: object) -> tuple[float, float]:
-    """Two independent numbers in [0, 1) that only these parts decide."""
-    digest = blake2b("\0".join(map(str, parts)).encode(), digest_size=16).digest()
-    return int.from_bytes(digest[:8]) / 2**64, int.from_bytes(digest[8:]) / 2**64

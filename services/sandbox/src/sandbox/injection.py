@@ -12,6 +12,7 @@ from prometheus_client import Counter
 
 from sandbox.connection import Connection, connection
 from sandbox.faults import Call, Fault, Faults, Kind, Rates, Wish, decide, refuses, wish
+from sandbox.mishaps import Mishap
 from tallystick import Problem, resource
 
 Act = Callable[[], Awaitable[Response]]
@@ -62,6 +63,10 @@ class Injector:
     def refuses(self, call: Call, reference: str) -> bool:
         """Whether the rates refuse this reference, at every attempt."""
         return refuses(self.faults.seed, self._rates(call), call, reference)
+
+    def befalls(self, webhook: str) -> Mishap | None:
+        """What the rates let befall the webhook with this id."""
+        return self.faults.webhooks.befalling(self.faults.seed, webhook)
 
     def _rates(self, call: Call) -> Rates:
         return self.faults.carrier if call in CARRIER else self.faults.provider

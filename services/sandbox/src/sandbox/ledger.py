@@ -1,13 +1,13 @@
 """An append-only ledger: one row a key, and that row is the answer to the key for ever."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from fastapi import Response
 
-from tallystick import Conflict, Database, Problem, Write
+from tallystick import Conflict, Database, Effect, Problem, Write
 
 LOCK = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 
@@ -25,6 +25,13 @@ class Entry(Protocol):
 
 
 E = TypeVar("E", bound=Entry)
+Tell = Callable[[Any], Iterable[Effect]]
+"""What is stored with an entry, to be told of it."""
+
+
+def nobody(_: object) -> tuple[Effect, ...]:
+    """Nobody is told."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +51,31 @@ class Ledger(Generic[E]):
     page: str
     totals: str
 
-    async def settle(self, database: Database, entry: E) -> E:
+    async def settle(self, database: Database, entry: E, tell: Tell = nobody) -> E:
         """Enter this answer, or return the one that its key has already.
 
         Raises Problem 422 if the key was used for another request.
         """
         try:
-            await database.commit(Write(self.enter, _values(entry), guard=entry.key))
+            entered = Write(self.enter, _values(entry), guard=entry.key)
+            await database.commit(entered, *tell(entry))
         except Conflict:
             return self._same(entry, await database.fetch(self.by_key, entry.key))
         return entry
 
     async def settle_after(
-        self, database: Database, reference: str, decide: Callable[[Sequence[E]], E]
+        self,
+        database: Database,
+        reference: str,
+        decide: Callable[[Sequence[E]], E],
+        tell: Tell = nobody,
     ) -> E:
         """Like `settle`, for an answer that depends on what the ledger has of a reference."""
         async with database.transaction() as tx:
             await tx.execute(LOCK, reference)
             entry = decide(self._read(await tx.fetch(self.by_reference, reference)))
             if await tx.fetch(self.enter, *_values(entry)):
+                tx.add(*tell(entry))
                 return entry
             return self._same(entry, await tx.fetch(self.by_key, entry.key))
 

@@ -6,16 +6,18 @@ import sandbox
 import tallystick
 from sandbox.api import api
 from sandbox.connection import Simulation
+from sandbox.handlers import router
 from sandbox.injection import Injector
+from sandbox.provider.webhooks import Subscriber
 from sandbox.settings import Settings
-from tallystick import Router
 
 
 def app(settings: Settings | None = None) -> FastAPI:
     """Make the sandbox from its settings, by default those of the environment."""
     settings = settings or Settings()
     injector = Injector(settings.faults, settings.silence_s)
-    application = tallystick.service(settings, Router("sandbox"), api, injector)
+    subscriber = Subscriber(settings.webhook_url, settings.webhook_secret)
+    application = tallystick.service(settings, router, api, injector, subscriber)
     application.title = "Sandbox (simulation)"
     application.description = sandbox.__doc__ or ""
     application.add_middleware(Simulation)

@@ -1,6 +1,7 @@
 """The simulated provider's HTTP API."""
 
 from functools import partial
+from typing import Annotated
 
 from fastapi import APIRouter, Response
 from pydantic import Field
@@ -10,10 +11,12 @@ from sandbox.injection import Called
 from sandbox.ledger import answer
 from sandbox.provider import domain
 from sandbox.provider.store import LEDGER
+from sandbox.provider.webhooks import Subscriber
 from sandbox.requests import After, Body, Db, Key, Limit, Token
-from tallystick import Problem
+from tallystick import Problem, resource
 
 api = APIRouter(prefix="/provider", tags=["payment provider (simulation)"])
+Told = Annotated[Subscriber, resource(Subscriber)]
 
 
 class NewRefund(Body):
@@ -31,25 +34,28 @@ class NewCapture(NewRefund):
 
 
 @api.post("/captures")
-async def capture(body: NewCapture, key: Key, caller: Called, db: Db) -> Response:
+async def capture(body: NewCapture, key: Key, caller: Called, db: Db, subscriber: Told) -> Response:
     """Take the money: `outcome` is captured, or declined with a `reason`."""
     refused = caller.refuses(Call.CAPTURE, body.reference)
     entry = domain.capture(key, **body.model_dump(), refused=refused)
 
-    async def settle() -> Response:
-        return _answer(await LEDGER.settle(db, entry))
+    wishes = domain.wished(body.token)
+    tell = partial(subscriber.is_told, asked=wishes.webhook)
 
-    wish = domain.wished(body.token)
-    return await caller.answer(Call.CAPTURE, key, body.reference, settle, wish)
+    async def settle() -> Response:
+        return _answer(await LEDGER.settle(db, entry, tell))
+
+    return await caller.answer(Call.CAPTURE, key, body.reference, settle, wishes.call)
 
 
 @api.post("/refunds")
-async def refund(body: NewRefund, key: Key, caller: Called, db: Db) -> Response:
+async def refund(body: NewRefund, key: Key, caller: Called, db: Db, subscriber: Told) -> Response:
     """Give captured money back: `outcome` is refunded, or refused with a `reason`."""
     decide = partial(domain.refund, key=key, **body.model_dump())
 
     async def settle() -> Response:
-        return _answer(await LEDGER.settle_after(db, body.reference, decide))
+        tell = subscriber.is_told
+        return _answer(await LEDGER.settle_after(db, body.reference, decide, tell))
 
     return await caller.answer(Call.REFUND, key, body.reference, settle)
 

@@ -1,4 +1,4 @@
-"""What the simulated provider answers. A capture's token is `tok_<outcome>[__<wish>]`.
+"""What the simulated provider answers. A capture's token is `tok_<outcome>[__<wish>]...`.
 
 | token                    | outcome                                         |
 |--------------------------|-------------------------------------------------|
@@ -8,14 +8,16 @@
 | `tok_unrefundable`       | captured, and every refund is refused           |
 | any other, `tok_visa`    | captured                                        |
 | `tok_visa__<wish>`       | as without, with a fault of `sandbox.faults`    |
+| `tok_visa__webhook_late` | as without, with a mishap of `sandbox.mishaps`  |
 | `tok_visa__nonsense`     | declined: `invalid_token`                       |
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sandbox.faults import Wish, wish
+from sandbox.mishaps import PREFIX, Mishap, mishap
 
 DECLINES = {
     "tok_declined": "card_declined",
@@ -43,12 +45,16 @@ class Entry:
         return self.call, self.reference, self.amount, self.currency, self.token
 
 
-def wished(token: str) -> Wish | None:
-    """The fault that a token asks for; none if it is not a valid one."""
-    try:
-        return wish(token.partition("__")[2])
-    except ValueError:
-        return None
+class Wishes(NamedTuple):
+    """What a token asks for: a fault of its call, a mishap of its webhook."""
+
+    call: Wish | None = None
+    webhook: Mishap | None = None
+
+
+def wished(token: str) -> Wishes:
+    """What a token asks for; nothing if a wish is not a valid one."""
+    return _wishes(token) or Wishes()
 
 
 def capture(
@@ -82,10 +88,21 @@ def found(known: Sequence[Entry]) -> Entry | None:
 
 
 def _declines(token: str) -> str | None:
-    outcome, separator, _ = token.partition("__")
-    if separator and wished(token) is None:
-        return "invalid_token"
-    return DECLINES.get(outcome)
+    return DECLINES.get(token.partition("__")[0]) if _wishes(token) else "invalid_token"
+
+
+def _wishes(token: str) -> Wishes | None:
+    """What a token asks for; None if it is not valid: each is asked for once at most."""
+    found = Wishes()
+    for text in token.split("__")[1:]:
+        try:
+            more = Wishes(webhook=mishap(text)) if text.startswith(PREFIX) else Wishes(wish(text))
+        except ValueError:
+            return None
+        if (found.call and more.call) or (found.webhook and more.webhook):
+            return None
+        found = Wishes(found.call or more.call, found.webhook or more.webhook)
+    return found
 
 
 def _sum(entries: Sequence[Entry], currency: str) -> int:

@@ -1,0 +1,41 @@
+"""What the sandbox does by itself: it tells a subscriber what was entered, mishaps allowing."""
+
+import structlog
+from prometheus_client import Counter
+
+from sandbox.injection import Injector
+from sandbox.mishaps import Mishap
+from sandbox.provider.webhooks import Subscriber, Unheard, Webhook, pause
+from tallystick import Delivery, Router, TemporaryError
+
+WEBHOOKS = Counter("sandbox_webhooks", "Webhooks by what became of an attempt", ["outcome"])
+
+log = structlog.get_logger()
+router = Router("sandbox")
+
+
+@router.effect(Webhook, concurrency=16, breaker=None)
+async def webhook(effect: Webhook, delivery: Delivery, to: Subscriber, injector: Injector) -> None:
+    """Tells it, again until it is heard or there is no more use in it."""
+    mishap = effect.asked or injector.befalls(effect.id)
+    if mishap is Mishap.NEVER:
+        WEBHOOKS.labels(mishap).inc()
+        return
+    if mishap is Mishap.LATE and delivery.attempt == 1:
+        WEBHOOKS.labels(mishap).inc()
+        raise TemporaryError("late, as asked for", delay=injector.faults.webhooks.late_ms / 1000)
+    try:
+        for _ in range(2 if mishap is Mishap.DUPLICATE else 1):
+            await to.tell(effect)
+            WEBHOOKS.labels("heard").inc()
+    except Unheard as unheard:
+        _again(effect, delivery.attempt, unheard)
+
+
+def _again(effect: Webhook, attempt: int, unheard: Unheard) -> None:
+    WEBHOOKS.labels("unheard").inc()
+    after = pause(attempt)
+    if after is not None:
+        raise TemporaryError(f"not heard: {unheard}", delay=after)
+    WEBHOOKS.labels("given up").inc()
+    log.error("nobody hears a webhook", webhook=effect.id, reference=effect.reference)
