@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
@@ -21,6 +22,7 @@ from tests.order import Order
 
 SERVICES = ("sandbox", "orders", "payments", "shipping")
 TIMES = {"gone_after_s": 5, "sweep_s": 0.1, "ack_wait_s": 2, "deadline_s": 20}
+WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"a secret of the whole platform").decode()
 
 
 class Platform:
@@ -106,12 +108,17 @@ class Platform:
         return app
 
     def _settings(self, service: str) -> dict[str, Any]:
-        outside = {"payments": "provider_url", "shipping": "carrier_url"}
+        sandbox, told = self.url("sandbox"), f"{self.url('payments')}/webhooks/provider"
+        outside = {
+            "payments": {"provider_url": sandbox, "webhook_secrets": WEBHOOK_SECRET},
+            "shipping": {"carrier_url": sandbox},
+            "sandbox": {"webhook_url": told, "webhook_secret": WEBHOOK_SECRET},
+        }
         return {
             "database_url": self.databases[service],
             "nats_url": None if service == "sandbox" else self.broker_url(service),
             "admin_port": 0,
-            **({outside[service]: self.url("sandbox")} if service in outside else {}),
+            **outside.get(service, {}),
             **TIMES,
         }
 

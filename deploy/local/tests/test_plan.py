@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from payments.signature import keys
 from tallystick.testing import Account
 from tallystick_local.errors import WrongSettingError
 from tallystick_local.plan import Facts, names, plan
@@ -17,7 +18,9 @@ PORTS = {
         + [f"{s}{r}{k}" for s in SERVICES for r in ("", "-2", "-3") for k in ("", "-admin")]
     )
 }
-PASSWORDS = {name: f"{name}-password" for name in ("postgres", "admin", *SERVICES)}
+PASSWORDS = {
+    name: f"{name}-password-of-some-length" for name in ("postgres", "admin", "webhook", *SERVICES)
+}
 FACTS = Facts(ports=PORTS, passwords=PASSWORDS, account=Account(65534, 65534))
 
 
@@ -37,11 +40,19 @@ def test_the_servers_start_before_the_services() -> None:
 def test_a_service_gets_its_own_database_and_its_neighbours() -> None:
     environment = planned()["payments"].environment
     assert environment["PAYMENTS_DATABASE_URL"] == (
-        f"postgresql://payments:payments-password@127.0.0.1:{PORTS['postgres']}/payments"
+        f"postgresql://payments:payments-password-of-some-length@127.0.0.1:{PORTS['postgres']}/payments"
     )
     assert environment["PAYMENTS_NATS_URL"] == f"nats://127.0.0.1:{PORTS['nats']}"
     assert environment["PAYMENTS_PROVIDER_URL"] == f"http://127.0.0.1:{PORTS['sandbox']}"
-    assert environment["PAYMENTS_ADMIN_TOKEN"] == "admin-password"
+    assert environment["PAYMENTS_ADMIN_TOKEN"] == "admin-password-of-some-length"
+
+
+def test_the_sandbox_tells_payments_by_webhooks_under_one_secret() -> None:
+    sandbox, payments = planned()["sandbox"].environment, planned()["payments"].environment
+    url = f"http://127.0.0.1:{PORTS['payments']}/webhooks/provider"
+    assert sandbox["SANDBOX_WEBHOOK_URL"] == url
+    assert sandbox["SANDBOX_WEBHOOK_SECRET"] == payments["PAYMENTS_WEBHOOK_SECRETS"]
+    assert keys(payments["PAYMENTS_WEBHOOK_SECRETS"]) == [b"webhook-password-of-some-length"]
 
 
 def test_the_sandbox_knows_no_broker() -> None:

@@ -109,6 +109,15 @@ def test_a_pid_file_whose_id_another_program_got_is_removed(tmp_path: Path) -> N
     assert not file.exists()
 
 
+def test_passwords_that_a_release_before_did_not_know_are_added(tmp_path: Path) -> None:
+    file = tmp_path / "passwords.json"
+    file.write_text('{"postgres": "as it was"}')
+    found = passwords(file)
+    assert found["postgres"] == "as it was"
+    assert len(found["webhook"]) == 32
+    assert passwords(file) == found
+
+
 def test_passwords_are_made_once_and_are_nobody_elses(tmp_path: Path) -> None:
     file = tmp_path / "passwords.json"
     assert passwords(file) == passwords(file)

@@ -13,6 +13,7 @@ from tallystick import Database
 from tallystick.testing import PostgresServer, clean, free_port, migrate, served
 
 TOKEN = "a-token-of-enough-length"
+OLD_SECRET, NEW_SECRET = (f"whsec_{letter * 40}" for letter in "BC")
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,7 @@ async def service(postgres: PostgresServer) -> AsyncIterator[FastAPI]:
         admin_token=TOKEN,
         sweep_s=0.1,
         provider_url="http://127.0.0.1:9",  # nobody
+        webhook_secrets=f"{NEW_SECRET},{OLD_SECRET}",
     )
     service = app(settings)
     async with served(service, settings.port):

@@ -1,5 +1,6 @@
 """From settings to processes: data in, data out."""
 
+import base64
 import signal
 import sys
 from collections.abc import Mapping
@@ -38,6 +39,11 @@ class Facts:
         place = f"{HOST}:{self.ports['postgres']}"
         return f"postgresql://{role}:{self.passwords[role]}@{place}/{name or role}"
 
+    @property
+    def webhook_secret(self) -> str:
+        """Return what the sandbox signs webhooks with, as Standard Webhooks writes it."""
+        return f"whsec_{base64.b64encode(self.passwords['webhook'].encode()).decode()}"
+
 
 def names(service: str, count: int) -> list[str]:
     """Return the names of a service's replicas: the first bears the service's own."""
@@ -72,8 +78,15 @@ def environment(settings: Settings, facts: Facts, service: str, name: str) -> di
 def _neighbours(facts: Facts, service: str) -> dict[str, str]:
     broker = {} if service == "sandbox" else {"NATS_URL": facts.url("nats", "nats")}
     outside = {
-        "payments": {"PROVIDER_URL": facts.url("sandbox")},
+        "payments": {
+            "PROVIDER_URL": facts.url("sandbox"),
+            "WEBHOOK_SECRETS": facts.webhook_secret,
+        },
         "shipping": {"CARRIER_URL": facts.url("sandbox")},
+        "sandbox": {
+            "WEBHOOK_URL": f"{facts.url('payments')}/webhooks/provider",
+            "WEBHOOK_SECRET": facts.webhook_secret,
+        },
     }
     return {**broker, **outside.get(service, {})}
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from tallystick_local.settings import SERVICES
 
-NAMES = ("postgres", "admin", *SERVICES)
+NAMES = ("postgres", "admin", "webhook", *SERVICES)
 
 
 def passwords(file: Path) -> Mapping[str, str]:
-    """Read the passwords by name, or make them; nobody else may read the file."""
-    if not file.exists():
-        made = {name: secrets.token_hex(16) for name in NAMES}
+    """Read the passwords by name, make what is missing; nobody else may read the file."""
+    kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    if missing := [name for name in NAMES if name not in kept]:
+        kept |= {name: secrets.token_hex(16) for name in missing}
         draft = file.with_name(file.name + ".new")
         draft.touch(mode=0o600)
-        draft.write_text(json.dumps(made))
+        draft.write_text(json.dumps(kept))
         draft.rename(file)
-    kept: dict[str, str] = json.loads(file.read_text())
     return kept

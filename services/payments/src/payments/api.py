@@ -1,4 +1,4 @@
-"""The payments service over HTTP: reading one."""
+"""The payments service over HTTP: reading one, and the provider's webhooks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from pydantic import BaseModel
 
 from payments import store
 from payments.facts import State
+from payments.webhooks import webhooks
 from tallystick import Database, Problem, resource
 from tallystick_contracts.orders import OrderId
 
 api = APIRouter(tags=["payments"])
+api.include_router(webhooks)
 Db = Annotated[Database, resource(Database)]
 
 

@@ -42,8 +42,8 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
 
     One that was stopped before its order was heard of has no amount and no token. `reference` is
     the provider's. `resolved` is what a person answered in its place, `resolved_why` who and why.
-    `asked_for` is how long ago the provider may first have been asked, by the database's clock when
-    it was read.
+    `noticed` is the webhook that was heeded last. `asked_for` is how long ago the provider may
+    first have been asked, by the database's clock when it was read.
     """
 
     order_id: OrderId
@@ -57,6 +57,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     parked: str | None = None
     resolved: Resolved | None = None
     resolved_why: str | None = None
+    noticed: str | None = None
     asked_for: timedelta = timedelta()
 
 

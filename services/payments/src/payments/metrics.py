@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import structlog
 from prometheus_client import Counter, Gauge
 
 from payments.domain import Decision
 from payments.facts import NAMES, Fact, Operation
+from payments.notices import Notice, Use
 
 log = structlog.get_logger()
 
@@ -23,6 +26,13 @@ MOVED = Counter(
     "Money that the provider has confirmed, in minor units",
     ["purpose", "currency"],
 )
+WEBHOOKS = Counter(
+    "payments_webhooks_total", "Webhooks of the provider by what they were good for", ["outcome"]
+)
+REFUSED: Final = "refused"
+for outcome in (REFUSED, *Use):
+    WEBHOOKS.labels(outcome)
+WRONG: Final = frozenset({Use.STRANGE, Use.MISMATCH, Use.IMPOSSIBLE})
 
 
 def observe(decision: Decision, fact: Fact) -> None:
@@ -35,3 +45,16 @@ def observe(decision: Decision, fact: Fact) -> None:
     if reason is not None:
         log.error("payment parked", order_id=str(after.order_id), reason=reason)
         PARKED.labels(NAMES[type(fact)], before.state).inc()
+
+
+def observe_webhook(notice: Notice, use: Use) -> None:
+    """Counts an authentic webhook, and logs one that a person should know of."""
+    WEBHOOKS.labels(use).inc()
+    tell = log.error if use in WRONG else log.debug
+    tell("webhook", use=use, webhook=notice.id, type=notice.type, reference=notice.reference)
+
+
+def observe_forgery(reason: str) -> None:
+    """Counts and logs a webhook that is not the provider's."""
+    WEBHOOKS.labels(REFUSED).inc()
+    log.warning("refused a webhook", reason=reason)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from pydantic import AnyHttpUrl, Field
+from typing import Annotated
+
+from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 import tallystick
+from payments import signature
+
+
+def _secrets(secrets: SecretStr) -> SecretStr:
+    signature.keys(secrets.get_secret_value())
+    return secrets
 
 
 class Settings(tallystick.Settings):
@@ -14,3 +22,8 @@ class Settings(tallystick.Settings):
     model_config = SettingsConfigDict(env_prefix="PAYMENTS_")
 
     provider_url: AnyHttpUrl = Field(description="where the payment provider answers")
+    webhook_secrets: Annotated[SecretStr, AfterValidator(_secrets)] | None = Field(
+        default=None,
+        description="what its webhooks are signed with, two by comma while one is replaced; "
+        "without one none are taken",
+    )

@@ -27,8 +27,13 @@ where order_id = $1 and state = 'voided' and amount is null"""
 
 _GET: Final = """
 select order_id, version, state, amount, currency, token, reference, reason, stop, parked,
-    resolved, resolved_why, coalesce(clock_timestamp() - asked_at, interval '0') as asked_for
+    resolved, resolved_why, noticed,
+    coalesce(clock_timestamp() - asked_at, interval '0') as asked_for
 from payments where order_id = any($1::uuid[])"""
+
+_NOTICE: Final = """
+update payments set noticed = $2 where order_id = $1 and noticed is distinct from $2
+returning order_id"""
 
 _OPERATION: Final = """
 insert into operations (order_id, purpose, amount, currency, announced)
@@ -62,6 +67,11 @@ def update(before: Payment, after: Payment) -> tuple[Write, ...]:
         *(after.state, after.reference, after.reason, after.stop, after.parked),
     )
     return (Write(_UPDATE, args, guard=before.order_id),)
+
+
+def notice(order_id: OrderId, webhook: str) -> Write:
+    """Notes the webhook that is heeded, unless it was before. What the payment is stays."""
+    return Write(_NOTICE, (order_id, webhook), guard=order_id)
 
 
 def record(operation: Operation) -> Write:
@@ -99,6 +109,7 @@ async def get(database: Database, order_id: OrderId) -> Payment:
         parked=row["parked"],
         resolved=Resolved(row["resolved"]) if row["resolved"] else None,
         resolved_why=row["resolved_why"],
+        noticed=row["noticed"],
         asked_for=row["asked_for"],
     )
 

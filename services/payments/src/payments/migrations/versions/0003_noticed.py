@@ -1,0 +1,14 @@
+"""The webhook of the provider that was heeded last: a second copy of it is told by this."""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    op.execute("alter table payments add column noticed text")
+
+
+def downgrade() -> None:
+    op.execute("alter table payments drop column noticed")
