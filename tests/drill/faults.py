@@ -30,6 +30,7 @@ LINKS: Final = (
     "customers>orders",
 )
 OUTSIDERS: Final = ("provider", "carrier")
+WEBHOOKS: Final = ("webhooks",)
 NOBODY: Final = ("",)
 
 
@@ -66,6 +67,8 @@ KINDS: Final[dict[str, Kind]] = {
     "outsider resets after the effect": Kind(OUTSIDERS, (1, 3), weight=2),
     "outsider 5xx storm": Kind(OUTSIDERS, (1, 3), weight=2),
     "outsider garbled": Kind(OUTSIDERS, (1, 3)),
+    "webhook-duplicate": Kind(WEBHOOKS, (1, 3)),
+    "webhook-late": Kind(WEBHOOKS, (1, 3)),
     "messages duplicated": Kind(STREAMS[:3], weight=2),
     "messages reordered": Kind(STREAMS[:3]),
     "consumer deleted": Kind(tuple(DURABLES)),

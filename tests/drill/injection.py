@@ -20,7 +20,7 @@ from tallystick import TallystickError
 from tests.drill import broker
 from tests.drill.clients import Clients
 from tests.drill.evidence import Poison, Struck
-from tests.drill.faults import KINDS, Fault
+from tests.drill.faults import KINDS, OUTSIDERS, WEBHOOKS, Fault
 from tests.drill.ground import Ground
 
 log = structlog.get_logger()
@@ -33,6 +33,8 @@ OUTSIDE: dict[str, dict[str, Any]] = {
     "outsider resets after the effect": {"reset_after": 0.7},
     "outsider 5xx storm": {"error_before": 0.4, "error_after": 0.4},
     "outsider garbled": {"garbled": 0.7},
+    "webhook-duplicate": {"duplicate": 1},
+    "webhook-late": {"late": 0.8, "late_ms": 3_000},
 }
 POISON = {
     "poison: exception": ("exception", "exhausted"),
@@ -54,7 +56,9 @@ class Injector:
         self._ground = ground
         self._clients = clients
         self._seed = seed
-        self._outside: dict[str, list[dict[str, Any]]] = {"provider": [], "carrier": []}
+        self._outside: dict[str, list[dict[str, Any]]] = {
+            name: [] for name in (*OUTSIDERS, *WEBHOOKS)
+        }
 
     async def run(self, plan: list[Fault]) -> None:
         """Let each fault strike at its time; returns when the last one is over."""
