@@ -111,6 +111,14 @@ def test_a_state_that_lasts_is_announced_when_it_begins() -> None:
     assert told(after(blocked, Round(OBSERVED)), still) == [("Warning", "WouldLoseMessages")]
 
 
+def test_a_stream_that_fills_and_cannot_be_purged_is_ready_and_announced_once() -> None:
+    filling = Round(OBSERVED, waiting=("stream SHOP fills, and shop-books has not read the rest",))
+    ready = condition(after(filling), "Ready")
+    assert (ready["status"], ready["reason"]) == ("True", "Filling")
+    assert told(body(), filling) == [("Warning", "Filling")]
+    assert told(after(filling), filling) == []
+
+
 def test_the_same_is_not_said_twice_within_a_minute() -> None:
     sayings, said = Sayings(), Announcement("Normal", "Purged", "stream SHOP filled: 7 messages")
     again = Announcement("Normal", "Purged", "stream SHOP filled: 1,200 messages")

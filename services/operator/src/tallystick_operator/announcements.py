@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tallystick_operator.resources import Body
-from tallystick_operator.status import AWAY, BLOCKED, REFUSED, Round, condition
+from tallystick_operator.status import AWAY, BLOCKED, FILLING, REFUSED, Round, condition
 
 AGAIN_AFTER_S = 60.0
 _NUMBERS = re.compile(r"\d[\d,.]*")
@@ -38,7 +38,12 @@ def announcements(body: Body, result: Round) -> Iterator[Announcement]:
             message = f"stream {stream} filled: {count:,} messages went that every durable had done"
             yield Announcement("Normal", "Purged", message)
     ready = condition(body, "Ready")
-    states = {AWAY: (result.away,), BLOCKED: result.blocked, REFUSED: result.refused}
+    states = {
+        AWAY: (result.away,),
+        BLOCKED: result.blocked,
+        REFUSED: result.refused,
+        FILLING: result.waiting if result.is_ready else (),
+    }
     for reason, texts in states.items():
         said = Announcement("Warning", reason, "; ".join(texts))
         before = Announcement("Warning", ready.get("reason", ""), ready.get("message", ""))

@@ -9,7 +9,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from tallystick_operator.status import AS_DECLARED, Round
+from tallystick_operator.status import Round
 
 ROUNDS: Final = Histogram(
     "operator_reconcile_duration_seconds",
@@ -44,7 +44,7 @@ def timed(topology: str) -> Iterator[Callable[[Round], None]]:
     def measure(result: Round) -> None:
         nonlocal outcome
         outcome = result.outcome
-        READY.labels(topology).set(outcome == AS_DECLARED)
+        READY.labels(topology).set(result.is_ready)
         BLOCKED.labels(topology).set(bool(result.blocked))
         HEALED.labels(topology).inc(len(result.mended) if result.drifted else 0)
         for stream, count in result.purged.items():

@@ -87,6 +87,8 @@ def _kept(declared: Topology, left: Topology, not_ours: Collection[str]) -> Topo
 
 async def delete(broker: Broker, body: Body, all_bodies: Sequence[Body]) -> None:
     """Deletes what the resource keeps and nobody else declares; raises TallystickError."""
+    if not broker.connected.is_set():
+        raise TallystickError("cannot reach the broker")
     others = elsewhere(body, all_bodies)
     not_ours = {stream.name for stream in others.streams}
     gone = _kept(wanted(body), left_over(body, others), not_ours)

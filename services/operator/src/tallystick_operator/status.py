@@ -13,7 +13,7 @@ from tallystick_operator.resources import Body
 Truth = Literal["True", "False", "Unknown"]
 Status = dict[str, Any]
 AS_DECLARED, BLOCKED, REFUSED, AWAY = "AsDeclared", "WouldLoseMessages", "Refused", "BrokerAway"
-HEALED, DIFFERS = "Healed", "Differs"
+HEALED, DIFFERS, FILLING = "Healed", "Differs", "Filling"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,14 @@ class Round:
             return AWAY
         if self.blocked:
             return BLOCKED
-        return REFUSED if self.refused else AS_DECLARED
+        if self.refused:
+            return REFUSED
+        return FILLING if self.waiting else AS_DECLARED
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the broker is as declared, if only barely."""
+        return self.outcome in (AS_DECLARED, FILLING)
 
 
 def was_as_declared(body: Body) -> bool:
@@ -85,7 +92,7 @@ def _ready(result: Round) -> Verdict:
     reasons = [*([result.away] if result.away else []), *result.blocked, *result.refused]
     if reasons:
         return "False", result.outcome, "; ".join(reasons)
-    return "True", AS_DECLARED, "; ".join(result.waiting) or "The broker is as declared."
+    return "True", result.outcome, "; ".join(result.waiting) or "The broker is as declared."
 
 
 def _drifted(body: Body, result: Round) -> Verdict:

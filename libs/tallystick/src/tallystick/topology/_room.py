@@ -55,7 +55,8 @@ async def _make_room(client: Client, stream: Stream, readers: list[Durable]) -> 
     slowest = min(floors, key=lambda name: floors[name], default=None)
     floor = floors[slowest] if slowest else last
     purged = await _purge(client, stream.name, floor)
-    log.warning("made room in a stream", stream=stream.name, purged=purged, slowest=slowest)
+    if purged:
+        log.warning("made room in a stream", stream=stream.name, purged=purged, slowest=slowest)
     return [Room(stream.name, purged, slowest if floor < last else None)]
 
 
