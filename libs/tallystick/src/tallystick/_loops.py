@@ -12,6 +12,7 @@ from tallystick._errors import BrokerUnavailable, DatabaseUnavailable, InDoubt
 
 log = structlog.get_logger()
 
+CANCEL_EVERY = 1.0  # seconds
 AWAY = (BrokerUnavailable, DatabaseUnavailable, InDoubt)
 
 
@@ -37,10 +38,15 @@ class Loops:
         self.begin(*(repeat(seconds, act) for act in acts))
 
     async def stop(self) -> None:
-        """Cancels all loops and returns when they have ended."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Cancels all loops and returns when they have ended.
+
+        Before Python 3.12 `asyncio.wait_for` may swallow a cancellation: it is repeated.
+        """
+        left = {task for task in self._tasks if not task.done()}
+        while left:
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=CANCEL_EVERY)
 
 
 async def repeat(seconds: float, act: Callable[[], Awaitable[object]]) -> None:
