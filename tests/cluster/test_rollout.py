@@ -1,0 +1,48 @@
+"""Every service is replaced under load: customers notice nothing, no order is lost."""
+
+import asyncio
+import os
+import time
+
+import pytest
+
+from tallystick_local.figures import count, moment
+from tests.chaos.cluster import Cluster
+from tests.cluster.load import NAMESPACE, RELEASE, load
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+
+SERVICES = ("orders", "payments", "shipping", "sandbox")
+RATE = float(os.environ.get("RATE", "50"))  # orders a second
+SECONDS = 60.0
+ENDS_WITHIN = 300.0
+
+
+async def replaced(cluster: Cluster) -> None:
+    """Begin a rolling upgrade of every service and wait for its end."""
+    targets = [f"deployment/{cluster.release}-{service}" for service in SERVICES]
+    await cluster.kubectl("rollout", "restart", *targets)
+    for target in targets:
+        await cluster.kubectl("rollout", "status", target, "--timeout=5m")
+
+
+async def test_a_rolling_upgrade_under_load_loses_nothing() -> None:
+    cluster = Cluster(NAMESPACE, RELEASE)
+    password = await cluster.secret("postgres", "postgres")
+    began = moment()
+    total = int(RATE * SECONDS)
+    async with load(cluster, rate=RATE, total=total) as customers:
+        await customers.begun()
+        await replaced(cluster)
+        figures = await customers.figures()
+    assert figures["placed"] == total, figures
+    assert figures["failed twice"] == 0, figures
+    assert figures.get("gave up", 0) == 0, figures
+
+    async with cluster.forwarded("postgres", 5432) as port:
+        server = f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
+        deadline = time.monotonic() + ENDS_WITHIN
+        while (seen := await count(server, began)).open and time.monotonic() < deadline:
+            await asyncio.sleep(1)
+    assert (seen.placed >= total, seen.open) == (True, 0), seen.line()
+    print(f"{seen.result()}; {figures}")  # noqa: T201  # with -s: the figures
