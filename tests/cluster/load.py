@@ -27,6 +27,7 @@ class Load:
     def __init__(self, cluster: Cluster, name: str) -> None:
         self._cluster = cluster
         self._name = name
+        self.said = ""  # the log of one that has ended
 
     async def begun(self) -> None:
         """Return when the first customers come."""
@@ -37,6 +38,7 @@ class Load:
         """Wait for the last customer; what became of their requests."""
         while "customers went" not in (log := await self._log()):
             await asyncio.sleep(1)
+        self.said = log
         told: Mapping[str, Any] = json.loads(log.strip().splitlines()[-1])
         return told
 

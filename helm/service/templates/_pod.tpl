@@ -40,8 +40,8 @@ containers:
     readinessProbe:
       httpGet: {path: /readyz, port: admin}
       periodSeconds: 2
-      timeoutSeconds: 3
-      failureThreshold: 2
+      timeoutSeconds: 5
+      failureThreshold: 3
     lifecycle:
       preStop:
         sleep: {seconds: {{ $root.Values.leaveSeconds }}}

@@ -7,9 +7,10 @@ import random
 import signal
 from collections import Counter
 
+import msgspec
 import structlog
 
-from sandbox.customers.history import History
+from sandbox.customers.history import Exchange, History
 from sandbox.customers.run import Customers
 
 REPORT_EVERY_S = 30.0
@@ -29,14 +30,15 @@ def asked() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def failed_twice(history: History) -> int:
-    """How many requests got no answer, or a failure, also when they were tried once again."""
+def failed_twice(history: History) -> list[Exchange]:
+    """The requests that got no answer, or a failure, also when they were tried once again."""
     asked: Counter[tuple[int, str]] = Counter()
-    failed = 0
+    failed = []
     for exchange in history.exchanges:
         ask = (exchange.number, exchange.call)
         asked[ask] = asked[ask] + 1 if exchange.in_doubt else 0
-        failed += asked[ask] == 2
+        if asked[ask] == 2:
+            failed.append(exchange)
     return failed
 
 
@@ -73,8 +75,10 @@ def main() -> int:
     structlog.configure(processors=[stamp, structlog.processors.JSONRenderer()])
     args = asked()
     history = asyncio.run(run(args))
-    twice = {"failed twice": failed_twice(history)} if args.total else {}
-    log.info("customers went", **history.figures, **twice)
+    twice = failed_twice(history) if args.total else []
+    for exchange in twice:
+        log.warning("failed twice", **msgspec.structs.asdict(exchange))
+    log.info("customers went", **history.figures, **{"failed twice": len(twice)})
     return 1 if history.figures["gave up"] else 0
 
 
