@@ -36,7 +36,10 @@ What the job makes. A service whose secret is named by a value has none made: th
 {{- end -}}
 {{- if $made }}{{ $_ := set $derived (printf "%s-%s" $release $name) $made }}{{ end -}}
 {{- end -}}
-{{- range $user := list "operator" "tally" -}}
+{{- if and .Values.operator.enabled .Values.operator.secret -}}
+{{- $required = append $required (dict "secret" .Values.operator.secret "key" .Values.operator.key "value" "operator.secret") -}}
+{{- end -}}
+{{- range $user := ternary (list "operator" "tally") (list "tally") (and .Values.operator.enabled (not .Values.operator.secret)) -}}
 {{- $_ := set $derived (printf "%s-%s" $release $user) (dict "nats-url" (include "secrets.nats" (dict "root" $ "user" $user))) -}}
 {{- end -}}
 {{- $labels := include "tallystick.labels" (dict "root" . "name" "secrets") | fromYaml -}}
