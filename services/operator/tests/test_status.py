@@ -88,6 +88,7 @@ def test_a_difference_is_drift_only_where_it_had_been_as_declared() -> None:
     reached = after(Round(OBSERVED))
     assert was_as_declared(reached)
     assert was_as_declared(after(Round(OBSERVED), Round(away="gone")))
+    assert not was_as_declared(after(Round(away="not there yet")))
     assert not was_as_declared(body())
     assert not was_as_declared(body(reached["status"], generation=2))
     assert not was_as_declared(after(Round(OBSERVED, blocked=("no",))))

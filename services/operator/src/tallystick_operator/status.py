@@ -54,7 +54,8 @@ def was_as_declared(body: Body) -> bool:
     """Whether what differs now has drifted: this generation had been reached before."""
     ready = condition(body, "Ready")
     reached = ready.get("status") == "True" or ready.get("reason") == AWAY
-    return reached and ready.get("observedGeneration") == body["metadata"]["generation"]
+    observed = (body.get("status") or {}).get("observedGeneration")
+    return reached and observed == body["metadata"]["generation"]
 
 
 def condition(body: Body, kind: str) -> Body:
@@ -67,14 +68,16 @@ def status_of(body: Body, result: Round, now: datetime) -> Status:
     """The whole status after a round."""
     before = body.get("status") or {}
     said = {
-        "observedGeneration": body["metadata"]["generation"],
         "healed": before.get("healed", 0) + (len(result.mended) if result.drifted else 0),
         "conditions": [
             _condition(body, kind, *verdict, now)
             for kind, verdict in _verdicts(body, result).items()
         ],
     }
-    return {**before, **said, **(_figures(result.observed) if result.observed else {})}
+    if result.away:
+        return {**before, **said}  # no generation was observed
+    reached = {"observedGeneration": body["metadata"]["generation"]}
+    return {**before, **said, **reached, **(_figures(result.observed) if result.observed else {})}
 
 
 Verdict = tuple[Truth, str, str]
