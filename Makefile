@@ -109,7 +109,7 @@ charts: $(READY) ## Renew what follows from the charts' values.yaml: their schem
 
 check-charts: $(READY) ## Render the charts in every shape and hold them against Kubernetes' schemas (needs helm)
 	@$(UV) pip install --python $(BIN)/python --require-hashes -r requirements-charts.lock
-	@$(BIN)/python -m pytest -q -m helm tests/charts
+	@$(BIN)/python -m pytest -q -n 2 -m helm tests/charts
 
 lock: $(READY) ## Resolve requirements.lock again (UPGRADE=1 for the newest versions)
 	@$(UV) pip compile --universal --python-version 3.11 --all-extras --group dev \

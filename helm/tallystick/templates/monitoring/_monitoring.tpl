@@ -64,7 +64,6 @@ extensions:
 receivers:
   otlp:
     protocols:
-      grpc: {endpoint: 0.0.0.0:4317}
       http: {endpoint: 0.0.0.0:4318}
 processors:
   batch: {}
