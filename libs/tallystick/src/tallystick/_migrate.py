@@ -148,8 +148,8 @@ async def _connected(url: str) -> "asyncpg.Connection[asyncpg.Record]":
     while True:
         try:
             return await asyncpg.connect(url, timeout=5)
-        except AWAY:
-            await wait()
+        except AWAY as error:
+            await wait(error=str(error) or type(error).__name__)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
             raise MigrationFailed(f"{address}: {error}") from error
 
@@ -162,8 +162,8 @@ class _Wait:
         self._about = about
         self._say_at = 0.0
 
-    async def __call__(self) -> None:
+    async def __call__(self, **about: str) -> None:
         if (now := time.monotonic()) >= self._say_at:
             self._say_at = now + SAY_EVERY_S
-            log.warning(self._reason, **self._about)
+            log.warning(self._reason, **self._about, **about)
         await asyncio.sleep(LOOK_EVERY_S)
