@@ -1,5 +1,6 @@
 """The job that makes the secrets of a release, against an API of our own."""
 
+import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,6 +39,7 @@ def test_passwords_differ_and_need_no_quoting(kept: Secrets) -> None:
     passwords = [kept.data["shop-nats"]["orders"], kept.data["shop-admin"]["token"]]
     assert len(set(passwords)) == 2
     assert all(password.isalnum() and len(password) > 40 for password in passwords)
+    assert all(len(base64.b64decode(password, validate=True)) == 36 for password in passwords)
 
 
 def test_an_address_carries_the_password_it_needs(kept: Secrets) -> None:

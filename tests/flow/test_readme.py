@@ -18,12 +18,16 @@ EXAMPLE = "tests/example/test_example.py"
 LOCAL = "deploy/local/tests/test_up.py"
 PROCESSES = "tests/flow/test_processes.py"
 
+CLUSTER = ".github/workflows/cluster.yml"
 RUN_BY = {
     "make demo": (DEMO, '"tallystick_local", "demo", "--orders"'),
     "make demo ORDERS=5000": (DEMO, '"tallystick_local", "demo", "--orders"'),
     "make drill": (DRILL, '"tests.drill", "--out"'),
     "make drill BREAK=no-inbox": (DRILL, "--break={sabotage}"),
     "make chaos": (CHAOS, '"-m", "tests.chaos"'),
+    "make kind": (CLUSTER, "make kind"),
+    "make cluster-test": (CLUSTER, "make cluster-test"),
+    "make install VALUES=deploy/values-production.yaml": ("deploy/kind.sh", "VALUES="),
     "make test": (".ci/run", "make check test"),
     "make up": (PROCESSES, 'local("up"'),
     "REPLICAS_PAYMENTS=3 make up": (PROCESSES, '"REPLICAS_PAYMENTS"'),

@@ -33,7 +33,7 @@
 {{- range $setting, $from := $root.Values.secretSettings }}
 - name: {{ $prefix }}{{ $setting }}
   valueFrom:
-    secretKeyRef: {name: {{ $from.secret }}, key: {{ $from.key }}}
+    secretKeyRef: {name: {{ tpl $from.secret $root }}, key: {{ $from.key }}}
 {{- end }}
 {{- if $root.Values.caSecret }}
 - name: SSL_CERT_FILE

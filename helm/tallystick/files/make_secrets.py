@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-PASSWORD_BYTES = 24
+PASSWORD_LENGTH = 48
 _REFERENCE = re.compile(r"\$\{([^/}]+)/([^}]+)\}")
 
 Data = dict[str, str]
@@ -77,8 +77,11 @@ class Cluster:
 
 
 def password() -> str:
-    """Return a password that needs no quoting in an URL, a shell or a configuration file."""
-    return "p" + secrets.token_hex(PASSWORD_BYTES)
+    """Return a password that needs no quoting in an URL, a shell or a configuration file.
+
+    It can be read as base64, too, which keys for signatures are written in.
+    """
+    return ("p" + secrets.token_hex(PASSWORD_LENGTH))[:PASSWORD_LENGTH]
 
 
 def derived(templates: Data, known: dict[str, Data]) -> Data:

@@ -5,6 +5,8 @@ What the job makes. A service whose secret is named by a value has none made: th
 {{- $release := .Release.Name -}}
 {{- $random := dict (printf "%s-admin" $release) (list "token") -}}
 {{- $derived := dict -}}
+{{- $_ := set $random (printf "%s-webhooks" $release) (list "key") -}}
+{{- $_ := set $derived (printf "%s-webhooks" $release) (dict "provider" (printf "whsec_${%s-webhooks/key}" $release)) -}}
 {{- $required := list -}}
 {{- if .Values.nats.enabled -}}
 {{- $names := list "route" -}}
