@@ -48,7 +48,7 @@ drill: $(READY) ## Kill, cut off and poison a platform of its own, then audit ev
 
 # Two files at a time: tests mostly wait, for disks and processes. Each worker has a broker and a database of its own.
 test: $(READY) ## Run the tests
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: $(READY) ## Run the tests and those that take minutes or need the package index
 	@$(BIN)/python -m pytest -q -m 'siege or wheels or not siege'

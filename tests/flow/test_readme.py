@@ -47,7 +47,7 @@ MADE = {
     "make drill BREAK=no-inbox": "--seed 1 --break no-inbox",
     "make demo": "-m tallystick_local demo --orders 200",
     "make demo ORDERS=5000": "-m tallystick_local demo --orders 5000",
-    "make test": "-m pytest -q -n 2 --dist loadfile",
+    "make test": "-m pytest -q -n 2 --dist loadfile --no-loadscope-reorder",
     "make up": "-m tallystick_local up",
     "make load RATE=20": "-m tallystick_local load --rate 20",
     "make down": "-m tallystick_local down",

@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import dataclass, field
 
 import pytest
@@ -49,6 +50,13 @@ async def pull(broker: Broker, durable: str, hand: Hand) -> Pull:
     pull = Pull(broker, "SHOP", durable, 10, hand.arrivals.append, hand.interrupted)
     await pull.start()
     return pull
+
+
+async def until_asked(client: Client) -> None:
+    """Returns when a request is on its broker; two connections are in no order."""
+    async with asyncio.timeout(10):
+        while not (await client.jetstream().consumer_info("SHOP", "shop-books")).num_waiting:
+            await asyncio.sleep(0.01)
 
 
 async def say(client: Client, *bodies: bytes) -> None:
@@ -115,6 +123,7 @@ async def test_a_silent_broker_is_asked_again(
 ) -> None:
     pull.ask(0)
     assert pull._asked == 10
+    await until_asked(client)  # what asks a consumer that is gone hears nothing at all
     await client.jetstream().delete_consumer("SHOP", "shop-books")
     await eventually(lambda: pull._asked == 0)
     await make_durable(client)
