@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -15,6 +16,7 @@ from tallystick.testing import free_port
 from tallystick_local.background import background
 
 NAME = "app.kubernetes.io/name"
+FORWARDED_WITHIN = 30.0  # seconds
 AGAIN_AFTER = 0.3  # seconds until a forward that ended is made again
 
 
@@ -73,9 +75,13 @@ class Cluster:
 
     @asynccontextmanager
     async def forwarded(self, service: str, port: int) -> AsyncIterator[int]:
-        """A port of this machine that leads to a service, whichever of its pods goes."""
-        local = free_port()
-        async with background(self._forward(f"svc/{self.release}-{service}", local, port)):
+        """A port of this machine that leads to a service, whichever of its pods goes.
+
+        Raises NoCluster if there is no such service to reach within half a minute.
+        """
+        local, to = free_port(), f"svc/{self.release}-{service}"
+        async with background(self._forward(to, local, port)):
+            await _listens(local, to)
             yield local
 
     async def _forward(self, to: str, local: int, port: int) -> None:
@@ -103,6 +109,20 @@ class Cluster:
         if process.returncode:
             raise NoCluster(f"kubectl {' '.join(command)}: {complaint.decode().strip()}")
         return said.decode()
+
+
+async def _listens(port: int, to: str) -> None:
+    deadline = time.monotonic() + FORWARDED_WITHIN
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise NoCluster(f"nothing forwards to {to}") from error
+            await asyncio.sleep(AGAIN_AFTER)
+        else:
+            writer.close()
+            return
 
 
 def _pod(item: dict[str, Any]) -> Pod:

@@ -6,23 +6,19 @@ import asyncio
 import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from uuid import UUID
 
-import nats
-
-from tallystick import TallystickError
 from tallystick_local.background import background
 from tallystick_local.figures import count, moment
 from tallystick_local.live import Live
 from tallystick_local.reading import AWAY
 from tests.chaos.cluster import Cluster
 from tests.chaos.kills import Kills
-from tests.drill.audit import Violation, audit
 from tests.drill.clients import Clients
 from tests.drill.collect import collect, dead_letters
 from tests.drill.evidence import Evidence
 from tests.drill.figures import counts, recoveries
 from tests.drill.report import Result
+from tests.drill.settling import open_orders, settle
 
 T = 120.0
 """Seconds after which the owner of an order that has not ended says it again, unless set."""
@@ -94,7 +90,9 @@ class Course:
             self._healed_at = time.time()
             self._live.say("the last pod was replaced")
             await self._until_ended(visits)
-            evidence, violations = await self._settle()
+            evidence, violations = await settle(
+                self._collect, within=QUIET_WITHIN, patience=ENDS_WITHIN
+            )
         self._live.end()
         return Result(
             seed=self._chaos.seed,
@@ -124,31 +122,14 @@ class Course:
     async def _others_end(self) -> None:
         """Waits for the orders that were placed before."""
         async with asyncio.timeout(ENDS_WITHIN):
-            while await self._open(EVER):
+            while await self._open():
                 self._live.show("waiting for earlier orders to end")
                 await asyncio.sleep(0.5)
         self._began = time.time()
         self._since = moment(self._began)
 
-    async def _open(self, since: UUID | None = None) -> int:
-        try:
-            return (await count(self._server, since or self._since)).open
-        except AWAY:
-            return 1
-
-    async def _settle(self) -> tuple[Evidence, list[Violation]]:
-        deadline = time.monotonic() + QUIET_WITHIN
-        while True:
-            try:
-                evidence = await self._collect()
-            except (*AWAY, nats.errors.Error, TallystickError):
-                if time.monotonic() > deadline + ENDS_WITHIN:
-                    raise
-            else:
-                violations = audit(evidence)
-                if not violations or time.monotonic() > deadline:
-                    return evidence, violations
-            await asyncio.sleep(1)
+    async def _open(self) -> int:
+        return await open_orders(self._server, self._since)
 
     async def _collect(self) -> Evidence:
         return await collect(

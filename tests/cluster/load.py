@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,8 +11,6 @@ from uuid import uuid4
 
 from tests.chaos.cluster import Cluster
 
-NAMESPACE = os.environ.get("NAMESPACE", "tallystick")
-RELEASE = os.environ.get("RELEASE", "tallystick")
 SECURITY = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.cluster.release import NAMESPACE, RELEASE
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.cluster
@@ -15,10 +16,7 @@ pytestmark = pytest.mark.cluster
 
 @pytest.mark.timeout(600)
 def test_no_order_is_lost_and_nothing_doubled_though_pods_are_deleted(tmp_path: Path) -> None:
-    where = [
-        f"--{name}={os.environ.get(name.upper(), 'tallystick')}"
-        for name in ("namespace", "release")
-    ]
+    where = [f"--namespace={NAMESPACE}", f"--release={RELEASE}"]
     command = [sys.executable, "-m", "tests.chaos", "--orders=200", "--pod-kills=7", *where]
     done = subprocess.run(
         [*command, f"--out={tmp_path}"], cwd=ROOT, capture_output=True, text=True, check=False

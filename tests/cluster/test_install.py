@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.chaos.cluster import Cluster
-from tests.cluster.load import NAMESPACE, RELEASE
+from tests.cluster.release import CLUSTER, NAMESPACE, RELEASE
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -22,12 +21,12 @@ async def test_helm_test_places_an_order_and_sees_its_end() -> None:
 
 
 async def test_every_pod_is_ready() -> None:
-    pods = await Cluster(NAMESPACE, RELEASE).pods()
+    pods = await CLUSTER.pods()
     assert [pod.name for pod in pods if not pod.ready] == []
 
 
 async def test_no_secret_is_in_the_release() -> None:
-    cluster = Cluster(NAMESPACE, RELEASE)
+    cluster = CLUSTER
     passwords = [await cluster.secret("postgres", name) for name in ("postgres", "orders")]
     passwords += [await cluster.secret("nats", "orders"), await cluster.secret("admin", "token")]
     process = await asyncio.create_subprocess_exec(

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from tests.cluster.customer import Customer
-from tests.cluster.forwarding import forwarded
 from tests.cluster.metrics import Prometheus
+from tests.cluster.release import CLUSTER
 from tests.watching import promql, sources
 
 pytestmark = pytest.mark.cluster
@@ -25,10 +25,13 @@ async def prometheus() -> AsyncIterator[Prometheus]:
     """The release's Prometheus, once orders have come and gone for a while."""
     async with (
         aiohttp.ClientSession() as http,
-        forwarded("orders", 80) as shop,
-        forwarded("prometheus", 9090) as address,
+        CLUSTER.forwarded("orders", 80) as shop,
+        CLUSTER.forwarded("prometheus", 9090) as address,
     ):
-        customer, asked = Customer(http, shop), Prometheus(http, address)
+        customer, asked = (
+            Customer(http, f"http://127.0.0.1:{shop}"),
+            Prometheus(http, f"http://127.0.0.1:{address}"),
+        )
         for _ in range(4):  # so that some come between two scrapes
             ids = [await customer.order(payment_token=token) for token in TOKENS]
             await asyncio.gather(*map(customer.end, ids))

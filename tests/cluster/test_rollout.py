@@ -11,7 +11,8 @@ import pytest
 from tallystick_local.figures import Figures, count, moment
 from tallystick_local.reading import AWAY
 from tests.chaos.cluster import Cluster
-from tests.cluster.load import NAMESPACE, RELEASE, load
+from tests.cluster.load import load
+from tests.cluster.release import CLUSTER
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -34,26 +35,25 @@ async def ended(server: str, since: UUID) -> Figures:
     deadline = time.monotonic() + ENDS_WITHIN
     seen = Figures(open=1)
     while seen.open and time.monotonic() < deadline:
-        with suppress(*AWAY):  # the forwarded port is not there at once
+        with suppress(*AWAY):  # a forward that was lost is made again
             seen = await count(server, since)
         await asyncio.sleep(1)
     return seen
 
 
 async def test_a_rolling_upgrade_under_load_loses_nothing() -> None:
-    cluster = Cluster(NAMESPACE, RELEASE)
-    password = await cluster.secret("postgres", "postgres")
+    password = await CLUSTER.secret("postgres", "postgres")
     began = moment()
     total = int(RATE * SECONDS)
-    async with load(cluster, rate=RATE, total=total) as customers:
+    async with load(CLUSTER, rate=RATE, total=total) as customers:
         await customers.begun()
-        await replaced(cluster)
+        await replaced(CLUSTER)
         figures = await customers.figures()
     assert figures["placed"] == total, figures
     assert figures["failed twice"] == 0, customers.said
     assert figures.get("gave up", 0) == 0, figures
 
-    async with cluster.forwarded("postgres", 5432) as port:
+    async with CLUSTER.forwarded("postgres", 5432) as port:
         server = f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
         seen = await ended(server, began)
     assert (seen.placed >= total, seen.open) == (True, 0), seen.line()

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from tests.cluster.customer import Customer
-from tests.cluster.forwarding import forwarded
+from tests.cluster.release import CLUSTER
 
 pytestmark = pytest.mark.cluster
 
@@ -21,14 +21,14 @@ async def test_an_order_is_one_trace_over_all_services() -> None:
     trace = uuid4().hex
     async with (
         aiohttp.ClientSession() as http,
-        forwarded("orders", 80) as shop,
-        forwarded("jaeger", 16686) as jaeger,
+        CLUSTER.forwarded("orders", 80) as shop,
+        CLUSTER.forwarded("jaeger", 16686) as jaeger,
     ):
-        customer = Customer(http, shop)
+        customer = Customer(http, f"http://127.0.0.1:{shop}")
         order = await customer.order(headers={"traceparent": f"00-{trace}-{trace[:16]}-01"})
         assert await customer.end(order) == "shipped"
         async with asyncio.timeout(WITHIN):
-            while not _is_whole(found := await _traces(http, jaeger, order)):
+            while not _is_whole(found := await _traces(http, f"http://127.0.0.1:{jaeger}", order)):
                 await asyncio.sleep(1)
     assert [each["traceID"] for each in found] == [trace]
 

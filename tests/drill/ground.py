@@ -64,7 +64,7 @@ class Ground(Platform):
             policy=POLICY,
             log_level="warning",
         )
-        self.outages = Outages(report)
+        self.outages = Outages(report, float(TIMES["BLOCKED_AFTER_S"]))
         super().__init__(settings, self.outages.report)
         self._arms = arms or {}
         self._sabotage = sabotage or ""

@@ -8,15 +8,18 @@ from collections.abc import Callable
 from tallystick_local.report import Report
 from tests.drill.evidence import Interval
 
-BLOCKED = 3.0
-"""Seconds for which a process may have been of no use before it was seen to end."""
-
 
 class Outages:
-    """Listens to what is reported of processes: all but its return is an end."""
+    """Listens to what is reported of processes: all but its return is an end.
 
-    def __init__(self, report: Report, clock: Callable[[], float] = time.time) -> None:
+    A process may have been of no use for `blocked_s` before it is seen to end.
+    """
+
+    def __init__(
+        self, report: Report, blocked_s: float, clock: Callable[[], float] = time.time
+    ) -> None:
         self._report = report
+        self._blocked_s = blocked_s
         self._clock = clock
         self._away_since: dict[str, float] = {}
         self._ended: list[Interval] = []
@@ -27,7 +30,7 @@ class Outages:
             if since := self._away_since.pop(name, None):
                 self._ended.append((since, self._clock()))
         else:
-            self._away_since.setdefault(name, self._clock() - BLOCKED)
+            self._away_since.setdefault(name, self._clock() - self._blocked_s)
         self._report(name, text)
 
     @property

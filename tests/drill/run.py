@@ -12,16 +12,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import nats
-
-from tallystick import TallystickError
 from tallystick_local.background import background
 from tallystick_local.figures import count, moment
 from tallystick_local.interrupts import interruptible
 from tallystick_local.live import Live
 from tallystick_local.reading import AWAY
 from tests.drill import failpoints
-from tests.drill.audit import Violation, audit
 from tests.drill.clients import Clients
 from tests.drill.collect import collect, dead_letters
 from tests.drill.evidence import Evidence, Struck
@@ -32,6 +28,7 @@ from tests.drill.injection import Injector
 from tests.drill.pulse import Pulse
 from tests.drill.replay import replay
 from tests.drill.report import Result
+from tests.drill.settling import open_orders, settle
 
 BREAKS = (
     *("no-inbox", "ack-before-commit", "fresh-payment-key"),
@@ -41,7 +38,8 @@ ENDS_WITHIN = 30.0
 """Seconds from healing in which every order ends: the reconciler's third round may be needed."""
 QUIET_WITHIN = 2 * PATIENCE
 """Seconds from the last end in which all is quiet."""
-SABOTAGED_WITHIN = 10.0
+STALLED_AFTER = 10.0
+"""Seconds without any progress after which sabotaged orders will never end."""
 MOST_SABOTAGED = 300  # orders
 APART = 10.0
 """Seconds between two faults of which each is to be seen alone."""
@@ -151,7 +149,10 @@ class Course:
                     await asyncio.wait([visits], timeout=self._seconds)
                 await self._heal()
                 await self._until_ended(visits)
-                evidence, violations = await self._settle()
+                within = 2 if self._drill.sabotage else QUIET_WITHIN  # the last records are late
+                evidence, violations = await settle(
+                    self._collect, within=within, patience=DIES_WITHIN
+                )
             finally:
                 visits.cancel()
                 with suppress(asyncio.CancelledError):
@@ -191,36 +192,27 @@ class Course:
         self._healed_at = time.time()
 
     async def _until_ended(self, visits: asyncio.Task[None]) -> None:
-        within = SABOTAGED_WITHIN if self._drill.sabotage else ENDS_WITHIN
         with suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await asyncio.wait([visits])
-                while await self._open():
-                    await asyncio.sleep(0.2)
+            async with asyncio.timeout(ENDS_WITHIN):
+                if self._drill.sabotage:
+                    await self._until_stalled()
+                else:
+                    await asyncio.wait([visits])
+                    while await self._open():
+                        await asyncio.sleep(0.2)
         if visits.done():
             visits.result()
 
-    async def _open(self) -> int:
-        try:
-            return (await count(self._server, self._since)).open
-        except AWAY:
-            return 1
+    async def _until_stalled(self) -> None:
+        """Waits for those that end though something is broken, however slow this machine is."""
+        before, since = -1, time.monotonic()
+        while (left := await self._open()) and time.monotonic() - since < STALLED_AFTER:
+            if left != before:
+                before, since = left, time.monotonic()
+            await asyncio.sleep(0.2)
 
-    async def _settle(self) -> tuple[Evidence, list[Violation]]:
-        """What is wrong a little after the end: the last records are still written then."""
-        deadline = time.monotonic() + (2 if self._drill.sabotage else QUIET_WITHIN)
-        while True:
-            try:
-                evidence = await self._collect()
-            except (*AWAY, nats.errors.Error, TallystickError):
-                if time.monotonic() > deadline + DIES_WITHIN:
-                    raise
-                await asyncio.sleep(0.5)
-                continue
-            violations = audit(evidence)
-            if not violations or time.monotonic() > deadline:
-                return evidence, violations
-            await asyncio.sleep(0.5)
+    async def _open(self) -> int:
+        return await open_orders(self._server, self._since)
 
     async def _collect(self) -> Evidence:
         return await collect(

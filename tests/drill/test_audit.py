@@ -11,7 +11,7 @@ import pytest
 
 from tests.drill.audit import audit, undisturbed
 from tests.drill.evidence import Evidence, Exchange, Poison, Sighting, Standing, Struck
-from tests.drill.outages import BLOCKED, Outages
+from tests.drill.outages import Outages
 from tests.drill.story import story
 
 ORDER = "01a20000-0000-7000-8000-000000000001"
@@ -252,9 +252,9 @@ def test_a_story_tells_all_that_is_known_in_the_order_of_time() -> None:
 def test_a_process_is_away_from_a_little_before_its_end_until_it_is_back() -> None:
     now = iter((10.0, 12.0, 20.0, 30.0))
     said: list[str] = []
-    outages = Outages(lambda _, text: said.append(text), lambda: next(now))
+    outages = Outages(lambda _, text: said.append(text), 3, lambda: next(now))
     outages.report("orders", "ended with 70; restarted")
     outages.report("orders", "is back")
     outages.report("payments", "killed by SIGKILL; restarted")
-    assert outages.intervals == [(10 - BLOCKED, 12), (20 - BLOCKED, 30)]
+    assert outages.intervals == [(7, 12), (17, 30)]
     assert len(said) == 3

@@ -8,7 +8,6 @@ from tallystick_dashboards.promql import average, or_zero, quantile, rate
 from tallystick_dashboards.runbooks import Runbooks
 
 A_SECOND = "suffix: /s"
-FILLED = "jetstream_stream_total_bytes / (jetstream_stream_limit_bytes > 0)"
 SPEAKERS = "and on (job) messaging_client_consumed_messages_total"  # not the sandbox
 COMMIT = "db_client_commit_duration_seconds"
 
@@ -18,6 +17,7 @@ def dashboard(runbooks: Runbooks) -> Dashboard:
     made = frame("broker", "Tallystick / Broker and database", "NATS and PostgreSQL")
     _broker(made, runbooks)
     _streams(made, runbooks)
+    _declared(made, runbooks)
     _database(made, runbooks)
     return made
 
@@ -99,13 +99,18 @@ def _streams(made: Dashboard, runbooks: Runbooks) -> None:
             ("max by (consumer_name) (jetstream_consumer_num_ack_pending)", "{{consumer_name}}"),
             links=[runbooks.link("ConsumerLagging")],
         )
-    ).with_panel(
+    )
+
+
+def _declared(made: Dashboard, runbooks: Runbooks) -> None:
+    drifted = runbooks.link("TopologyNotReady")
+    made.with_panel(
         lines(
             "As declared",
             "1 where the broker is as a service declares it; 0 while the operator mends or refuses",
             "bool_yes_no",
             ("min by (topology) (operator_topology_ready)", "{{topology}}"),
-            links=[runbooks.link("TopologyNotReady")],
+            links=[drifted],
         )
     ).with_panel(
         lines(
@@ -114,7 +119,7 @@ def _streams(made: Dashboard, runbooks: Runbooks) -> None:
             A_SECOND,
             (or_zero(rate("operator_healed_total", "topology")), "mended {{topology}}"),
             (or_zero(rate("operator_purged_messages_total", "stream")), "purged {{stream}}"),
-            links=[runbooks.link("TopologyNotReady"), filling],
+            links=[drifted, runbooks.link("BrokerStorageFilling")],
         )
     )
 

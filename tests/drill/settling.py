@@ -1,0 +1,47 @@
+"""Waits for the end of orders, and for the evidence to be as it must be."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import nats
+
+from tallystick import TallystickError
+from tallystick_local.figures import count
+from tallystick_local.reading import AWAY
+from tests.drill.audit import Violation, audit
+from tests.drill.evidence import Evidence
+
+LOOK_EVERY = 0.5  # seconds
+
+
+async def open_orders(server: str, since: UUID) -> int:
+    """Orders placed since then that have not ended; one at least while nobody can tell."""
+    try:
+        return (await count(server, since)).open
+    except AWAY:
+        return 1
+
+
+async def settle(
+    collect: Callable[[], Awaitable[Evidence]], *, within: float, patience: float
+) -> tuple[Evidence, list[Violation]]:
+    """The evidence as soon as nothing is wrong with it, or after `within` seconds as it is then.
+
+    While it cannot be had, it is asked for again, for `patience` seconds more.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            evidence = await collect()
+        except (*AWAY, nats.errors.Error, TallystickError):
+            if time.monotonic() > deadline + patience:
+                raise
+        else:
+            violations = audit(evidence)
+            if not violations or time.monotonic() > deadline:
+                return evidence, violations
+        await asyncio.sleep(LOOK_EVERY)
