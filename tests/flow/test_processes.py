@@ -103,7 +103,7 @@ def test_a_load_sends_customers_until_ctrl_c(up: Up) -> None:
 
 async def test_whatever_is_killed_comes_back_and_every_order_ends(up: Up) -> None:
     server, began = up.record.addresses["postgres"], moment()
-    customers = Customers(up.record.addresses["orders"], rate=20)
+    customers = Customers(up.record.addresses["orders"], rate=10)
     async with background(_come(customers)):
         for name in PROCESSES:
             await placed(customers, 5)
