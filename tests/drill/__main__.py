@@ -15,7 +15,7 @@ from tallystick_local.live import Live
 from tests.drill.clients import written
 from tests.drill.faults import KINDS
 from tests.drill.report import write
-from tests.drill.run import BREAKS, Drill, at_failpoints, one_by_one, run, sabotaged
+from tests.drill.run import BREAKS, RATE, Drill, at_failpoints, one_by_one, run, sabotaged
 
 OUT = Path("build/drill")
 INTERRUPTED = 130
@@ -28,6 +28,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def drill(
     orders: Annotated[int, typer.Option(min=1, help="how many orders are placed")] = 5000,
     faults: Annotated[int, typer.Option(min=0, help="how many faults strike")] = 60,
+    rate: Annotated[float, typer.Option(min=1, help="how many orders come in a second")] = RATE,
     seed: Annotated[int, typer.Option(help="decides faults, their times and the orders")] = 1,
     sabotage: Annotated[
         str, typer.Option("--break", help=f"break the platform, to see it found out: {_NAMES}")
@@ -52,7 +53,14 @@ def drill(
     kinds = _kinds(kind)
     if sabotage and sabotage not in BREAKS:
         raise typer.BadParameter(f"{sabotage} is none of {_NAMES}", param_hint="--break")
-    wanted = Drill(orders=orders, faults=faults, seed=seed, sabotage=sabotage or None, kinds=kinds)
+    wanted = Drill(
+        orders=orders,
+        faults=faults,
+        rate=rate,
+        seed=seed,
+        sabotage=sabotage or None,
+        kinds=kinds,
+    )
     wanted = at_failpoints(wanted) if failpoints else one_by_one(wanted) if each else wanted
     raise typer.Exit(perform(sabotaged(wanted), out))
 

@@ -99,15 +99,15 @@ class Fault:
 
 
 def span(faults: int) -> float:
-    """The seconds in which so many faults strike."""
+    """The seconds in which so many faults strike, at least."""
     return 2 * FIRST + PACE * max(faults, 6)
 
 
-def plan(seed: int, faults: int, kinds: Iterable[str] = KINDS) -> list[Fault]:
-    """So many faults in the order of their times; each kind once before any comes twice."""
+def plan(seed: int, faults: int, end: float, kinds: Iterable[str] = KINDS) -> list[Fault]:
+    """So many faults in so many seconds, by their times; each kind once before any comes twice."""
     chance = Random(f"drill:{seed}")
     names = _deal(chance, list(kinds), faults)
-    times = sorted(chance.uniform(FIRST, span(faults) - FIRST) for _ in names)
+    times = sorted(chance.uniform(FIRST, end - FIRST) for _ in names)
     return [_fault(chance, at, name) for at, name in zip(times, names, strict=True)]
 
 

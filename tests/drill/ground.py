@@ -27,7 +27,7 @@ from tests.drill.proxy import Link
 ROOT = Path(__file__).parents[2]
 TIMES = {
     "ACK_WAIT_S": "2",
-    "DEADLINE_S": "10",
+    "DEADLINE_S": "5",
     "GONE_AFTER_S": "2",
     "BLOCKED_AFTER_S": "3",
     "SWEEP_S": "0.3",

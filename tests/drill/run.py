@@ -41,6 +41,8 @@ QUIET_WITHIN = 2 * PATIENCE
 STALLED_AFTER = 10.0
 """Seconds without any progress after which sabotaged orders will never end."""
 MOST_SABOTAGED = 300  # orders
+RATE = 50.0
+"""Orders a second: what two cores can do with two replicas of all, the proxies and the clients."""
 APART = 10.0
 """Seconds between two faults of which each is to be seen alone."""
 DIES_WITHIN = 120.0
@@ -60,7 +62,13 @@ class Drill:
     exactly: Sequence[Fault] | None = None  # these at these times
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tokens: Sequence[str] = ()  # further orders with these payment tokens
-    seconds: float | None = None  # in which orders come; as long as faults strike, if not said
+    rate: float = RATE  # orders a second at most: fewer if faults strike for longer
+    seconds: float | None = None  # in which orders come and faults strike, whatever the rate
+
+    @property
+    def span(self) -> float:
+        """The seconds in which orders come and faults strike."""
+        return self.seconds or max(span(self.faults), self.orders / self.rate)
 
 
 def at_failpoints(drill: Drill) -> Drill:
@@ -128,8 +136,7 @@ class Course:
         self._server = ground.facts.database("postgres")
         self._nats = ground.facts.url("nats", "nats")
         self._plan = _plan(drill)
-        self._seconds = drill.seconds or span(drill.faults)
-        self._clients = Clients(ground.door, drill.orders, self._seconds, drill.seed)
+        self._clients = Clients(ground.door, drill.orders, drill.span, drill.seed)
         self._injector = Injector(ground, self._clients, drill.seed)
         self._pulse = Pulse()
         self._since = moment()
@@ -142,11 +149,11 @@ class Course:
         async with background(self._watch(), self._pulse.run()):
             visits = asyncio.create_task(self._clients.run())
             try:
+                coming = asyncio.create_task(asyncio.sleep(self._drill.span))
                 struck = asyncio.create_task(self._injector.run(self._plan))
                 await asyncio.gather(*map(self._place, range(len(self._drill.tokens))))
                 await struck
-                if self._drill.seconds:
-                    await asyncio.wait([visits], timeout=self._seconds)
+                await coming
                 await self._heal()
                 await self._until_ended(visits)
                 within = 2 if self._drill.sabotage else QUIET_WITHIN  # the last records are late
@@ -268,5 +275,5 @@ def _plan(drill: Drill) -> list[Fault]:
     if drill.exactly is not None:
         return list(drill.exactly)
     if drill.given is not None:
-        return given(drill.seed, drill.given, drill.seconds or span(0))
-    return plan(drill.seed, drill.faults, drill.kinds)
+        return given(drill.seed, drill.given, drill.span)
+    return plan(drill.seed, drill.faults, drill.span, drill.kinds)

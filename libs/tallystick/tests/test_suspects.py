@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,12 +14,16 @@ import asyncpg
 import pytest
 
 from tallystick import Database, Settings
+from tallystick._child import ORPHANED
+from tallystick._claims import Claims
+from tallystick._isolation import _Child
 from tallystick._protocol import SUSPECT_LAPSES
 from tallystick._runtime import Runtime
 
 SERVICE = """
-    import os, time
+    import os, re, time
     from datetime import timedelta
+    from pathlib import Path
     from fastapi import APIRouter
     from tallystick import Delivery, Effect, Router, Settings, Write, service
 
@@ -31,6 +36,9 @@ SERVICE = """
     async def do(effect: Do, delivery: Delivery) -> None:
         if effect.what.startswith("exit"):
             os._exit(int(effect.what[-1]))
+        Path(__file__).with_name("begun").touch()
+        if effect.what == "no thread runs":
+            re.match("(a+)+b", "a" * 99)
         while effect.what.startswith("loop"):
             print("what is printed is no sign of life", flush=True)
             time.sleep(0.1)
@@ -64,14 +72,21 @@ async def grim(
 @asynccontextmanager
 async def running(settings: Settings, *suspects: str) -> AsyncIterator[Database]:
     """The service at work on these effects, each of which was lost with its replica twice."""
+    async with stored(settings, *suspects) as runtime:
+        runtime._slots.closed = False
+        async with runtime.running():
+            yield runtime.database
+
+
+@asynccontextmanager
+async def stored(settings: Settings, *suspects: str) -> AsyncIterator[Runtime]:
+    """The service not yet at work on them."""
     module = importlib.import_module("grim.main")
     runtime: Runtime = module.app(settings).state.composition.runtime
     runtime._slots.closed = True  # stored as due, started by nobody yet
     await runtime.database.commit(*(module.Do(what=what) for what in suspects))
     await runtime.database.fetch(MARK_AS_SUSPECT, SUSPECT_LAPSES)
-    runtime._slots.closed = False
-    async with runtime.running():
-        yield runtime.database
+    yield runtime
 
 
 async def eventually(database: Database, sql: str, wanted: list[tuple[object, ...]]) -> None:
@@ -107,6 +122,24 @@ async def test_who_never_ends_is_killed_at_its_deadline(grim: Settings) -> None:
     async with running(grim, "loop") as database:
         died = "select outcome, error from tallystick.attempts where outcome = 'died' limit 1"
         await eventually(database, died, [("died", "its process ended with -9")])
+
+
+@pytest.mark.parametrize(
+    ("poison", "code"), [("loop", ORPHANED), ("no thread runs", -signal.SIGALRM)]
+)
+async def test_a_child_outlives_its_parent_in_no_attempt(
+    grim: Settings, tmp_path: Path, poison: str, code: int
+) -> None:
+    async with stored(grim, poison) as runtime, runtime.database.connection() as connection:
+        claims = Claims(runtime.database, "its parent")
+        suspects = await claims.take_suspects(connection, ["grim-do"], SUSPECT_LAPSES)
+    child = await _Child.start("grim", grim)
+    child._send((suspects, 1.0))
+    async with asyncio.timeout(30):
+        while not (tmp_path / "grim" / "begun").exists():
+            await asyncio.sleep(0.05)
+        child._orders.close()  # as the system does when the parent is killed
+        assert await child._process.wait() == code
 
 
 async def test_a_crowd_of_innocents_needs_no_process_each(grim: Settings) -> None:

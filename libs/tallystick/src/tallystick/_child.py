@@ -1,7 +1,8 @@
 """The process of suspects: composes the service, and makes the attempts that it is told to.
 
 It is started by a replica, which waits for it: what it is to do comes pickled on its stdin, and it
-says a byte on its stdout when it is ready and after each attempt. It ends when stdin does.
+says a byte on its stdout when it is ready and after each attempt. It ends when stdin does, in the
+middle of an attempt as well: its replica is gone, and nobody else would kill what never ends.
 Its exit code says nothing: a handler may have chosen it.
 """
 
@@ -12,19 +13,24 @@ import importlib
 import os
 import pickle
 import resource
+import signal
 import sys
+import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from tallystick._errors import DatabaseUnavailable, InDoubt
 from tallystick._held_rows import Held
-from tallystick._isolation import AWAY, ENDED, READY
+from tallystick._isolation import AWAY, ENDED, ENDS_WITHIN, READY
 from tallystick._logging import configure
 from tallystick._runtime import Runtime
 from tallystick._settings import Settings
 
 MIB = 1024 * 1024
+ORPHANED = 70  # EX_SOFTWARE of sysexits.h
+
+_Order = tuple[Sequence[Held], float]
+"""Suspects to be tried together, and the seconds after which our replica kills us."""
 
 
 def main() -> int:
@@ -50,13 +56,48 @@ def _own_stdout() -> int:
 
 
 async def _attempts(runtime: Runtime, signs: int) -> None:
+    orders = _Orders()
     async with runtime.alone():
         _say(signs, READY)
-        with suppress(EOFError):
+        while order := await orders.next():
+            suspects, deadline_s = order
+            signal.setitimer(signal.ITIMER_REAL, deadline_s + ENDS_WITHIN)
+            await asyncio.gather(*map(runtime.attempt, suspects))
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            orders.done()
+            _say(signs, ENDED)
+
+
+class _Orders:
+    """What is to be tried, read by a thread: an attempt that blocks the loop can be orphaned too.
+
+    One that does not even let threads run, a regular expression say, is ended by a timer.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: asyncio.Queue[_Order | None] = asyncio.Queue()
+        self._busy = False
+        threading.Thread(target=self._read, name="orders", daemon=True).start()
+
+    async def next(self) -> _Order | None:
+        """The next order; None: there will be no more."""
+        return await self._waiting.get()
+
+    def done(self) -> None:
+        """The order has been carried out."""
+        self._busy = False
+
+    def _read(self) -> None:
+        try:
             while True:
-                suspects: Sequence[Held] = await asyncio.to_thread(_next_order)
-                await asyncio.gather(*map(runtime.attempt, suspects))
-                _say(signs, ENDED)
+                order = _next_order()
+                self._busy = True
+                self._loop.call_soon_threadsafe(self._waiting.put_nowait, order)
+        except EOFError:
+            if self._busy:
+                os._exit(ORPHANED)
+            self._loop.call_soon_threadsafe(self._waiting.put_nowait, None)
 
 
 def _next_order() -> Any:

@@ -100,7 +100,7 @@ class _Child:
 
         What takes too long is killed.
         """
-        self._send(suspects)
+        self._send((suspects, deadline_s))
         try:
             self.ready = self.ready or await self._says(STARTS_WITHIN) == READY
             return await self._says(deadline_s) if self.ready else b""

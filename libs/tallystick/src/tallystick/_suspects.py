@@ -8,6 +8,7 @@ them runs alone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 
 import structlog
@@ -85,8 +86,7 @@ class Suspects:
         died = await self._isolation.run(suspects, max(map(self._deadline_of, suspects)))
         if died is not None:
             blame = self._holder.died if len(suspects) == 1 else self._holder.lapsed
-            for held in suspects:
-                await self._end(held, blame(held, died))
+            await asyncio.gather(*(self._end(held, blame(held, died)) for held in suspects))
 
     async def _end(self, held: Held, ending: Awaitable[None]) -> None:
         try:
