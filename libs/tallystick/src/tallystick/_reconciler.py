@@ -7,11 +7,13 @@ publishes its stored outputs again, and so does the next, until the hop is reach
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import structlog
 
 from tallystick._database import Database
+from tallystick._emission_window import EmissionWindow
 from tallystick._envelope import OutboxRow
 from tallystick._failpoints import failpoint
 from tallystick._metrics import EMISSIONS, child
@@ -19,8 +21,7 @@ from tallystick._outbox import Outbox
 
 log = structlog.get_logger()
 
-MOST = 200  # aggregates of one round, so that an outage is not followed by a storm
-
+_LEFT = "select key from ({unfinished}) u where key = any($1::text[])"
 _EMIT = """with unfinished as ({unfinished}),
 turn as (select pg_try_advisory_xact_lock(hashtext('tallystick.reconciler')) as mine),
 late as (
@@ -50,12 +51,18 @@ class Reconciler:
         self._outbox = outbox
         self._emit = _EMIT.format(unfinished=unfinished)
         self._forget = _FORGET.format(unfinished=unfinished)
+        self._left = _LEFT.format(unfinished=unfinished)
         self._after = timedelta(seconds=after_s)
+        self._window = EmissionWindow(after_s)
 
     async def round(self) -> int:
-        """Emits again what is due; returns how many messages."""
-        rows = await self._database.fetch(self._emit, self._after, MOST)
+        """Emits again what is due and has room; returns how many messages."""
+        if self._window.out:
+            left = await self._database.fetch(self._left, list(self._window.out))
+            self._window.looked({row[0] for row in left}, time.monotonic())
+        rows = await self._database.fetch(self._emit, self._after, self._window.room)
         emitted = [OutboxRow(*row) for row in rows]
+        self._window.emitted((row.key for row in emitted), time.monotonic())
         for row in emitted:
             child(EMISSIONS, row.subject.rpartition(".")[0]).inc()
         if emitted:
