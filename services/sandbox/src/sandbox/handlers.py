@@ -1,11 +1,13 @@
 """What the sandbox does by itself: it tells a subscriber what was entered, mishaps allowing."""
 
+import asyncio
+
 import structlog
 from prometheus_client import Counter
 
 from sandbox.injection import Injector
 from sandbox.mishaps import Mishap
-from sandbox.provider.webhooks import Subscriber, Unheard, Webhook, pause
+from sandbox.provider.webhooks import LEAVES_AFTER_S, Subscriber, Unheard, Webhook, pause
 from tallystick import Delivery, Router, TemporaryError
 
 WEBHOOKS = Counter("sandbox_webhooks", "Webhooks by what became of an attempt", ["outcome"])
@@ -14,7 +16,7 @@ log = structlog.get_logger()
 router = Router("sandbox")
 
 
-@router.effect(Webhook, concurrency=16, breaker=None)
+@router.effect(Webhook, concurrency=64, breaker=None)
 async def webhook(effect: Webhook, delivery: Delivery, to: Subscriber, injector: Injector) -> None:
     """Tells it, again until it is heard or there is no more use in it."""
     mishap = effect.asked or injector.befalls(effect.id)
@@ -24,6 +26,7 @@ async def webhook(effect: Webhook, delivery: Delivery, to: Subscriber, injector:
     if mishap is Mishap.LATE and delivery.attempt == 1:
         WEBHOOKS.labels(mishap).inc()
         raise TemporaryError("late, as asked for", delay=injector.faults.webhooks.late_ms / 1000)
+    await asyncio.sleep(LEAVES_AFTER_S)
     try:
         for _ in range(2 if mishap is Mishap.DUPLICATE else 1):
             await to.tell(effect)

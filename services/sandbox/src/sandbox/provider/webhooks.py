@@ -7,8 +7,9 @@ Each answer that is entered is told once or more often, in no order, by a POST s
      "data": {"reference": "...", "amount": 1299, "currency": "EUR", "reason": null}}
 
 The types are `capture.captured`, `capture.declined`, `refund.refunded` and `refund.refused`.
-What is not answered 2xx is told again, after longer and longer pauses, up to a minute, for about
-ten minutes. A webhook is stored with its entry, so that a restart forgets none.
+It leaves a moment after the answer does, as from a queue. What is not answered 2xx is told again,
+after longer and longer pauses, up to a minute, for about ten minutes. A webhook is stored with its
+entry, so that a restart forgets none.
 """
 
 import time
@@ -26,6 +27,7 @@ from sandbox.provider import signature
 from sandbox.provider.domain import Entry
 from tallystick import Effect, client_span
 
+LEAVES_AFTER_S = 0.3
 ATTEMPTS = 16
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 60.0
