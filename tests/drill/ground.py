@@ -30,7 +30,7 @@ TIMES = {
     "DEADLINE_S": "5",
     "GONE_AFTER_S": "2",
     "BLOCKED_AFTER_S": "3",
-    "SWEEP_S": "0.3",
+    "SWEEP_S": "0.5",
     "CALL_TIMEOUT_S": "0.5",
     "RECONCILE_AFTER_S": "5",
 }

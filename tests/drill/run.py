@@ -268,7 +268,7 @@ class Course:
             except AWAY as error:
                 line = f"the database is away: {type(error).__name__}"
             self._live.show(f"{line}  {struck:>4}/{len(self._plan)} faults")
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1)
 
 
 def _plan(drill: Drill) -> list[Fault]:

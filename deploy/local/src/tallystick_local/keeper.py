@@ -125,7 +125,7 @@ class Keeper:
         while not await answers(probe, life.pid):
             if time.monotonic() > deadline:
                 return False
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
         return True
 
     async def _end(self, life: Life) -> None:
