@@ -37,7 +37,8 @@ async def connected(url: str) -> AsyncIterator[Client]:
     try:
         yield client
     finally:
-        await client.close()
+        with suppress(RuntimeError):  # uvloop's, of a connection that has gone
+            await client.close()
 
 
 async def _ignore(_: Exception) -> None:
