@@ -27,11 +27,11 @@ from tests.drill.proxy import Link
 ROOT = Path(__file__).parents[2]
 TIMES = {
     "ACK_WAIT_S": "2",
-    "DEADLINE_S": "5",
+    "DEADLINE_S": "8",
     "GONE_AFTER_S": "2",
     "BLOCKED_AFTER_S": "3",
     "SWEEP_S": "0.5",
-    "CALL_TIMEOUT_S": "0.5",
+    "CALL_TIMEOUT_S": "2",
     "RECONCILE_AFTER_S": "5",
 }
 PATIENCE = float(TIMES["RECONCILE_AFTER_S"])

@@ -129,7 +129,8 @@ class Broker:
             with suppress(nats.errors.Error, TimeoutError):
                 await self.client.flush(timeout=1)
         if self.since:
-            await self.client.close()
+            with suppress(RuntimeError):  # uvloop's, of a connection that has gone
+                await self.client.close()
 
     def _up(self) -> None:
         self.since = asyncio.get_running_loop().time()
