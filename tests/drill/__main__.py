@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvloop
 
 from tallystick_local.errors import PlatformError
 from tallystick_local.live import Live
@@ -77,8 +76,7 @@ def perform(wanted: Drill, out: Path) -> int:
     """Run it in a folder of its own; logs are kept beside the report if it fails."""
     folder = Path(tempfile.mkdtemp(prefix="tallystick-drill-"))
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:  # for the proxies
-            result = loop.run(run(wanted, folder, Live()))
+        result = asyncio.run(run(wanted, folder, Live()))
         write(result, out)
         written(out, result.evidence.history)
         if not result.passed:

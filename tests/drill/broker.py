@@ -37,8 +37,7 @@ async def connected(url: str) -> AsyncIterator[Client]:
     try:
         yield client
     finally:
-        with suppress(RuntimeError):  # uvloop's, of a connection that has gone
-            await client.close()
+        await client.close()
 
 
 async def _ignore(_: Exception) -> None:

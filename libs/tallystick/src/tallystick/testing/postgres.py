@@ -13,6 +13,8 @@ from .child import Child, NotReadyError
 from .cluster import SUPERUSER, account, prepare, programs
 from .ports import HOST, free_port
 
+PLAIN = "?sslmode=disable"
+"""For loopback: else each new connection first reads the CA certificates, for a TLS that is not."""
 LEFTOVERS = "pre-existing shared memory block"
 
 
@@ -47,7 +49,7 @@ class PostgresServer:
         self.data = data
         self.port = port
         self.fsync = fsync
-        self.url = f"postgresql://{SUPERUSER}:{password}@{HOST}:{port}/postgres"
+        self.url = f"postgresql://{SUPERUSER}:{password}@{HOST}:{port}/postgres{PLAIN}"
         prepare(data, password)
         self.start()
 
