@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from tallystick import _listen
 from tallystick._edge import Edge
-from tallystick._listen import Companion, bind, config
+from tallystick._listen import Companion, Server, bind, config
 from tallystick._problem import install_problems
 
 app = FastAPI()
@@ -55,13 +55,35 @@ async def exchange(port: int, *parts: bytes) -> tuple[int, dict[str, Any]]:
     return int(head.split()[1]), json.loads(body)
 
 
+REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
 async def test_a_request_is_answered_and_the_connection_kept(port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for _ in range(2):
-        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        writer.write(REQUEST)
         assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
         assert await reader.readexactly(1) == b'"'
     writer.close()
+
+
+async def test_who_asks_a_server_that_stops_is_answered_and_told_to_go() -> None:
+    bound, stopping = bind("127.0.0.1", 0, "PORT"), asyncio.Event()
+    server = Server(config(app, lifespan=False, grace_s=1), stopping.set)
+    serving = asyncio.create_task(server.serve(sockets=[bound]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    reader, writer = await asyncio.open_connection(*bound.getsockname())
+    writer.write(REQUEST)
+    await reader.readuntil(b'"hello"')
+    server.should_exit = True
+    await stopping.wait()
+    writer.write(REQUEST)
+    answer = await reader.read()
+    writer.close()
+    assert b"connection: close" in answer
+    assert answer.endswith(b'"hello"')
+    await serving
 
 
 HEAD = b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"

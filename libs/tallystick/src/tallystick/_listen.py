@@ -19,6 +19,7 @@ from tallystick._errors import TallystickError
 TICK_S = 0.1
 REQUEST_WITHIN_S = 10.0
 LARGEST_HEAD = 32 * 1024  # bytes
+LEAVES_WITHIN_S = 1.0
 KEEP_ALIVE_S = 75  # longer than clients keep an idle connection, so that it is they who close it
 
 
@@ -151,7 +152,18 @@ class Server(uvicorn.Server):
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_stop()
+        await self._take_leave()
         await super().shutdown(sockets)
+
+    async def _take_leave(self) -> None:
+        """Ends kept connections by answers that say so: who asks just now is answered, not reset.
+
+        Those on which nobody asks are closed after a moment.
+        """
+        self.server_state.default_headers = [(b"connection", b"close")]
+        deadline = asyncio.get_running_loop().time() + LEAVES_WITHIN_S
+        while self.server_state.connections and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(TICK_S)
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
