@@ -95,6 +95,7 @@ class Cluster:
             finally:
                 with suppress(ProcessLookupError):
                     process.kill()
+                await process.wait()
             await asyncio.sleep(AGAIN_AFTER)
 
     async def kubectl(self, *command: str) -> str:
