@@ -22,20 +22,21 @@ class Recovery:
 
 def counts(evidence: Evidence, violations: list[audit.Violation]) -> dict[str, int]:
     """The table of a drill, by the names of its rows."""
-    states = Counter(row["state"] for row in evidence.orders)
+    promised = audit.promised(evidence.history)
+    states = Counter(row["state"] for row in evidence.orders if str(row["order_id"]) in promised)
     emitted = audit.emitted(evidence)
     about = {order for violation in violations for order in violation.orders}
     exists = {str(row["order_id"]) for row in evidence.orders}
     open_ = {str(row["order_id"]) for row in evidence.orders if row["ended_at"] is None}
     doubled = {order for each in violations if each.invariant in (3, 4) for order in each.orders}
     return {
-        "accepted": len(audit.promised(evidence.history)),
+        "accepted": len(promised),
         "shipped": states["shipped"],
         "declined": states["declined"],
         "cancelled": states["cancelled"],
         "dead": len(evidence.dead),
         "parked": sum(row["parked"] is not None for row in evidence.orders),
-        "lost": len((audit.promised(evidence.history) - exists) | open_),
+        "lost": len((promised - exists) | open_),
         "doubled": len(doubled),
         "orders in violations": len(about),
         "messages lost by the broker": audit.lost(evidence),
