@@ -84,7 +84,7 @@ KINDS: Final[dict[str, Kind]] = {
 }
 FIRST: Final = 1.0
 """Seconds of peace at the beginning."""
-PACE: Final = 1.1
+PACE: Final = 1.35
 """Seconds from one fault to the next, on average."""
 
 

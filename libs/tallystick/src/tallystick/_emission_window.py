@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 
 FIRST = 50
-LEAST = 10
+LEAST = 25
 MOST = 1000
 
 
