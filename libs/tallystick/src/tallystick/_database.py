@@ -128,9 +128,15 @@ class Database:
 
     async def open(self) -> None:
         """Returns when the database answers; waits for one that is away, and says so."""
-        while not await self._answers():
-            log.warning("waiting for the database", address=address(self._url))
-            await asyncio.sleep(2 * LOOK_EVERY)
+        while True:
+            try:
+                await self.fetch("select 1")
+            except DatabaseUnavailable as error:
+                log.warning("waiting for the database", error=str(error))
+                await asyncio.sleep(2 * LOOK_EVERY)
+            else:
+                self.available.set()
+                return
 
     async def watch(self) -> None:
         """Keeps `available` and the metrics true to the facts; ends when cancelled."""
