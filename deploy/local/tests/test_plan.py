@@ -40,7 +40,7 @@ def test_the_servers_start_before_the_services() -> None:
 def test_a_service_gets_its_own_database_and_its_neighbours() -> None:
     environment = planned()["payments"].environment
     assert environment["PAYMENTS_DATABASE_URL"] == (
-        f"postgresql://payments:payments-password-of-some-length@127.0.0.1:{PORTS['postgres']}/payments?sslmode=disable"
+        f"postgresql://payments:payments-password-of-some-length@127.0.0.1:{PORTS['postgres']}/payments"
     )
     assert environment["PAYMENTS_NATS_URL"] == f"nats://127.0.0.1:{PORTS['nats']}"
     assert environment["PAYMENTS_PROVIDER_URL"] == f"http://127.0.0.1:{PORTS['sandbox']}"

@@ -388,7 +388,7 @@ def failure(kind: str) -> Failure:
 def machine(database_url: str) -> Any:
     """The machine on a real database, which outlives all of its runs."""
     with asyncio.Runner() as runner:
-        database = Database(f"{database_url}&synchronous_commit=off", name="protocol")
+        database = Database(f"{database_url}?synchronous_commit=off", name="protocol")
         runner.run(database.open())
         runner.run(database.fetch("create table if not exists deeds (what text not null)"))
         yield type("OnPostgres", (Protocol,), {"database": database, "runner": runner})

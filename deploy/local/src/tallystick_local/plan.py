@@ -37,7 +37,7 @@ class Facts:
     def database(self, role: str, name: str | None = None) -> str:
         """Return the URL of the database of a service, or of `name`, as this role."""
         place = f"{HOST}:{self.ports['postgres']}"
-        return f"postgresql://{role}:{self.passwords[role]}@{place}/{name or role}{postgres.PLAIN}"
+        return f"postgresql://{role}:{self.passwords[role]}@{place}/{name or role}"
 
     @property
     def webhook_secret(self) -> str:

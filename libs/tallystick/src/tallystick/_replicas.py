@@ -42,10 +42,12 @@ class Replicas:
         self._release = release
         self._gone_after_s = gone_after_s
         self._judges_from: float | None = None
+        self._renewal: asyncio.Future[object] | None = None
 
     async def renew(self) -> None:
         """Says that this replica lives; called five times before it would count as gone."""
-        await self._database.fetch(_RENEW, self._name)
+        self._renewal = asyncio.ensure_future(self._database.fetch(_RENEW, self._name))
+        await asyncio.shield(self._renewal)
         if self._judges_from is None:
             self._judges_from = asyncio.get_running_loop().time() + self._gone_after_s
 
@@ -69,5 +71,7 @@ class Replicas:
 
     async def leave(self) -> None:
         """Forgets this replica and those that went long ago."""
+        if self._renewal is not None:  # one that was cancelled would still come to the database
+            await asyncio.gather(self._renewal, return_exceptions=True)
         await self._database.fetch(_LEAVE, self._name)
         await self._database.fetch(_FORGET)

@@ -13,8 +13,6 @@ from .child import Child, NotReadyError
 from .cluster import SUPERUSER, account, prepare, programs
 from .ports import HOST, free_port
 
-PLAIN = "?sslmode=disable"
-"""For loopback: else each new connection first reads the CA certificates, for a TLS that is not."""
 LEFTOVERS = "pre-existing shared memory block"
 
 
@@ -49,7 +47,7 @@ class PostgresServer:
         self.data = data
         self.port = port
         self.fsync = fsync
-        self.url = f"postgresql://{SUPERUSER}:{password}@{HOST}:{port}/postgres{PLAIN}"
+        self.url = f"postgresql://{SUPERUSER}:{password}@{HOST}:{port}/postgres"
         prepare(data, password)
         self.start()
 
