@@ -42,14 +42,17 @@ class Replicas:
         self._release = release
         self._gone_after_s = gone_after_s
         self._judges_from: float | None = None
-        self._renewal: asyncio.Future[object] | None = None
+        self._renewal: asyncio.Task[None] | None = None
 
     async def renew(self) -> None:
         """Says that this replica lives; called five times before it would count as gone."""
-        self._renewal = asyncio.ensure_future(self._database.fetch(_RENEW, self._name))
+        self._renewal = asyncio.create_task(self._say())
         await asyncio.shield(self._renewal)
         if self._judges_from is None:
             self._judges_from = asyncio.get_running_loop().time() + self._gone_after_s
+
+    async def _say(self) -> None:
+        await self._database.fetch(_RENEW, self._name)
 
     def lost_database(self) -> None:
         """Others could not renew either: nobody is judged until they had the time to."""
