@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import os
+import pickle
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -14,11 +15,11 @@ import asyncpg
 import pytest
 
 from tallystick import Database, Settings
-from tallystick._child import ORPHANED
 from tallystick._claims import Claims
-from tallystick._isolation import _Child
+from tallystick._isolation import AWAY, _Child
 from tallystick._protocol import SUSPECT_LAPSES
 from tallystick._runtime import Runtime
+from tallystick._watchdog import EXIT_CODE
 
 SERVICE = """
     import os, re, time
@@ -49,6 +50,7 @@ SERVICE = """
         return service(settings, router, APIRouter())
 """
 SLOTS = 2
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 MARK_AS_SUSPECT = "update tallystick.held set lapses = $1"
 
 
@@ -125,7 +127,7 @@ async def test_who_never_ends_is_killed_at_its_deadline(grim: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("poison", "code"), [("loop", ORPHANED), ("no thread runs", -signal.SIGALRM)]
+    ("poison", "code"), [("loop", EXIT_CODE), ("no thread runs", -signal.SIGALRM)]
 )
 async def test_a_child_outlives_its_parent_in_no_attempt(
     grim: Settings, tmp_path: Path, poison: str, code: int
@@ -140,6 +142,24 @@ async def test_a_child_outlives_its_parent_in_no_attempt(
             await asyncio.sleep(0.05)
         child._orders.close()  # as the system does when the parent is killed
         assert await child._process.wait() == code
+
+
+async def test_a_child_ends_when_its_parent_was_killed_as_it_wrote(grim: Settings) -> None:
+    child = await _Child.start("grim", grim)
+    child._orders.write(pickle.dumps("an order")[:-2])
+    child._orders.close()
+    async with asyncio.timeout(30):
+        assert await child._process.wait() == 0
+
+
+async def test_a_child_without_its_database_ends_in_order(grim: Settings) -> None:
+    async with stored(grim, "good") as runtime, runtime.database.connection() as connection:
+        claims = Claims(runtime.database, "its parent")
+        suspects = await claims.take_suspects(connection, ["grim-do"], SUSPECT_LAPSES)
+    child = await _Child.start("grim", grim.model_copy(update={"database_url": NOWHERE}))
+    assert await child.tries(suspects, 30) == AWAY
+    async with asyncio.timeout(30):
+        assert await child._process.wait() == 0  # though a thread still waits for orders
 
 
 async def test_a_crowd_of_innocents_needs_no_process_each(grim: Settings) -> None:

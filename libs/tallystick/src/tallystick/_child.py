@@ -17,7 +17,8 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, BinaryIO
 
 from tallystick._errors import DatabaseUnavailable, InDoubt
 from tallystick._held_rows import Held
@@ -25,9 +26,9 @@ from tallystick._isolation import AWAY, ENDED, ENDS_WITHIN, READY
 from tallystick._logging import configure
 from tallystick._runtime import Runtime
 from tallystick._settings import Settings
+from tallystick._watchdog import EXIT_CODE
 
 MIB = 1024 * 1024
-ORPHANED = 70  # EX_SOFTWARE of sysexits.h
 
 _Order = tuple[Sequence[Held], float]
 """Suspects to be tried together, and the seconds after which our replica kills us."""
@@ -36,13 +37,15 @@ _Order = tuple[Sequence[Held], float]
 def main() -> int:
     """Make attempts until there are no more; 0."""
     signs = _own_stdout()
-    order: tuple[str, Settings] = _next_order()
-    package, settings = order
+    # Not sys.stdin: one that a thread still reads aborts the interpreter at its end.
+    stream = open(0, "rb", closefd=False)  # noqa: SIM115  # as long as the process
+    first: tuple[str, Settings] = _next_order(stream)
+    package, settings = first
     configure(settings)
     app: Any = importlib.import_module(f"{package}.main").app(settings)
     _limit_memory(settings.suspect_memory_mib)
     try:
-        asyncio.run(_attempts(app.state.composition.runtime, signs))
+        asyncio.run(_attempts(app.state.composition.runtime, stream, signs))
     except (DatabaseUnavailable, InDoubt):
         _say(signs, AWAY)
     return 0
@@ -55,8 +58,8 @@ def _own_stdout() -> int:
     return signs
 
 
-async def _attempts(runtime: Runtime, signs: int) -> None:
-    orders = _Orders()
+async def _attempts(runtime: Runtime, stream: BinaryIO, signs: int) -> None:
+    orders = _Orders(stream)
     async with runtime.alone():
         _say(signs, READY)
         while order := await orders.next():
@@ -74,7 +77,8 @@ class _Orders:
     One that does not even let threads run, a regular expression say, is ended by a timer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
         self._loop = asyncio.get_running_loop()
         self._waiting: asyncio.Queue[_Order | None] = asyncio.Queue()
         self._busy = False
@@ -89,19 +93,18 @@ class _Orders:
         self._busy = False
 
     def _read(self) -> None:
-        try:
+        with suppress(EOFError, pickle.UnpicklingError):  # our replica went, or as it wrote
             while True:
-                order = _next_order()
+                order = _next_order(self._stream)
                 self._busy = True
                 self._loop.call_soon_threadsafe(self._waiting.put_nowait, order)
-        except EOFError:
-            if self._busy:
-                os._exit(ORPHANED)
-            self._loop.call_soon_threadsafe(self._waiting.put_nowait, None)
+        if self._busy:
+            os._exit(EXIT_CODE)
+        self._loop.call_soon_threadsafe(self._waiting.put_nowait, None)
 
 
-def _next_order() -> Any:
-    return pickle.load(sys.stdin.buffer)  # noqa: S301  # from our parent
+def _next_order(stream: BinaryIO) -> Any:
+    return pickle.load(stream)  # noqa: S301  # from our parent
 
 
 def _say(signs: int, sign: bytes) -> None:
