@@ -36,6 +36,9 @@ class Sold(Event, name="shop.sold", key="item"):
     item: int
 
 
+UNLOCKED = "for update skip locked"
+
+
 class Charged(Event, name="shop.charged", key="item"):
     item: str
 
@@ -408,3 +411,22 @@ async def test_an_effect_that_never_started_stays_so_when_it_is_hastened(
         assert row[0] == 0
         bank.opened.set()
         await until(NOTHING_HELD)
+
+
+async def test_haste_locks_an_effect_before_the_rows_of_its_unit_as_the_end_of_the_effect_does(
+    run: Run, router: Router, bank: Bank, sql: Sql, until: Until
+) -> None:
+    bank.errors = [TemporaryError(delay=3600)]
+    async with run(router) as runtime:
+        database = runtime.database
+        await database.commit(thing(1), Charge(item="1"))
+        await until("exists (select from tallystick.held where due_at > now() + interval '59 min')")
+        async with database.connection() as other:
+            await other.execute("select from things where id = 1 for update")
+            change = Write("update things set value = 7 where id = 1", ())
+            committing = asyncio.create_task(
+                database.commit(change, database.hasten(Charge(item="1")))
+            )
+            await until(f"not exists (select from tallystick.held {UNLOCKED})")
+            assert not committing.done()
+        await committing

@@ -70,7 +70,7 @@ class Committer:
         """One unit: raises AlreadyTaken, Conflict, DatabaseUnavailable, InDoubt, PostgresError."""
         parts = list(parts)
         outputs = self._outputs(parts, cause, may_start)
-        writes = tuple(part for part in parts if isinstance(part, Write))
+        writes = _in_order(part for part in parts if isinstance(part, Write))
         unit = Unit(writes, tuple(self._writes(outputs)), take)
         await self._finish(outputs, group.commit(unit))
         for write in filter(held_rows.hastens, writes):
@@ -168,3 +168,8 @@ class Committer:
         if cause:
             headers["tally-cause"] = cause
         return Inbound(*key, declared.template, header_lines(headers), encode(effect))
+
+
+def _in_order(writes: Iterable[Write]) -> tuple[Write, ...]:
+    """What hastens an effect first: its end, too, locks the held row before those of a service."""
+    return tuple(sorted(writes, key=held_rows.hastens, reverse=True))

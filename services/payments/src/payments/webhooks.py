@@ -82,8 +82,8 @@ async def _heed(db: Database, notice: Notice) -> Use:
     found = notices.heed(payment, notice)
     if isinstance(found, Use):
         return found
-    try:  # first the effect, then the payment: as the end of its call locks them
-        await db.commit(db.hasten(found), store.notice(payment.order_id, notice.id))
+    try:
+        await db.commit(store.notice(payment.order_id, notice.id), db.hasten(found))
     except Conflict:  # a copy of it came at the same time
         return Use.REPEATED
     return Use.HASTENED
