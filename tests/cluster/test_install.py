@@ -26,9 +26,8 @@ async def test_every_pod_is_ready() -> None:
 
 
 async def test_no_secret_is_in_the_release() -> None:
-    cluster = CLUSTER
-    passwords = [await cluster.secret("postgres", name) for name in ("postgres", "orders")]
-    passwords += [await cluster.secret("nats", "orders"), await cluster.secret("admin", "token")]
+    passwords = [await CLUSTER.secret("postgres", name) for name in ("postgres", "orders")]
+    passwords += [await CLUSTER.secret("nats", "orders"), await CLUSTER.secret("admin", "token")]
     process = await asyncio.create_subprocess_exec(
         *("helm", "--namespace", NAMESPACE, "get", "all", RELEASE),
         stdout=asyncio.subprocess.PIPE,

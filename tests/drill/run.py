@@ -152,11 +152,11 @@ class Course:
         async with background(self._watch(), self._pulse.run()):
             visits = asyncio.create_task(self._clients.run())
             try:
-                coming = asyncio.create_task(asyncio.sleep(self._drill.span))
-                struck = asyncio.create_task(self._injector.run(self._plan))
-                await asyncio.gather(*map(self._place, range(len(self._drill.tokens))))
-                await struck
-                await coming
+                await asyncio.gather(
+                    asyncio.sleep(self._drill.span),  # so long orders come
+                    self._injector.run(self._plan),
+                    *map(self._place, range(len(self._drill.tokens))),
+                )
                 await self._heal()
                 await self._until_ended(visits)
                 within = 2 if self._drill.sabotage else QUIET_WITHIN  # the last records are late

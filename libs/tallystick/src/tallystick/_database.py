@@ -130,13 +130,10 @@ class Database:
         """Returns when the database answers; waits for one that is away, and says so."""
         while True:
             try:
-                await self.fetch("select 1")
+                return await self._ask()
             except DatabaseUnavailable as error:
                 log.warning("waiting for the database", error=str(error))
-                await asyncio.sleep(2 * LOOK_EVERY)
-            else:
-                self.available.set()
-                return
+            await asyncio.sleep(2 * LOOK_EVERY)
 
     async def watch(self) -> None:
         """Keeps `available` and the metrics true to the facts; ends when cancelled."""
@@ -168,12 +165,14 @@ class Database:
 
     async def _answers(self) -> bool:
         try:
-            await self.fetch("select 1")
+            await self._ask()
         except DatabaseUnavailable:
-            self.available.clear()
             return False
-        self.available.set()
         return True
+
+    async def _ask(self) -> None:
+        await self.fetch("select 1")  # one that is not answered clears `available`
+        self.available.set()
 
     async def _read(self, sql: str, keys: list[Any]) -> dict[Any, Record]:
         return {row[0]: row for row in await self.fetch(sql, keys)}

@@ -160,7 +160,8 @@ class Server(uvicorn.Server):
 
         Those on which nobody asks are closed after a moment.
         """
-        self.server_state.default_headers = [(b"connection", b"close")]
+        usual = self.server_state.default_headers
+        self.server_state.default_headers = [*usual, (b"connection", b"close")]
         deadline = asyncio.get_running_loop().time() + LEAVES_WITHIN_S
         while self.server_state.connections and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(TICK_S)
