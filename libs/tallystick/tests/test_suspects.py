@@ -6,7 +6,7 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from textwrap import dedent
@@ -14,9 +14,10 @@ from textwrap import dedent
 import asyncpg
 import pytest
 
-from tallystick import Database, Settings
+from tallystick import Database, Settings, _isolation
 from tallystick._claims import Claims
-from tallystick._isolation import AWAY, _Child
+from tallystick._held_rows import Held
+from tallystick._isolation import CODE, DIED, READY, Isolation, NotTried, _Child
 from tallystick._protocol import SUSPECT_LAPSES
 from tallystick._runtime import Runtime
 from tallystick._watchdog import EXIT_CODE
@@ -48,6 +49,10 @@ SERVICE = """
 
     def app(settings):
         return service(settings, router, APIRouter())
+"""
+THREAD = """
+    import threading
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 """
 SLOTS = 2
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
@@ -91,6 +96,13 @@ async def stored(settings: Settings, *suspects: str) -> AsyncIterator[Runtime]:
     yield runtime
 
 
+async def taken(settings: Settings, *suspects: str) -> Sequence[Held]:
+    """These effects, claimed to be tried in a child."""
+    async with stored(settings, *suspects) as runtime, runtime.database.connection() as connection:
+        claims = Claims(runtime.database, "their parent")
+        return await claims.take_suspects(connection, ["grim-do"], SUSPECT_LAPSES)
+
+
 async def eventually(database: Database, sql: str, wanted: list[tuple[object, ...]]) -> None:
     found: list[tuple[object, ...]] = []
     deadline = asyncio.get_running_loop().time() + 60
@@ -132,16 +144,50 @@ async def test_who_never_ends_is_killed_at_its_deadline(grim: Settings) -> None:
 async def test_a_child_outlives_its_parent_in_no_attempt(
     grim: Settings, tmp_path: Path, poison: str, code: int
 ) -> None:
-    async with stored(grim, poison) as runtime, runtime.database.connection() as connection:
-        claims = Claims(runtime.database, "its parent")
-        suspects = await claims.take_suspects(connection, ["grim-do"], SUSPECT_LAPSES)
+    suspects = await taken(grim, poison)
     child = await _Child.start("grim", grim)
     child._send((suspects, 1.0))
     async with asyncio.timeout(30):
         while not (tmp_path / "grim" / "begun").exists():
             await asyncio.sleep(0.05)
         child._orders.close()  # as the system does when the parent is killed
-        assert await child._process.wait() == code
+        assert await child._signs.read() == READY + DIED + CODE.pack(code)  # and nobody holds it
+        assert await child._process.wait() == 0
+
+
+async def test_a_child_imports_once_and_forks_after_each_death(grim: Settings) -> None:
+    isolation = Isolation("grim", grim)
+    suspects = await taken(grim, "exit 9")
+    pids = []
+    for _ in range(3):
+        assert await isolation.run(suspects, 30) == 9
+        assert isolation._child
+        pids.append(isolation._child.pid)
+    assert len(set(pids)) == 1
+    await isolation.close()
+
+
+async def test_a_service_with_threads_of_its_own_is_not_forked(
+    grim: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "grim" / "main.py").write_text(dedent(SERVICE + THREAD))
+    isolation = Isolation("grim", grim)
+    assert await isolation.run(await taken(grim, "exit 9"), 30) == 9
+    assert isolation._child is None
+
+
+async def test_an_idle_child_ends_after_a_while(
+    grim: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolation = Isolation("grim", grim)
+    assert await isolation.run(await taken(grim, "good"), 30) is None
+    await isolation.rest()
+    child = isolation._child
+    assert child
+    assert child.lives
+    monkeypatch.setattr(_isolation, "KEPT", 0.0)
+    await isolation.rest()
+    assert not child.lives
 
 
 async def test_a_child_ends_when_its_parent_was_killed_as_it_wrote(grim: Settings) -> None:
@@ -153,13 +199,11 @@ async def test_a_child_ends_when_its_parent_was_killed_as_it_wrote(grim: Setting
 
 
 async def test_a_child_without_its_database_ends_in_order(grim: Settings) -> None:
-    async with stored(grim, "good") as runtime, runtime.database.connection() as connection:
-        claims = Claims(runtime.database, "its parent")
-        suspects = await claims.take_suspects(connection, ["grim-do"], SUSPECT_LAPSES)
+    suspects = await taken(grim, "good")
     child = await _Child.start("grim", grim.model_copy(update={"database_url": NOWHERE}))
-    assert await child.tries(suspects, 30) == AWAY
-    async with asyncio.timeout(30):
-        assert await child._process.wait() == 0  # though a thread still waits for orders
+    with pytest.raises(NotTried, match="the database is away"):
+        await child.tries(suspects, 30)
+    assert await child.end() == 0
 
 
 async def test_a_crowd_of_innocents_needs_no_process_each(grim: Settings) -> None:

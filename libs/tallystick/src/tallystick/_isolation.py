@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
+import signal
+import struct
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 
 import structlog
@@ -16,24 +21,32 @@ from tallystick._settings import Settings
 
 log = structlog.get_logger()
 
-READY, ENDED, AWAY = b"r", b"e", b"a"
-"""Signs of a child: it can begin, an attempt has ended, the database is away and so is no blame."""
+READY, ENDED, AWAY, DIED = b"r", b"e", b"a", b"d"
+"""Signs of a child: it can begin, an attempt has ended, the database is away and so is no blame,
+the fork that made the attempt has died; its exit code follows."""
+CODE = struct.Struct("<i")
 ENDS_WITHIN = 2.0  # seconds
 REST = 1.0  # seconds, so that a process that cannot start is not tried all the time
+KEPT = 60.0  # seconds without anything to do; one holds about 60 MB and a connection
 STARTS_WITHIN = 20.0  # seconds; on a busy machine an interpreter with all its imports takes a few
+
+
+class NotTried(Exception):
+    """It was no message that ended the child."""
 
 
 class Isolation:
     """Runs messages in a child process; if one kills it, only that dies.
 
-    A process takes a second to begin, so one that has survived is kept for the next: when a crowd
-    was lost with its replicas, nearly all of it is innocent.
+    A process takes a second to begin, so one is kept for the next suspects: when a crowd was lost
+    with its replicas, nearly all of it is innocent.
     """
 
     def __init__(self, package: str, settings: Settings) -> None:
         self._package = package
         self._settings = settings
         self._child: _Child | None = None
+        self._used_at = 0.0
 
     @property
     def possible(self) -> bool:
@@ -50,22 +63,25 @@ class Isolation:
             child = await _Child.start(self._package, self._settings)
         log.warning("suspects run apart", count=len(suspects), pid=child.pid)
         try:
-            sign = await child.tries(suspects, deadline_s)
+            died = await child.tries(suspects, deadline_s)
+        except NotTried as error:
+            await child.end()
+            log.warning("suspects could not be tried", count=len(suspects), reason=str(error))
+            await asyncio.sleep(REST)
+            return None
         except BaseException:
             await child.end()
             raise
-        if sign == ENDED:
-            self._child = child
-            return None
-        code = await child.end()
-        if child.ready and sign != AWAY:
-            return code
-        why = "the database is away" if sign == AWAY else f"it ended with {code} as it started"
-        log.warning("suspects could not be tried", count=len(suspects), reason=why)
-        await asyncio.sleep(REST)
-        return None
+        if child.lives:
+            self._child, self._used_at = child, time.monotonic()
+        return died
 
     async def rest(self) -> None:
+        """Ends a child that has had nothing to do for a while."""
+        if time.monotonic() - self._used_at > KEPT:
+            await self.close()
+
+    async def close(self) -> None:
         """Ends the child, if there is one."""
         child, self._child = self._child, None
         if child is not None:
@@ -73,7 +89,7 @@ class Isolation:
 
 
 class _Child:
-    """A process that says when it is ready, and how each attempt went."""
+    """A process that forks for the attempts; the fork says when it is ready, and how they went."""
 
     def __init__(
         self, process: Process, orders: asyncio.StreamWriter, signs: asyncio.StreamReader
@@ -82,12 +98,12 @@ class _Child:
         self._process = process
         self._orders = orders
         self._signs = signs
-        self.ready = False
+        self._ready = False
 
     @classmethod
     async def start(cls, package: str, settings: Settings) -> _Child:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tallystick._child"), stdin=PIPE, stdout=PIPE
+            *(sys.executable, "-m", "tallystick._child"), stdin=PIPE, stdout=PIPE, process_group=0
         )
         if process.stdin is None or process.stdout is None:
             raise ValueError("the child has no pipes")
@@ -95,19 +111,29 @@ class _Child:
         child._send((package, settings))
         return child
 
-    async def tries(self, suspects: Sequence[Held], deadline_s: float) -> bytes:
-        """Its sign after the attempts; none if it died, or its start or they took too long.
+    @property
+    def lives(self) -> bool:
+        """Whether it can be told to try more."""
+        return self._process.returncode is None
 
-        What takes too long is killed.
+    async def tries(self, suspects: Sequence[Held], deadline_s: float) -> int | None:
+        """How the process that tried them died; None: it lives. What takes too long is killed.
+
+        Raises NotTried: the database is away, or it could not even begin.
         """
         self._send((suspects, deadline_s))
-        try:
-            self.ready = self.ready or await self._says(STARTS_WITHIN) == READY
-            return await self._says(deadline_s) if self.ready else b""
-        except TimeoutError:
-            log.warning("suspects are past their deadline", pid=self.pid)
-            self._process.kill()
-            return b""
+        sign = READY if self._ready else await self._says(STARTS_WITHIN)
+        began = self._ready = sign == READY
+        if began:
+            sign = await self._says(deadline_s)
+        if sign == AWAY:
+            raise NotTried("the database is away")
+        if sign == ENDED:
+            return None
+        code = await self._death(sign)
+        if not began:
+            raise NotTried(f"it ended with {code} as it started")
+        return code
 
     async def end(self) -> int:
         """Its exit code; one that is alive waits for orders, which end here."""
@@ -116,12 +142,30 @@ class _Child:
             async with asyncio.timeout(ENDS_WITHIN):
                 return await self._process.wait()
         except TimeoutError:
-            self._process.kill()
+            self._kill()
             return await self._process.wait()
+
+    async def _death(self, sign: bytes) -> int:
+        self._ready = False
+        if sign == DIED:
+            (code,) = CODE.unpack(await self._signs.readexactly(CODE.size))
+            return int(code)
+        return await self.end()
+
+    def _kill(self) -> None:
+        """Kills it and its fork."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def _send(self, order: object) -> None:
         self._orders.write(pickle.dumps(order))
 
     async def _says(self, within: float) -> bytes:
-        async with asyncio.timeout(within):
-            return await self._signs.read(1)
+        """Its next sign; none if it died, or if it took too long and was killed."""
+        try:
+            async with asyncio.timeout(within):
+                return await self._signs.read(1)
+        except TimeoutError:
+            log.warning("suspects are past their deadline", pid=self.pid)
+            self._kill()
+            return b""

@@ -241,5 +241,6 @@ class Runtime:
         except (DatabaseUnavailable, InDoubt) as error:
             log.warning("drained without the database", error=str(error))
         await self._loops.stop()
+        await self._suspects.close()
         await self.broker.close()
         await self.database.close()

@@ -66,6 +66,10 @@ class Suspects:
         finally:
             await self._isolation.rest()
 
+    async def close(self) -> None:
+        """Ends the process of suspects."""
+        await self._isolation.close()
+
     async def _next(self) -> list[Held]:
         if self._slots.closed:
             return []
