@@ -20,15 +20,16 @@ _OF = {
     "provider": ("sandbox", "select * from provider_ledger order by position"),
     "carrier": ("sandbox", "select * from carrier_ledger order by position"),
 }
+_HELD = """
+    select durable, source, id, subject, headers, stream, state, reason, due_at, attempts,
+        lapses, deaths, claim, replica, error_type, error, held_at, due_at <= now() as due
+    from tallystick.held"""
 _LIBRARY = {
     "outbox": """
         select id, subject, headers, key, cause, emission, stored_at, queued_at, sent_at
         from tallystick.outbox order by stored_at""",
     "inbox": "select * from tallystick.inbox order by taken_at",
-    "held": """
-        select durable, source, id, subject, headers, stream, state, reason, due_at, attempts,
-            lapses, deaths, claim, replica, error_type, error, held_at, due_at <= now() as due
-        from tallystick.held order by held_at""",
+    "held": f"{_HELD} order by held_at",
     "attempts": "select * from tallystick.attempts order by ended_at",
 }
 
@@ -51,8 +52,8 @@ async def dead_letters(server: str) -> list[Row]:
     """Every dead letter, with its service."""
     found: list[Row] = []
     for name in SERVICES:
-        rows = await _rows(server, name, _LIBRARY["held"])
-        found += ({**row, "service": name} for row in rows if row["state"] == "dead")
+        rows = await _rows(server, name, f"{_HELD} where state = 'dead'")
+        found += ({**row, "service": name} for row in rows)
     return found
 
 

@@ -28,7 +28,7 @@ from tests.drill.injection import Injector
 from tests.drill.pulse import Pulse
 from tests.drill.replay import replay
 from tests.drill.report import Result
-from tests.drill.settling import open_orders, settle
+from tests.drill.settling import open_orders, settle, while_it_shrinks
 
 BREAKS = (
     *("no-inbox", "ack-before-commit", "fresh-payment-key"),
@@ -49,7 +49,7 @@ RATE = 50.0
 APART = 10.0
 """Seconds between two faults of which each is to be seen alone."""
 DIES_WITHIN = 120.0
-"""Seconds in which poison becomes a dead letter."""
+"""Seconds without any progress after which poison will not become a dead letter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,31 +190,29 @@ class Course:
         await self._injector.heal()
         wanted = sum(poison.reason is not None for poison in self._injector.poison)
         self._live.say(f"healed; {wanted} poisoned messages must be dead letters")
-        deadline = time.monotonic() + (DIES_WITHIN if wanted else 0)
-        while True:
+
+        async def left() -> tuple[int, ...]:
+            """Poison that lives; its message may come late, while other orders still end."""
             with suppress(*AWAY):
                 self._dead = await dead_letters(self._server)
-            if len({row["about"] for row in self._dead}) >= wanted or time.monotonic() > deadline:
-                break
-            await asyncio.sleep(0.5)
+            dead = len({row["about"] for row in self._dead})
+            return max(wanted - dead, 0), await self._open()
+
+        await while_it_shrinks(left, DIES_WITHIN)
         self._ground.heal_poison()
         self._complaints = await replay(self._ground.settings.state, self._dead)
         self._healed_at = time.time()
 
     async def _until_ended(self, visits: asyncio.Task[None]) -> None:
         """Waits for the end of all orders, as long as some end: how many are open is no matter."""
-        stalled = STALLED_AFTER if self._drill.sabotage else ENDS_WITHIN
-        before, since = -1, time.monotonic()
-        while (left := await self._left(visits)) and time.monotonic() - since < stalled:
-            if left != before:
-                before, since = left, time.monotonic()
-            await asyncio.sleep(0.2)
+
+        async def left() -> tuple[int, ...]:
+            """A customer who has not ended counts as an open order."""
+            return (await self._open() + (not visits.done() and not self._drill.sabotage),)
+
+        await while_it_shrinks(left, STALLED_AFTER if self._drill.sabotage else ENDS_WITHIN)
         if visits.done():
             visits.result()
-
-    async def _left(self, visits: asyncio.Task[None]) -> int:
-        """The orders that are open; a customer who has not ended counts as one."""
-        return await self._open() + (not visits.done() and not self._drill.sabotage)
 
     async def _open(self) -> int:
         return await open_orders(self._server, self._since)

@@ -18,6 +18,16 @@ from tests.drill.evidence import Evidence
 LOOK_EVERY = 0.5  # seconds
 
 
+async def while_it_shrinks(left: Callable[[], Awaitable[tuple[int, ...]]], within: float) -> None:
+    """Waits until the first of what is left is 0, or nothing has changed for so many seconds."""
+    before: tuple[int, ...] = ()
+    since = time.monotonic()
+    while (now := await left())[0] and time.monotonic() - since < within:
+        if now != before:
+            before, since = now, time.monotonic()
+        await asyncio.sleep(LOOK_EVERY)
+
+
 async def open_orders(server: str, since: UUID) -> int:
     """Orders placed since then that have not ended; one at least while nobody can tell."""
     try:
