@@ -13,6 +13,7 @@ from textwrap import dedent
 
 import asyncpg
 import pytest
+import uvloop
 
 from tallystick import Database, Settings, _isolation
 from tallystick._claims import Claims
@@ -165,6 +166,19 @@ async def test_a_child_imports_once_and_forks_after_each_death(grim: Settings) -
         pids.append(isolation._child.pid)
     assert len(set(pids)) == 1
     await isolation.close()
+
+
+async def test_a_child_is_started_by_the_loop_that_services_run_on(grim: Settings) -> None:
+    suspects = await taken(grim, "exit 9")
+
+    async def died() -> int | None:
+        isolation = Isolation("grim", grim)
+        try:
+            return await isolation.run(suspects, 30)
+        finally:
+            await isolation.close()
+
+    assert await asyncio.to_thread(uvloop.run, died()) == 9
 
 
 async def test_a_service_with_threads_of_its_own_is_not_forked(

@@ -103,7 +103,10 @@ class _Child:
     @classmethod
     async def start(cls, package: str, settings: Settings) -> _Child:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tallystick._child"), stdin=PIPE, stdout=PIPE, process_group=0
+            *(sys.executable, "-m", "tallystick._child"),
+            stdin=PIPE,
+            stdout=PIPE,
+            start_new_session=True,
         )
         if process.stdin is None or process.stdout is None:
             raise ValueError("the child has no pipes")
