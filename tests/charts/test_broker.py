@@ -1,5 +1,6 @@
 """What the chart writes for the broker, given to a real nats-server."""
 
+import json
 import os
 import re
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.testing.nats import binary
-from tests.charts.rendering import of_kind, render
+from tests.charts.rendering import HELM, REPOSITORY, of_kind, render
 
 pytestmark = pytest.mark.helm
 
@@ -39,3 +40,19 @@ def test_every_variable_of_the_configuration_is_in_the_pod() -> None:
     pod = of_kind(documents, "StatefulSet")["shop-nats"]["spec"]["template"]["spec"]
     given = {variable["name"] for variable in pod["containers"][0]["env"]}
     assert set(re.findall(r"\$([A-Z]\w*)(?=\s)", text)) == given
+
+
+@pytest.mark.parametrize("values", [(), (f"--values={REPOSITORY}/deploy/values-production.yaml",)])
+def test_full_streams_fit_into_the_store_and_the_store_into_the_volume(
+    values: tuple[str, ...],
+) -> None:
+    """Each stream is refused by its own limit first: the operator makes room below that one."""
+    documents = render("tallystick", *values)
+    text = of_kind(documents, "ConfigMap")["shop-nats"]["data"]["nats.conf"]
+    (claim,) = of_kind(documents, "StatefulSet")["shop-nats"]["spec"]["volumeClaimTemplates"]
+    (store,) = re.findall(r"max_file_store: (\d+)GiB", text)
+    (volume,) = re.findall(r"(\d+)Gi$", claim["spec"]["resources"]["requests"]["storage"])
+    topologies = (HELM / "tallystick/topology").glob("*.json")
+    declared = [json.loads(file.read_text()).get("streams", []) for file in topologies]
+    full = sum(stream["maxBytes"] for streams in declared for stream in streams)
+    assert full < int(store) * 2**30 < int(volume) * 2**30
