@@ -28,7 +28,7 @@ from tests.drill.injection import Injector
 from tests.drill.pulse import Pulse
 from tests.drill.replay import replay
 from tests.drill.report import Result
-from tests.drill.settling import open_orders, settle, while_it_shrinks
+from tests.drill.settling import open_orders, settle, while_it_moves
 
 BREAKS = (
     *("no-inbox", "ack-before-commit", "fresh-payment-key"),
@@ -198,7 +198,7 @@ class Course:
             dead = len({row["about"] for row in self._dead})
             return max(wanted - dead, 0), await self._open()
 
-        await while_it_shrinks(left, DIES_WITHIN)
+        await while_it_moves(left, DIES_WITHIN)
         self._ground.heal_poison()
         self._complaints = await replay(self._ground.settings.state, self._dead)
         self._healed_at = time.time()
@@ -210,7 +210,7 @@ class Course:
             """A customer who has not ended counts as an open order."""
             return (await self._open() + (not visits.done() and not self._drill.sabotage),)
 
-        await while_it_shrinks(left, STALLED_AFTER if self._drill.sabotage else ENDS_WITHIN)
+        await while_it_moves(left, STALLED_AFTER if self._drill.sabotage else ENDS_WITHIN)
         if visits.done():
             visits.result()
 

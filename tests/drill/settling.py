@@ -18,13 +18,15 @@ from tests.drill.evidence import Evidence
 LOOK_EVERY = 0.5  # seconds
 
 
-async def while_it_shrinks(left: Callable[[], Awaitable[tuple[int, ...]]], within: float) -> None:
+async def while_it_moves(left: Callable[[], Awaitable[tuple[int, ...]]], within: float) -> None:
     """Waits until the first of what is left is 0, or nothing has changed for so many seconds."""
     before: tuple[int, ...] = ()
     since = time.monotonic()
-    while (now := await left())[0] and time.monotonic() - since < within:
+    while (now := await left())[0]:
         if now != before:
             before, since = now, time.monotonic()
+        if time.monotonic() - since > within:
+            return
         await asyncio.sleep(LOOK_EVERY)
 
 

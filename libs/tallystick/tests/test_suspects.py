@@ -12,13 +12,14 @@ from pathlib import Path
 from textwrap import dedent
 
 import asyncpg
+import psutil  # type: ignore[import-untyped]
 import pytest
 import uvloop
 
 from tallystick import Database, Settings, _isolation
 from tallystick._claims import Claims
 from tallystick._held_rows import Held
-from tallystick._isolation import CODE, DIED, READY, Isolation, NotTried, _Child
+from tallystick._isolation import BEGUN, CODE, DIED, Isolation, NotTried, _Child
 from tallystick._protocol import SUSPECT_LAPSES
 from tallystick._runtime import Runtime
 from tallystick._watchdog import EXIT_CODE
@@ -136,7 +137,7 @@ async def test_who_kills_its_process_twice_is_dead_as_poison_and_nobody_else(
 async def test_who_never_ends_is_killed_at_its_deadline(grim: Settings) -> None:
     async with running(grim, "loop") as database:
         died = "select outcome, error from tallystick.attempts where outcome = 'died' limit 1"
-        await eventually(database, died, [("died", "its process ended with -9")])
+        await eventually(database, died, [("died", "its process was past its deadline")])
 
 
 @pytest.mark.parametrize(
@@ -147,12 +148,12 @@ async def test_a_child_outlives_its_parent_in_no_attempt(
 ) -> None:
     suspects = await taken(grim, poison)
     child = await _Child.start("grim", grim)
-    child._send((suspects, 1.0))
+    child._send((suspects, 2.0))
     async with asyncio.timeout(30):
         while not (tmp_path / "grim" / "begun").exists():
             await asyncio.sleep(0.05)
         child._orders.close()  # as the system does when the parent is killed
-        assert await child._signs.read() == READY + DIED + CODE.pack(code)  # and nobody holds it
+        assert await child._signs.read() == BEGUN + DIED + CODE.pack(code)  # and nobody holds it
         assert await child._process.wait() == 0
 
 
@@ -181,13 +182,40 @@ async def test_a_child_is_started_by_the_loop_that_services_run_on(grim: Setting
     assert await asyncio.to_thread(uvloop.run, died()) == 9
 
 
+async def test_a_death_between_two_orders_is_nobodys(grim: Settings) -> None:
+    isolation = Isolation("grim", grim)
+    assert await isolation.run(await taken(grim, "good"), 30) is None
+    assert isolation._child
+    (fork,) = psutil.Process(isolation._child.pid).children()
+    fork.kill()
+    good, exit_9 = await taken(grim, "better"), await taken(grim, "exit 9")
+    assert await isolation.run(good, 30) is None
+    assert await isolation.run(exit_9, 30) == 9  # its own sign, not that of the one before
+    await isolation.close()
+
+
+async def test_a_child_that_died_is_replaced(grim: Settings) -> None:
+    isolation = Isolation("grim", grim)
+    assert await isolation.run(await taken(grim, "good"), 30) is None
+    assert isolation._child
+    pid = isolation._child.pid
+    os.killpg(pid, signal.SIGKILL)
+    async with asyncio.timeout(30):
+        while isolation._child.lives:
+            await asyncio.sleep(0.01)
+    assert await isolation.run(await taken(grim, "better"), 30) is None
+    assert isolation._child.pid != pid
+    await isolation.close()
+
+
 async def test_a_service_with_threads_of_its_own_is_not_forked(
     grim: Settings, tmp_path: Path
 ) -> None:
     (tmp_path / "grim" / "main.py").write_text(dedent(SERVICE + THREAD))
     isolation = Isolation("grim", grim)
     assert await isolation.run(await taken(grim, "exit 9"), 30) == 9
-    assert isolation._child is None
+    assert isolation._child
+    assert not isolation._child.lives
 
 
 async def test_an_idle_child_ends_after_a_while(

@@ -1,10 +1,12 @@
 """The process of suspects: imports the service once, and forks to make the attempts it is told to.
 
 It is started by a replica, which waits for it: what it is to do comes pickled on its stdin. Its
-fork says a byte on its stdout when it is ready and after each attempt; if the fork dies, we say so
-and fork again for the next order: an import takes 0.6 s of CPU, a fork with its connection 0.1 s.
+fork says a byte on its stdout when it begins an order and when it has ended it; if the fork dies,
+we say how, and fork again for the next order: an import takes 0.6 s of CPU, a fork 0.1 s. A fork
+has one thread, so a service whose import starts others is not forked: we make the attempts.
+
 It ends when stdin does, in the middle of an attempt as well: its replica is gone, and nobody else
-would kill what never ends. Exit code 0 says nothing: a handler may have chosen it.
+would kill what never ends. No exit code but a signal's is a sign: a handler may have chosen it.
 """
 
 from __future__ import annotations
@@ -20,12 +22,13 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO
 
 from tallystick._errors import DatabaseUnavailable, InDoubt
 from tallystick._held_rows import Held
-from tallystick._isolation import AWAY, CODE, DIED, ENDED, ENDS_WITHIN, READY
+from tallystick._isolation import AWAY, BEGUN, CODE, DIED, ENDED, STARTS_WITHIN
 from tallystick._logging import configure
 from tallystick._runtime import Runtime
 from tallystick._settings import Settings
@@ -34,11 +37,12 @@ from tallystick._watchdog import EXIT_CODE
 MIB = 1024 * 1024
 
 _Order = tuple[Sequence[Held], float]
-"""Suspects to be tried together, and the seconds after which our replica kills us."""
+"""Suspects to be tried together, and the seconds that they may take."""
 
 
 def main() -> int:
     """Have attempts made until there are no more; 0."""
+    signal.signal(signal.SIGTERM, lambda *_: None)  # meant for our replica, which drains
     signs = _own_stdout()
     # Not sys.stdin: one that a thread still reads aborts the interpreter at its end.
     stream = open(0, "rb", closefd=False)  # noqa: SIM115  # as long as the process
@@ -50,14 +54,19 @@ def main() -> int:
     service = importlib.import_module(f"{package}.main")
     gc.freeze()  # so that forks share what was imported
     while order := _next_order(stream):
-        if threading.active_count() > 1:  # a fork would lack the service's threads
-            return _attempts(service, settings, order, stream, signs)
-        if not (fork := os.fork()):
+        fork = 0 if _has_threads() else os.fork()
+        if not fork:
             return _attempts(service, settings, order, stream, signs)
         _, status = os.waitpid(fork, 0)
         with suppress(BrokenPipeError):  # our replica has gone
             _say(signs, DIED + CODE.pack(os.waitstatus_to_exitcode(status)))
     return 0
+
+
+def _has_threads() -> bool:
+    """Whether there is more than this thread, started from Python or not."""
+    tasks = Path("/proc/self/task")  # of Linux
+    return (len(list(tasks.iterdir())) if tasks.exists() else threading.active_count()) > 1
 
 
 def _own_stdout() -> int:
@@ -71,6 +80,7 @@ def _attempts(
     service: ModuleType, settings: Settings, first: _Order, stream: BinaryIO, signs: int
 ) -> int:
     """Compose the service and carry out orders until there are no more; 0."""
+    signal.setitimer(signal.ITIMER_REAL, STARTS_WITHIN)
     app: Any = service.app(settings)
     _limit_memory(settings.suspect_memory_mib)
     try:
@@ -83,10 +93,10 @@ def _attempts(
 async def _carry_out(runtime: Runtime, first: _Order, stream: BinaryIO, signs: int) -> None:
     orders = _Orders(first, stream)
     async with runtime.alone():
-        _say(signs, READY)
         while order := await orders.next():
             suspects, deadline_s = order
-            signal.setitimer(signal.ITIMER_REAL, deadline_s + ENDS_WITHIN)
+            _say(signs, BEGUN)
+            signal.setitimer(signal.ITIMER_REAL, deadline_s)
             await asyncio.gather(*map(runtime.attempt, suspects))
             signal.setitimer(signal.ITIMER_REAL, 0)
             orders.done()
@@ -96,7 +106,7 @@ async def _carry_out(runtime: Runtime, first: _Order, stream: BinaryIO, signs: i
 class _Orders:
     """What is to be tried, read by a thread: an attempt that blocks the loop can be orphaned too.
 
-    One that does not even let threads run, a regular expression say, is ended by a timer.
+    One that does not even let threads run, a regular expression say, is ended by its timer.
     """
 
     def __init__(self, first: _Order, stream: BinaryIO) -> None:

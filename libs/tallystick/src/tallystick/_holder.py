@@ -16,6 +16,7 @@ from tallystick._group import AlreadyTaken
 from tallystick._held_rows import Failure, Held
 from tallystick._ids import new_id
 from tallystick._inbound import Inbound
+from tallystick._isolation import told
 from tallystick._metrics import ATTEMPTS, DEAD_LETTERED, child
 from tallystick._outbox import Outbox, insert
 from tallystick._protocol import INBOX_KEPT
@@ -73,11 +74,11 @@ class Holder:
 
     async def died(self, held: Held, code: int) -> None:
         """Notes that a message killed the process that did nothing else; raises AlreadyTaken."""
-        await self._went(held, held_rows.died(held), "died", f"its process ended with {code}")
+        await self._went(held, held_rows.died(held), "died", f"its process {told(code)}")
 
     async def lapsed(self, held: Held, code: int) -> None:
         """Notes that a message was in the company of one that did; raises AlreadyTaken."""
-        error = f"the process of its company ended with {code}"
+        error = f"the process of its company {told(code)}"
         await self._went(held, held_rows.lapsed(held), "lapsed", error)
 
     async def _went(self, held: Held, end: Write, outcome: str, error: str) -> None:

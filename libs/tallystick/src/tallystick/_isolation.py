@@ -1,4 +1,4 @@
-"""A process that does nothing else: it runs suspects, until one of them kills it."""
+"""A process that does nothing else: suspects run in it or in its forks, until one kills that."""
 
 from __future__ import annotations
 
@@ -21,14 +21,23 @@ from tallystick._settings import Settings
 
 log = structlog.get_logger()
 
-READY, ENDED, AWAY, DIED = b"r", b"e", b"a", b"d"
-"""Signs of a child: it can begin, an attempt has ended, the database is away and so is no blame,
-the fork that made the attempt has died; its exit code follows."""
+BEGUN, ENDED, AWAY, DIED = b"b", b"e", b"a", b"d"
+"""Signs of a child: it has begun an order, it has ended it, the database is away and so is no
+blame, the fork that was at it has died; its exit code follows."""
 CODE = struct.Struct("<i")
 ENDS_WITHIN = 2.0  # seconds
 REST = 1.0  # seconds, so that a process that cannot start is not tried all the time
 KEPT = 60.0  # seconds without anything to do; one holds about 60 MB and a connection
 STARTS_WITHIN = 20.0  # seconds; on a busy machine an interpreter with all its imports takes a few
+
+
+def told(code: int) -> str:
+    """How a process ended, for people."""
+    if code == -signal.SIGALRM:
+        return "was past its deadline"
+    if code < 0:
+        return f"was killed by signal {-code}, {signal.strsignal(-code)}"
+    return f"ended with {code}"
 
 
 class NotTried(Exception):
@@ -57,10 +66,8 @@ class Isolation:
             return False
 
     async def run(self, suspects: Sequence[Held], deadline_s: float) -> int | None:
-        """How the child died; None if it lives, or if it was no message that ended it."""
-        child, self._child = self._child, None
-        if child is None:
-            child = await _Child.start(self._package, self._settings)
+        """How their process died; None if it lives, or if it was no message that ended it."""
+        child = await self._begin()
         log.warning("suspects run apart", count=len(suspects), pid=child.pid)
         try:
             died = await child.tries(suspects, deadline_s)
@@ -72,9 +79,17 @@ class Isolation:
         except BaseException:
             await child.end()
             raise
-        if child.lives:
-            self._child, self._used_at = child, time.monotonic()
+        self._child, self._used_at = child, time.monotonic()
         return died
+
+    async def _begin(self) -> _Child:
+        """The child that is kept; another one if there is none, or if it has died."""
+        child, self._child = self._child, None
+        if child is not None and child.lives:
+            return child
+        if child is not None:
+            await child.end()
+        return await _Child.start(self._package, self._settings)
 
     async def rest(self) -> None:
         """Ends a child that has had nothing to do for a while."""
@@ -89,7 +104,7 @@ class Isolation:
 
 
 class _Child:
-    """A process that forks for the attempts; the fork says when it is ready, and how they went."""
+    """A process that makes attempts, itself or by a fork, and says how they went."""
 
     def __init__(
         self, process: Process, orders: asyncio.StreamWriter, signs: asyncio.StreamReader
@@ -98,7 +113,6 @@ class _Child:
         self._process = process
         self._orders = orders
         self._signs = signs
-        self._ready = False
 
     @classmethod
     async def start(cls, package: str, settings: Settings) -> _Child:
@@ -125,31 +139,29 @@ class _Child:
         Raises NotTried: the database is away, or it could not even begin.
         """
         self._send((suspects, deadline_s))
-        sign = READY if self._ready else await self._says(STARTS_WITHIN)
-        began = self._ready = sign == READY
-        if began:
-            sign = await self._says(deadline_s)
+        sign = await self._says(STARTS_WITHIN)
+        if sign == BEGUN:
+            sign = await self._says(deadline_s + ENDS_WITHIN)
+        elif sign != AWAY:
+            raise NotTried(f"it {told(await self._death(sign))} as it started")
         if sign == AWAY:
             raise NotTried("the database is away")
-        if sign == ENDED:
-            return None
-        code = await self._death(sign)
-        if not began:
-            raise NotTried(f"it ended with {code} as it started")
-        return code
+        return None if sign == ENDED else await self._death(sign)
 
     async def end(self) -> int:
         """Its exit code; one that is alive waits for orders, which end here."""
+        self._orders.close()
         try:
-            self._orders.close()
             async with asyncio.timeout(ENDS_WITHIN):
                 return await self._process.wait()
         except TimeoutError:
             self._kill()
             return await self._process.wait()
+        except asyncio.CancelledError:
+            self._kill()
+            raise
 
     async def _death(self, sign: bytes) -> int:
-        self._ready = False
         if sign == DIED:
             (code,) = CODE.unpack(await self._signs.readexactly(CODE.size))
             return int(code)
@@ -157,7 +169,7 @@ class _Child:
 
     def _kill(self) -> None:
         """Kills it and its fork."""
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):  # macOS refuses for one that has ended
             os.killpg(self.pid, signal.SIGKILL)
 
     def _send(self, order: object) -> None:
