@@ -24,6 +24,8 @@ from tallystick._wire import Wire
 
 log = structlog.get_logger()
 
+SAY_EVERY = 5.0  # seconds: while the broker is away, the client fails four times a second
+
 R = TypeVar("R")
 
 
@@ -46,6 +48,7 @@ class Broker:
         self.since = 0.0  # loop time of the last (re)connection
         self._closing = False
         self._closed = asyncio.Event()
+        self._said: dict[str, float] = {}
         self._reconnected: list[Callable[[], None]] = []
 
     def on_reconnect(self, act: Callable[[], None]) -> None:
@@ -137,10 +140,20 @@ class Broker:
         self.connected.set()
 
     async def _failed(self, error: Exception) -> None:
+        text = str(error) or type(error).__name__
+        if self._said_lately(text):
+            return
         if isinstance(error, nats.errors.Error | OSError | asyncio.TimeoutError):
-            log.warning("broker", error=str(error) or type(error).__name__, address=self._address)
+            log.warning("broker", error=text, address=self._address)
         else:
             log.error("broker", exc_info=error, address=self._address)
+
+    def _said_lately(self, text: str) -> bool:
+        now = asyncio.get_running_loop().time()
+        self._said = {said: at for said, at in self._said.items() if at > now - SAY_EVERY}
+        known = text in self._said
+        self._said.setdefault(text, now)
+        return known
 
     async def _lost(self) -> None:
         self.connected.clear()
