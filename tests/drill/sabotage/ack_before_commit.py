@@ -1,6 +1,6 @@
 """A message is acknowledged first and done then: a crash in between loses it.
 
-Each time that it is said again, the crash comes again: nothing else would keep it lost, for who looks
+Each time that it is said again the crash comes again. Nothing less would keep it lost: who looks
 after the durable says again whatever the inbox does not know.
 """
 
