@@ -43,11 +43,16 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 
 {{- define "service.labels" -}}
+{{ include "service.podLabels" . }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end }}
+
+{{/* Without the chart's version, which alone replaces no pod. */}}
+{{- define "service.podLabels" -}}
 {{ include "service.selector" . }}
 app.kubernetes.io/part-of: {{ .root.Release.Name }}
 app.kubernetes.io/version: {{ .root.Values.image.tag | default .root.Values.global.image.tag | default .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 
 {{/* The role that serves HTTP: there is none if roles are named without it. */}}

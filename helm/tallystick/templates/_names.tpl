@@ -12,10 +12,15 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 
 {{- define "tallystick.labels" -}}
+{{ include "tallystick.podLabels" . }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end }}
+
+{{/* Without the chart's version, which would replace the broker and the database at each upgrade. */}}
+{{- define "tallystick.podLabels" -}}
 {{ include "tallystick.selector" . }}
 app.kubernetes.io/part-of: {{ .root.Release.Name }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 
 {{/* An image of the platform's own; `.name` is the service's. */}}
