@@ -121,6 +121,19 @@ async def test_a_reader_of_other_messages_keeps_nothing(full: Topology, client: 
     assert room.purged == 30
 
 
+async def test_a_stream_with_room_makes_some_while_the_store_fills(client: Client) -> None:
+    topology = readers()
+    await reconcile(client, [topology])
+    for _ in range(10):
+        assert await stored(client)
+    await read(client, "shop-first", 10)
+    await read(client, "shop-second", 8)
+    elsewhere = Topology("other", topology.streams, ())
+    assert await make_room(client, [topology], [elsewhere], store=10 * SIZE) == []
+    (room,) = await make_room(client, [topology], [elsewhere], store=60_000)
+    assert (room.purged, room.blocked_by) == (8, "shop-second")
+
+
 async def test_a_stream_with_room_is_left_alone(client: Client) -> None:
     topology = readers()
     await reconcile(client, [topology])

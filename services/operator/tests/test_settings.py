@@ -31,6 +31,12 @@ def test_what_is_wrong_is_named_without_its_password(monkeypatch: pytest.MonkeyP
     assert "secret" not in str(raised.value)
 
 
+def test_a_store_is_said_as_the_broker_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPERATOR_NATS_URL", "nats://nats:4222")
+    monkeypatch.setenv("OPERATOR_STORE", "8GiB")
+    assert read().store == 8 * 2**30
+
+
 def test_the_process_ends_with_a_line_that_says_so() -> None:
     code = "from tallystick_operator.main import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -44,10 +44,13 @@ class Kept:
 class Keeping:
     """All resources of the namespace."""
 
-    def __init__(self, broker: Broker, cluster: Cluster, every_s: float) -> None:
+    def __init__(
+        self, broker: Broker, cluster: Cluster, every_s: float, store: int | None = None
+    ) -> None:
         self.broker = broker
         self._cluster = cluster
         self._every_s = every_s
+        self._store = store
         self._kept: dict[str, Kept] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -114,7 +117,7 @@ class Keeping:
     async def _turn(self, kept: Kept) -> None:
         body, name = kept.body, name_of(kept.body)
         with metrics.timed(name) as measure:
-            result = await reconcile(self.broker, body, self.bodies)
+            result = await reconcile(self.broker, body, self.bodies, self._store)
             measure(result)
         self._announce(kept, body, result)
         status = status_of(body, result, datetime.now(UTC))

@@ -42,7 +42,7 @@ async def run(settings: Settings, cluster: Cluster, stop: asyncio.Event | None =
     """Returns when stopped; raises ClusterError, or BrokerUnavailable for good."""
     stop = stop or asyncio.Event()
     broker = Broker(settings.nats_url, USER)
-    keeping = Keeping(broker, cluster, settings.every_s)
+    keeping = Keeping(broker, cluster, settings.every_s, settings.store)
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(cluster.login)
     topology.register(registry, keeping, settings.give_up_after_s)

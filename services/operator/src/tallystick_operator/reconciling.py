@@ -20,17 +20,24 @@ from tallystick_operator.resources import Body, Change, Decision, decide, left_o
 from tallystick_operator.status import Round, was_as_declared
 
 
-async def reconcile(broker: Broker, body: Body, all_bodies: Sequence[Body]) -> Round:
-    """Makes the broker as the resource declares, where nothing is lost by that."""
+async def reconcile(
+    broker: Broker, body: Body, all_bodies: Sequence[Body], store: int | None = None
+) -> Round:
+    """Makes the broker as the resource declares, where nothing is lost by that.
+
+    `store` is what each server may store, in bytes.
+    """
     if not broker.connected.is_set():
         return Round(away="cannot reach the broker; its last figures are shown")
     try:
-        return await _reconcile(broker, body, all_bodies)
+        return await _reconcile(broker, body, all_bodies, store)
     except TallystickError as error:
         return Round(away=f"cannot ask the broker: {error}")
 
 
-async def _reconcile(broker: Broker, body: Body, all_bodies: Sequence[Body]) -> Round:
+async def _reconcile(
+    broker: Broker, body: Body, all_bodies: Sequence[Body], store: int | None
+) -> Round:
     declared, left = wanted(body), left_over(body, elsewhere(body, all_bodies))
     owners = taken(body, all_bodies)
     both = _kept(declared, left, owners)
@@ -38,7 +45,8 @@ async def _reconcile(broker: Broker, body: Body, all_bodies: Sequence[Body]) -> 
     decision = decide(declared, left, observed, owners, datetime.now(UTC))
     mended, refused = await _act(broker, decision)
     own = _kept(declared, Topology("", (), ()), owners)
-    rooms = await make_room(broker.client, [own], [wanted(other) for other in all_bodies])
+    everybody = [wanted(other) for other in all_bodies]
+    rooms = await make_room(broker.client, [own], everybody, store=store)
     if mended or any(room.purged for room in rooms):
         observed = await observe(broker.client, both)
     return Round(
@@ -49,7 +57,7 @@ async def _reconcile(broker: Broker, body: Body, all_bodies: Sequence[Body]) -> 
         refused=tuple(refused),
         purged={room.stream: room.purged for room in rooms},
         waiting=tuple(
-            f"stream {room.stream} fills, and {room.blocked_by} has not read the rest"
+            f"stream {room.stream} needs room, and {room.blocked_by} has not read the rest"
             for room in rooms
             if room.blocked_by
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ByteSize, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -41,6 +41,9 @@ class Settings(BaseSettings):
         default=9000, description="port of probes and metrics"
     )
     every_s: float = Field(default=5, gt=0, le=15, description="between two looks at the broker")
+    store: ByteSize | None = Field(
+        default=None, gt=0, description="what each server may store, such as 8GiB: max_file_store"
+    )
     give_up_after_s: float = Field(
         default=60, gt=0, description="a deletion waits so long for a broker that is away"
     )

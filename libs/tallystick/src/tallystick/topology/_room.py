@@ -13,12 +13,12 @@ from tallystick.topology._spec import Durable, Stream, Topology
 
 log = structlog.get_logger()
 
-FULL = 0.8  # of max_bytes
+FULL = 0.8  # of max_bytes, and of the store
 
 
 @dataclass(frozen=True)
 class Room:
-    """What was done about a stream that fills; `blocked_by` names who kept it from more."""
+    """What was done about a stream that needs room; `blocked_by` names who kept it from more."""
 
     stream: str
     purged: int
@@ -26,27 +26,45 @@ class Room:
 
 
 async def make_room(
-    client: Client, topologies: Iterable[Topology], others: Iterable[Topology] = ()
+    client: Client,
+    topologies: Iterable[Topology],
+    others: Iterable[Topology] = (),
+    *,
+    store: int | None = None,
 ) -> list[Room]:
     """Purges streams that are over 80 % full up to the lowest floor of all their durables.
+
+    Purges all of them while together they fill 80 % of `store`, the bytes that each server of the
+    broker may store (`max_file_store`): a full store refuses what no stream does.
 
     These are those that the broker has, and those that are declared: by `topologies` and by
     `others`, whose streams are left alone. One that is declared and missing keeps everything.
     """
     topologies = list(topologies)
-    readers = [durable for topology in (*topologies, *others) for durable in topology.durables]
+    known = [*topologies, *others]
+    readers = [durable for topology in known for durable in topology.durables]
+    fills = store is not None and await _stored(client, known) >= FULL * store
     return [
         room
         for topology in topologies
         for stream in topology.streams
         if stream.config["retention"] == "limits" and stream.config["discard"] == "new"
-        for room in await _make_room(client, stream, readers)
+        for room in await _make_room(client, stream, readers, 0 if fills else FULL)
     ]
 
 
-async def _make_room(client: Client, stream: Stream, readers: list[Durable]) -> list[Room]:
+async def _stored(client: Client, topologies: Iterable[Topology]) -> int:
+    """The bytes of all streams; of those with replicas, what one server has."""
+    names = {stream.name for topology in topologies for stream in topology.streams}
+    found = [await info(client, f"STREAM.INFO.{name}") for name in names]
+    return sum(int(one["state"]["bytes"]) for one in found if one)
+
+
+async def _make_room(
+    client: Client, stream: Stream, readers: list[Durable], full: float
+) -> list[Room]:
     found = await info(client, f"STREAM.INFO.{stream.name}")
-    if found is None or found["state"]["bytes"] < FULL * stream.config["max_bytes"]:
+    if found is None or found["state"]["bytes"] < full * stream.config["max_bytes"]:
         return []
     last = found["state"]["last_seq"]  # read before asking the durables
     declared = [durable.name for durable in readers if durable.stream == stream.name]
