@@ -140,6 +140,8 @@ class Broker:
         self.connected.set()
 
     async def _failed(self, error: Exception) -> None:
+        if isinstance(error, OSError) and not self.client.is_connected:
+            self._drop_transport()
         text = str(error) or type(error).__name__
         if self._said_lately(text):
             return
@@ -147,6 +149,15 @@ class Broker:
             log.warning("broker", error=text, address=self._address)
         else:
             log.error("broker", exc_info=error, address=self._address)
+
+    def _drop_transport(self) -> None:
+        """One whose TLS handshake failed never says that it has closed: the client waits for it.
+
+        That is issue 718 of nats.py, open as of 2.16.
+        """
+        if (transport := self.client._transport) is not None:  # noqa: SLF001
+            transport.close()  # type: ignore[no-untyped-call]
+            self.client._transport = None  # noqa: SLF001
 
     def _said_lately(self, text: str) -> bool:
         now = asyncio.get_running_loop().time()
