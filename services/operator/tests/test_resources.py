@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from tallystick.topology import (
     title,
 )
 from tallystick_operator.ownership import elsewhere, taken
+from tallystick_operator.reconciling import reconcile
 from tallystick_operator.resources import Decision, decide, left_over, wanted
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -68,6 +71,17 @@ def of(*items: Stream | Durable) -> Topology:
         tuple(one for one in items if isinstance(one, Stream)),
         tuple(one for one in items if isinstance(one, Durable)),
     )
+
+
+async def test_what_an_older_crd_has_dropped_is_named() -> None:
+    broker: Any = SimpleNamespace(connected=asyncio.Event())
+    broker.connected.set()
+    durable = {"stream": "SHOP", "name": "shop-books", "filterSubjects": [], "ackWaitSeconds": 5}
+    spec = {"service": "shop", "streams": [], "durables": [durable]}
+    body = {"metadata": {"name": "my-shop"}, "spec": spec}
+    result = await reconcile(broker, body, [body])
+    (said,) = result.refused
+    assert said.startswith("the resource my-shop says no maxAckPending: apply the chart's crds/")
 
 
 def test_what_is_as_declared_is_left_alone() -> None:

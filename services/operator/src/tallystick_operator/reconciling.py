@@ -16,7 +16,15 @@ from tallystick.topology import (
     title,
 )
 from tallystick_operator.ownership import elsewhere, taken
-from tallystick_operator.resources import Body, Change, Decision, decide, left_over, wanted
+from tallystick_operator.resources import (
+    Body,
+    Change,
+    Decision,
+    Incomplete,
+    decide,
+    left_over,
+    wanted,
+)
 from tallystick_operator.status import Round, was_as_declared
 
 
@@ -31,6 +39,8 @@ async def reconcile(
         return Round(away="cannot reach the broker; its last figures are shown")
     try:
         return await _reconcile(broker, body, all_bodies, store)
+    except Incomplete as error:
+        return Round(refused=(str(error),))
     except TallystickError as error:
         return Round(away=f"cannot ask the broker: {error}")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from tallystick import TallystickError
 from tallystick.topology import (
     Difference,
     Durable,
@@ -49,10 +50,22 @@ def deletes_streams(spec: Body) -> bool:
     return spec.get("deletionPolicy") == "Delete"
 
 
+class Incomplete(TallystickError):
+    """A resource lacks what a CRD of this release would require."""
+
+
 def wanted(body: Body) -> Topology:
-    """What a resource declares; the API server has checked it."""
-    spec = body["spec"]
-    return topology_of({"durables": [], **spec})
+    """What a resource declares, as the API server has checked it; raises Incomplete.
+
+    An older CRD does not know every setting, and the API server drops what it does not know.
+    """
+    try:
+        return topology_of({"durables": [], **body["spec"]})
+    except KeyError as missing:
+        raise Incomplete(
+            f"the resource {body['metadata']['name']} says no {missing.args[0]}: apply the chart's "
+            "crds/, as `make upgrade` does, and then the resource again"
+        ) from missing
 
 
 def left_over(body: Body, elsewhere: Topology) -> Topology:

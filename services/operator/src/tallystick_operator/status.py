@@ -21,7 +21,7 @@ class Round:
     """What one look at the broker came to.
 
     `mended` says what was changed, `drifted` whether that had been as declared before; `refused`
-    is what the broker would not do, `away` why it could not be asked.
+    is what the broker or an older CRD keeps from being done, `away` why it could not be asked.
     """
 
     observed: Observed | None = None
