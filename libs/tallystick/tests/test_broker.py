@@ -6,7 +6,7 @@ from asyncio import StreamReader, StreamWriter
 import pytest
 from structlog.testing import capture_logs
 
-from tallystick import Broker, _broker
+from tallystick import Broker, _seldom
 
 
 async def test_what_the_client_fails_with_is_said_once_in_a_while(
@@ -16,7 +16,7 @@ async def test_what_the_client_fails_with_is_said_once_in_a_while(
     with capture_logs() as lines:
         for error in (OSError("refused"), OSError("refused"), TimeoutError()):
             await broker._failed(error)
-        monkeypatch.setattr(_broker, "SAY_EVERY", 0.0)
+        monkeypatch.setattr(_seldom, "SAY_EVERY", 0.0)
         await broker._failed(OSError("refused"))
     assert [line["error"] for line in lines] == ["refused", "TimeoutError", "refused"]
 

@@ -20,11 +20,10 @@ from tallystick._publisher import Publication, Publisher
 from tallystick._publishing import publishable
 from tallystick._requesting import RequestFailed, ask
 from tallystick._router import Router
+from tallystick._seldom import Seldom
 from tallystick._wire import Wire
 
 log = structlog.get_logger()
-
-SAY_EVERY = 5.0  # seconds: while the broker is away, the client fails four times a second
 
 R = TypeVar("R")
 
@@ -48,7 +47,7 @@ class Broker:
         self.since = 0.0  # loop time of the last (re)connection
         self._closing = False
         self._closed = asyncio.Event()
-        self._said: dict[str, float] = {}
+        self._failures = Seldom()  # while the broker is away, the client fails four times a second
         self._reconnected: list[Callable[[], None]] = []
 
     def on_reconnect(self, act: Callable[[], None]) -> None:
@@ -143,7 +142,7 @@ class Broker:
         if isinstance(error, OSError) and not self.client.is_connected:
             self._drop_transport()
         text = str(error) or type(error).__name__
-        if self._said_lately(text):
+        if not self._failures.is_due(text):
             return
         if isinstance(error, nats.errors.Error | OSError | asyncio.TimeoutError):
             log.warning("broker", error=text, address=self._address)
@@ -158,13 +157,6 @@ class Broker:
         if (transport := self.client._transport) is not None:  # noqa: SLF001
             transport.close()  # type: ignore[no-untyped-call]
             self.client._transport = None  # noqa: SLF001
-
-    def _said_lately(self, text: str) -> bool:
-        now = asyncio.get_running_loop().time()
-        self._said = {said: at for said, at in self._said.items() if at > now - SAY_EVERY}
-        known = text in self._said
-        self._said.setdefault(text, now)
-        return known
 
     async def _lost(self) -> None:
         self.connected.clear()

@@ -15,6 +15,7 @@ from tallystick._errors import TallystickError
 from tallystick._failpoints import failpoint
 from tallystick._metrics import SEND_FAILED, SENT, child
 from tallystick._publisher import NotStored, Outcome, PubAck, Publication
+from tallystick._seldom import Seldom
 
 log = structlog.get_logger()
 
@@ -41,6 +42,7 @@ class Sending:
         self._broker = broker
         self._source = source
         self._sent = sent
+        self._failures = Seldom()
         self._queues: dict[str, list[OutboxRow]] = {}
         self._in_flight: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -64,8 +66,8 @@ class Sending:
         for row, outcome in zip(rows, outcomes, strict=True):
             _observe(row, outcome, begun)
         failed = [o for o in outcomes if isinstance(o, TallystickError)]
-        if failed:
-            log.warning("messages wait in the outbox", count=len(failed), error=str(failed[0]))
+        if failed and self._failures.is_due(error := str(failed[0])):
+            log.warning("messages wait in the outbox", count=len(failed), error=error)
         return [r for r, o in zip(rows, outcomes, strict=True) if isinstance(o, PubAck)]
 
     def _go(self, stream: str) -> None:
