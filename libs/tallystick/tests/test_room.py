@@ -1,5 +1,6 @@
 """A stream that fills: what every reader has done goes, what one has not done stays."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -7,8 +8,9 @@ from nats.aio.client import Client
 from uuid_utils.compat import uuid7
 
 from tallystick import Delivery, Event, Router
-from tallystick._jetstream import request
-from tallystick.topology import Topology, declared, make_room, reconcile
+from tallystick._errors import BrokerUnavailable
+from tallystick._jetstream import info, request
+from tallystick.topology import Topology, _room, declared, make_room, reconcile
 
 SIZE = 200_000  # bytes of the stream
 
@@ -119,6 +121,40 @@ async def test_a_reader_of_other_messages_keeps_nothing(full: Topology, client: 
     await read(client, "shop-second", 30)
     (room,) = await make_room(client, [full])
     assert room.purged == 30
+
+
+async def test_nothing_goes_while_a_replica_of_the_stream_is_behind(
+    full: Topology, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await read(client, "shop-first", 30)
+    await read(client, "shop-second", 30)
+
+    async def behind(client: Client, subject: str) -> Any:
+        found: Any = await info(client, subject)
+        return found | {"cluster": {"replicas": [{"name": "n2", "current": False}]}}
+
+    monkeypatch.setattr(_room, "info", behind)
+    assert await make_room(client, [full]) == []
+    monkeypatch.undo()
+    (room,) = await make_room(client, [full])
+    assert room.purged == 30
+
+
+async def test_nothing_goes_while_a_durable_does_not_answer(
+    full: Topology, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await messages(client)
+    await read(client, "shop-first", 30)
+    await read(client, "shop-second", 30)
+
+    async def partly(client: Client, subject: str, body: Any = None) -> Any:
+        more = {"missing": ["shop-old"]} if subject.startswith("CONSUMER.LIST") else {}
+        return await request(client, subject, body) | more
+
+    monkeypatch.setattr(_room, "request", partly)
+    with pytest.raises(BrokerUnavailable, match="durables of SHOP do not answer: shop-old"):
+        await make_room(client, [full])
+    assert await messages(client) == before
 
 
 async def test_a_stream_with_room_makes_some_while_the_store_fills(client: Client) -> None:

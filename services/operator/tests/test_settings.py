@@ -31,10 +31,16 @@ def test_what_is_wrong_is_named_without_its_password(monkeypatch: pytest.MonkeyP
     assert "secret" not in str(raised.value)
 
 
-def test_a_store_is_said_as_the_broker_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [("8GiB", 8 * 2**30), ("8Gi", 8 * 2**30), ("8GB", 8 * 2**30), ("8G", 8 * 10**9), ("512", 512)],
+)
+def test_a_store_is_said_as_the_broker_reads_it(
+    monkeypatch: pytest.MonkeyPatch, said: str, meant: int
+) -> None:
     monkeypatch.setenv("OPERATOR_NATS_URL", "nats://nats:4222")
-    monkeypatch.setenv("OPERATOR_STORE", "8GiB")
-    assert read().store == 8 * 2**30
+    monkeypatch.setenv("OPERATOR_STORE", said)
+    assert read().store == meant
 
 
 def test_the_process_ends_with_a_line_that_says_so() -> None:

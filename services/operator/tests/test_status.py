@@ -113,7 +113,9 @@ def test_a_state_that_lasts_is_announced_when_it_begins() -> None:
 
 
 def test_a_stream_that_fills_and_cannot_be_purged_is_ready_and_announced_once() -> None:
-    filling = Round(OBSERVED, waiting=("stream SHOP fills, and shop-books has not read the rest",))
+    filling = Round(
+        OBSERVED, waiting=("stream SHOP needs room, and shop-books has not read the rest",)
+    )
     ready = condition(after(filling), "Ready")
     assert (ready["status"], ready["reason"]) == ("True", "Filling")
     assert told(body(), filling) == [("Warning", "Filling")]
@@ -121,9 +123,9 @@ def test_a_stream_that_fills_and_cannot_be_purged_is_ready_and_announced_once() 
 
 
 def test_the_same_is_not_said_twice_within_a_minute() -> None:
-    sayings, said = Sayings(), Announcement("Normal", "Purged", "stream SHOP filled: 7 messages")
-    again = Announcement("Normal", "Purged", "stream SHOP filled: 1,200 messages")
-    other = Announcement("Normal", "Purged", "stream OTHER filled: 7 messages")
+    sayings, said = Sayings(), Announcement("Normal", "Purged", "stream SHOP made room: 7 messages")
+    again = Announcement("Normal", "Purged", "stream SHOP made room: 1,200 messages")
+    other = Announcement("Normal", "Purged", "stream OTHER made room: 7 messages")
     assert sayings.is_news(said, 0)
     assert not sayings.is_news(again, 59)
     assert sayings.is_news(other, 59)

@@ -130,6 +130,8 @@ class Broker:
         if self.client.is_connected:
             with suppress(nats.errors.Error, TimeoutError):
                 await self.client.flush(timeout=1)
+        if not self.client.is_connected:
+            self._drop_transport()
         if self.since:
             with suppress(RuntimeError):  # uvloop's, of a connection that has gone
                 await self.client.close()

@@ -35,7 +35,9 @@ def announcements(body: Body, result: Round) -> Iterator[Announcement]:
         yield Announcement("Normal", reason, "; ".join(result.mended))
     for stream, count in result.purged.items():
         if count:
-            message = f"stream {stream} filled: {count:,} messages went that every durable had done"
+            message = (
+                f"stream {stream} made room: {count:,} messages went that all durables had done"
+            )
             yield Announcement("Normal", "Purged", message)
     ready = condition(body, "Ready")
     states = {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ByteSize, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -19,6 +20,19 @@ class InvalidSettings(Exception):
 def _own_namespace() -> str:
     """The pod's; empty, which is refused, where there is no pod."""
     return NAMESPACE.read_text().strip() if NAMESPACE.is_file() else ""
+
+
+def _bytes(text: object) -> int:
+    """A size as nats-server reads it: 8G is decimal; 8GB, 8Gi and 8GiB are binary."""
+    found = re.fullmatch(r"(\d+)\s*([KMGT]?)(B|iB?)?", str(text), re.IGNORECASE)
+    if found is None:
+        raise ValueError("not a size such as 8GiB")
+    number, unit, binary = found.groups()
+    base = 1024 if binary else 1000
+    return int(number) * int(base ** " KMGT".index(unit.upper() or " "))
+
+
+Bytes = Annotated[int, BeforeValidator(_bytes)]
 
 
 class Settings(BaseSettings):
@@ -41,7 +55,7 @@ class Settings(BaseSettings):
         default=9000, description="port of probes and metrics"
     )
     every_s: float = Field(default=5, gt=0, le=15, description="between two looks at the broker")
-    store: ByteSize | None = Field(
+    store: Bytes | None = Field(
         default=None, gt=0, description="what each server may store, such as 8GiB: max_file_store"
     )
     give_up_after_s: float = Field(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 from nats.aio.client import Client
 
+from tallystick._errors import BrokerUnavailable, TallystickError
 from tallystick._jetstream import Config, info, request
 from tallystick.topology._spec import Durable, Stream, Topology
 
@@ -34,8 +36,10 @@ async def make_room(
 ) -> list[Room]:
     """Purges streams that are over 80 % full up to the lowest floor of all their durables.
 
-    Purges all of them while together they fill 80 % of `store`, the bytes that each server of the
-    broker may store (`max_file_store`): a full store refuses what no stream does.
+    Purges all of them while, with those of `others`, they fill 80 % of `store`: the bytes that each
+    server of the broker may store (`max_file_store`). A full store refuses what no stream does.
+    Nothing is purged from a stream while a replica of it is behind: what is read may be unknown
+    there. Raises BrokerUnavailable if a durable does not answer.
 
     These are those that the broker has, and those that are declared: by `topologies` and by
     `others`, whose streams are left alone. One that is declared and missing keeps everything.
@@ -56,8 +60,12 @@ async def make_room(
 async def _stored(client: Client, topologies: Iterable[Topology]) -> int:
     """The bytes of all streams; of those with replicas, what one server has."""
     names = {stream.name for topology in topologies for stream in topology.streams}
-    found = [await info(client, f"STREAM.INFO.{name}") for name in names]
-    return sum(int(one["state"]["bytes"]) for one in found if one)
+    total = 0
+    for name in names:
+        with suppress(TallystickError):  # one that cannot be asked keeps no other from its room
+            found = await info(client, f"STREAM.INFO.{name}")
+            total += int(found["state"]["bytes"]) if found else 0
+    return total
 
 
 async def _make_room(
@@ -65,6 +73,8 @@ async def _make_room(
 ) -> list[Room]:
     found = await info(client, f"STREAM.INFO.{stream.name}")
     if found is None or found["state"]["bytes"] < full * stream.config["max_bytes"]:
+        return []
+    if not all(replica["current"] for replica in found.get("cluster", {}).get("replicas", [])):
         return []
     last = found["state"]["last_seq"]  # read before asking the durables
     declared = [durable.name for durable in readers if durable.stream == stream.name]
@@ -79,10 +89,15 @@ async def _make_room(
 
 
 async def durables_of(client: Client, stream: str) -> list[str]:
-    """The names of the durables that a stream has, whoever made them."""
+    """The names of the durables that a stream has, whoever made them.
+
+    Raises BrokerUnavailable if one does not answer: in a cluster it may have no leader just now.
+    """
     found: list[Config] = []
     while True:
         page = await request(client, f"CONSUMER.LIST.{stream}", {"offset": len(found)})
+        if missing := page.get("missing"):
+            raise BrokerUnavailable(f"durables of {stream} do not answer: {', '.join(missing)}")
         found += page["consumers"] or []
         if len(found) >= page["total"] or not page["consumers"]:
             return [one["name"] for one in found if one["config"].get("durable_name")]
