@@ -1,6 +1,11 @@
 """The whole suite shares one NATS and one PostgreSQL."""
 
+import signal
+
 import pytest
+
+# A shell that runs us in the background has us ignore SIGINT, and whoever we start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["tallystick.testing.pytest_plugin"]
 LONG = "drill"
