@@ -79,7 +79,7 @@ async def test_what_an_older_crd_has_dropped_is_named() -> None:
     durable = {"stream": "SHOP", "name": "shop-books", "filterSubjects": [], "ackWaitSeconds": 5}
     spec = {"service": "shop", "streams": [], "durables": [durable]}
     body = {"metadata": {"name": "my-shop"}, "spec": spec}
-    result = await reconcile(broker, body, [body])
+    result = await reconcile(broker, body, [body], None)
     (said,) = result.refused
     assert said.startswith("the resource my-shop says no maxAckPending: apply the chart's crds/")
 

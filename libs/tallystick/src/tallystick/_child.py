@@ -6,7 +6,7 @@ we say how, and fork again for the next order: an import takes 0.6 s of CPU, a f
 has one thread, so a service whose import starts others is not forked: we make the attempts.
 
 It ends when stdin does, in the middle of an attempt as well: its replica is gone, and nobody else
-would kill what never ends. No exit code but a signal's is a sign: a handler may have chosen it.
+would kill what never ends. Only the sign of an end tells success: a handler may exit with 0.
 """
 
 from __future__ import annotations

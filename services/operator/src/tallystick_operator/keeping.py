@@ -44,9 +44,7 @@ class Kept:
 class Keeping:
     """All resources of the namespace."""
 
-    def __init__(
-        self, broker: Broker, cluster: Cluster, every_s: float, store: int | None = None
-    ) -> None:
+    def __init__(self, broker: Broker, cluster: Cluster, every_s: float, store: int | None) -> None:
         self.broker = broker
         self._cluster = cluster
         self._every_s = every_s

@@ -29,7 +29,7 @@ from tallystick_operator.status import Round, was_as_declared
 
 
 async def reconcile(
-    broker: Broker, body: Body, all_bodies: Sequence[Body], store: int | None = None
+    broker: Broker, body: Body, all_bodies: Sequence[Body], store: int | None
 ) -> Round:
     """Makes the broker as the resource declares, where nothing is lost by that.
 
