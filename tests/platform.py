@@ -83,7 +83,7 @@ class Platform:
 
     def database(self, name: str) -> Database:
         """The database of a replica that runs."""
-        database: Database = self.runtime(name).database
+        database: Database = self.runtime(name).parts.database
         return database
 
     async def place(self, **wishes: Any) -> Order:

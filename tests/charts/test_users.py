@@ -49,7 +49,7 @@ async def test_orders_end_and_quotes_are_given_and_nothing_is_refused(platform: 
         assert (await shipped.end())[0] == "shipped"
         assert (await declined.end())[0] == "declined"
         assert (await quoted(platform))["estimated"] is False
-        orders = platform.runtime("orders")
+        orders = platform.runtime("orders").parts
         assert (await statistics.rebuild(orders.database, orders.broker)).sequence > 0
     assert [line for line in logs if "ermissions" in str(line)] == []
 

@@ -17,9 +17,9 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from tallystick import TallystickError
-from tallystick._binding import Binding
-from tallystick._jetstream import info, request
-from tallystick._messages import message_type
+from tallystick._broker.jetstream import info, request
+from tallystick._messages.binding import Binding
+from tallystick._messages.message import message_type
 from tests.drill.evidence import SERVICES, Sighting, Standing
 from tests.drill.faults import DURABLES, STREAMS
 

@@ -17,11 +17,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tallystick import _child, _cli
+from tallystick import _cli
 from tallystick._failpoints import arm
+from tallystick._service import child
 from tests.drill import poison
 
-CHILD = ("-m", "tallystick._child")
+CHILD = ("-m", "tallystick._service.child")
 
 
 def main() -> int:
@@ -34,7 +35,7 @@ def main() -> int:
     if sabotage := os.environ["DRILL_SABOTAGE"]:
         import_module(f"tests.drill.sabotage.{sabotage.replace('-', '_')}").sabotage()
     if sys.argv[1] == "child":
-        return _child.main()
+        return child.main()
     sys.argv[0] = "tally"
     _cli.main()
     return 0

@@ -55,7 +55,7 @@ async def test_an_hour_without_the_provider_ends_no_order_and_charges_nothing_tw
 
 def _clock_of_the_breaker(platform: Platform) -> Clock:
     clock = Clock()
-    platform.runtime("payments")._slots._admissions["payments-capture"].breaker._clock = clock
+    platform.runtime("payments").parts.slots._admissions["payments-capture"].breaker._clock = clock
     return clock
 
 

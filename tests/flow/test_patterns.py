@@ -66,7 +66,7 @@ async def test_a_subscriber_reads_again_from_a_time(platform: Platform) -> None:
     late = await ended(platform, 2)
     notes = await platform.join(archive())
     await notes.are(*ids(early + late))
-    await rewind(broker(platform, "archive").client, "ORDERS", "archive-orders", noon)
+    await rewind(broker(platform, "archive").connection.client, "ORDERS", "archive-orders", noon)
     await notes.are(*ids(early + late + late))
 
 
@@ -169,7 +169,7 @@ def ids(orders: list[Order]) -> list[str]:
 
 
 def broker(platform: Platform, name: str) -> Broker:
-    found: Broker = platform.runtime(name).broker
+    found: Broker = platform.runtime(name).parts.broker
     return found
 
 

@@ -6,7 +6,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanContext
 
 from tallystick import Settings
-from tallystick import _tracing as tracing
+from tallystick._telemetry import export
 from tests.order import Order, until
 from tests.platform import Platform
 
@@ -61,7 +61,7 @@ def spans(platform: Platform) -> Spans:
     """All spans from now on."""
     exporter = InMemorySpanExporter()
     settings = Settings(database_url=platform.databases["orders"], trace_ratio=1)
-    tracing.configure(settings, exporter)
+    export.configure(settings, exporter)
     return Spans(exporter)
 
 

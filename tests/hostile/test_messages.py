@@ -10,9 +10,9 @@ import pytest
 
 from shipping.facts import PrintLabel
 from tallystick import Event, Job
-from tallystick._envelope import parse_headers
-from tallystick._messages import message_type
-from tallystick._requesting import DEADLINE
+from tallystick._broker.requesting import DEADLINE
+from tallystick._messages.envelope import parse_headers
+from tallystick._messages.message import message_type
 from tallystick.testing.snapshots import messages_of
 from tallystick.topology import Durable, declared, lag
 from tallystick_contracts.shipping import ShippingQuote
@@ -42,7 +42,7 @@ def durables(platform: Platform, message: type[Event | Job]) -> list[tuple[str, 
     return [
         (name, binding.durable)
         for name in READERS
-        for binding in platform.runtime(name).router.bindings.values()
+        for binding in platform.runtime(name).parts.router.bindings.values()
         if message in binding.types
     ]
 
@@ -64,11 +64,15 @@ async def letters(platform: Platform, service: str, durable: str) -> dict[str, s
 async def all_is_read(platform: Platform, enemy: Enemy) -> None:
     """Every durable of every service has nothing left to do; nobody had to connect again."""
     runtimes = [platform.runtime(name) for name in READERS]
-    owed = [declared(runtime.router, ack_wait_s=TIMES["ack_wait_s"]) for runtime in runtimes]
+    owed = [declared(runtime.parts.router, ack_wait_s=TIMES["ack_wait_s"]) for runtime in runtimes]
     for durable in (durable for topology in owed for durable in topology.durables):
         await until(partial(is_read, enemy, durable))
-    assert all(runtime.broker.connected.is_set() for runtime in runtimes)
-    assert [runtime.broker.client.stats["reconnects"] for runtime in runtimes] == [0, 0, 0]
+    assert all(runtime.parts.connection.connected.is_set() for runtime in runtimes)
+    assert [runtime.parts.connection.client.stats["reconnects"] for runtime in runtimes] == [
+        0,
+        0,
+        0,
+    ]
 
 
 async def is_read(enemy: Enemy, durable: Durable) -> bool:

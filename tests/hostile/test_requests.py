@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from tallystick._envelope import parse_headers
-from tallystick._traceparent import parse
+from tallystick._messages.envelope import parse_headers
+from tallystick._telemetry.traceparent import parse
 from tests.hostile.counted import unforeseen
 from tests.hostile.requests import (
     GOOD,
@@ -89,7 +89,7 @@ async def test_who_goes_in_the_middle_has_ordered_nothing(platform: Platform, si
 async def test_who_comes_byte_by_byte_is_told_that_it_is_late(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tallystick._listen.REQUEST_WITHIN_S", 0.5)
+    monkeypatch.setattr("tallystick._http.server.REQUEST_WITHIN_S", 0.5)
     address = urlsplit(platform.url("orders"))
     async with stores_nothing(platform):
         reader, writer = await asyncio.open_connection(address.hostname, address.port)

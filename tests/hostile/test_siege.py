@@ -67,7 +67,7 @@ async def order(platform: Platform, over: asyncio.Event) -> list[Order]:
 @pytest.mark.timeout(1200)
 async def test_good_orders_end_under_siege(platform: Platform) -> None:
     over, chance = asyncio.Event(), random.Random(7)
-    replicas = [platform.runtime(name).replica for name in READERS]
+    replicas = [platform.runtime(name).parts.replica for name in READERS]
     async with asyncio.TaskGroup() as everybody:
         ordering = everybody.create_task(order(platform, over))
         asking = everybody.create_task(request(platform, chance))
@@ -88,4 +88,4 @@ async def test_good_orders_end_under_siege(platform: Platform) -> None:
     await comes_to(put_aside, due)
     async with enemy_of(platform.broker.url) as enemy:
         await all_is_read(platform, enemy)
-    assert [platform.runtime(name).replica for name in READERS] == replicas
+    assert [platform.runtime(name).parts.replica for name in READERS] == replicas

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from payments.handlers import router
 from tallystick import PermanentError
-from tallystick._repair import Act, Repair
-from tallystick._selection import Selection
+from tallystick._admin.repair import Act, Repair
+from tallystick._admin.selection import Selection
 from tests.order import until
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ async def is_dead(platform: Platform, order: Order) -> None:
 
 async def replay(platform: Platform, **said: Any) -> int:
     """Replays dead letters of payments; how many."""
-    repair = Repair(platform.database("payments"), router)
+    repair = Repair(platform.database("payments").postgres, router)
     because = Act("ada", "the provider speaks sense again")
     return await repair.replay_up_to(100, Selection(**said), because)
 

@@ -112,7 +112,7 @@ class Shop:
         assert await reconcile(self.client, [declared(router)]) == []
         app = service(settings, router, APIRouter())
         async with served(app):
-            yield app.state.composition.runtime.database
+            yield app.state.composition.runtime.parts.database
 
     async def _url(self, name: str) -> str:
         if name not in self._urls:

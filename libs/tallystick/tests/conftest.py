@@ -14,8 +14,11 @@ from nats.aio.client import Client
 from nats.js.client import JetStreamContext
 from nats.js.errors import NotFoundError
 
-from tallystick import Broker, Database, Router, Settings
-from tallystick._runtime import Runtime
+from tallystick import Router, Settings
+from tallystick._broker.connection import Connection
+from tallystick._database.postgres import Postgres
+from tallystick._service.assembly import assemble
+from tallystick._service.runtime import Runtime
 from tallystick.testing import eventually
 from tallystick.topology import declared, reconcile
 
@@ -64,18 +67,18 @@ def until(sql: Sql) -> Callable[[str], Awaitable[None]]:
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def database(database_url: str) -> AsyncIterator[Postgres]:
     """The library's database, open, without a service around it."""
-    database = Database(database_url, name="tests")
+    database = Postgres(database_url, name="tests")
     await database.open()
     yield database
     await database.close()
 
 
 @pytest.fixture
-async def broker(nats_url: str) -> AsyncIterator[Broker]:
+async def broker(nats_url: str) -> AsyncIterator[Connection]:
     """The library's connection to a broker without any stream, as the service `shop`."""
-    broker = Broker(nats_url, "shop")
+    broker = Connection(nats_url, "shop")
     await broker.connect()
     yield broker
     await broker.close()
@@ -110,7 +113,7 @@ def run(database_url: str, nats_url: str, client: Client, sql: Sql) -> Run:
         times = {"ack_wait_s": 1, "gone_after_s": 2, "sweep_s": 0.1, "deadline_s": 5}
         settings = Settings(**(urls | times | values))
         await reconcile(client, [declared(router, ack_wait_s=settings.ack_wait_s)])
-        runtime = Runtime(settings, router, resources)
+        runtime = Runtime(assemble(settings, router, resources), resources)
         async with runtime.running():
             if reads and settings.nats_url == nats_url:
                 await _until_reading(runtime, trusts=trusts)
@@ -120,11 +123,11 @@ def run(database_url: str, nats_url: str, client: Client, sql: Sql) -> Run:
 
 
 async def _until_reading(runtime: Runtime, *, trusts: bool) -> None:
-    for consumer, _ in runtime._listening._consumers:
+    for consumer, _ in runtime.parts.listening._consumers:
         await eventually(lambda consumer=consumer: consumer.pull._asked > 0)  # type: ignore[misc]
         if trusts:
             consumer._trusted_from = 0
-    await eventually(runtime.broker.connected.is_set)
+    await eventually(runtime.parts.connection.connected.is_set)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import structlog
 from typer.testing import CliRunner, Result
 
 from tallystick._cli import app
-from tallystick._migrate import scripts_of
+from tallystick._database.scripts import scripts_of
 from tallystick.testing import PostgresServer, free_port
 
 MAIN = """

@@ -8,7 +8,7 @@ import pytest
 from nats.aio.client import Client
 
 from tallystick import Delivery, Event, Router, Write
-from tallystick._runtime import Runtime
+from tallystick._service.runtime import Runtime
 
 Sql = Callable[..., Awaitable[list[Any]]]
 Run = Callable[..., AbstractAsyncContextManager[Runtime]]
@@ -82,14 +82,14 @@ def publish(sql: Sql, settled: Settled, until: Until) -> Publish:
     """Publishes hostile messages and then a good one, which has to be done as all the others."""
 
     async def go(runtime: Runtime, *messages: tuple[bytes, bytes, bytes]) -> None:
-        wire = runtime.broker.wire
+        wire = runtime.parts.connection.wire
         for subject, headers, body in (*messages, (SUBJECT, GOOD, b'{"item":"good"}')):
             wire.publish(subject, body, b"NATS/1.0\r\n" + headers + b"\r\n" if headers else b"")
         await until("exists (select from things where code = 'good')")
         await settled("shop-books")
         await until("not exists (select from tallystick.outbox where sent_at is null)")
-        assert runtime.broker.connected.is_set()
-        assert runtime.broker.client.stats["reconnects"] == 0
+        assert runtime.parts.connection.connected.is_set()
+        assert runtime.parts.connection.client.stats["reconnects"] == 0
         assert runtime.live()[0]
 
     return go
@@ -141,7 +141,7 @@ async def test_a_message_as_large_as_the_broker_takes_is_a_dead_letter_in_short(
     run: Run, router: Router, publish: Publish, sql: Sql, client: Client
 ) -> None:
     async with run(router) as runtime:
-        body = b"x" * (runtime.broker.wire.max_payload - len(TYPE) - 12)
+        body = b"x" * (runtime.parts.connection.wire.max_payload - len(TYPE) - 12)
         await publish(runtime, (SUBJECT, TYPE, body))
     assert await sql("select length(body) from tallystick.held") == [(len(body),)]
     letter = await client.jetstream().get_last_msg("DLQ_SHOP", f"dlq.shop.books.{SUBJECT.decode()}")
@@ -163,7 +163,7 @@ async def test_replies_and_acks_of_strangers_hurt_nobody(
     run: Run, router: Router, publish: Publish, client: Client
 ) -> None:
     async with run(router) as runtime:
-        for subscription in list(runtime.broker.client._subs.values()):
+        for subscription in list(runtime.parts.connection.client._subs.values()):
             subject = subscription.subject.replace("*", "x")
             for reply in ("", "$JS.ACK.", "$JS.ACK.a.b.c", "$JS.ACK.a.b.x.x.x.x.x"):
                 await client.publish(subject, b"{", reply=reply)

@@ -45,7 +45,7 @@ async def database(service: FastAPI) -> Database:
     """The running service's database, empty."""
     composition = service.state.composition
     await clean(composition.settings.database_url)
-    database: Database = composition.runtime.database
+    database: Database = composition.runtime.parts.database
     return database
 
 

@@ -112,8 +112,8 @@ class Projection:
     def __init__(self, told: FastAPI) -> None:
         composition = told.state.composition
         self.http: aiohttp.ClientSession = told.state.http
-        self.database: Database = composition.runtime.database
-        self.broker: Broker = composition.runtime.broker
+        self.database: Database = composition.runtime.parts.database
+        self.broker: Broker = composition.runtime.parts.broker
         self.admin = f"http://127.0.0.1:{composition.settings.admin_port}"
 
     async def tell(self, *events: OrderPlaced | OrderEnded) -> None:

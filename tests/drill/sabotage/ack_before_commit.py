@@ -11,9 +11,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from tallystick._consumer import Consumer
-from tallystick._envelope import parse_headers
-from tallystick._inbound import identity
+from tallystick._delivery.consumer import Consumer
+from tallystick._messages.envelope import parse_headers
+from tallystick._messages.inbound import identity
 
 ARMS: dict[str, Any] = {}
 TOKENS = ("tok_visa",)
@@ -34,7 +34,7 @@ def sabotage() -> None:
         nonlocal count
         self._answer(arrival, b"")
         if self.durable == FRAGILE:
-            await self._broker.client.flush()
+            await self._connection.client.flush()
             count += 1
             doomed = folder / identity(parse_headers(arrival.headers), "", 0)[1]
             if count % EVERY == 0 and len(list(folder.iterdir())) < MOST:

@@ -7,8 +7,8 @@ import time
 from typing import Any
 
 from tallystick._failpoints import arm
-from tallystick._outbox import Outbox, _row
-from tallystick._sending import by_stream
+from tallystick._outbox.outbox import Outbox, _row
+from tallystick._outbox.sending import by_stream
 
 ARMS: dict[str, Any] = {}
 TOKENS = ("tok_visa",)

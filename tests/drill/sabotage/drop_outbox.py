@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tallystick import _committer as committer
-from tallystick._envelope import OutboxRow
-from tallystick._units import Write
+from tallystick._database.units import Write
+from tallystick._delivery import committer
+from tallystick._messages.envelope import OutboxRow
 
 ARMS = {
     "payments": {"after-commit-before-publish": {"pass": 15, "times": 2}},

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tallystick import _held_rows as held_rows
-from tallystick import _units as units
-from tallystick._consumer import Inbox
+from tallystick._database import units
+from tallystick._deferred import rows as held_rows
+from tallystick._delivery.inbox import Inbox
 
 ARMS: dict[str, Any] = {}
 TOKENS = ("tok_visa",)

@@ -1,23 +1,24 @@
 """Messaging for FastAPI services on NATS JetStream: at-least-once delivery, effects once."""
 
-from tallystick._broker import Broker
-from tallystick._database import Database
-from tallystick._delivery import Delivery
-from tallystick._errors import (
+from tallystick._broker.broker import Broker
+from tallystick._database.units import Write
+from tallystick._delivery.database import Database
+from tallystick._delivery.delivery import Delivery
+from tallystick._http.idempotency import Idempotency
+from tallystick._http.problem import Problem
+from tallystick._http.resources import resource
+from tallystick._messages.message import Effect, Event, Job, Request
+from tallystick._messages.retry import Retry
+from tallystick._messages.router import Router
+from tallystick._service.service import service
+from tallystick._settings import Settings
+from tallystick.errors import (
     Conflict,
     PermanentError,
     TallystickError,
     TemporaryError,
 )
-from tallystick._http_client import client_span
-from tallystick._idempotency import Idempotency
-from tallystick._messages import Effect, Event, Job, Request
-from tallystick._problem import Problem
-from tallystick._retry import Retry
-from tallystick._router import Router
-from tallystick._service import resource, service
-from tallystick._settings import Settings
-from tallystick._units import Write
+from tallystick.outside import client_span
 
 __all__ = [
     "Broker",

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from tallystick._errors import BrokerUnavailable, DatabaseUnavailable, InDoubt
+from tallystick.errors import BrokerUnavailable, DatabaseUnavailable, InDoubt
 
 log = structlog.get_logger()
 

@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tallystick._errors import TallystickError
+from tallystick.errors import InvalidSettings
 
 _REPLICA = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 SHORTEST_TOKEN = 16
@@ -27,10 +27,6 @@ _KINDS = {
     "float_parsing": "not a number",
     "bool_parsing": "neither true nor false",
 }
-
-
-class InvalidSettings(TallystickError):
-    """A setting is missing or wrong; the message names its environment variable."""
 
 
 def _url_of(*schemes: str) -> AfterValidator:

@@ -166,11 +166,11 @@ class Shop:
 
     def __init__(self, runtime: Any, client: Client, parking: Parking, admin: str) -> None:
         self.runtime = runtime
-        self.database: Database = runtime.database
+        self.database: Database = runtime.parts.database
         self.client = client
         self.parking = parking
         self.env = {
-            "TALLY_NATS_URL": runtime.broker.url,
+            "TALLY_NATS_URL": runtime.parts.connection.url,
             "TALLY_ADMIN": f"shop={admin}",
             "TALLY_ADMIN_TOKEN": TOKEN,
         }

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
-from tallystick._consumer import Inbox
+from tallystick._delivery.inbox import Inbox
 
 Shop = Any
 Ask = Any

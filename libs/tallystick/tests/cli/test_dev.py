@@ -7,7 +7,9 @@ from tallystick._cli import app
 
 
 def test_without_its_servers_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tallystick._dev.SERVERS", ("a-server-that-nobody-installed",))
+    monkeypatch.setattr(
+        "tallystick._cli.programs.development.SERVERS", ("a-server-that-nobody-installed",)
+    )
     told = CliRunner().invoke(app, ["dev", "cafe"])
     assert told.exit_code == 1
     assert "pip install 'tallystick[testing]'" in told.output

@@ -56,7 +56,7 @@ async def test_a_durable_of_nobody_known_is_listed_as_well(shop: Shop, tally: Ta
 async def test_a_missing_durable_is_missing(shop: Shop, tally: Tally) -> None:
     await shop.client.jetstream().delete_consumer("SHOP", "shop-counts")
     assert (await listed(tally, "shop-counts"))["missing"]
-    await reconcile(shop.client, [declared(shop.runtime.router)])
+    await reconcile(shop.client, [declared(shop.runtime.parts.router)])
 
 
 async def test_a_durable_is_paused_and_resumed(tally: Tally) -> None:

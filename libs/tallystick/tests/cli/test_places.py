@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tallystick._cli.places import Places, find
-from tallystick._cli.told import UsedWrongly
+from tallystick._cli.errors import UsedWrongly
+from tallystick._cli.targets import Places, find
 
 ENV = {
     "TALLY_NATS_URL": "nats://said:4222",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick._cli.replay_steps import (
+from tallystick._cli.dlq.replay_steps import (
     CameBack,
     Finished,
     Plan,

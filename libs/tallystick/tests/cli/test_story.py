@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from click import unstyle
 
+from tallystick._broker.history import Recorded
 from tallystick._cli.timeline.drawing import draw
 from tallystick._cli.timeline.evidence import Evidence, Kept
 from tallystick._cli.timeline.story import tell
-from tallystick._history import Recorded
 
 BEGAN = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 PLACED, CAPTURED = "m-1", "m-2"

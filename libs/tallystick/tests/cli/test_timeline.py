@@ -5,7 +5,7 @@ from typing import Any
 
 from uuid_utils.compat import uuid7
 
-from tallystick._messages import shard
+from tallystick._messages.message import shard
 from tallystick.testing import free_port
 
 Shop = Any

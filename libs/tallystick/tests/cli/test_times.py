@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from uuid_utils.compat import uuid7
 
+from tallystick._cli.errors import UsedWrongly
 from tallystick._cli.times import parse_start, parse_time, span, time_of
-from tallystick._cli.told import UsedWrongly
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import kopf
 import structlog
 
-from tallystick import Broker
+from tallystick.topology import Connection
 from tallystick_operator import metrics
 from tallystick_operator.announcements import Sayings, announcements
 from tallystick_operator.cluster import Cluster, ClusterError
@@ -44,7 +44,9 @@ class Kept:
 class Keeping:
     """All resources of the namespace."""
 
-    def __init__(self, broker: Broker, cluster: Cluster, every_s: float, store: int | None) -> None:
+    def __init__(
+        self, broker: Connection, cluster: Cluster, every_s: float, store: int | None
+    ) -> None:
         self.broker = broker
         self._cluster = cluster
         self._every_s = every_s

@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack
 import kopf
 import structlog
 
-from tallystick import Broker, TallystickError
+from tallystick import TallystickError
+from tallystick.topology import Connection
 from tallystick_operator import logs, settings
 from tallystick_operator.admin import served
 from tallystick_operator.cluster import GROUP, Cluster, ClusterError
@@ -41,7 +42,7 @@ def main() -> None:
 async def run(settings: Settings, cluster: Cluster, stop: asyncio.Event | None = None) -> None:
     """Returns when stopped; raises ClusterError, or BrokerUnavailable for good."""
     stop = stop or asyncio.Event()
-    broker = Broker(settings.nats_url, USER)
+    broker = Connection(settings.nats_url, USER)
     keeping = Keeping(broker, cluster, settings.every_s, settings.store)
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(cluster.login)
@@ -71,7 +72,7 @@ async def run(settings: Settings, cluster: Cluster, stop: asyncio.Event | None =
     log.info("stopped")
 
 
-async def _connected(broker: Broker, stop: asyncio.Event) -> None:
+async def _connected(broker: Connection, stop: asyncio.Event) -> None:
     """Connects, for ever again; only a connection that the broker ended for good stops it all."""
     try:
         await broker.connect()

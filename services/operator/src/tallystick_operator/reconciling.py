@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from tallystick import Broker, TallystickError
+from tallystick import TallystickError
 from tallystick.topology import (
+    Connection,
     Refused,
     Topology,
     change,
@@ -29,7 +30,7 @@ from tallystick_operator.status import Round, was_as_declared
 
 
 async def reconcile(
-    broker: Broker, body: Body, all_bodies: Sequence[Body], store: int | None
+    broker: Connection, body: Body, all_bodies: Sequence[Body], store: int | None
 ) -> Round:
     """Makes the broker as the resource declares, where nothing is lost by that.
 
@@ -46,7 +47,7 @@ async def reconcile(
 
 
 async def _reconcile(
-    broker: Broker, body: Body, all_bodies: Sequence[Body], store: int | None
+    broker: Connection, body: Body, all_bodies: Sequence[Body], store: int | None
 ) -> Round:
     declared, left = wanted(body), left_over(body, elsewhere(body, all_bodies))
     owners = taken(body, all_bodies)
@@ -74,7 +75,7 @@ async def _reconcile(
     )
 
 
-async def _act(broker: Broker, decision: Decision) -> tuple[list[str], list[str]]:
+async def _act(broker: Connection, decision: Decision) -> tuple[list[str], list[str]]:
     """What was done, and what the broker refused."""
     done, refused = [], []
     for one in decision.changes:
@@ -103,7 +104,7 @@ def _kept(declared: Topology, left: Topology, not_ours: Collection[str]) -> Topo
     return Topology(declared.service, tuple(streams), declared.durables + left.durables)
 
 
-async def delete(broker: Broker, body: Body, all_bodies: Sequence[Body]) -> None:
+async def delete(broker: Connection, body: Body, all_bodies: Sequence[Body]) -> None:
     """Deletes what the resource keeps and nobody else declares; raises TallystickError."""
     if not broker.connected.is_set():
         raise TallystickError("cannot reach the broker")

@@ -88,7 +88,7 @@ async def rebuild(database: Database, broker: Broker) -> Rebuilt:
     since = await _first_told(broker)
     async with database.transaction() as transaction:
         gone = await transaction.fetch(_EMPTY, _first_id(since + _CLOCKS_DIFFER)) if since else []
-        sequence = await rewind(broker.client, STREAM, DURABLE, _EPOCH)
+        sequence = await rewind(broker.connection.client, STREAM, DURABLE, _EPOCH)
     return Rebuilt(emptied=gone[0]["count"] if gone else 0, sequence=sequence)
 
 

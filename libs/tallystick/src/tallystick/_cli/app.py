@@ -9,18 +9,12 @@ from typing import Annotated
 
 import typer
 
-from tallystick._cli import (
-    dev,
-    dlq,
-    durable,
-    parked,
-    programs,
-    rebuild,
-    tail,
-    timeline,
-    topology,
-)
-from tallystick._cli.places import ADMIN, CONFIG, NATS_URL, TOKEN, find
+from tallystick._cli import parked, rebuild, timeline
+from tallystick._cli.dlq import command as dlq
+from tallystick._cli.programs import command as dev
+from tallystick._cli.programs import production as programs
+from tallystick._cli.streams import durable, tail, topology
+from tallystick._cli.targets import ADMIN, CONFIG, NATS_URL, TOKEN, find
 
 HELP = "Run services that are built with Tallystick, and look into them."
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tallystick._cli.told import FAILED, warn
+from tallystick._cli.errors import FAILED, warn
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 WIDTH_OF_FILES = 200

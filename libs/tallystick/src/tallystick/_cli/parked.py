@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tallystick._cli.acting import Actor, Reason, told_why
-from tallystick._cli.asking import path_of
+from tallystick._cli.actor import Actor, Reason, told_why
+from tallystick._cli.admin_api import path_of
+from tallystick._cli.errors import UsedWrongly, example, told
 from tallystick._cli.output import (
     AsJson,
     end_of,
@@ -23,10 +24,9 @@ from tallystick._cli.output import (
     table,
 )
 from tallystick._cli.parking import each, resolve, retry
-from tallystick._cli.places import Places
-from tallystick._cli.services import ServiceOption
+from tallystick._cli.service_option import ServiceOption
+from tallystick._cli.targets import Places
 from tallystick._cli.times import second
-from tallystick._cli.told import UsedWrongly, example, told
 
 group = typer.Typer(no_args_is_help=True, help="Orders that wait for a person.")
 ORDER = "019abc5e-6a24-7c31-8f0e-2d41b7a95c60"

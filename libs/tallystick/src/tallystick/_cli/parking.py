@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tallystick._cli.asking import Answers, Refused, Services, Silent, asked, path_of
-from tallystick._cli.places import Places
-from tallystick._cli.told import UsedWrongly
+from tallystick._cli.admin_api import Answers, Refused, Services, Silent, asked, path_of
+from tallystick._cli.errors import UsedWrongly
+from tallystick._cli.targets import Places
 
 NOT_MINE = 422
 """A service's answer to a decision that is not its to take."""

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from tallystick._cli.asking import asked, path_of
+from tallystick._cli.admin_api import asked, path_of
+from tallystick._cli.errors import example, told
 from tallystick._cli.output import AsJson, say, say_json
-from tallystick._cli.places import Places
-from tallystick._cli.told import example, told
+from tallystick._cli.targets import Places
 
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="A service, such as orders.")]
 Projection = Annotated[

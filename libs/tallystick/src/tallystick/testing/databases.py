@@ -4,7 +4,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from tallystick._migrate import apply
+from tallystick._database.migrate import apply
 
 # One statement for all tables. TRUNCATE would make new files for each, DELETE of few rows costs
 # nothing; foreign keys are not looked at, so the order does not matter.

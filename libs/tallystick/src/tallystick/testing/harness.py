@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
-from tallystick._binding import Binding
-from tallystick._committer import Committer
-from tallystick._database import Database, Part
-from tallystick._delivery import Delivery
-from tallystick._envelope import header_lines
-from tallystick._errors import DeclarationError
-from tallystick._group import Group
-from tallystick._ids import new_id
-from tallystick._inbound import Inbound, Key
-from tallystick._messages import Effect, Message, encode, message_key, message_type
-from tallystick._router import Router, effect_durable
-from tallystick._units import Write
+from tallystick._database.group import Group
+from tallystick._database.transaction import Transaction
+from tallystick._database.units import Part, Write
+from tallystick._delivery.attempts import CONFLICTS
+from tallystick._delivery.committer import Committer
+from tallystick._delivery.database import Database
+from tallystick._delivery.delivery import Delivery
+from tallystick._messages.binding import Binding
+from tallystick._messages.envelope import header_lines
+from tallystick._messages.ids import new_id
+from tallystick._messages.inbound import Inbound, Key
+from tallystick._messages.message import Effect, Message, encode, message_key, message_type
+from tallystick._messages.router import Router, effect_durable
+from tallystick.errors import Conflict, DeclarationError
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class Harness:
     """Runs the handlers of a router one by one.
 
     Resources are given as to `service()`. Handlers that read need a `database`; what they commit
-    goes nowhere. `slots` says whether effects find a slot to start at once.
+    goes nowhere, and a transaction is rolled back. `slots` says whether effects find a slot to
+    start at once.
     """
 
     def __init__(
@@ -57,48 +61,133 @@ class Harness:
         slots: bool = True,
     ) -> None:
         self._router = router
-        self._resources = {type(resource): resource for resource in resources}
-        self._database = database or Database("postgresql://nowhere", name=router.name)
+        self._resources: dict[type, object] = {type(resource): resource for resource in resources}
+        if database is not None:
+            self._resources.setdefault(Database, database)
+        self._database = database
         self._slots = slots
 
-    async def give(self, message: Message, *, attempt: int = 1) -> Decided:
-        """What the handler of this message decides; raises what the handler raises."""
-        binding = self._binding(message)
-        recorder = _Recorder(self._router, slots=self._slots)
+    async def give(
+        self, message: Message, *, attempt: int = 1, durable: str = "", conflicts: int = 0
+    ) -> Decided:
+        """What the handler of this message decides; raises what the handler raises.
+
+        Where several durables take the message, `durable` names one. The first `conflicts` commits
+        raise Conflict, as if somebody else had changed the row meanwhile, so that the handler runs
+        again. Raises DeclarationError if no handler is meant, or if it lacks a resource.
+        """
+        binding = self._binding(message, durable)
+        recorder = _Recorder(self._router, self._database, slots=self._slots, conflicts=conflicts)
+        for _ in range(CONFLICTS):
+            try:
+                await self._run(binding, message, recorder, attempt)
+            except Conflict:
+                continue
+            return Decided(tuple(recorder.parts))
+        raise Conflict(f"another version {CONFLICTS} times in a row")
+
+    async def _run(
+        self, binding: Binding, message: Message, recorder: _Recorder, attempt: int
+    ) -> None:
         delivery = Delivery(
             _inbound(binding, message),
             attempt=attempt,
             take=None,
             committer=cast("Committer", recorder),
-            database=self._database,
+            group=cast("Group", None),
+            database=self._database or cast("Database", _NoDatabase()),
         )
-        given = [self._resources[kind] for kind in binding.resources]
-        await binding.handler(message, delivery, *given)
-        return Decided(tuple(recorder.parts))
+        await binding.handler(message, delivery, *map(self._resource, binding.resources))
 
-    def _binding(self, message: Message) -> Binding:
-        for binding in self._router.bindings.values():
-            if type(message) in binding.types:
-                return binding
-        raise DeclarationError(f"{self._router.name} has no handler for {type(message).__name__}")
+    def _resource(self, kind: type) -> object:
+        if kind not in self._resources:
+            raise DeclarationError(f"a handler asks for a {kind.__name__}: give it to the Harness")
+        return self._resources[kind]
+
+    def _binding(self, message: Message, durable: str) -> Binding:
+        name = type(message).__name__
+        found = [b for b in self._router.bindings.values() if type(message) in b.types]
+        if durable:
+            found = [binding for binding in found if binding.durable == durable]
+        if not found:
+            raise DeclarationError(f"{self._router.name} has no handler for {name}")
+        if len(found) > 1:
+            names = ", ".join(binding.durable for binding in found)
+            raise DeclarationError(f"{name} is taken by {names}: say which by durable=")
+        return found[0]
+
+
+class _NoDatabase:
+    """Stands where a service has its database."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise DeclarationError("the handler reads: give the Harness a database=")
 
 
 class _Recorder:
     """Stands where a service has its committer."""
 
-    def __init__(self, router: Router, *, slots: bool) -> None:
+    def __init__(
+        self, router: Router, database: Database | None, *, slots: bool, conflicts: int
+    ) -> None:
         self._router = router
+        self._database = database
         self._slots = slots
+        self._conflicts = conflicts
         self.parts: list[Part] = []
 
     async def commit(self, _group: Group, parts: Iterable[Part], **_: object) -> None:
+        self._meet_conflicts()
         self.parts.extend(parts)
+
+    @asynccontextmanager
+    async def transaction(self, **_: object) -> AsyncIterator[Transaction]:
+        """Statements run, if there is a database, and are undone; all are recorded."""
+        recording = _Statements()
+        transaction = Transaction(recording)
+        if self._database is None:
+            yield transaction
+        else:
+            with suppress(_Undone):
+                async with self._database.postgres.connection() as recording.connection:
+                    yield transaction
+                    raise _Undone
+        self._meet_conflicts()
+        self.parts += [*recording.writes, *transaction.messages]
 
     def has_slot(self, _effect: Effect) -> bool:
         return self._slots
 
     def effect_key(self, effect: Effect) -> Key:
         return (effect_durable(type(effect)), self._router.name, message_key(effect))
+
+    def _meet_conflicts(self) -> None:
+        if self._conflicts:
+            self._conflicts -= 1
+            raise Conflict
+
+
+class _Undone(Exception):
+    """Has a transaction rolled back."""
+
+
+class _Statements:
+    """Stands where a transaction has its connection."""
+
+    def __init__(self) -> None:
+        self.connection: Any = None
+        self.writes: list[Write] = []
+
+    async def fetch(self, sql: str, *args: Any) -> list[Any]:
+        if self.connection is None:
+            raise DeclarationError("the handler reads: give the Harness a database=")
+        rows: list[Any] = await self.connection.fetch(sql, *args)
+        return rows
+
+    async def execute(self, sql: str, *args: Any) -> None:
+        if self.connection is not None:
+            await self.connection.execute(sql, *args)
+        self.writes.append(Write(sql, args))
 
 
 def _inbound(binding: Binding, message: Message) -> Inbound:

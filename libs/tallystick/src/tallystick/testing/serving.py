@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from tallystick._listen import Companion, bind, config
+from tallystick._http.server import Companion, bind, config
 
 from .ports import HOST
 

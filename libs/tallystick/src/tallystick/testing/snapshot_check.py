@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from tallystick._messages import Message, MessageType, message_type
+from tallystick._messages.message import Message, MessageType, message_type
 
 from .compatibility import Change, Schema, changes
 from .snapshots import messages_of, snapshot

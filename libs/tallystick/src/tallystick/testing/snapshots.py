@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from tallystick._messages import Message, Request, message_type
-from tallystick._requesting import reply_type
+from tallystick._broker.requesting import reply_type
+from tallystick._messages.message import Message, Request, message_type
 
 from .compatibility import Schema
 

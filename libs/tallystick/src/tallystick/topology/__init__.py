@@ -1,6 +1,7 @@
 """Streams and durables as they follow from a service's declarations."""
 
-from tallystick._jetstream import Refused
+from tallystick._broker.connection import Connection
+from tallystick.errors import Refused
 from tallystick.topology._differences import Difference, differences
 from tallystick.topology._document import document_of, permissions_of, topology_of, written
 from tallystick.topology._observe import DurableFound, Observed, StreamFound, observe
@@ -20,7 +21,6 @@ from tallystick.topology._reconcile import (
     verify,
     verify_durable,
 )
-from tallystick.topology._room import Room, make_room
 from tallystick.topology._spec import (
     Durable,
     Item,
@@ -30,8 +30,10 @@ from tallystick.topology._spec import (
     durable_of,
     stream_of,
 )
+from tallystick.topology._trim import Room, make_room
 
 __all__ = [
+    "Connection",
     "Difference",
     "Durable",
     "DurableFound",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tallystick._jetstream import Config
+from tallystick._broker.jetstream import Config
 
 FIXED = frozenset({"retention", "storage", "ack_policy", "deliver_policy", "durable_name", "name"})
 """Settings that the broker changes for no existing stream or durable."""

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from nats.aio.client import Client
 
-from tallystick._jetstream import Config, info
+from tallystick._broker.jetstream import Config, info
 from tallystick.topology._spec import Item, Stream, Topology
 
 

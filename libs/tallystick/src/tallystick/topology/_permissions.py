@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tallystick._messages import message_type
-from tallystick._router import Router
+from tallystick._messages.message import message_type
+from tallystick._messages.router import Router
 from tallystick.topology._spec import Durable, declared
 
 

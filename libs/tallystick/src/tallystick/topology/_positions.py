@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from nats.aio.client import Client
 
-from tallystick._errors import TallystickError
-from tallystick._jetstream import NOT_FOUND, Refused, request
+from tallystick._broker.jetstream import NOT_FOUND, request
+from tallystick.errors import Refused, TallystickError
 
 PAUSED_FOR = timedelta(days=365)
 

@@ -9,7 +9,8 @@ from typing import Any
 import structlog
 from nats.aio.client import Client
 
-from tallystick._jetstream import NOT_FOUND, Refused, info, request
+from tallystick._broker.jetstream import NOT_FOUND, info, request
+from tallystick.errors import Refused
 from tallystick.topology._differences import Difference, differences
 from tallystick.topology._spec import Durable, Item, Stream, Topology
 

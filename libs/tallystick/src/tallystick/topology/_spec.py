@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from tallystick._binding import Binding
-from tallystick._jetstream import Config
-from tallystick._messages import message_type
-from tallystick._router import Router
+from tallystick._broker.jetstream import Config
+from tallystick._messages.binding import Binding
+from tallystick._messages.message import message_type
+from tallystick._messages.router import Router
 
 GIB = 1024**3
 EVENTS_KEPT = timedelta(days=7)

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
+from tallystick._cli.errors import FAILED, example, fail, told
 from tallystick._cli.output import AsJson, say, say_json
 from tallystick._cli.timeline.drawing import draw
 from tallystick._cli.timeline.evidence import gather
 from tallystick._cli.timeline.story import tell
-from tallystick._cli.told import FAILED, example, fail, told
 
 Key = Annotated[
     str, typer.Argument(metavar="ORDER", help="An order's id, or what else messages are about.")

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tallystick._broker import Broker
-from tallystick._cli.asking import Answers, Services, asked, path_of
-from tallystick._cli.broker import connected, durables, streams
-from tallystick._cli.places import Places
-from tallystick._cli.reading import Source
+from tallystick._broker.connection import Connection
+from tallystick._broker.history import Recorded
+from tallystick._broker.jetstream import Config
+from tallystick._cli.admin_api import Answers, Services, asked, path_of
+from tallystick._cli.streams.broker import connected, durables, streams
+from tallystick._cli.streams.reading import Source
+from tallystick._cli.targets import Places
 from tallystick._cli.times import time_of
-from tallystick._errors import BrokerUnavailable
-from tallystick._history import Recorded
-from tallystick._jetstream import Config
-from tallystick._messages import shard
+from tallystick._messages.message import shard
+from tallystick.errors import BrokerUnavailable
 
 KINDS = ("evt", "job")
 ASIDE = timedelta(minutes=1)
@@ -100,7 +100,7 @@ def _last(answers: Answers) -> datetime | None:
     return datetime.fromisoformat(max(said)) + ASIDE if said else None
 
 
-async def _kept(broker: Broker, key: str, until: datetime | None) -> AsyncIterator[Kept]:
+async def _kept(broker: Connection, key: str, until: datetime | None) -> AsyncIterator[Kept]:
     """Messages of the key: in its shard, from the time on that its UUIDv7 carries."""
     made = time_of(key)
     for kind in KINDS:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from tallystick._messages import TYPE_PREFIX
+from tallystick._messages.message import TYPE_PREFIX
 
 Kind = Literal[
     "said", "stored", "done", "failed", "dead", "waits", "discarded", "withdrawn", "unread"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from tallystick._cli.timeline.evidence import Evidence
-from tallystick._cli.timeline.said import messages_of, said
+from tallystick._cli.timeline.pending import unread_of
+from tallystick._cli.timeline.published import messages_of, said
+from tallystick._cli.timeline.received import taken_of, treated
 from tallystick._cli.timeline.steps import Kind, Step, Story
-from tallystick._cli.timeline.taken import taken_of, treated
-from tallystick._cli.timeline.unread import unread_of
 
 RANKS: dict[Kind, int] = {"done": 0, "stored": 2, "said": 3}
 """Of the steps of one commit the first is the end of what caused the others."""

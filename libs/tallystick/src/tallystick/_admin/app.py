@@ -1,0 +1,115 @@
+"""Probes, metrics and administration, on a port of their own."""
+
+import asyncio
+import hmac
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import SecretStr
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tallystick._http.problem import Problem, install_problems
+from tallystick._http.server import Companion, bind, config
+from tallystick._settings import Settings
+
+log = structlog.get_logger()
+
+OPEN = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+class Health(Protocol):
+    """What a service knows of itself."""
+
+    def live(self) -> tuple[bool, dict[str, Any]]:
+        """Whether its loops turn, and what they do: if not, it should be restarted."""
+        ...
+
+    async def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Whether HTTP can be served, and the state of what it stands on."""
+        ...
+
+
+def admin_app(
+    token: SecretStr | None, health: Health, *routers: APIRouter, resources: Mapping[type, Any]
+) -> FastAPI:
+    """Return the app; the paths of `routers`, as all but the probes, need the bearer token.
+
+    Their routes find the service's `resources` as those of its API do.
+    """
+    app = FastAPI(title="admin", openapi_url="/admin/openapi.json", docs_url=None, redoc_url=None)
+    app.state.resources = resources
+    probes = APIRouter()
+
+    @probes.get("/livez")
+    async def livez() -> Response:
+        return _probed(*health.live())
+
+    @probes.get("/readyz")
+    async def readyz() -> Response:
+        return _probed(*await health.ready())
+
+    @probes.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    for router in (probes, *routers):
+        app.include_router(router)
+    install_problems(app)
+    app.add_middleware(_Guard, token=token)
+    return app
+
+
+@asynccontextmanager
+async def serve_admin(
+    settings: Settings, health: Health, *routers: APIRouter, resources: Mapping[type, Any]
+) -> AsyncIterator[socket.socket]:
+    """Serve the admin app in this loop; raises PortTaken."""
+    bound = bind(settings.host, settings.admin_port, settings.variable("admin_port"))
+    app = admin_app(settings.admin_token, health, *routers, resources=resources)
+    server = Companion(config(app, lifespan=False, grace_s=1))
+    serving = asyncio.create_task(server.serve(sockets=[bound]), name="admin")
+    serving.add_done_callback(_ended)
+    log.info("admin is listening", address="{}:{}".format(*bound.getsockname()[:2]))
+    try:
+        await server.until_started(serving)
+        yield bound
+    finally:
+        server.should_exit = True
+        await asyncio.wait([serving])
+
+
+def _ended(serving: "asyncio.Task[None]") -> None:
+    if not serving.cancelled() and (error := serving.exception()) is not None:
+        log.error("the admin server ended", exc_info=error)
+
+
+def _probed(ok: bool, state: dict[str, Any]) -> Response:
+    return JSONResponse({"ok": ok, **state}, 200 if ok else 503)
+
+
+class _Guard:
+    """Lets nobody but to the probes who has not the token; without a token, nobody at all."""
+
+    def __init__(self, app: ASGIApp, token: SecretStr | None) -> None:
+        self._app = app
+        self._wanted = f"Bearer {token.get_secret_value()}".encode() if token else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not self._is_closed(scope):
+            await self._app(scope, receive, send)
+            return
+        detail = None if self._wanted else "This service has no admin token, so nobody is let in."
+        problem = Problem(401, detail=detail, headers={"WWW-Authenticate": "Bearer"})
+        await problem.response(scope)(scope, receive, send)
+
+    def _is_closed(self, scope: Scope) -> bool:
+        if scope["path"] in OPEN:
+            return False
+        given = dict(scope["headers"]).get(b"authorization", b"")
+        return self._wanted is None or not hmac.compare_digest(given, self._wanted)

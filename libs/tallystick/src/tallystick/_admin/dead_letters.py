@@ -1,0 +1,212 @@
+"""Dead letters over the admin port: in groups of one cause, one by one, and whole."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from tallystick._admin import record
+from tallystick._admin.selection import SELECTED, Selection, Text
+from tallystick._database.postgres import Postgres, Record
+from tallystick._http.problem import Problem
+from tallystick._messages.envelope import parse_headers
+
+_GROUPS = f"""select h.fingerprint, h.durable, h.reason, h.error_type, h.place,
+    (array_agg(h.error order by h.due_at desc))[1] as error, count(*) as count,
+    min(h.due_at) as first_seen, max(h.due_at) as last_seen,
+    array_agg(distinct a.version) filter (where a.version is not null) as versions
+from tallystick.held h left join lateral (
+    select version from tallystick.attempts a
+    where (a.durable, a.source, a.id) = (h.durable, h.source, h.id)
+    order by ended_at desc limit 1) a on true
+where {SELECTED} group by 1, 2, 3, 4, 5 order by last_seen desc, 1 limit $8"""  # noqa: S608  # constants of ours
+_TOTAL = f"select count(*), now() from tallystick.held h where {SELECTED}"  # noqa: S608
+_LETTERS = f"""select durable, source, id, subject, reason, error_type, error, place, fingerprint,
+    attempts, held_at, due_at as died_at from tallystick.held h
+where {SELECTED} and ($8::timestamptz is null or (due_at, id) < ($8, $9))
+order by due_at desc, id desc limit $10"""  # noqa: S608
+_LETTER = """select durable, source, id, subject, headers, body, stream, stream_sequence, reason,
+    error_type, error, place, fingerprint, attempts, held_at, due_at as died_at, state, replica
+from tallystick.held where durable = $1 and source || '/' || id = $2"""
+ATTEMPTS = """select durable, source, id, ended_at as at, replica, version, outcome, error
+from tallystick.attempts
+where (durable, source, id) in (select * from unnest($1::text[], $2::text[], $3::text[]))
+order by ended_at, claim"""
+
+
+Limit = Annotated[int, Field(ge=1, le=1000)]
+
+
+class Group(BaseModel):
+    """Dead letters of one durable that failed in the same place with the same kind of error."""
+
+    fingerprint: str | None
+    durable: str
+    reason: str | None
+    error_type: str | None
+    place: str | None
+    error: str | None
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+    versions: list[str] | None
+
+
+class Groups(BaseModel):
+    """The groups that grew last; `total` counts the letters of all, at the database's time `at`."""
+
+    groups: list[Group]
+    total: int
+    at: datetime
+
+
+class Letter(BaseModel):
+    """One dead letter; `error` is the last one, `place` where that was raised."""
+
+    durable: str
+    source: str
+    id: str
+    subject: str
+    reason: str | None
+    error_type: str | None
+    error: str | None
+    place: str | None
+    fingerprint: str | None
+    attempts: int
+    held_at: datetime
+    died_at: datetime
+
+
+class Letters(BaseModel):
+    """A page, the newest first; `next` is the cursor of the next one."""
+
+    letters: list[Letter]
+    next: str | None
+
+
+class Attempt(BaseModel):
+    """One attempt: when it ended, where, and how; the error is its own."""
+
+    at: datetime
+    replica: str
+    version: str
+    outcome: str
+    error: str | None
+
+
+class Repaired(BaseModel):
+    """What somebody did about a letter; an edit tells the body before it."""
+
+    at: datetime
+    run: UUID
+    action: str
+    actor: str
+    reason: str
+    body: str | None = None
+    body_base64: str | None = None
+
+
+class WholeLetter(Letter):
+    """A dead letter with all that is known of it; a body that is no text is in `body_base64`.
+
+    `state` is `dead`, `discarded`, or after a replay `waiting`, `running` or `done`; then it is
+    told as it was before its last replay.
+    """
+
+    state: str
+    stream: str | None
+    stream_sequence: int | None
+    headers: dict[str, str]
+    body: str | None
+    body_base64: str | None
+    history: list[Attempt]
+    repairs: list[Repaired]
+
+
+class GroupsAsked(Selection):
+    """Which, and how many groups."""
+
+    limit: Limit = 100
+
+
+class LettersAsked(Selection):
+    """Which, how many, and from where on."""
+
+    limit: Limit = 100
+    cursor: Text | None = None
+
+
+class DeadLetters:
+    """What people may see of a service's dead letters."""
+
+    def __init__(self, database: Postgres) -> None:
+        self._database = database
+
+    def routes(self) -> APIRouter:
+        """The routes under `/admin/dead-letters`."""
+        routes = APIRouter(prefix="/admin/dead-letters", tags=["dead letters"])
+        routes.add_api_route("", self.groups)
+        routes.add_api_route("/{group}", self.letters)
+        routes.add_api_route("/{durable}/{place:path}", self.letter)
+        return routes
+
+    async def groups(self, asked: Annotated[GroupsAsked, Query()]) -> Groups:
+        """Dead letters in groups, by fingerprint: durable, type of error, and place."""
+        rows = await self._database.fetch(_GROUPS, *asked.args, asked.limit)
+        total, at = (await self._database.fetch(_TOTAL, *asked.args))[0]
+        return Groups(groups=[Group(**row) for row in rows], total=total, at=at)
+
+    async def letters(self, group: Text, asked: Annotated[LettersAsked, Query()]) -> Letters:
+        """Those of one fingerprint, or of one message's id, the newest first."""
+        selection = asked.model_copy(update={"letter": [group]})
+        before = record.read_cursor(asked.cursor) if asked.cursor else (None, None)
+        rows = await self._database.fetch(_LETTERS, *selection.args, *before, asked.limit)
+        full = len(rows) == asked.limit
+        following = record.cursor_after(rows[-1]["died_at"], rows[-1]["id"]) if full else None
+        return Letters(letters=[Letter(**row) for row in rows], next=following)
+
+    async def letter(self, durable: Text, place: Text) -> WholeLetter:
+        """One letter, by `durable/source/id`: headers, body, every attempt, and every repair."""
+        repairs = await record.about(self._database, durable, place)
+        rows = await self._database.fetch(_LETTER, durable, place)
+        whole = _whole(rows[0] if rows else None, repairs)
+        if whole is None:
+            raise Problem(404, "No such dead letter", detail=f"{durable}/{place} is none.")
+        key = (whole["durable"], whole["source"], whole["id"])
+        attempts = await self._database.fetch(ATTEMPTS, *([part] for part in key))
+        whole["headers"] = parse_headers(whole["headers"])
+        return WholeLetter(
+            **(whole | readable(whole["body"])),
+            history=[Attempt(**attempt) for attempt in attempts],
+            repairs=[_repaired(repair) for repair in repairs],
+        )
+
+
+def _whole(row: Record | None, repairs: Sequence[Record]) -> dict[str, Any] | None:
+    """A letter from its row, from what the record keeps of it, or from both; None if it is none."""
+    if row is not None and row["state"] in ("dead", "discarded"):
+        return dict(row)
+    last = next((act for act in reversed(repairs) if act["action"] == "replay"), None)
+    if last is None or not last["letter"]:
+        return None
+    was = record.letter_of(last) | {"headers": last["headers"], "body": last["before"]}
+    return was | {"state": "done" if row is None else "running" if row["replica"] else "waiting"}
+
+
+def _repaired(act: Record) -> Repaired:
+    before = readable(act["before"]) if act["action"] == "edit" else {}
+    return Repaired(**(dict(act) | before))
+
+
+def readable(body: bytes) -> dict[str, str | None]:
+    """A body as JSON can carry it: as text, or else in base 64."""
+    try:
+        return {"body": body.decode(), "body_base64": None}
+    except UnicodeDecodeError:
+        return {"body": None, "body_base64": base64.b64encode(body).decode()}

@@ -1,0 +1,162 @@
+"""What a service knows of one key, such as an order's id, over the admin port."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel
+
+from tallystick._admin.dead_letters import ATTEMPTS, Attempt
+from tallystick._admin.selection import Text
+from tallystick._database.postgres import Postgres, Record
+from tallystick._http.problem import field_problem
+from tallystick._messages.envelope import parse_headers
+from tallystick._messages.inbound import Key
+from tallystick._messages.router import Router
+
+MOST_SAID = 500
+MOST_NAMED = 100
+_SAID = """select id, subject, headers, octet_length(body) as size, cause, emission, stored_at,
+    sent_at from tallystick.outbox where key = $1 order by stored_at, id limit $2"""
+_TAKEN = """select i.durable, i.source, i.id, i.state, i.taken_at, i.done_at, h.state as held,
+    h.replica, h.reason, h.due_at, h.error_type, h.error, h.place
+from unnest($1::text[], $2::text[]) m(source, id) cross join unnest($3::text[]) d(durable)
+join tallystick.inbox i on (i.durable, i.source, i.id) = (d.durable, m.source, m.id)
+left join tallystick.held h on (h.durable, h.source, h.id) = (i.durable, i.source, i.id)
+order by i.taken_at, i.durable"""
+
+
+class Said(BaseModel):
+    """A message that this service committed; not yet at the broker while `sent_at` is null.
+
+    `stored_at` is the time of the commit, `cause` the message at its root, `emission` how often it
+    was said again.
+    """
+
+    source: str
+    id: str
+    type: str
+    subject: str
+    size: int
+    cause: str
+    emission: int
+    stored_at: datetime
+    sent_at: datetime | None
+
+
+class Taken(BaseModel):
+    """A message that one of its durables took in, or an effect that it stored.
+
+    `state` is `done`, `waiting`, `running`, `dead`, `discarded`, or `withdrawn` for an effect that
+    was never begun. What waits or died says when it is due and why.
+    """
+
+    durable: str
+    handler: str
+    kind: str
+    source: str
+    id: str
+    state: str
+    taken_at: datetime
+    done_at: datetime | None
+    due_at: datetime | None
+    replica: str | None
+    reason: str | None
+    error_type: str | None
+    error: str | None
+    place: str | None
+    attempts: list[Attempt]
+
+
+class Known(BaseModel):
+    """What was said about a key, and what became here of messages about it."""
+
+    service: str
+    replica: str
+    key: str
+    said: list[Said]
+    taken: list[Taken]
+
+
+class Messages:
+    """What people may see of a service's messages."""
+
+    def __init__(self, database: Postgres, router: Router, replica: str) -> None:
+        self._database = database
+        self._router = router
+        self._replica = replica
+
+    def routes(self) -> APIRouter:
+        """The route under `/admin/messages`."""
+        routes = APIRouter(prefix="/admin/messages", tags=["messages"])
+        routes.add_api_route("/{key:path}", self.about)
+        return routes
+
+    async def about(
+        self,
+        key: Annotated[Text, Path(min_length=1)],
+        message: Annotated[list[Text], Query(max_length=MOST_NAMED, default_factory=list)],
+    ) -> Known:
+        """All this service said about a key, its effects, and what it did with named messages.
+
+        An inbox knows no keys: messages of others are named as `source/id`, as others said them.
+        """
+        said = await self._database.fetch(_SAID, key, MOST_SAID)
+        name = self._router.name
+        named = [_named(text) for text in message]
+        named += [(name, key), *((name, row["id"]) for row in said)]
+        return Known(
+            service=name,
+            replica=self._replica,
+            key=key,
+            said=[_said(name, row) for row in said],
+            taken=await self._taken(named),
+        )
+
+    async def _taken(self, named: Sequence[tuple[str, str]]) -> list[Taken]:
+        columns = [list(column) for column in zip(*dict.fromkeys(named), strict=True)]
+        durables = list(self._router.bindings)
+        rows = await self._database.fetch(_TAKEN, *columns, durables)
+        keys: list[Key] = [(row["durable"], row["source"], row["id"]) for row in rows]
+        attempts = await self._attempts(keys)
+        return [self._taken_in(row, attempts[key]) for key, row in zip(keys, rows, strict=True)]
+
+    async def _attempts(self, keys: Sequence[Key]) -> dict[Key, list[Attempt]]:
+        found: dict[Key, list[Attempt]] = defaultdict(list)
+        columns = [list(column) for column in zip(*keys, strict=True)] or [[], [], []]
+        for row in await self._database.fetch(ATTEMPTS, *columns):
+            found[row["durable"], row["source"], row["id"]].append(Attempt(**row))
+        return found
+
+    def _taken_in(self, row: Record, attempts: list[Attempt]) -> Taken:
+        binding = self._router.bindings[row["durable"]]
+        state = _state(row, binding.kind)
+        given = {**row, "kind": binding.kind, "state": state, "attempts": attempts}
+        return Taken(handler=binding.handler.__name__, **given)
+
+
+def _named(text: str) -> tuple[str, str]:
+    source, slash, id_ = text.rpartition("/")
+    if not slash:
+        raise field_problem("message", "not of the form source/id", "query")
+    return source, id_
+
+
+def _said(source: str, row: Record) -> Said:
+    fields: dict[str, Any] = dict(row)
+    type_ = parse_headers(fields.pop("headers")).get("ce-type", "")
+    return Said(source=source, type=type_, **fields)
+
+
+def _state(row: Record, kind: str) -> str:
+    """An effect begins as held; one that is done without a time when was never begun."""
+    if row["held"] is None:
+        never_begun = kind == "effect" and row["done_at"] is None
+        return "withdrawn" if never_begun else str(row["state"])
+    if row["held"] in ("retry", "suspect"):
+        return "running" if row["replica"] else "waiting"
+    return str(row["held"])

@@ -1,0 +1,115 @@
+"""The connection to the broker: made in the background, kept for ever, never a reason to fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import nats
+import structlog
+from nats.aio.client import Client
+
+from tallystick._broker.publisher import Publisher
+from tallystick._broker.wire import Wire
+from tallystick._telemetry.log_limiter import Seldom
+from tallystick._telemetry.metrics import RECONNECTS
+from tallystick.errors import BrokerUnavailable
+
+log = structlog.get_logger()
+
+
+class Connection:
+    """Connects and stays connected; `connected` is set while messages can flow."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self.url = url
+        self.name = name
+        self._address = ",".join(server.rpartition("@")[2] for server in url.split(","))
+        self.inbox_prefix = f"_INBOX.{name}"
+        self.client = Client()
+        self.wire = Wire(self.client)
+        self.publisher = Publisher(self.wire, self.inbox_prefix)
+        self.connected = asyncio.Event()
+        self.since = 0.0  # loop time of the last (re)connection
+        self._closing = False
+        self._closed = asyncio.Event()
+        self._failures = Seldom()  # while the broker is away, the client fails four times a second
+        self._reconnected: list[Callable[[], None]] = []
+
+    def on_reconnect(self, act: Callable[[], None]) -> None:
+        """Calls `act` after each reconnect: what was asked of the broker before is forgotten."""
+        self._reconnected.append(act)
+
+    async def connect(self) -> None:
+        """Returns when connected; waits for a broker that is away, and says so."""
+        await self.client.connect(
+            self.url,
+            name=self.name,
+            inbox_prefix=self.inbox_prefix,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds, fractions work
+            connect_timeout=2,
+            ping_interval=2,
+            max_outstanding_pings=2,
+            pending_size=0,
+            error_cb=self._failed,
+            disconnected_cb=self._lost,
+            reconnected_cb=self._found,
+            closed_cb=self._ended,
+        )
+        await self.publisher.start()
+        self._up()
+        log.info("connected to the broker", address=self._address)
+
+    async def until_closed(self) -> None:
+        """Raises BrokerUnavailable once the broker has ended the connection for good.
+
+        So it answers what it takes for an attack or a login that is no longer valid; only a new
+        process mends that.
+        """
+        await self._closed.wait()
+        raise BrokerUnavailable(f"the broker ended the connection: {self.client.last_error}")
+
+    async def close(self) -> None:
+        """Ends the connection; one that was never made needs no end."""
+        self._closing = True
+        self.connected.clear()
+        if self.client.is_connected:
+            with suppress(nats.errors.Error, TimeoutError):
+                await self.client.flush(timeout=1)
+        if not self.client.is_connected:
+            self.wire.drop_transport()
+        if self.since:
+            with suppress(RuntimeError):  # uvloop's, of a connection that has gone
+                await self.client.close()
+
+    def _up(self) -> None:
+        self.since = asyncio.get_running_loop().time()
+        self.connected.set()
+
+    async def _failed(self, error: Exception) -> None:
+        if isinstance(error, OSError) and not self.client.is_connected:
+            self.wire.drop_transport()
+        text = str(error) or type(error).__name__
+        if not self._failures.is_due(text):
+            return
+        if isinstance(error, nats.errors.Error | OSError | asyncio.TimeoutError):
+            log.warning("broker", error=text, address=self._address)
+        else:
+            log.error("broker", exc_info=error, address=self._address)
+
+    async def _lost(self) -> None:
+        self.connected.clear()
+        if not self._closing:
+            log.warning("lost the broker, reconnecting until it is back", address=self._address)
+
+    async def _ended(self) -> None:
+        self._closed.set()
+
+    async def _found(self) -> None:
+        RECONNECTS.inc()
+        self._up()
+        log.info("the broker is back", address=self._address)
+        for act in self._reconnected:
+            act()

@@ -1,0 +1,151 @@
+"""What was said before: any stream read again, in its order, without a durable."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tallystick._broker.arrival import Arrival, arrival_of
+from tallystick._broker.connection import Connection
+from tallystick._broker.jetstream import request
+from tallystick._messages.envelope import parse_headers
+from tallystick.errors import BrokerUnavailable
+
+BATCH = 256
+HEARTBEAT_S = 1.0
+SILENT_AFTER_S = 3.0
+FORGOTTEN_AFTER_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A message as its stream keeps it; headers by their lower-case names, decoded."""
+
+    subject: str
+    sequence: int
+    stored_at: datetime
+    headers: dict[str, str]
+    body: bytes
+
+
+Start = datetime | int | None
+"""From a time, from a sequence, or from the start."""
+
+
+async def read_history(
+    connection: Connection, stream: str, subjects: Sequence[str], *, since: Start, follow: bool
+) -> AsyncIterator[Recorded]:
+    """The messages of a stream, in order; to its end, or for ever if it follows.
+
+    A broker that goes and comes back is read on from where it was. Raises BrokerUnavailable if it
+    cannot be asked, Refused if there is no such stream.
+    """
+    while True:
+        reader = _Reader(connection, stream)
+        anything = await reader.open(subjects, since)
+        try:
+            if anything or follow:
+                async for recorded in reader.messages(follow=follow):
+                    since = recorded.sequence + 1
+                    yield recorded
+        except TimeoutError:
+            continue  # the broker forgot the reader: another one goes on
+        else:
+            return
+        finally:
+            await reader.close()
+
+
+class _Reader:
+    """A consumer of the broker's that lives only as long as somebody reads."""
+
+    def __init__(self, connection: Connection, stream: str) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._name = f"history-{secrets.token_hex(8)}"
+        self._inbox = f"{connection.inbox_prefix}.{self._name}"
+        self._arrived: asyncio.Queue[Arrival | None] = asyncio.Queue()
+        self._unsubscribe: Callable[[], Awaitable[None]] | None = None
+
+    async def open(self, subjects: Sequence[str], since: Start) -> bool:
+        """Makes the consumer; returns whether there is anything to read now."""
+        config = {
+            "name": self._name,
+            "ack_policy": "none",
+            "mem_storage": True,
+            "num_replicas": 1,
+            "inactive_threshold": int(FORGOTTEN_AFTER_S * 1e9),
+            "filter_subjects": list(subjects),
+            **_start(since),
+        }
+        body = {"stream_name": self._stream, "config": config, "action": "create"}
+        subject = f"CONSUMER.CREATE.{self._stream}.{self._name}"
+        made = await request(self._connection.client, subject, body)
+        self._unsubscribe = await self._connection.wire.subscribe(self._inbox, self._received)
+        return int(made["num_pending"]) > 0
+
+    async def messages(self, *, follow: bool) -> AsyncIterator[Recorded]:
+        """What comes; ends when nothing is pending, unless it follows. TimeoutError: silence."""
+        wanted = 0
+        while True:
+            if wanted == 0:
+                self._ask()
+                wanted = BATCH
+            async with asyncio.timeout(SILENT_AFTER_S):
+                arrival = await self._arrived.get()
+            if arrival is None:
+                continue
+            wanted -= 1
+            yield _recorded(arrival)
+            if arrival.pending == 0 and not follow:
+                return
+
+    async def close(self) -> None:
+        """Hears no more; the broker forgets a consumer that nobody listens to by itself.
+
+        To delete it would need the right to delete every durable of the stream.
+        """
+        if self._unsubscribe is not None:
+            await self._unsubscribe()
+
+    def _ask(self) -> None:
+        wanted = {"batch": BATCH, "expires": int(3600e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._name}".encode()
+        try:
+            self._connection.wire.publish(
+                subject, json.dumps(wanted).encode(), reply=self._inbox.encode()
+            )
+        except BrokerUnavailable as error:
+            raise TimeoutError from error
+
+    def _received(self, subject: bytes, reply: bytes, headers: bytes, body: bytes) -> None:
+        if reply.startswith(b"$JS.ACK."):
+            self._arrived.put_nowait(arrival_of(subject, reply, headers, body))
+        elif headers[9:12] == b"100":
+            self._arrived.put_nowait(None)
+
+
+def _start(since: Start) -> dict[str, Any]:
+    match since:
+        case None:
+            return {"deliver_policy": "all"}
+        case int():
+            return {"deliver_policy": "by_start_sequence", "opt_start_seq": max(since, 1)}
+        case datetime():
+            moment = since.astimezone(UTC).isoformat()
+            return {"deliver_policy": "by_start_time", "opt_start_time": moment}
+
+
+def _recorded(arrival: Arrival) -> Recorded:
+    return Recorded(
+        arrival.subject,
+        arrival.sequence,
+        datetime.fromtimestamp(arrival.stored_at, UTC),
+        parse_headers(arrival.headers),
+        arrival.body,
+    )

@@ -1,0 +1,55 @@
+"""Asking another service and waiting for the answer, no longer than is said."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, TypeVar, get_args
+
+import msgspec
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
+
+from tallystick._messages.message import Request, encode, message_type
+from tallystick._telemetry import tracing
+from tallystick.errors import RequestFailed
+
+R = TypeVar("R")
+DEADLINE = "tally-deadline"  # seconds since the epoch
+ERROR = "tally-error"
+
+
+async def ask(client: Client, request: Request[R], within: float) -> R:
+    """The answer to a request; raises RequestFailed, at once if nobody answers."""
+    template = message_type(type(request)).template
+    with tracing.span(f"request {template}", tracing.CLIENT) as span:
+        headers = {DEADLINE: f"{time.time() + within:.3f}", "traceparent": span.traceparent}
+        try:
+            message = await client.request(
+                template, encode(request), timeout=within, headers=headers
+            )
+        except NoRespondersError:
+            raise RequestFailed(f"nobody answers {template}") from None
+        except (NatsError, TimeoutError, OSError) as error:
+            raise RequestFailed(f"{template}: no answer within {within:g} s") from error
+        if (name := (message.headers or {}).get(ERROR)) is not None:
+            detail = message.data.decode("utf-8", "replace")
+            raise RequestFailed(f"{template}: {name}: {detail}")
+        return _answer(request, message.data)
+
+
+def _answer(request: Request[R], body: bytes) -> R:
+    answer: Any = reply_type(type(request))
+    try:
+        decoded: R = msgspec.json.decode(body, type=answer)
+    except msgspec.MsgspecError as error:
+        raise RequestFailed(f"{type(request).__name__}: not an answer: {error}") from error
+    return decoded
+
+
+def reply_type(cls: type[Request[Any]]) -> Any:
+    """The R that a class said in `Request[R]`."""
+    for base in getattr(cls, "__orig_bases__", ()):
+        if arguments := get_args(base):
+            return arguments[0]
+    return Any

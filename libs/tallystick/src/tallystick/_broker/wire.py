@@ -1,0 +1,114 @@
+"""The data path on a nats-py connection: raw header blocks in, whole protocol frames out.
+
+nats-py connects, authenticates, reconnects and manages; what it does per message (parsing headers
+with the e-mail parser, a `Msg`, a queue and a task switch) costs most of its time, so messages of
+our own subscriptions are handed over before that. What this leans on inside nats-py is held by
+`tests/test_wire.py`, which fails when a new release changes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from tallystick.errors import BrokerUnavailable, InvalidMessage
+
+log = structlog.get_logger()
+
+MAX_SUBJECT = 2048  # bytes; subject and reply share a line, of which the broker takes 4096
+
+Receive = Callable[[bytes, bytes, bytes, bytes], None]
+"""Called with subject, reply subject, header block and body."""
+
+
+class Wire:
+    """Sends and receives frames on a connection; survives its reconnects."""
+
+    def __init__(self, client: Client) -> None:
+        self._client: Any = client
+        self._receivers: dict[int, Receive] = {}
+        self._nats_py_receives = client._process_msg
+        self._take_over(client)
+
+    def _take_over(self, client: Any) -> None:
+        client._process_msg = self._receive
+
+    @property
+    def connected(self) -> bool:
+        return bool(self._client.is_connected)
+
+    @property
+    def max_payload(self) -> int:
+        """The broker's limit for headers and body together, in bytes."""
+        return int(self._client.max_payload)
+
+    async def subscribe(self, subject: str, receive: Receive, queue: str = "") -> Callable[[], Any]:
+        """Hands what comes on a subject to `receive`; returns what ends the subscription."""
+        number = self._client._sid + 1  # the next one: a message may come before it is answered
+        self._receivers[number] = receive
+        subscription = await self._client.subscribe(subject, queue=queue, cb=_never)
+
+        async def unsubscribe() -> None:
+            self._receivers.pop(number, None)
+            if self.connected:
+                await subscription.unsubscribe()
+
+        return unsubscribe
+
+    def publish(
+        self, subject: bytes, body: bytes, headers: bytes = b"", reply: bytes = b""
+    ) -> None:
+        """Queues one message.
+
+        Raises BrokerUnavailable while disconnected, and InvalidMessage for what would make the
+        broker close the connection for good (measured with nats-py 2.16). Then nothing is queued.
+        """
+        if len(subject) > MAX_SUBJECT or len(headers) + len(body) > self.max_payload:
+            raise InvalidMessage(f"{subject[:80]!r} is over the broker's limits")
+        if headers:
+            size, total = len(headers), len(headers) + len(body)
+            head = b"HPUB %b %b %d %d\r\n" % (subject, reply, size, total)
+        else:
+            head = b"PUB %b %b %d\r\n" % (subject, reply, len(body))
+        self.write(b"".join((head, headers, body, b"\r\n")))
+
+    def write(self, frames: bytes) -> None:
+        """Queues whole frames; they leave together with what else is written in this turn."""
+        client = self._client
+        if not client.is_connected:
+            raise BrokerUnavailable("not connected to the broker")
+        client._pending.append(frames)
+        client._pending_data_size += len(frames)
+        if client._flush_queue.empty():
+            client._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
+
+    def drop_transport(self) -> None:
+        """Close the transport of a client that does not know that it is gone.
+
+        One whose TLS handshake failed never says that it has closed, and the client waits for it:
+        issue 718 of nats.py, open as of 2.16.
+        """
+        if (transport := self._client._transport) is not None:
+            transport.close()
+            self._client._transport = None
+
+    async def _receive(
+        self, number: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> None:
+        receive = self._receivers.get(number)
+        if receive is None:
+            await self._nats_py_receives(number, subject, reply, data, headers)
+            return
+        try:
+            receive(bytes(subject), bytes(reply), bytes(headers or b""), bytes(data))
+        except Exception:  # an error here would end nats-py's reading of the whole connection
+            log.exception("could not take a message from the wire", subject=bytes(subject))
+
+
+async def _never(_: Msg) -> None:
+    raise AssertionError("this subscription's messages are taken from the wire")

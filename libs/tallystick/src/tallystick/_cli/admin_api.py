@@ -1,0 +1,121 @@
+"""Asks services on their admin ports; one that does not answer keeps nobody from the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from tallystick._cli.errors import reason_of
+from tallystick._cli.targets import TOKEN, Places
+from tallystick.errors import TallystickError
+
+Params = Sequence[tuple[str, str]]
+ANSWERED_WITHIN = aiohttp.ClientTimeout(total=15, sock_connect=3)
+
+
+class Silent(TallystickError):
+    """A service does not answer."""
+
+
+class Refused(TallystickError):
+    """A service answered with a problem; `status` is HTTP's."""
+
+    def __init__(self, service: str, status: int, problem: Mapping[str, Any]) -> None:
+        words = [problem.get("title"), problem.get("detail"), *_fields(problem)]
+        said = ": ".join(word for word in words if word)
+        super().__init__(f"{service}: {said or f'HTTP {status}'}")
+        self.status = status
+
+
+def _fields(problem: Mapping[str, Any]) -> list[str]:
+    return [f"{error['field']}: {error['detail']}" for error in problem.get("errors", ())]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What each service answered, and why others did not."""
+
+    given: Mapping[str, Any]
+    silent: Mapping[str, str]
+
+
+class Services:
+    """The services that are known, asked over one session."""
+
+    def __init__(self, places: Places, session: aiohttp.ClientSession) -> None:
+        self._admins = places.services()
+        self._session = session
+
+    async def get(self, service: str, path: str, params: Params = ()) -> Any:
+        """Return what the service answers; raises Silent, or Refused."""
+        return await self._ask("GET", service, path, params=params)
+
+    async def post(self, service: str, path: str, body: Any = None) -> Any:
+        """Return what the service answers; raises Silent, or Refused."""
+        return await self._ask("POST", service, path, json=body)
+
+    async def each(self, path: str, params: Params = (), *, optional: bool = False) -> Answers:
+        """Ask all services at once; raises Refused if one does not accept the token.
+
+        An `optional` path is one that services need not have: 404 is no answer then.
+        """
+        names = list(self._admins)
+        asked = (self.get(name, path, params) for name in names)
+        ends = dict(zip(names, await asyncio.gather(*asked, return_exceptions=True), strict=True))
+        given, silent = {}, {}
+        for name, end in ends.items():
+            if isinstance(end, Silent):
+                silent[name] = str(end)
+            elif isinstance(end, BaseException):
+                if not (optional and isinstance(end, Refused) and end.status == 404):
+                    raise end
+            else:
+                given[name] = end
+        return Answers(given, silent)
+
+    async def _ask(self, method: str, service: str, path: str, **about: Any) -> Any:
+        """Ask one replica after the other: each of them knows what its service knows."""
+        errors = []
+        for address in self._admins[service]:
+            url = address + path
+            try:
+                async with self._session.request(method, url, **about) as answer:
+                    return await _read(service, answer)
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                errors.append(f"{address}: {reason_of(_cause(error))}")
+        raise Silent(f"{service} does not answer at {'; '.join(errors)}; does it run there?")
+
+
+@asynccontextmanager
+async def asked(places: Places) -> AsyncIterator[Services]:
+    """Sessions with the services of these places; raises UsedWrongly."""
+    headers = {"Authorization": f"Bearer {places.token}"}
+    async with aiohttp.ClientSession(headers=headers, timeout=ANSWERED_WITHIN) as session:
+        yield Services(places, session)
+
+
+def path_of(*parts: str) -> str:
+    """The path of these segments, each quoted."""
+    return "/admin/" + "/".join(quote(part, safe="") for part in parts)
+
+
+async def _read(service: str, answer: aiohttp.ClientResponse) -> Any:
+    is_json = "json" in answer.content_type
+    body = await answer.json(content_type=None) if is_json else {}
+    if answer.status == 401:
+        raise Refused(service, 401, {"title": f"the admin token is not accepted: check {TOKEN}"})
+    if answer.status >= 400:
+        raise Refused(service, answer.status, body)
+    if not is_json:
+        raise Refused(service, answer.status, {"title": f"{answer.url.host} is no service's admin"})
+    return body
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error

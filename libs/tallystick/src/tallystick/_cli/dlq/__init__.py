@@ -1,0 +1,1 @@
+"""Commands that look at dead letters and repair them."""

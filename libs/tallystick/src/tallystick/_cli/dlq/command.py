@@ -1,0 +1,106 @@
+"""`tally dlq`: dead letters, as the services that hold them tell."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from tallystick._cli.admin_api import asked, path_of
+from tallystick._cli.dlq import audit, discard, edit, replay
+from tallystick._cli.dlq.dead_letter import group_lines, letter_lines, whole_lines
+from tallystick._cli.dlq.finding import whole
+from tallystick._cli.dlq.selection import DiedOf, Durable, ErrorType, Since, Until, selected
+from tallystick._cli.errors import example, told
+from tallystick._cli.output import AsJson, end_of, say, say_json
+from tallystick._cli.service_option import ServiceOption
+from tallystick._cli.targets import Places
+
+group = typer.Typer(
+    no_args_is_help=True, help="Dead letters: what no retry could mend, seen and repaired."
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group."""
+    app.add_typer(group, name="dlq")
+    listed = example("tally dlq list --since 2h", "tally dlq list 3f2a9c0b71de --limit 20")
+    group.command("list", epilog=listed)(list_letters)
+    group.command("show", epilog=example("tally dlq show 3f2a9c0b71de"))(show_letter)
+    group.command("replay", epilog=replay.EXAMPLE)(replay.replay)
+    group.command("edit", epilog=edit.EXAMPLE)(edit.edit)
+    group.command("discard", epilog=discard.EXAMPLE)(discard.discard)
+    group.command("audit", epilog=audit.EXAMPLE)(audit.audit)
+
+
+Fingerprint = Annotated[
+    str | None,
+    typer.Argument(metavar="FINGERPRINT", help="List those of one group, or of a message's id."),
+]
+Which = Annotated[
+    str,
+    typer.Argument(
+        metavar="LETTER",
+        help="DURABLE/SOURCE/ID as listed; or a fingerprint, or a message's id: its newest one.",
+    ),
+]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many of each service.")]
+
+
+@told
+def list_letters(
+    ctx: typer.Context,
+    fingerprint: Fingerprint = None,
+    durable: Durable = None,
+    died_of: DiedOf = None,
+    error_type: ErrorType = None,
+    since: Since = None,
+    until: Until = None,
+    service: ServiceOption = None,
+    limit: Limit = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List dead letters, in groups that failed alike.
+
+    A group is of one durable, one type of error, and the place where it was raised; VERSION is the
+    release that failed. Name its fingerprint to list its letters, the newest first.
+    """
+    places: Places = ctx.obj().only(service)
+    meant = selected(None, durable, died_of, error_type, since, until)
+    path = path_of("dead-letters", *([fingerprint] if fingerprint else []))
+    given, silent = asyncio.run(_each(places, path, [*meant.params, ("limit", str(limit))]))
+    if as_json:
+        say_json({"services": given, "silent": silent})
+    else:
+        say("\n".join(letter_lines(given) if fingerprint else group_lines(given)))
+    end_of(silent)
+
+
+@told
+def show_letter(
+    ctx: typer.Context, letter: Which, service: ServiceOption = None, as_json: AsJson = False
+) -> None:
+    """Show one dead letter: its headers, body, error, every attempt, and what people did.
+
+    One that was replayed or discarded is shown as well.
+    """
+    found = asyncio.run(_find(ctx.obj().only(service), letter))
+    if as_json:
+        say_json(found)
+    else:
+        say("\n".join(whole_lines(found)))
+
+
+async def _each(
+    places: Places, path: str, params: list[tuple[str, str]]
+) -> tuple[Mapping[str, Any], dict[str, str]]:
+    async with asked(places) as services:
+        answers = await services.each(path, params)
+    return answers.given, dict(answers.silent)
+
+
+async def _find(places: Places, letter: str) -> dict[str, Any]:
+    async with asked(places) as services:
+        return await whole(services, places, letter)

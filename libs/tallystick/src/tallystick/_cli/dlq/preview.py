@@ -1,0 +1,41 @@
+"""Shows which dead letters are meant, before anything is done about them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from tallystick._cli.admin_api import Answers, Services, asked, path_of
+from tallystick._cli.dlq.dead_letter import group_lines
+from tallystick._cli.dlq.selection import Selected
+from tallystick._cli.output import end_of, say, say_json
+from tallystick._cli.targets import Places
+
+MOST_GROUPS = "1000"
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what is meant; change nothing.")]
+
+
+async def groups_of(services: Services, meant: Selected) -> Answers:
+    """The groups of all services that are meant."""
+    params = [*meant.params, ("limit", MOST_GROUPS)]
+    return await services.each(path_of("dead-letters"), params)
+
+
+def show_meant(places: Places, meant: Selected, would: str, *, as_json: bool) -> None:
+    """Show the groups that are meant, and that nothing was changed."""
+    answers = asyncio.run(_ask(places, meant))
+    total = sum(page["total"] for page in answers.given.values())
+    if as_json:
+        say_json({"services": answers.given, "silent": answers.silent, "total": total})
+    else:
+        letters = "letter" if total == 1 else "letters"
+        said = [*group_lines(answers.given), f"{total:,} {letters} {would}; nothing was changed"]
+        say("\n".join(said if total else said[:1]))
+    end_of(answers.silent)
+
+
+async def _ask(places: Places, meant: Selected) -> Answers:
+    async with asked(places) as services:
+        return await groups_of(services, meant)

@@ -1,0 +1,140 @@
+"""`tally dlq replay`: dead letters run again, all at once or step by step."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Annotated
+
+import typer
+
+from tallystick._cli.actor import Actor, Reason, told_why
+from tallystick._cli.admin_api import asked
+from tallystick._cli.dlq.preview import DryRun, groups_of, show_meant
+from tallystick._cli.dlq.replay_report import as_json_of, ended_lines, progress_line, so_far
+from tallystick._cli.dlq.replay_steps import Expired, Finished, Plan
+from tallystick._cli.dlq.replaying import Group, Replaying
+from tallystick._cli.dlq.selection import (
+    DiedOf,
+    Durable,
+    ErrorType,
+    Letters,
+    Selected,
+    Since,
+    Until,
+    selected,
+)
+from tallystick._cli.errors import FAILED, INTERRUPTED, example, fail, told
+from tallystick._cli.output import AsJson, end_of, say, say_json
+from tallystick._cli.service_option import ServiceOption
+from tallystick._cli.targets import Places
+from tallystick.errors import TallystickError
+
+EXAMPLE = example(
+    "tally dlq replay 3f2a9c0b71de --dry-run",
+    "tally dlq replay --canary --reason 'the provider is back'",
+    "tally dlq replay --durable payments-open --since 2h --rate 50 --reason 'mended in 1.4'",
+)
+EXPIRED = "expired"
+TELL_EVERY = 1.0  # seconds
+
+Canary = Annotated[
+    bool,
+    typer.Option(
+        "--canary", help="One of each group first, then a tenth, then all; stops if one fails."
+    ),
+]
+Rate = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many a second.")]
+Patience = Annotated[
+    float,
+    typer.Option(
+        "--wait", min=0, metavar="SECONDS", help="A canary stops if for so long none has ended."
+    ),
+]
+
+
+@told
+def replay(
+    ctx: typer.Context,
+    actor: Actor,
+    letters: Letters = None,
+    durable: Durable = None,
+    died_of: DiedOf = None,
+    error_type: ErrorType = None,
+    since: Since = None,
+    until: Until = None,
+    dry_run: DryRun = False,
+    canary: Canary = False,
+    rate: Rate = None,
+    wait: Patience = 60.0,
+    reason: Reason = None,
+    service: ServiceOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let dead letters run again: those that are named or all, only where they failed.
+
+    It is safe to interrupt anywhere, kill -9 included, and to run again: each takes effect once,
+    and what asks for money asks under the key it has always had. A canary goes group by group;
+    where one fails as before, its group stops, and the rest of it is left as it was.
+    """
+    places: Places = ctx.obj().only(service)
+    meant = selected(letters, durable, died_of, error_type, since, until)
+    if dry_run:
+        show_meant(places, meant, "would be replayed", as_json=as_json)
+        return
+    act = {"actor": actor, "reason": told_why(reason)}
+    groups: list[Group] = []
+
+    def plan(total: int) -> Plan:
+        return Plan(total, canary=canary, rate=rate, patience_s=wait)
+
+    try:
+        silent = asyncio.run(_replay(places, meant, act, plan, groups))
+    except KeyboardInterrupt:
+        fail(f"interrupted; {so_far(groups)}", INTERRUPTED)
+    except TallystickError as error:
+        fail(f"{error}; {so_far(groups)}" if groups else str(error), FAILED)
+    if as_json:
+        say_json({"groups": [as_json_of(group) for group in groups], "silent": silent})
+    else:
+        say("\n".join(ended_lines(groups)))
+    end_of(silent)
+    if any(not isinstance(group.end, Finished) for group in groups):
+        raise typer.Exit(FAILED)
+
+
+async def _replay(
+    places: Places,
+    meant: Selected,
+    act: Mapping[str, str],
+    plan: Callable[[int], Plan],
+    groups: list[Group],
+) -> Mapping[str, str]:
+    """Replay group after group, each told in `groups`; returns who is silent."""
+    async with asked(places) as services:
+        answers = await groups_of(services, meant)
+        groups += [
+            Group(name, about, meant.of_group(about, page["at"]), plan(about["count"]))
+            for name, page in answers.given.items()
+            for about in page["groups"]
+        ]
+        replaying = Replaying(services, act, plan(0).rate, _Telling())
+        for group in groups:
+            if group.about["reason"] == EXPIRED != meant.about.get("reason"):
+                group.end = Expired()
+            else:
+                await replaying.carry_out(group)
+    return answers.silent
+
+
+class _Telling:
+    """Tells progress on stderr, not more often than a person reads."""
+
+    def __init__(self) -> None:
+        self._told_at = time.monotonic()
+
+    def __call__(self, group: Group) -> None:
+        if time.monotonic() - self._told_at >= TELL_EVERY:
+            self._told_at = time.monotonic()
+            typer.echo(progress_line(group), err=True)

@@ -1,0 +1,25 @@
+"""`tally dev`: a service of the current folder, with all that it needs beside it."""
+
+from __future__ import annotations
+
+import typer
+
+from tallystick._cli.errors import example, told
+from tallystick._cli.programs.production import Name, application
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command."""
+    app.command(epilog=example("cd examples/cafe", "tally dev cafe"))(dev)
+
+
+@told
+def dev(name: Name) -> None:
+    """Serve a service of the current folder on servers of its own, to try it out.
+
+    Starts NATS and PostgreSQL, migrates the database, declares streams and durables and serves
+    until Ctrl-C. What was stored is gone then. The servers come with tallystick[testing].
+    """
+    from tallystick._cli.programs.development import develop  # noqa: PLC0415  # others start without it
+
+    develop(name, lambda: application(name))

@@ -1,0 +1,161 @@
+"""`tally durable`: where readers stand; paused, resumed, rewound."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+
+from tallystick._broker.connection import Connection
+from tallystick._broker.jetstream import Config, info
+from tallystick._cli.admin_api import asked
+from tallystick._cli.errors import UsedWrongly, example, told
+from tallystick._cli.output import AsJson, end_of, say, say_json
+from tallystick._cli.service_option import places_of
+from tallystick._cli.streams.broker import connected, durables, streams
+from tallystick._cli.streams.declarations import declarations
+from tallystick._cli.streams.durable_state import State, lines, states
+from tallystick._cli.streams.rewinding import agree, look
+from tallystick._cli.targets import Places
+from tallystick._cli.times import moment, parse_time, second
+from tallystick._messages.message import TOKEN
+from tallystick.errors import TallystickError
+from tallystick.topology import pause, resume, rewind
+
+Act = Callable[[Connection, str], Awaitable[dict[str, Any]]]
+"""Changes a durable of a stream; returns what there is to tell."""
+
+group = typer.Typer(no_args_is_help=True, help="Where the readers of streams stand.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group."""
+    app.add_typer(group, name="durable")
+    group.command("list", epilog=example("tally durable list"))(list_durables)
+    group.command("pause", epilog=example("tally durable pause payments-open"))(pause_durable)
+    group.command("resume", epilog=example("tally durable resume payments-open"))(resume_durable)
+    to = "tally durable rewind payments-open --to 10m --yes"
+    group.command("rewind", epilog=example(to))(rewind_durable)
+
+
+def _completed(ctx: typer.Context, incomplete: str) -> list[str]:
+    """For the shell: the durables of the broker; none if it does not answer."""
+    with suppress(TallystickError):
+        if places := places_of(ctx):
+            found = asyncio.run(_all(places))
+            return [one["name"] for one in found if one["name"].startswith(incomplete)]
+    return []
+
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="DURABLE",
+        help="A durable, such as payments-open.",
+        autocompletion=_completed,
+    ),
+]
+To = Annotated[
+    str, typer.Option(metavar="TIME", help="10m, 2h, 1d (ago), or a time: 2026-11-25T10:00Z.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@told
+def list_durables(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Show each durable: what it reads, what is pending, and how it differs.
+
+    Pending are messages that were not delivered yet; unacknowledged are in the hands of a replica;
+    readers are requests for more that wait at the broker. The services that are known are asked
+    what they declared.
+    """
+    found, silent = asyncio.run(_list(ctx.obj()))
+    if as_json:
+        say_json([{**vars(state), "state": state.state} for state in found])
+    else:
+        say("\n".join(lines(found)))
+    end_of(silent)
+
+
+@told
+def pause_durable(ctx: typer.Context, durable: Name, as_json: AsJson = False) -> None:
+    """Deliver nothing to a durable until it is resumed.
+
+    Nothing is lost: its messages wait in the stream.
+    """
+
+    async def act(broker: Connection, stream: str) -> dict[str, Any]:
+        return {"paused_until": await pause(broker.client, stream, durable)}
+
+    done = asyncio.run(_change(ctx.obj(), durable, act))
+    until = second(done["paused_until"])
+    _report(done, f"{durable} is paused until {until}; tally durable resume {durable}", as_json)
+
+
+@told
+def resume_durable(ctx: typer.Context, durable: Name, as_json: AsJson = False) -> None:
+    """Deliver to a paused durable again."""
+
+    async def act(broker: Connection, stream: str) -> dict[str, Any]:
+        await resume(broker.client, stream, durable)
+        return {}
+
+    _report(asyncio.run(_change(ctx.obj(), durable, act)), f"{durable} is resumed", as_json)
+
+
+@told
+def rewind_durable(
+    ctx: typer.Context, durable: Name, to: To, yes: Yes = False, as_json: AsJson = False
+) -> None:
+    """Let a durable read again what was stored since a time.
+
+    That is harmless: what its service has done is in its inbox and takes no effect twice. Only a
+    handler that is declared idempotent, such as a projection's, runs again.
+    """
+    start = parse_time(to)
+
+    async def plan(broker: Connection, stream: str) -> dict[str, Any]:
+        return await look(broker, stream, start)
+
+    async def act(broker: Connection, stream: str) -> dict[str, Any]:
+        return {"to": start, "sequence": await rewind(broker.client, stream, durable, start)}
+
+    if not yes:
+        agree(asyncio.run(_change(ctx.obj(), durable, plan)))
+    done = asyncio.run(_change(ctx.obj(), durable, act))
+    _report(done, f"{durable} reads again from {moment(start)} on", as_json)
+
+
+def _report(done: dict[str, Any], text: str, as_json: bool) -> None:
+    if as_json:
+        say_json(done)
+    else:
+        say(text)
+
+
+async def _list(places: Places) -> tuple[list[State], Mapping[str, str]]:
+    found = await _all(places)
+    if not places.admins:
+        return states(found, []), {}
+    async with asked(places) as services:
+        topologies, silent = await declarations(services)
+    return states(found, [d for topology in topologies for d in topology.durables]), silent
+
+
+async def _all(places: Places) -> list[Config]:
+    async with connected(places) as broker:
+        names = [stream["config"]["name"] for stream in await streams(broker.client)]
+        return [found for name in names for found in await durables(broker.client, name)]
+
+
+async def _change(places: Places, durable: str, act: Act) -> dict[str, Any]:
+    """Do this to the durable of this name, in whatever stream it is; raises UsedWrongly."""
+    async with connected(places) as broker:
+        names = [stream["config"]["name"] for stream in await streams(broker.client)]
+        for stream in names if TOKEN.fullmatch(durable) else ():
+            if await info(broker.client, f"CONSUMER.INFO.{stream}.{durable}"):
+                return {"durable": durable, "stream": stream, **await act(broker, stream)}
+    raise UsedWrongly(f"there is no durable {durable}: see tally durable list")

@@ -1,0 +1,39 @@
+"""What a rewinding means, and a person's agreement to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import typer
+
+from tallystick._broker.connection import Connection
+from tallystick._broker.jetstream import request
+from tallystick._cli.errors import UsedWrongly
+from tallystick._cli.times import moment
+from tallystick.topology import sequence_at
+
+HARMLESS = (
+    "What its service has done is in its inbox and takes no effect twice;\n"
+    "only a handler that is declared idempotent, such as a projection's, runs again."
+)
+
+
+async def look(broker: Connection, stream: str, to: datetime) -> dict[str, Any]:
+    """How many messages of the stream were stored since then, and the first one's sequence."""
+    sequence = await sequence_at(broker.client, stream, to)
+    state = (await request(broker.client, f"STREAM.INFO.{stream}"))["state"]
+    return {"to": to, "sequence": sequence, "messages": max(0, state["last_seq"] + 1 - sequence)}
+
+
+def agree(plan: Mapping[str, Any]) -> None:
+    """Ask whether to go on; raises UsedWrongly if nobody says yes."""
+    most = f"at most {plan['messages']:,} messages of {plan['stream']}, since {moment(plan['to'])}"
+    typer.echo(f"{plan['durable']} will read again {most}.\n{HARMLESS}", err=True)
+    try:
+        agreed = typer.confirm("Rewind?", err=True)
+    except typer.Abort:
+        raise UsedWrongly("nothing was changed, nobody agreed: say --yes") from None
+    if not agreed:
+        raise UsedWrongly("nothing was changed")

@@ -1,0 +1,136 @@
+"""`tally topology`: what the broker must hold, and how it differs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tallystick._cli.admin_api import asked
+from tallystick._cli.errors import FAILED, UsedWrongly, example, told
+from tallystick._cli.output import AsJson, bad, braces, end_of, say, say_json, table
+from tallystick._cli.programs.production import application, router_of
+from tallystick._cli.streams.broker import connected
+from tallystick._cli.streams.declarations import declarations
+from tallystick._cli.streams.documents import show_documents, write_documents
+from tallystick._cli.targets import Places
+from tallystick.topology import Difference, Topology, declared, verify
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME]...",
+        help="Services that are installed here; those that run, if none is named.",
+    ),
+]
+Check = Annotated[
+    bool, typer.Option("--check", help="Compare with the broker; exit code 1 if it differs.")
+]
+AsDocument = Annotated[
+    bool,
+    typer.Option("--document", help="Print what a chart reads: with limits and permissions."),
+]
+Write = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Write these documents into a folder, and operator.json."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command."""
+    app.command(epilog=example("tally topology", "tally topology --check"))(topology)
+
+
+@told
+def topology(
+    ctx: typer.Context,
+    names: Names = None,
+    check: Check = False,
+    as_document: AsDocument = False,
+    write: Write = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the broker must hold.
+
+    These are the streams and durables that follow from the declarations of messages and handlers.
+    Running services are asked for theirs. For a service that is named, --check reads its settings;
+    the rest needs none, and shows the times that hold unless a setting says otherwise.
+    """
+    names = names or []
+    if as_document or write:
+        _documents(names, write)
+    elif names:
+        _installed(names, ctx.obj(), check=check, as_json=as_json)
+    else:
+        _running(ctx.obj(), check=check, as_json=as_json)
+
+
+def _documents(names: Sequence[str], folder: Path | None) -> None:
+    if not names:
+        raise UsedWrongly("say whose: tally topology orders --document")
+    routers = [router_of(name) for name in names]
+    if folder:
+        write_documents(folder, routers)
+    else:
+        show_documents(routers)
+
+
+def _installed(names: Sequence[str], places: Places, *, check: bool, as_json: bool) -> None:
+    if not check:
+        _show([declared(router_of(name)) for name in names], as_json=as_json)
+        return
+    differences: list[Difference] = []
+    for name in names:
+        composition = application(name).state.composition
+        settings = composition.settings
+        broker = replace(places, nats_url=settings.nats_url or places.nats_url)
+        wanted = declared(composition.router, ack_wait_s=settings.ack_wait_s)
+        differences += asyncio.run(_differences(broker, [wanted]))
+    _compare(differences, as_json=as_json)
+
+
+def _running(places: Places, *, check: bool, as_json: bool) -> None:
+    wanted, silent = asyncio.run(_declarations(places))
+    if check:
+        _compare(asyncio.run(_differences(places, wanted)), as_json=as_json)
+    else:
+        _show(wanted, as_json=as_json)
+    end_of(silent)
+
+
+async def _declarations(places: Places) -> tuple[list[Topology], Mapping[str, str]]:
+    async with asked(places) as services:
+        return await declarations(services)
+
+
+async def _differences(places: Places, wanted: Sequence[Topology]) -> list[Difference]:
+    async with connected(places) as broker:
+        return [found for one in wanted for found in await verify(broker.client, one)]
+
+
+def _show(wanted: Sequence[Topology], *, as_json: bool) -> None:
+    if as_json:
+        say_json([asdict(topology) for topology in wanted])
+        return
+    streams = [(s.name, *s.config["subjects"]) for one in wanted for s in one.streams]
+    durables = [
+        (d.name, d.stream, braces(d.config["filter_subjects"]))
+        for one in wanted
+        for d in one.durables
+    ]
+    lines = [*table(("STREAM", "KEEPS"), streams), ""]
+    say("\n".join([*lines, *table(("DURABLE", "OF", "READS"), durables)]))
+
+
+def _compare(differences: Sequence[Difference], *, as_json: bool) -> None:
+    if as_json:
+        say_json([asdict(difference) for difference in differences])
+    else:
+        said = [bad(str(difference)) for difference in differences]
+        say("\n".join(said) or "The broker is as declared.")
+    if differences:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,1 @@
+"""A service's PostgreSQL: connections, group commits, reads, migrations."""

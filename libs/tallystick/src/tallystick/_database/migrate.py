@@ -1,0 +1,112 @@
+"""Migrations: the library's own in the schema `tallystick`, then the service's, under one lock.
+
+A migration works with the release before it and after it. So a database that is ahead of this
+release, as after a rollback, is left as it is and counts as migrated.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import asyncpg
+import structlog
+
+from tallystick._database.scripts import Scripts, is_reached, scripts_of
+from tallystick.errors import MigrationFailed
+
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.PostgresConnectionError,
+)
+LOOK_EVERY_S = 0.2
+SAY_EVERY_S = 5.0
+_LOCK = 0x74616C6C79  # one for all migrators of a database
+
+log = structlog.get_logger()
+
+
+class Fetches(Protocol):
+    """What can run a query: the library's Database."""
+
+    async def fetch(self, sql: str, *args: Any) -> list[Any]:
+        """Return the rows of a query."""
+        ...
+
+
+async def pending(database: Fetches, package: str) -> bool:
+    """Return whether the database lacks a migration that this release stands on."""
+    return any([await _is_behind(database, scripts) for scripts in scripts_of(package)])
+
+
+async def _is_behind(database: Fetches, scripts: Scripts) -> bool:
+    try:
+        rows = await database.fetch(f"select version_num from {scripts.schema}.alembic_version")  # noqa: S608  # the schema is ours
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        return True
+    return not is_reached(frozenset(row[0] for row in rows), scripts)
+
+
+def migrate(package: str, url: str) -> None:
+    """Apply what is pending; wait for a database that is away and for another migrator.
+
+    Raises MigrationFailed.
+    """
+    asyncio.run(apply(package, url))
+
+
+async def apply(package: str, url: str) -> None:
+    """Apply what is pending, as `migrate`."""
+    from tallystick._database.upgrade import upgrade  # noqa: PLC0415  # Alembic is for migrators only
+
+    async with _alone(url) as connection:
+        await connection.execute("create schema if not exists tallystick")
+        for scripts in scripts_of(package):
+            if await _is_behind(connection, scripts):
+                await upgrade(url, scripts)
+            log.info("migrated", owner=scripts.owner, revision=", ".join(sorted(scripts.heads)))
+
+
+@asynccontextmanager
+async def _alone(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    connection = await _connected(url)
+    try:
+        # Asked again and again: a statement that waits would hold a snapshot, for which
+        # `create index concurrently` of the one at work would wait in turn.
+        wait = _Wait("waiting for another migrator to end")
+        while not await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):
+            await wait()
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _connected(url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    address = url.rpartition("@")[2]
+    wait = _Wait("waiting for the database", address=address)
+    while True:
+        try:
+            return await asyncpg.connect(url, timeout=5)
+        except AWAY as error:
+            await wait(error=str(error) or type(error).__name__)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+            raise MigrationFailed(f"{address}: {error}") from error
+
+
+class _Wait:
+    """Sleeps a little, and says every few seconds what is waited for."""
+
+    def __init__(self, reason: str, **about: str) -> None:
+        self._reason = reason
+        self._about = about
+        self._say_at = 0.0
+
+    async def __call__(self, **about: str) -> None:
+        if (now := time.monotonic()) >= self._say_at:
+            self._say_at = now + SAY_EVERY_S
+            log.warning(self._reason, **self._about, **about)
+        await asyncio.sleep(LOOK_EVERY_S)

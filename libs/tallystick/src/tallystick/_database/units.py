@@ -1,0 +1,82 @@
+"""Units of work: writes decided beforehand, committed together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from tallystick._messages.message import Message
+
+
+class Write(msgspec.Struct, frozen=True):
+    """One statement and its arguments.
+
+    `guard` is the key that the statement must return (`... where id = $1 and version = $2 returning
+    id`; a tuple for several columns). If it returns nothing, the row was not as it was read: the
+    unit it belongs to is rolled back alone and raises Conflict. A guarded statement touches at most
+    one row.
+    """
+
+    sql: str
+    args: tuple[Any, ...] = ()
+    guard: Hashable | None = None
+
+
+Part = Write | Message
+"""What a unit is made of: statements, and messages and effects that go out with them."""
+
+
+class Unit(msgspec.Struct, frozen=True, eq=False):
+    """What one delivery or request commits.
+
+    `take` is the row that says this service has taken the message in; `writes` are the handler's;
+    `outputs` are the rows of outgoing messages and effects, whose guards say which of them are new.
+    """
+
+    writes: tuple[Write, ...] = ()
+    outputs: tuple[Write, ...] = ()
+    take: Write | None = None
+
+    def keys(self) -> Iterator[Hashable]:
+        """What no other unit of the same group may hold."""
+        if self.take is not None:
+            yield self.take.guard
+        yield from (write.guard for write in self.writes if write.guard is not None)
+
+
+def batches(units: Iterable[Unit]) -> Iterator[tuple[str, list[tuple[Unit, Write]]]]:
+    """The statements of a group in the order they run, each once with all its arguments.
+
+    Takes come first and outputs last. Between them a unit's writes keep their order; units with the
+    same sequence of statements go together. Statements and guards are sorted, so that two groups
+    lock rows in the same order.
+    """
+    units = list(units)
+    yield from _by_statement((unit, unit.take) for unit in units if unit.take is not None)
+    for alike in _by_sequence(units):
+        for step in zip(*([(unit, write) for write in unit.writes] for unit in alike), strict=True):
+            yield step[0][1].sql, sorted(step, key=_guard)
+    yield from _by_statement((unit, write) for unit in units for write in unit.outputs)
+
+
+def _by_statement(
+    pairs: Iterable[tuple[Unit, Write]],
+) -> Iterator[tuple[str, list[tuple[Unit, Write]]]]:
+    found: dict[str, list[tuple[Unit, Write]]] = {}
+    for unit, write in pairs:
+        found.setdefault(write.sql, []).append((unit, write))
+    for sql in sorted(found):
+        yield sql, sorted(found[sql], key=_guard)
+
+
+def _by_sequence(units: Iterable[Unit]) -> Iterable[list[Unit]]:
+    found: dict[tuple[str, ...], list[Unit]] = {}
+    for unit in units:
+        found.setdefault(tuple(write.sql for write in unit.writes), []).append(unit)
+    return (found[sequence] for sequence in sorted(found))
+
+
+def _guard(pair: tuple[Unit, Write]) -> str:
+    return str(pair[1].guard)

@@ -1,0 +1,80 @@
+"""Which replicas live: each renews its row, and what a gone one had claimed is free again."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from tallystick._database.postgres import Postgres
+from tallystick._failpoints import failpoint
+from tallystick._telemetry.metrics import LAPSES, child
+
+log = structlog.get_logger()
+
+_RENEW = """insert into tallystick.replicas (name)
+select $1 from set_config('synchronous_commit', 'off', true)
+on conflict (name) do update set seen_at = clock_timestamp()"""
+_LAPSE = """with lapsed as (
+    update tallystick.held h set replica = null, lapses = h.lapses + 1, claim = h.claim + 1,
+        due_at = now()
+    from (select durable, source, id, claim, replica from tallystick.held h
+        where replica is not null and replica <> $1 and not exists (
+            select from tallystick.replicas r
+            where r.name = h.replica and r.seen_at > clock_timestamp() - $2::interval)
+        order by durable, source, id for update skip locked) gone
+    where (h.durable, h.source, h.id) = (gone.durable, gone.source, gone.id)
+    returning h.durable, h.source, h.id, gone.claim, gone.replica)
+insert into tallystick.attempts (durable, source, id, claim, replica, version, outcome)
+select durable, source, id, claim, replica, $3, 'lapsed' from lapsed
+on conflict do nothing returning durable, replica"""
+_FORGET = "delete from tallystick.replicas where seen_at < clock_timestamp() - interval '1 day'"
+_LEAVE = "delete from tallystick.replicas where name = $1"
+
+
+class Replicas:
+    """This replica's sign of life, and its judgement on the others'."""
+
+    def __init__(self, database: Postgres, name: str, release: str, gone_after_s: float) -> None:
+        self._database = database
+        self._name = name
+        self._release = release
+        self._gone_after_s = gone_after_s
+        self._judges_from: float | None = None
+        self._renewal: asyncio.Task[None] | None = None
+
+    async def renew(self) -> None:
+        """Says that this replica lives; called five times before it would count as gone."""
+        self._renewal = asyncio.create_task(self._say())
+        await asyncio.shield(self._renewal)
+        if self._judges_from is None:
+            self._judges_from = asyncio.get_running_loop().time() + self._gone_after_s
+
+    async def _say(self) -> None:
+        await self._database.fetch(_RENEW, self._name)
+
+    def lost_database(self) -> None:
+        """Others could not renew either: nobody is judged until they had the time to."""
+        self._judges_from = None
+
+    async def lapse_gone(self) -> int:
+        """Frees what gone replicas had claimed, each claim a lapse; returns how many."""
+        if self._judges_from is None or asyncio.get_running_loop().time() < self._judges_from:
+            return 0
+        gone_after = timedelta(seconds=self._gone_after_s)
+        lapsed = await self._database.fetch(_LAPSE, self._name, gone_after, self._release)
+        if lapsed:
+            failpoint("after-lapse")
+        for row in lapsed:
+            child(LAPSES, row["durable"]).inc()
+        for name in {row["replica"] for row in lapsed}:
+            log.warning("a replica is gone, its claims are free again", gone=name)
+        return len(lapsed)
+
+    async def leave(self) -> None:
+        """Forgets this replica and those that went long ago."""
+        if self._renewal is not None:  # one that was cancelled would still come to the database
+            await asyncio.gather(self._renewal, return_exceptions=True)
+        await self._database.fetch(_LEAVE, self._name)
+        await self._database.fetch(_FORGET)

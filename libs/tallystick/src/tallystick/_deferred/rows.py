@@ -1,0 +1,227 @@
+"""Statements on the held table, where everything waits that cannot be done at once.
+
+Each change of a row raises its claim, so that a worker that lost its claim changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+import msgspec
+
+from tallystick._database.units import Write
+from tallystick._deferred.protocol import SUSPECT_LAPSES
+from tallystick._messages.inbound import Inbound
+from tallystick._messages.retry import Again, Dead, Decision
+from tallystick._telemetry import tracing
+
+AT_ONCE = "-infinity"
+"""When a row that runs is due that was hastened meanwhile."""
+
+_TAKE = """insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'done')
+on conflict do nothing returning durable, source, id"""
+_HOLD = """with taken as (
+    insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'held')
+    on conflict do nothing returning durable, source, id)
+insert into tallystick.held (durable, source, id, subject, headers, body, stream, stream_sequence,
+    state, reason, due_at, patient_until, attempts, claim, replica,
+    error_type, error, fingerprint, place, trace)
+select durable, source, id, $4, $5, $6, $7, $8, $9, $10, now() + $11::interval,
+    now() + $12::interval, $13, $14, $15, $16, $17, $18, $19, $20 from taken
+returning durable, source, id"""
+_END = """with ended as (
+    delete from tallystick.held where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
+    and state in ('retry', 'suspect') returning durable, source, id)
+update tallystick.inbox i set state = 'done', done_at = now() from ended e
+where (i.durable, i.source, i.id) = (e.durable, e.source, e.id)
+returning i.durable, i.source, i.id"""
+# What was held and done has a time when; without one it was never begun.
+_WITHDRAW = """with gone as (
+    delete from tallystick.held where (durable, source, id) = ($1, $2, $3)
+    and claim = 0 and state = 'retry' returning durable, source, id)
+update tallystick.inbox i set state = 'done' from gone g
+where (i.durable, i.source, i.id) = (g.durable, g.source, g.id)
+returning i.durable, i.source, i.id"""
+# A dead one gets a new claim, as by a replay; one that never started can still be withdrawn. One
+# that runs is only marked: due before everything, which nobody looks at until it ends.
+_HASTEN = f"""update tallystick.held set
+    due_at = case when replica is null then now() else '{AT_ONCE}' end, state = 'retry',
+    attempts = case when replica is null then 0 else attempts end,
+    deaths = case when replica is null then 0 else deaths end,
+    lapses = case reason when 'poison' then {SUSPECT_LAPSES} else lapses end, reason = null,
+    claim = claim + case state when 'dead' then 1 else 0 end,
+    patient_until = greatest(patient_until, now() + $4::interval)
+where (durable, source, id) = ($1, $2, $3) and state in ('retry', 'dead')"""  # noqa: S608  # a constant of ours
+_FAILED = f"""update tallystick.held set claim = claim + 1, replica = null, lapses = 0, deaths = 0,
+    state = $5, reason = $6, attempts = $8,
+    due_at = case due_at when '{AT_ONCE}' then now() else now() + $7::interval end,
+    error_type = $9, error = $10, fingerprint = $11, place = $12, trace = $13
+where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
+returning durable, source, id"""  # noqa: S608  # a constant of ours
+_DIED = """update tallystick.held set claim = claim + 1, replica = null, deaths = deaths + 1,
+    due_at = now() + interval '1 second'
+where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
+returning durable, source, id"""
+_LAPSED = """update tallystick.held set claim = claim + 1, replica = null, lapses = lapses + 1,
+    due_at = now()
+where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
+returning durable, source, id"""
+_ATTEMPT = """insert into tallystick.attempts
+    (durable, source, id, claim, replica, version, outcome, error)
+values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing"""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A claimed row: a message and what it has been through."""
+
+    inbound: Inbound
+    claim: int
+    attempts: int
+    lapses: int
+    deaths: int
+    patience_left: timedelta
+    trace: str | None = None  # the traceparent of the attempt before
+
+    @property
+    def starts(self) -> int:
+        """How often a handler was begun, this time included: begin and end each raise the claim."""
+        return (self.claim + 1) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt did not succeed, fit to be stored."""
+
+    error_type: str
+    error: str
+    fingerprint: str
+    place: str = ""
+    trace: str | None = None
+
+    @classmethod
+    def of(cls, error: BaseException, durable: str) -> Failure:
+        """Type, text without NUL, a fingerprint of durable, type and place, that place, the trace.
+
+        Called by the task that made the attempt.
+        """
+        place = _place(error)
+        name = type(error).__name__
+        text = (str(error) or name).replace("\0", "").encode("utf-8", "replace").decode()
+        digest = hashlib.sha256(f"{durable}|{name}|{place}".encode()).hexdigest()[:12]
+        return cls(name, text[:2000], digest, place, tracing.attempted())
+
+
+NO_FAILURE = Failure("", "", "")
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised, `handlers.py:open_payment`; line numbers change too easily."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return ""
+    code = trace.tb_frame.f_code
+    return f"{code.co_filename.rpartition('/')[2]}:{code.co_qualname}"
+
+
+def take(inbound: Inbound) -> Write:
+    """Marks a delivery as done; its guard is missed if it was taken in before."""
+    return Write(_TAKE, inbound.key, inbound.key)
+
+
+def end(held: Held) -> Write:
+    """Removes a claimed row and marks it done; its guard is missed if the claim was lost."""
+    return Write(_END, (*held.inbound.key, held.claim), held.inbound.key)
+
+
+def withdraw(key: tuple[str, str, str]) -> Write:
+    """Removes an effect's row that never started; its guard is missed if it has."""
+    return Write(_WITHDRAW, key, key)
+
+
+def hasten(key: tuple[str, str, str], patience: timedelta) -> Write:
+    """Makes an effect's row due now, one that is dead too.
+
+    What runs goes on, and is due again at once if it ends without success.
+    """
+    return Write(_HASTEN, (*key, patience))
+
+
+def hastens(write: Write) -> bool:
+    """Whether this is what `hasten` made."""
+    return write.sql is _HASTEN
+
+
+def hold(
+    inbound: Inbound,
+    decision: Decision,
+    *,
+    patience: timedelta,
+    failure: Failure = NO_FAILURE,
+    replica: str | None = None,
+) -> Write:
+    """Holds a message that no row knows yet; with a replica it starts as claimed by it.
+
+    A failure is that of a first attempt, which was a claim as well.
+    """
+    state, reason, delay = _outcome(decision)
+    args = (
+        *inbound.key,
+        inbound.subject,
+        inbound.headers,
+        inbound.body,
+        inbound.stream,
+        inbound.sequence,
+        state,
+        reason,
+        delay,
+        patience,
+        decision.attempts,
+        1 if replica else 0 if failure is NO_FAILURE else 2,
+        replica,
+        failure.error_type or None,
+        failure.error or None,
+        failure.fingerprint or None,
+        failure.place or None,
+        failure.trace,
+    )
+    return Write(_HOLD, args, inbound.key)
+
+
+def failed(held: Held, decision: Decision, failure: Failure) -> Write:
+    """Ends a claim in an error; its guard is missed if the claim was lost."""
+    state, reason, delay = _outcome(decision)
+    args = (
+        *(*held.inbound.key, held.claim, state, reason, delay, decision.attempts),
+        *(failure.error_type, failure.error, failure.fingerprint, failure.place or None),
+        failure.trace,
+    )
+    return Write(_FAILED, args, held.inbound.key)
+
+
+def died(held: Held) -> Write:
+    """Ends a claim whose own process died; its guard is missed if the claim was lost."""
+    return Write(_DIED, (*held.inbound.key, held.claim), held.inbound.key)
+
+
+def lapsed(held: Held) -> Write:
+    """Ends a claim of one of several whose process died; its guard is missed if it was lost."""
+    return Write(_LAPSED, (*held.inbound.key, held.claim), held.inbound.key)
+
+
+def attempt(
+    key: tuple[str, str, str], claim: int, where: tuple[str, str], outcome: str, error: str = ""
+) -> Write:
+    """Records one attempt; `where` is the replica and the version that made it."""
+    return Write(_ATTEMPT, (*key, claim, *where, outcome, error or None))
+
+
+def _outcome(decision: Decision) -> tuple[str, str | None, timedelta]:
+    match decision:
+        case Again(delay=delay):
+            return "retry", None, timedelta(seconds=delay)
+        case Dead(reason=reason):
+            return "dead", reason, timedelta(0)

@@ -1,0 +1,176 @@
+"""Parts become a unit, the unit is committed in a group, and then what may go at once goes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from tallystick._database.group import AlreadyTaken, Group, Stored
+from tallystick._database.postgres import Postgres
+from tallystick._database.transaction import Transaction
+from tallystick._database.units import Part, Unit, Write
+from tallystick._deferred import rows as held_rows
+from tallystick._deferred.agenda import Agenda
+from tallystick._deferred.rows import Held
+from tallystick._deferred.slots import Slots
+from tallystick._failpoints import failpoint
+from tallystick._messages.envelope import OutboxRow, header_lines
+from tallystick._messages.inbound import Inbound, Key
+from tallystick._messages.message import Effect, Message, encode, message_key, message_type
+from tallystick._messages.outgoing import publishable
+from tallystick._messages.retry import Again
+from tallystick._messages.router import Router, effect_durable
+from tallystick._outbox.outbox import Outbox, insert
+from tallystick._telemetry import tracing
+from tallystick.errors import DeclarationError
+
+
+class Outputs(msgspec.Struct, frozen=True):
+    """The rows that leave with a unit."""
+
+    rows: tuple[OutboxRow, ...]
+    effects: tuple[tuple[Inbound, bool], ...]  # and whether it starts with the commit
+
+    @property
+    def starting(self) -> list[Inbound]:
+        return [inbound for inbound, starts in self.effects if starts]
+
+
+class Committer:
+    """Commits for one service, in the name of one replica."""
+
+    def __init__(
+        self,
+        router: Router,
+        replica: str,
+        database: Postgres,
+        outbox: Outbox,
+        slots: Slots,
+        agenda: Agenda,
+    ) -> None:
+        self._router = router
+        self._replica = replica
+        self._database = database
+        self._outbox = outbox
+        self._slots = slots
+        self._agenda = agenda
+
+    async def commit(
+        self,
+        group: Group,
+        parts: Iterable[Part],
+        *,
+        cause: str | None = None,
+        take: Write | None = None,
+        may_start: Callable[[Effect], bool] = lambda _: True,
+    ) -> None:
+        """One unit: raises AlreadyTaken, Conflict, DatabaseUnavailable, InDoubt, PostgresError."""
+        parts = list(parts)
+        outputs = self._outputs(parts, cause, may_start)
+        writes = _in_order(part for part in parts if isinstance(part, Write))
+        unit = Unit(writes, tuple(self._writes(outputs)), take)
+        await self._finish(outputs, group.commit(unit))
+        for write in filter(held_rows.hastens, writes):
+            self._slots.due(write.args[0])
+
+    @asynccontextmanager
+    async def transaction(
+        self, *, cause: str | None = None, take: Write | None = None
+    ) -> AsyncIterator[Transaction]:
+        """An interactive unit on a connection of its own."""
+        async with self._database.connection() as connection:
+            if take is not None and not await connection.fetch(take.sql, *take.args):
+                raise AlreadyTaken
+            transaction = Transaction(connection)
+            yield transaction
+            outputs = self._outputs(transaction.messages, cause, lambda _: False)
+            for write in self._writes(outputs):
+                await connection.execute(write.sql, *write.args)
+        self._outbox.send(outputs.rows)
+        self._start_effects(outputs, frozenset())
+
+    async def _finish(self, outputs: Outputs, committing: Any) -> None:
+        started: Stored = frozenset()
+        try:
+            started = await committing
+        finally:
+            for inbound in outputs.starting:
+                if inbound.key not in started:
+                    self._slots.give_back(inbound.key)
+        failpoint("after-commit-before-publish")
+        self._outbox.send(outputs.rows)
+        self._start_effects(outputs, started)
+
+    def _start_effects(self, outputs: Outputs, started: Stored) -> None:
+        for inbound, starts in outputs.effects:
+            if not starts:
+                self._slots.due(inbound.durable)
+            elif inbound.key in started:
+                self._agenda.start(Held(inbound, 1, 0, 0, 0, self._patience(inbound.durable)))
+
+    def _outputs(
+        self, parts: Iterable[Part], cause: str | None, may_start: Callable[[Effect], bool]
+    ) -> Outputs:
+        rows, effects = [], []
+        for part in parts:
+            if isinstance(part, Effect):
+                effects.append((part, self._effect(part, cause)))
+            elif isinstance(part, Message):
+                rows.append(publishable(self._router.name, part, cause, self._outbox.max_payload))
+        starting = (  # last, for nothing that fails from here on would give the slots back
+            (inbound, may_start(effect) and self._slots.take(inbound.key))
+            for effect, inbound in effects
+        )
+        return Outputs(tuple(rows), tuple(starting))
+
+    def _writes(self, outputs: Outputs) -> Iterable[Write]:
+        for row in outputs.rows:
+            yield insert(row)
+        for inbound, starts in outputs.effects:
+            yield held_rows.hold(
+                inbound,
+                Again(0, 0),
+                patience=self._patience(inbound.durable),
+                replica=self._replica if starts else None,
+            )
+
+    def has_slot(self, effect: Effect) -> bool:
+        """Whether an effect that is committed now starts with its commit."""
+        return self._slots.free(effect_durable(type(effect))) > 0
+
+    def _patience(self, durable: str) -> timedelta:
+        return self._router.bindings[durable].retry.patience
+
+    def hasten(self, effect: Effect) -> Write:
+        """What makes a stored effect due now; raises DeclarationError without a handler."""
+        key = self.effect_key(effect)
+        return held_rows.hasten(key, self._patience(key[0]))
+
+    def effect_key(self, effect: Effect) -> Key:
+        """What the held table knows an effect by; raises DeclarationError without a handler."""
+        durable = effect_durable(type(effect))
+        if durable not in self._router.bindings:
+            raise DeclarationError(f"{self._router.name} has no handler for {durable}")
+        return (durable, self._router.name, message_key(effect))
+
+    def _effect(self, effect: Effect, cause: str | None) -> Inbound:
+        declared = message_type(type(effect))
+        key = self.effect_key(effect)
+        headers = {
+            "ce-id": key[2],
+            "ce-type": declared.ce_type,
+            "ce-source": key[1],
+            "traceparent": tracing.create(declared.template, key[2], key[2]),
+        }
+        if cause:
+            headers["tally-cause"] = cause
+        return Inbound(*key, declared.template, header_lines(headers), encode(effect))
+
+
+def _in_order(writes: Iterable[Write]) -> tuple[Write, ...]:
+    """What hastens an effect first: its end, too, locks the held row before those of a service."""
+    return tuple(sorted(writes, key=held_rows.hastens, reverse=True))

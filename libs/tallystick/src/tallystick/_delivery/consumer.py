@@ -1,0 +1,191 @@
+"""Deliveries from the broker: each is done, or held, and only then acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from datetime import timedelta
+
+import structlog
+
+from tallystick._broker.arrival import Arrival
+from tallystick._broker.connection import Connection
+from tallystick._broker.pull import Pull
+from tallystick._database.postgres import Postgres
+from tallystick._deferred import rows as held_rows
+from tallystick._deferred.agenda import Agenda
+from tallystick._deferred.outcomes import Holder
+from tallystick._deferred.protocol import Sign, Step, arrived, is_fresh
+from tallystick._delivery.attempts import Attempts
+from tallystick._delivery.inbox import Inbox
+from tallystick._failpoints import failpoint
+from tallystick._messages.binding import Binding
+from tallystick._messages.envelope import parse_headers
+from tallystick._messages.inbound import Inbound, identity
+from tallystick._messages.retry import Again
+from tallystick._outbox.outbox import Outbox
+from tallystick._telemetry.metrics import CONSUMED, DUPLICATES, IN_HAND, REDELIVERED, child
+from tallystick.errors import BrokerUnavailable, DatabaseUnavailable, InDoubt
+
+log = structlog.get_logger()
+
+
+class Consumer:
+    """One durable's deliveries in this replica."""
+
+    def __init__(
+        self,
+        binding: Binding,
+        connection: Connection,
+        database: Postgres,
+        inbox: Inbox,
+        attempts: Attempts,
+        holder: Holder,
+        outbox: Outbox,
+        ack_wait_s: float,
+        agenda: Agenda,
+    ) -> None:
+        self.durable = binding.durable
+        self._binding = binding
+        self._connection = connection
+        self._database = database
+        self._inbox = inbox
+        self._attempts = attempts
+        self._holder = holder
+        self._outbox = outbox
+        self._ack_wait_s = ack_wait_s
+        self._agenda = agenda
+        self._in_hand: dict[asyncio.Task[None], tuple[Arrival, float]] = {}
+        self._trusted_from = 0.0
+        self.pull = Pull(
+            connection,
+            binding.stream,
+            binding.durable,
+            binding.concurrency,
+            self._received,
+            self.distrust,
+        )
+        connection.on_reconnect(self.distrust)
+
+    async def start(self) -> None:
+        """Begins to pull; the durable exists and is as it was declared."""
+        self.distrust()
+        await self.pull.start()
+        self._ask()
+
+    def distrust(self) -> None:
+        """The connection or the durable is new: for an AckWait, everything is looked up first."""
+        self._trusted_from = asyncio.get_running_loop().time() + self._ack_wait_s
+        self.pull.forget()
+
+    async def tick(self) -> None:
+        """Asks for more, called often: nothing asked before may come any more."""
+        self._ask()
+
+    def _ask(self) -> None:
+        """Asks for more, if the database can take it."""
+        child(IN_HAND, self._binding.durable).set(len(self._in_hand))
+        if self._database.available.is_set() and self._connection.connected.is_set():
+            self.pull.ask(len(self._in_hand))
+
+    async def heartbeats(self) -> None:
+        """Tells the broker of deliveries that are still being worked on; ends when cancelled."""
+        while True:
+            await asyncio.sleep(self._ack_wait_s / 3)
+            old = asyncio.get_running_loop().time() - self._ack_wait_s / 3
+            for arrival, since in list(self._in_hand.values()):
+                if since < old:
+                    self._answer(arrival, b"+WPI")
+
+    async def drain(self) -> None:
+        """Takes nothing more; returns when what was begun has ended."""
+        await self.pull.stop()
+        if self._in_hand:
+            await asyncio.wait(list(self._in_hand))
+
+    def _received(self, arrival: Arrival) -> None:
+        child(CONSUMED, self._binding.durable).inc()
+        if arrival.delivered > 1:
+            child(REDELIVERED, self._binding.durable).inc()
+        task = asyncio.create_task(self._deliver(arrival))
+        self._in_hand[task] = (arrival, asyncio.get_running_loop().time())
+        task.add_done_callback(self._settled)
+
+    def _settled(self, task: asyncio.Task[None]) -> None:
+        self._in_hand.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a delivery ended unsettled", durable=self._binding.durable, exc_info=error)
+        self._ask()
+
+    async def _deliver(self, arrival: Arrival) -> None:
+        fields = parse_headers(arrival.headers)
+        source, id_ = identity(fields, arrival.stream, arrival.sequence)
+        inbound = Inbound(
+            self._binding.durable,
+            source,
+            id_,
+            arrival.subject,
+            arrival.headers,
+            arrival.body,
+            arrival.stream,
+            arrival.sequence,
+        )
+        sign = self._sign(arrival, inbound)
+        try:
+            if is_fresh(sign, self._ack_wait_s):
+                await self._handle(inbound)
+            else:
+                await self._look_up(sign, inbound, inbound.made_at or arrival.stored_at)
+        except (DatabaseUnavailable, InDoubt) as error:
+            self._database.available.clear()
+            log.warning("unsettled, the broker keeps it", message_id=inbound.id, error=str(error))
+        else:
+            failpoint("after-commit-before-ack")
+            self._answer(arrival, b"")
+
+    def _sign(self, arrival: Arrival, inbound: Inbound) -> Sign:
+        trusted = asyncio.get_running_loop().time() > self._trusted_from
+        age = time.time() - arrival.stored_at
+        return Sign(arrival.delivered, inbound.emission, age, trusted)
+
+    async def _look_up(self, sign: Sign, inbound: Inbound, made_at: float) -> None:
+        known = await self._inbox.state(inbound.key)
+        made_ago = time.time() - made_at
+        step = arrived(known, sign, made_ago=made_ago, idempotent=self._binding.idempotent)
+        if step in (Step.SAY_AGAIN, Step.NOTHING):
+            child(DUPLICATES, self._binding.durable).inc()
+        match step:
+            case Step.SAY_AGAIN:
+                await self._outbox.emit_again(inbound.id, inbound.emission)
+            case Step.FORGET_AND_RUN:
+                await self._inbox.forget(inbound.key)
+                await self._handle(inbound)
+            case Step.HOLD:
+                await self._holder.hold(self._binding, inbound)
+                self._agenda.wake()
+            case Step.RUN:
+                await self._handle(inbound)
+            case Step.EXPIRE:
+                await self._holder.expire(self._binding, inbound, timedelta(seconds=made_ago))
+            case Step.NOTHING:
+                pass
+
+    async def _handle(self, inbound: Inbound) -> None:
+        take = None if self._binding.idempotent else held_rows.take(inbound)
+        try:
+            await self._attempts.run(self._binding, inbound, take)
+        except (DatabaseUnavailable, InDoubt):
+            raise
+        except Exception as error:  # noqa: BLE001  # stored with the message, and logged
+            await self._hold(inbound, error)
+
+    async def _hold(self, inbound: Inbound, error: Exception) -> None:
+        decision = await self._holder.hold_failed(self._binding, inbound, error)
+        failpoint("after-hold-before-ack")
+        if isinstance(decision, Again):
+            self._agenda.wake(decision.delay)
+
+    def _answer(self, arrival: Arrival, answer: bytes) -> None:
+        with suppress(BrokerUnavailable):  # redelivered after the reconnect, and known then
+            self._connection.wire.publish(arrival.reply, answer)

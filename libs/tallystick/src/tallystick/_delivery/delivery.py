@@ -1,0 +1,86 @@
+"""What a handler is given beside the message: where it comes from and how to commit."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from tallystick._database.units import Part, Write
+from tallystick._deferred import rows as held_rows
+from tallystick._delivery.database import Database
+from tallystick._messages.message import Effect
+from tallystick.errors import TallystickError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tallystick._database.group import Group
+    from tallystick._database.transaction import Transaction
+    from tallystick._delivery.committer import Committer
+    from tallystick._messages.inbound import Inbound, Key
+
+
+class Delivery:
+    """One attempt at a message."""
+
+    def __init__(
+        self,
+        inbound: Inbound,
+        *,
+        attempt: int,
+        take: Write | None,
+        committer: Committer,
+        group: Group,
+        database: Database,
+    ) -> None:
+        self.id = inbound.id
+        self.source = inbound.source
+        self.cause = inbound.cause
+        self.attempt = attempt
+        self.database = database
+        self.committed = False
+        self._take = take
+        self._committer = committer
+        self._group = group
+        self._waits: set[Key] = set()
+
+    async def commit(self, *parts: Part) -> None:
+        """Commits writes, messages and effects together with the note that this message is done.
+
+        The last thing a handler does. Raises Conflict, which runs the handler again: read again,
+        decide again.
+        """
+        if self.committed:
+            raise TallystickError("a delivery is committed once, and last")
+        await self._committer.commit(
+            self._group,
+            parts,
+            cause=self.cause,
+            take=self._take,
+            may_start=lambda effect: self._committer.effect_key(effect) not in self._waits,
+        )
+        self.committed = True
+
+    def starts(self, effect: Effect) -> bool:
+        """Whether an effect starts with the commit that follows at once; if not, it is due."""
+        if self._committer.has_slot(effect):
+            return True
+        self._waits.add(self._committer.effect_key(effect))
+        return False
+
+    def withdraw(self, effect: Effect) -> Write:
+        """The removal of a stored effect on the condition that it never started."""
+        return held_rows.withdraw(self._committer.effect_key(effect))
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction of its own, for what has to read under a lock; commits the message too.
+
+        Slower than `commit` by far: a connection and an fsync for one message.
+        """
+        return self._transaction()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Transaction]:
+        async with self._committer.transaction(cause=self.cause, take=self._take) as transaction:
+            yield transaction
+        self.committed = True

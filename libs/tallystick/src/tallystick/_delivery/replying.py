@@ -1,0 +1,128 @@
+"""Requests answered now, by one replica, within the deadline that the header says."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import msgspec
+import structlog
+
+from tallystick._broker.connection import Connection
+from tallystick._broker.requesting import DEADLINE, ERROR
+from tallystick._messages.binding import Reply
+from tallystick._messages.envelope import PROTOCOL, header_lines, parse_headers
+from tallystick._messages.message import decode, message_type
+from tallystick._telemetry import tracing
+from tallystick._telemetry.metrics import PROCESS_SECONDS, child
+from tallystick.errors import BrokerUnavailable, TallystickError
+
+log = structlog.get_logger()
+
+LONGEST_S = 30.0
+
+
+class Busy(TallystickError):
+    """Every slot for this request is taken."""
+
+
+class Replying:
+    """Answers the requests that this service declared, as one of a queue group."""
+
+    def __init__(
+        self,
+        service: str,
+        connection: Connection,
+        replies: Sequence[Reply],
+        resources: Mapping[type, Any],
+    ) -> None:
+        self._service = service
+        self._connection = connection
+        self._replies = replies
+        self._resources = resources
+        self._running: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unsubscribe: list[Callable[[], Awaitable[None]]] = []
+
+    async def start(self) -> None:
+        for reply in self._replies:
+            subject = message_type(reply.request).subjects
+            receive = partial(self._received, reply)
+            self._unsubscribe.append(
+                await self._connection.wire.subscribe(subject, receive, queue=self._service)
+            )
+
+    async def drain(self) -> None:
+        """Takes no request more; returns when those begun are answered."""
+        for unsubscribe in self._unsubscribe:
+            await unsubscribe()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks))
+
+    def _received(
+        self, reply: Reply, _subject: bytes, answer_to: bytes, headers: bytes, body: bytes
+    ) -> None:
+        if not answer_to:
+            return  # nobody waits for an answer
+        task = asyncio.create_task(self._answer(reply, answer_to, parse_headers(headers), body))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(
+        self, reply: Reply, answer_to: bytes, fields: dict[str, str], body: bytes
+    ) -> None:
+        template = message_type(reply.request).template
+        begun, outcome = time.perf_counter(), "done"
+        parent = fields.get("traceparent")
+        with tracing.span(f"process {template}", tracing.SERVER, parent=parent) as span:
+            try:
+                headers, answer = b"", await self._handle(reply, fields, body)
+            except Exception as error:  # told to the one who asked, and logged
+                span.fail(error)
+                outcome = "error"
+                log.warning("a request failed", request=template, exc_info=error)
+                headers, answer = _failure(error)
+            with suppress(BrokerUnavailable):  # the one who asked has long given up
+                self._connection.wire.publish(answer_to, answer, headers)
+        child(PROCESS_SECONDS, template, outcome).observe(time.perf_counter() - begun)
+
+    async def _handle(self, reply: Reply, fields: dict[str, str], body: bytes) -> bytes:
+        name = reply.request.__name__
+        running = self._running.get(name, 0)
+        if running >= reply.concurrency:
+            raise Busy
+        request = decode(reply.request, body)
+        self._running[name] = running + 1
+        try:
+            async with asyncio.timeout(seconds_left(fields)):
+                given = [self._resources[kind] for kind in reply.resources]
+                return msgspec.json.encode(await reply.handler(request, *given))
+        finally:
+            self._running[name] -= 1
+
+
+def seconds_left(fields: Mapping[str, str]) -> float:
+    """Until the deadline of a request, which its header says in seconds since the epoch."""
+    try:
+        left = float(fields.get(DEADLINE, "")) - time.time()
+    except ValueError:
+        return LONGEST_S
+    if math.isnan(left):  # a timer for that would keep other timers waiting
+        return LONGEST_S
+    return min(max(left, 0.0), LONGEST_S)
+
+
+def _failure(error: Exception) -> tuple[bytes, bytes]:
+    detail = str(error).encode("utf-8", "replace")[:1000] if _is_ours(error) else b""
+    lines = header_lines({ERROR: type(error).__name__})
+    return b"".join((PROTOCOL, b"\r\n", lines, b"\r\n")), detail
+
+
+def _is_ours(error: Exception) -> bool:
+    """What other errors say may be nobody else's business."""
+    return isinstance(error, TallystickError)

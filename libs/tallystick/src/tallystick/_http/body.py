@@ -1,0 +1,113 @@
+"""Reads a request's body before the application sees it: bounded in size and kind.
+
+Its time is bounded by the server, which closes a connection whose request is late.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from starlette.types import Message, Receive
+
+from tallystick._http.json import check_json
+from tallystick._http.problem import Problem
+
+LARGEST = 64 * 1024  # bytes
+DRAINED = 1024 * 1024  # bytes of a body too large that are read and dropped before the answer
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+_UTF8 = (b"", b"charset=utf-8", b'charset="utf-8"')
+
+
+class Disconnected(Exception):
+    """The client went before its body was complete: nobody waits for an answer."""
+
+
+@dataclass(slots=True)
+class Head:
+    """What the request's head says about its body and its trace."""
+
+    length: int = 0
+    chunked: bool = False
+    media_type: bytes = b""
+    traceparent: str | None = None
+
+    @property
+    def has_body(self) -> bool:
+        """Whether a body follows."""
+        return self.length > 0 or self.chunked
+
+
+def read_head(headers: Headers) -> Head:
+    """Return what matters at the edge; the server has checked lengths and framing."""
+    head = Head()
+    for name, value in headers:
+        if name == b"content-length":
+            head.length = int(value)
+        elif name == b"transfer-encoding":
+            head.chunked = True
+        elif name == b"content-type":
+            head.media_type = value
+        elif name == b"traceparent":
+            head.traceparent = value.decode("latin-1")
+    return head
+
+
+async def read_json(head: Head, receive: Receive) -> bytes:
+    """Return the whole body, checked; raise a Problem (400, 413, 415, 422) or Disconnected."""
+    if head.length > DRAINED:
+        raise _too_large()
+    body = await _read(receive)
+    if body:
+        if not _is_json(head.media_type):
+            raise Problem(415, detail="The body must be application/json in UTF-8.")
+        check_json(body)
+    return body
+
+
+async def _read(receive: Receive) -> bytes:
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        return _within(body, len(body))
+    return await _read_parts(receive, message)
+
+
+async def _read_parts(receive: Receive, message: Message) -> bytes:
+    parts, size = bytearray(), 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= LARGEST:
+            parts += part
+        elif size > DRAINED:
+            raise _too_large()
+        if not message.get("more_body"):
+            return _within(bytes(parts), size)
+        message = await receive()
+
+
+def _within(body: bytes, size: int) -> bytes:
+    if size > LARGEST:
+        # It was read whole, so the connection can be used again.
+        raise Problem(413, detail=_LIMIT)
+    return body
+
+
+def _too_large() -> Problem:
+    return Problem(413, detail=_LIMIT, headers={"Connection": "close"})
+
+
+_LIMIT = f"A body may have {LARGEST} bytes."
+
+
+def _is_json(media_type: bytes) -> bool:
+    if media_type == b"application/json":
+        return True
+    kind, _, parameters = media_type.lower().partition(b";")
+    kind = kind.strip()
+    json = kind == b"application/json" or (
+        kind.startswith(b"application/") and kind.endswith(b"+json")
+    )
+    return json and parameters.strip() in _UTF8

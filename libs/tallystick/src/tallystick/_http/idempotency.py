@@ -1,0 +1,172 @@
+"""`Idempotency-Key`: a request repeated under its key gets its first answer again.
+
+The answer is a row, committed in the same unit as what it answers for; so there is none without the
+other, whoever asks at once, whatever crashes. Keys are a customer's own and are kept for 30 days.
+"""
+
+import asyncio
+import json
+import re
+from hashlib import sha256
+from typing import Annotated, Any, Protocol
+from weakref import WeakValueDictionary
+
+from fastapi import Depends, Header, Request
+from starlette.responses import Response
+
+from tallystick._database.postgres import Postgres, Record
+from tallystick._database.units import Part, Write
+from tallystick._http.problem import Problem
+from tallystick._http.resources import resource
+from tallystick.errors import Conflict
+
+HEADER = "Idempotency-Key"
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+# One that has expired does not count, purged or not: it is overwritten, and found by nobody.
+STORE = """
+insert into tallystick.idempotency as stored (scope, key, request, status, headers, body)
+values ($1, $2, $3, $4, $5::text::jsonb, $6)
+on conflict (scope, key) do update
+set request = excluded.request, status = excluded.status, headers = excluded.headers,
+    body = excluded.body, created_at = now()
+where stored.created_at <= now() - interval '30 days'
+returning scope, key
+"""
+FIND = """
+select request, status, headers::text as headers, body from tallystick.idempotency
+where scope = $1 and key = $2 and not created_at <= now() - interval '30 days'
+"""
+PURGE = """
+with gone as (
+    delete from tallystick.idempotency where ctid = any(array(
+        select ctid from tallystick.idempotency
+        where created_at <= now() - interval '30 days' limit 5000
+    ))
+    returning 1
+)
+select count(*) from gone
+"""
+
+
+class Commits(Protocol):
+    """What commits a request's decision and finds its answer again: the service's database."""
+
+    async def commit(self, *parts: Part) -> None:
+        """Commit writes and messages as one unit; raises Conflict."""
+        ...
+
+    async def fetch(self, sql: str, *args: Any) -> list[Any]:
+        """Return the rows of a query."""
+        ...
+
+
+class IdempotentRequest:
+    """A request that may have been sent before: what it decides is committed once for its key."""
+
+    def __init__(self, request: Request, key: str | None, database: Commits) -> None:
+        self._request = request
+        self._key = key
+        self._database = database
+
+    async def commit(self, scope: object, answer: Response, *parts: Part) -> Response:
+        """Commit `parts` as one unit and return the answer, or the stored one of this key.
+
+        `scope` is whose key it is, such as the customer's id. Raises a Problem (422) if the key was
+        used for another request, and what `Database.commit` raises: a Conflict of its own parts.
+        """
+        if self._key is None:
+            await self._database.commit(*parts)
+            return answer
+        name = (str(scope), self._key)
+        turn = _turns.setdefault((id(self._database), *name), asyncio.Lock())
+        waits = turn.locked()
+        async with turn:  # within this process, one after another
+            if waits and (stored := await self.stored(scope)):
+                return stored
+            return await self._commit(name, answer, parts)
+
+    async def stored(self, scope: object) -> Response | None:
+        """Return the answer that this key already has, for a route that must decide by state.
+
+        Raises a Problem (422) if the key was used for another request.
+        """
+        if self._key is None:
+            return None
+        rows = await self._database.fetch(FIND, str(scope), self._key)
+        return _replayed(rows[0], await self._fingerprint()) if rows else None
+
+    async def _commit(
+        self, name: tuple[str, str], answer: Response, parts: tuple[Part, ...]
+    ) -> Response:
+        headers = json.dumps(dict(answer.headers))
+        fingerprint = await self._fingerprint()
+        row = (*name, fingerprint, answer.status_code, headers, bytes(answer.body))
+        try:
+            await self._database.commit(Write(STORE, row, guard=name), *parts)
+        except Conflict:
+            stored = await self.stored(name[0])
+            if stored is None:
+                raise  # it was another of the guarded writes
+            return stored
+        return answer
+
+    async def _fingerprint(self) -> bytes:
+        """Return what tells this request from another one under the same key."""
+        scope = self._request.scope
+        target = b"%b?%b" % (scope["raw_path"], scope["query_string"])
+        head = b"%b %b\n" % (scope["method"].encode(), target)
+        return sha256(head + await self._request.body()).digest()
+
+
+_turns: WeakValueDictionary[tuple[int, str, str], asyncio.Lock] = WeakValueDictionary()
+
+
+async def purge_idempotency(postgres: Postgres) -> int:
+    """Delete the answers that have expired; returns how many."""
+    purged = 0
+    while gone := (await postgres.fetch(PURGE))[0][0]:
+        purged += gone
+    return purged
+
+
+def _checked(request: Request, key: str | None) -> str | None:
+    if key is None:
+        return None
+    if len(request.headers.getlist(HEADER)) > 1:
+        fault = "must be sent once"
+    elif not _KEY.fullmatch(key):
+        fault = "must be 1 to 255 visible ASCII characters"
+    else:
+        return key
+    errors = [{"field": HEADER, "in": "header", "detail": fault}]
+    raise Problem(400, detail=f"The header {HEADER} {fault}.", errors=errors)
+
+
+def _replayed(row: Record, fingerprint: bytes) -> Response:
+    if row["request"] != fingerprint:
+        detail = "This key was used for another request. Use a new key for a new request."
+        errors = [{"field": HEADER, "in": "header", "detail": detail}]
+        raise Problem(422, "Idempotency-Key reused", detail=detail, errors=errors)
+    response = Response(row["body"], row["status"], json.loads(row["headers"]))
+    response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+async def _idempotent(
+    request: Request,
+    database: Annotated[Commits, resource(Commits)],
+    key: Annotated[
+        str | None,
+        Header(
+            alias=HEADER,
+            description="Repeat a request under its key, and it takes effect once.",
+            json_schema_extra={"pattern": f"^{_KEY.pattern}$"},
+        ),
+    ] = None,
+) -> IdempotentRequest:
+    return IdempotentRequest(request, _checked(request, key), database)
+
+
+Idempotency = Annotated[IdempotentRequest, Depends(_idempotent)]
+"""The type of a route's parameter. Raises a Problem: 400 for a malformed key."""

@@ -1,0 +1,1 @@
+"""What a message is, and what a service declares about it."""

@@ -1,0 +1,66 @@
+"""A message on its way in, as it came: its body is not decoded, for that may be what kills."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cached_property
+
+import msgspec
+
+from tallystick._messages.envelope import MAX_ID, parse_headers
+
+Key = tuple[str, str, str]
+"""Durable, source and id: what the inbox and the held table know a message by."""
+
+
+class Inbound(msgspec.Struct, frozen=True, dict=True):
+    """A message for one durable; `source` and `id` are the sender's, or its place in a stream."""
+
+    durable: str
+    source: str
+    id: str
+    subject: str
+    headers: bytes
+    body: bytes
+    stream: str | None = None
+    sequence: int | None = None
+
+    @property
+    def key(self) -> Key:
+        return (self.durable, self.source, self.id)
+
+    @cached_property
+    def fields(self) -> dict[str, str]:
+        """The headers by lower-case name."""
+        return parse_headers(self.headers)
+
+    @property
+    def cause(self) -> str:
+        """The event at its root: its own id, unless the sender handed a usable one on."""
+        cause = self.fields.get("tally-cause", "")
+        return cause if _usable(cause) else self.id
+
+    @property
+    def made_at(self) -> float:
+        """When its sender made it, in seconds since the epoch; 0 if it does not say."""
+        try:
+            return datetime.fromisoformat(self.fields.get("ce-time", "")).timestamp()
+        except (ValueError, OverflowError):
+            return 0.0
+
+    @property
+    def emission(self) -> int:
+        text = self.fields.get("tally-emission", "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
+
+
+def identity(fields: dict[str, str], stream: str, sequence: int) -> tuple[str, str]:
+    """A delivery's source and id; without usable ones, its place in its stream."""
+    source, id_ = fields.get("ce-source", ""), fields.get("ce-id", "")
+    if _usable(source) and _usable(id_):
+        return source, id_
+    return f"stream:{stream}", str(sequence)
+
+
+def _usable(text: str) -> bool:
+    return 0 < len(text) <= MAX_ID and text.isprintable()

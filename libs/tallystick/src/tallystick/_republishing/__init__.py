@@ -1,0 +1,1 @@
+"""What is published again because the broker may have lost it."""

@@ -1,0 +1,74 @@
+"""Emits again what belongs to work that should have ended: a loss at any hop heals.
+
+The owner of an aggregate says which have not ended. Their own events are published again under the
+same id with a higher emission number, after T, then 2T, 4T, and so on. A reader that has done one
+publishes its stored outputs again, and so does the next, until the hop is reached that lost it.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import structlog
+
+from tallystick._database.postgres import Postgres
+from tallystick._failpoints import failpoint
+from tallystick._messages.envelope import OutboxRow
+from tallystick._outbox.outbox import Outbox
+from tallystick._republishing.window import EmissionWindow
+from tallystick._telemetry.metrics import EMISSIONS, child
+
+log = structlog.get_logger()
+
+_LEFT = "select key from ({unfinished}) u where key = any($1::text[])"
+_EMIT = """with unfinished as ({unfinished}),
+turn as (select pg_try_advisory_xact_lock(hashtext('tallystick.reconciler')) as mine),
+late as (
+    select u.key from turn, unfinished u left join tallystick.emissions e on e.key = u.key
+    where turn.mine and coalesce(e.due_at, u.since + $1::interval) <= now()
+    and not exists (
+        select from tallystick.outbox o where o.key = u.key and o.sent_at is null)
+    order by u.since limit $2),
+noted as (
+    insert into tallystick.emissions as e (key, rounds, due_at)
+    select key, 1, now() + 2 * $1::interval from late
+    on conflict (key) do update
+    set rounds = e.rounds + 1, due_at = now() + $1::interval * 2 ^ least(e.rounds + 1, 10)
+    returning key)
+update tallystick.outbox o set emission = emission + 1, sent_at = null, queued_at = now()
+from noted where o.key = noted.key and o.cause = o.id
+returning o.id, o.subject, o.headers, o.body, o.cause, o.key, o.emission"""
+_FORGET = """delete from tallystick.emissions e
+where not exists (select from ({unfinished}) u where u.key = e.key)"""
+
+
+class Reconciler:
+    """`unfinished` is the owner's query: columns `key` (text) and `since` (timestamptz)."""
+
+    def __init__(self, database: Postgres, outbox: Outbox, unfinished: str, after_s: float) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._emit = _EMIT.format(unfinished=unfinished)
+        self._forget = _FORGET.format(unfinished=unfinished)
+        self._left = _LEFT.format(unfinished=unfinished)
+        self._after = timedelta(seconds=after_s)
+        self._window = EmissionWindow(after_s)
+
+    async def round(self) -> int:
+        """Emits again what is due and has room; returns how many messages."""
+        if self._window.out:
+            left = await self._database.fetch(self._left, list(self._window.out))
+            self._window.looked({row[0] for row in left}, time.monotonic())
+        rows = await self._database.fetch(self._emit, self._after, self._window.room)
+        emitted = [OutboxRow(*row) for row in rows]
+        self._window.emitted((row.key for row in emitted), time.monotonic())
+        for row in emitted:
+            child(EMISSIONS, row.subject.rpartition(".")[0]).inc()
+        if emitted:
+            failpoint("after-emission")
+            log.warning("emitted again what has not ended", count=len(emitted), id=emitted[0].id)
+            self._outbox.send(emitted)
+        else:
+            await self._database.fetch(self._forget)
+        return len(emitted)

@@ -1,0 +1,205 @@
+"""The parts of one replica of one service, and how they know each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, get_args
+from uuid import uuid4
+
+from tallystick._broker.broker import Broker
+from tallystick._broker.connection import Connection
+from tallystick._database.postgres import Postgres
+from tallystick._deferred.admission import Admission
+from tallystick._deferred.agenda import Agenda
+from tallystick._deferred.isolation import Isolation
+from tallystick._deferred.leases import Claims
+from tallystick._deferred.outcomes import RELEASE, Holder
+from tallystick._deferred.protocol import suspect_lapses
+from tallystick._deferred.replicas import Replicas
+from tallystick._deferred.slots import Slots
+from tallystick._delivery.attempts import Attempts
+from tallystick._delivery.committer import Committer
+from tallystick._delivery.consumer import Consumer
+from tallystick._delivery.database import Database
+from tallystick._delivery.deferred_loop import HeldLoop
+from tallystick._delivery.inbox import Inbox
+from tallystick._delivery.listening import Listening
+from tallystick._delivery.quarantine import Suspects
+from tallystick._delivery.replying import Replying
+from tallystick._http.idempotency import Commits
+from tallystick._messages.binding import EVENTS, Binding
+from tallystick._messages.retry import Reason
+from tallystick._messages.router import Router
+from tallystick._outbox.outbox import Outbox
+from tallystick._republishing.own_messages import OwnMessages
+from tallystick._republishing.reconciler import Reconciler
+from tallystick._settings import Settings
+from tallystick._telemetry import metrics
+from tallystick.topology import Durable, declared
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All that a replica is made of."""
+
+    settings: Settings
+    router: Router
+    roles: frozenset[str]
+    replica: str
+    resources: Mapping[type, Any]
+    postgres: Postgres
+    database: Database
+    connection: Connection
+    broker: Broker
+    outbox: Outbox
+    replicas: Replicas
+    slots: Slots
+    attempts: Attempts
+    deferred: HeldLoop
+    quarantine: Suspects
+    listening: Listening
+    own_messages: OwnMessages
+    reconciler: Reconciler | None
+
+
+def assemble(
+    settings: Settings, router: Router, given: Sequence[AbstractAsyncContextManager[Any]]
+) -> Parts:
+    """Puts a replica together; raises DeclarationError for a resource that nobody gave."""
+    return _Assembly(settings, router, given).parts()
+
+
+class _Assembly:
+    """Makes each part once, those below before those above."""
+
+    def __init__(
+        self, settings: Settings, router: Router, given: Sequence[AbstractAsyncContextManager[Any]]
+    ) -> None:
+        self.settings = settings
+        self.router = router
+        self.roles = settings.roles(router.roles)
+        self.replica = f"{settings.replica}-{uuid4().hex[:8]}"
+        self.bindings = {n: b for n, b in router.bindings.items() if b.role in self.roles}
+        metrics.begin(self.bindings, get_args(Reason))
+        self.postgres = Postgres(settings.database_url, name=router.name)
+        self.connection = Connection(settings.nats_url or "", router.name)
+        self.broker = Broker(self.connection, router)
+        self.outbox = Outbox(self.postgres, self.connection, router.name)
+        self.agenda = Agenda()
+        self.slots = self._slots()
+        self.committer = Committer(
+            router, self.replica, self.postgres, self.outbox, self.slots, self.agenda
+        )
+        self.database = Database(self.postgres, self.committer)
+        self.resources = self._resources(given)
+        self.attempts = self._attempts()
+        self.outcomes = Holder(router.name, self.replica, self.postgres, self.outbox)
+
+    def parts(self) -> Parts:
+        claims = Claims(self.postgres, self.replica)
+        isolation = Isolation(self.router.name, self.settings)
+        lapses = suspect_lapses(alone=isolation.possible)
+        topology = declared(self.router, ack_wait_s=self.settings.ack_wait_s)
+        read = {d.name: d for d in topology.durables if d.name in self.bindings}
+        return Parts(
+            settings=self.settings,
+            router=self.router,
+            roles=self.roles,
+            replica=self.replica,
+            resources=self.resources,
+            postgres=self.postgres,
+            database=self.database,
+            connection=self.connection,
+            broker=self.broker,
+            outbox=self.outbox,
+            replicas=Replicas(self.postgres, self.replica, RELEASE, self.settings.gone_after_s),
+            slots=self.slots,
+            attempts=self.attempts,
+            deferred=HeldLoop(
+                claims,
+                self.bindings,
+                self.postgres,
+                self.slots,
+                self.agenda,
+                self.attempts,
+                self.outcomes,
+                lapses,
+            ),
+            quarantine=Suspects(
+                claims,
+                self.postgres,
+                self.bindings,
+                self.slots,
+                self.outcomes,
+                isolation,
+                lapses,
+                self.settings.deadline_s,
+            ),
+            listening=self._listening(read),
+            own_messages=self._own_messages(read),
+            reconciler=self._reconciler(),
+        )
+
+    def _slots(self) -> Slots:
+        limits = {name: binding.concurrency for name, binding in self.bindings.items()}
+        admissions = {
+            name: Admission(binding.rate, binding.breaker)
+            for name, binding in self.bindings.items()
+            if binding.kind == "effect"
+        }
+        return Slots(limits, admissions, self.agenda)
+
+    def _resources(self, given: Sequence[AbstractAsyncContextManager[Any]]) -> dict[type, Any]:
+        """What handlers and routes find by its type."""
+        ours = {Database: self.database, Commits: self.database, Broker: self.broker}
+        return {type(one): one for one in given} | {type(self.settings): self.settings} | ours
+
+    def _attempts(self) -> Attempts:
+        attempts = Attempts(
+            self.committer,
+            self.postgres,
+            self.database,
+            self.resources,
+            self.settings.deadline_s,
+        )
+        for declaration in self.router.declarations:
+            attempts.check(declaration)
+        return attempts
+
+    def _listening(self, read: Mapping[str, Durable]) -> Listening:
+        inbox = Inbox(self.postgres)
+        consumers = [
+            (self._consumer(self.bindings[name], inbox), durable) for name, durable in read.items()
+        ]
+        replies = [reply for reply in self.router.replies.values() if reply.role in self.roles]
+        replying = Replying(self.router.name, self.connection, replies, self.resources)
+        return Listening(self.connection, consumers, replying, self.settings.sweep_s)
+
+    def _consumer(self, binding: Binding, inbox: Inbox) -> Consumer:
+        return Consumer(
+            binding,
+            self.connection,
+            self.postgres,
+            inbox,
+            self.attempts,
+            self.outcomes,
+            self.outbox,
+            self.settings.ack_wait_s,
+            self.agenda,
+        )
+
+    def _own_messages(self, read: Mapping[str, Durable]) -> OwnMessages:
+        own = [
+            (self.bindings[name], durable)
+            for name, durable in read.items()
+            if self.bindings[name].domain == self.router.name and not self.bindings[name].idempotent
+        ]
+        return OwnMessages(self.router.name, self.postgres, self.connection, self.outbox, own)
+
+    def _reconciler(self) -> Reconciler | None:
+        if not self.router.unfinished or EVENTS not in self.roles:
+            return None
+        after_s = self.settings.reconcile_after_s
+        return Reconciler(self.postgres, self.outbox, self.router.unfinished, after_s)

@@ -1,0 +1,156 @@
+"""A replica while it lives: its parts started in order, drained in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
+
+import structlog
+
+from tallystick._database.migrate import pending
+from tallystick._deferred.outcomes import RELEASE
+from tallystick._deferred.rows import Held
+from tallystick._delivery.deadlines import LOOK_EVERY
+from tallystick._http.idempotency import purge_idempotency
+from tallystick._loops import Loops
+from tallystick._service.assembly import Parts
+from tallystick._service.retention import purge
+from tallystick._telemetry import metrics
+from tallystick.errors import DatabaseUnavailable, InDoubt
+
+log = structlog.get_logger()
+
+RENEWALS = 5  # before a replica that cannot renew is gone
+PURGE_EVERY = 3600.0  # seconds
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """A resource that is told when its service begins to stop."""
+
+    def stopping(self) -> None:
+        """Let go of requests that only wait."""
+        ...
+
+
+class Runtime:
+    """Runs the parts of a replica."""
+
+    def __init__(self, parts: Parts, given: Sequence[AbstractAsyncContextManager[Any]]) -> None:
+        self.parts = parts
+        self._given = given
+        self._loops = Loops()
+
+    @property
+    def resources(self) -> Mapping[type, Any]:
+        """What handlers and routes find by its type."""
+        return self.parts.resources
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Started: the database answers. The broker is connected to as soon as it is there."""
+        parts = self.parts
+        await parts.postgres.open()
+        await self._until_migrated()
+        await parts.replicas.renew()
+        self._begin_loops()
+        if parts.settings.nats_url:
+            self._loops.begin(parts.listening.run())
+            self._loops.every(parts.settings.reconcile_after_s, parts.own_messages.round)
+        log.info("started", replica=parts.replica, release=RELEASE, roles=sorted(parts.roles))
+        try:
+            yield
+        finally:
+            await self._drain()
+
+    def _begin_loops(self) -> None:
+        parts, every = self.parts, self._loops.every
+        sweep_s = parts.settings.sweep_s
+        self._loops.begin(parts.postgres.watch(), parts.outbox.mark(), parts.deferred.run())
+        every(parts.settings.gone_after_s / RENEWALS, self._renew)
+        every(LOOK_EVERY, parts.attempts.deadlines.enforce)
+        every(sweep_s, parts.replicas.lapse_gone, parts.deferred.sweep, parts.outbox.sweep)
+        every(sweep_s, parts.quarantine.round)
+        every(PURGE_EVERY, self._purge)
+        if parts.reconciler is not None:
+            every(sweep_s, parts.reconciler.round)
+        for act in parts.router.periodic:
+            if act.role in parts.roles:
+                given = [parts.resources[kind] for kind in act.resources]
+                every(act.seconds, partial(act.handler, *given))
+
+    def stopping(self) -> None:
+        """Tells the resources that want to know, before the requests under way are waited for."""
+        for resource in self._given:
+            if isinstance(resource, Stoppable):
+                resource.stopping()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Ready for one attempt after another, and nothing else: the process of suspects."""
+        async with AsyncExitStack() as stack:
+            for resource in self._given:
+                await stack.enter_async_context(resource)
+            stack.push_async_callback(self.parts.postgres.close)
+            self.parts.slots.closed = True  # what a unit stores is for the replicas
+            yield
+
+    async def attempt(self, held: Held) -> None:
+        """One attempt at a held message; raises DatabaseUnavailable or InDoubt."""
+        binding = self.parts.router.bindings[held.inbound.durable]
+        await self.parts.deferred.attempt(binding, held)
+
+    def live(self) -> tuple[bool, dict[str, Any]]:
+        """Whether all loops turn; nothing but a restart mends one that has ended."""
+        ended = self._loops.ended
+        return not ended, {"replica": self.parts.replica, "release": RELEASE, "ended": ended}
+
+    async def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Whether HTTP can be served, and the state of what it stands on."""
+        parts = self.parts
+        try:
+            migrated = not await pending(parts.postgres, parts.router.name)
+        except (DatabaseUnavailable, InDoubt):
+            migrated = False
+        database = parts.postgres.available.is_set()
+        broker = parts.connection.connected.is_set() if parts.settings.nats_url else None
+        return database and migrated, {"database": database, "migrated": migrated, "broker": broker}
+
+    async def _until_migrated(self) -> None:
+        """Waits for whoever migrates the database, and says so."""
+        name = self.parts.router.name
+        while await pending(self.parts.postgres, name):
+            log.warning("the database is not migrated", waiting_for=f"tally migrate {name}")
+            await asyncio.sleep(2 * self.parts.settings.sweep_s)
+
+    async def _renew(self) -> None:
+        metrics.BROKER_CONNECTED.set(self.parts.connection.connected.is_set())
+        try:
+            await self.parts.replicas.renew()
+        except (DatabaseUnavailable, InDoubt):
+            self.parts.replicas.lost_database()
+            raise
+
+    async def _purge(self) -> None:
+        await purge_idempotency(self.parts.postgres)
+        await purge(self.parts.postgres)
+
+    async def _drain(self) -> None:
+        """Takes nothing more, ends what runs, publishes and marks what it committed, and leaves."""
+        log.info("draining")
+        parts = self.parts
+        parts.slots.closed = True
+        await parts.listening.drain()
+        try:
+            await parts.deferred.drain()
+            await parts.outbox.drain()
+            await parts.replicas.leave()
+        except (DatabaseUnavailable, InDoubt) as error:
+            log.warning("drained without the database", error=str(error))
+        await self._loops.stop()
+        await parts.quarantine.close()
+        await parts.connection.close()
+        await parts.postgres.close()

@@ -1,0 +1,32 @@
+"""Serves a composed service until it is told to stop."""
+
+import asyncio
+import socket
+
+import structlog
+import uvloop
+from fastapi import FastAPI
+
+from tallystick._http.server import Server, bind, config
+from tallystick._service.watchdog import Watchdog
+from tallystick._settings import Settings
+
+log = structlog.get_logger()
+
+
+def serve(app: FastAPI, settings: Settings) -> None:
+    """Return after SIGTERM or Ctrl-C and the drain; raises PortTaken."""
+    stopping = app.state.composition.runtime.stopping
+    server = Server(config(app, lifespan=True, grace_s=settings.deadline_s), stopping)
+    with bind(settings.host, settings.port, settings.variable("port")) as bound:
+        bind(settings.host, settings.admin_port, settings.variable("admin_port")).close()
+        bound.listen(server.config.backlog)  # who comes early waits instead of being refused
+        log.info("listening", address="{}:{}".format(*bound.getsockname()[:2]))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_watched(server, bound, settings.blocked_after_s))
+    log.info("stopped")
+
+
+async def _watched(server: Server, bound: socket.socket, limit_s: float) -> None:
+    async with Watchdog(limit_s).watching():
+        await server.serve(sockets=[bound])

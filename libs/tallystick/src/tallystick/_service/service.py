@@ -1,0 +1,87 @@
+"""One call turns settings, declarations and routes into a service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from tallystick._admin.app import serve_admin
+from tallystick._admin.dead_letters import DeadLetters
+from tallystick._admin.messages import Messages
+from tallystick._admin.repairs import Repairs
+from tallystick._admin.topology import topology_routes
+from tallystick._http.edge import Edge
+from tallystick._http.problem import install_problems
+from tallystick._messages.router import Router
+from tallystick._service.assembly import Parts, assemble
+from tallystick._service.runtime import Runtime
+from tallystick._settings import API, Settings
+from tallystick._telemetry.export import configure as configure_tracing
+from tallystick._telemetry.export import shutdown as shutdown_tracing
+from tallystick._telemetry.logging import configure as configure_logging
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What a service was made of; the command line reads it from `app.state.composition`."""
+
+    settings: Settings
+    router: Router
+    runtime: Runtime
+
+
+def service(
+    settings: Settings,
+    router: Router,
+    api: APIRouter,
+    *resources: AbstractAsyncContextManager[Any],
+    admin: APIRouter | None = None,
+) -> FastAPI:
+    """The service as an ASGI app.
+
+    `resources` are entered at start and left at stop; handlers and routes get them by their type.
+    One with a method `stopping()` is told before the requests under way are waited for.
+    `admin` are routes for people, by custom under `/admin`, on the admin port and under its token.
+    Raises DeclarationError if a handler asks for a resource that is not given.
+    """
+    runtime = Runtime(assemble(settings, router, resources), resources)
+    composition = Composition(settings, router, runtime)
+    admins = [*_admin_routes(runtime.parts), *([admin] if admin else [])]
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        configure_logging(settings)
+        configure_tracing(settings)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(shutdown_tracing)
+            await stack.enter_async_context(
+                serve_admin(settings, runtime, *admins, resources=runtime.resources)
+            )
+            for resource in resources:
+                await stack.enter_async_context(resource)
+            await stack.enter_async_context(runtime.running())
+            yield
+
+    app = FastAPI(title=router.name, lifespan=lifespan)
+    if API in runtime.parts.roles:
+        app.include_router(api)
+    app.state.composition = composition
+    app.state.resources = runtime.resources
+    install_problems(app)
+    app.add_middleware(Edge)
+    return app
+
+
+def _admin_routes(parts: Parts) -> list[APIRouter]:
+    """What every service shows on its admin port."""
+    postgres, router = parts.postgres, parts.router
+    return [
+        topology_routes(router, parts.settings),
+        DeadLetters(postgres).routes(),
+        Repairs(postgres, router).routes(),
+        Messages(postgres, router, parts.replica).routes(),
+    ]

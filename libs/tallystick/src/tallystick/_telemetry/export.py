@@ -1,0 +1,38 @@
+"""Where spans go: decided once, when a process starts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tallystick._settings import Settings
+from tallystick._telemetry import tracing
+
+if TYPE_CHECKING:  # OpenTelemetry's SDK costs 0.2 s and 10 MB, and only those who record pay it
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from tallystick._telemetry.recorder import Recorder
+
+_recorder: Recorder | None = None
+
+
+def configure(settings: Settings, exporter: SpanExporter | None = None) -> None:
+    """Record spans if an OTLP endpoint is set, or into `exporter`, each as it ends."""
+    global _recorder  # noqa: PLW0603  # one a process, as its registry of metrics
+    tracing.record_to(_recorder, settings.trace_ratio)
+    if exporter is None and settings.otlp_endpoint is None:
+        return
+    from tallystick._telemetry.recorder import Recorder, otlp  # noqa: PLC0415
+
+    chosen = exporter or otlp(str(settings.otlp_endpoint))
+    _recorder = Recorder(settings.service(), settings.replica, chosen, batch=exporter is None)
+    tracing.record_to(_recorder, settings.trace_ratio)
+
+
+async def shutdown() -> None:
+    """Send the spans that are left; record none from now on."""
+    global _recorder
+    recorder, _recorder = _recorder, None
+    tracing.record_to(None, 0.0)
+    if recorder is not None:
+        await asyncio.to_thread(recorder.close)

@@ -1,0 +1,115 @@
+"""One formatter for all lines: ours, uvicorn's, Alembic's; JSON, or text on a terminal."""
+
+import logging
+import sys
+from contextvars import ContextVar
+from typing import TextIO
+
+import structlog
+from structlog.contextvars import bound_contextvars as bind
+from structlog.contextvars import merge_contextvars
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from tallystick._settings import Settings
+from tallystick._telemetry import traceparent, tracing
+
+__all__ = ["bind", "configure", "configure_for", "handled"]
+
+handled: ContextVar[tuple[str, str] | None] = ContextVar("handled", default=None)
+"""Durable and id of the message that is handled here; set once a task, for 0.1 us."""
+
+
+def configure(settings: Settings, stream: TextIO | None = None) -> None:
+    """Write this process's lines to `stream`, else stderr, each with its service and replica."""
+    identity = {"service": settings.service(), "replica": settings.replica}
+    configure_for(identity, settings.log_format, settings.log_level, stream)
+
+
+def configure_for(
+    identity: dict[str, str],
+    log_format: str = "auto",
+    level: str = "info",
+    stream: TextIO | None = None,
+) -> None:
+    """Write the lines of this process to `stream`, each with what `identity` holds."""
+    stream = stream or sys.stderr
+    as_text = log_format == "text" or (log_format == "auto" and stream.isatty())
+    shared: list[Processor] = [
+        merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_message,
+        _add_trace,
+        structlog.processors.StackInfoRenderer(),
+        *(_for_text(stream) if as_text else _for_json(identity)),
+    ]
+    severity = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=shared,
+        wrapper_class=structlog.make_filtering_bound_logger(severity),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+    _take_over(shared, severity, stream)
+
+
+def _for_json(identity: dict[str, str]) -> list[Processor]:
+    def identify(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+        return {**identity, **line}
+
+    return [
+        identify,
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(),
+    ]
+
+
+def _for_text(stream: TextIO) -> list[Processor]:
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    ]
+
+
+def _add_message(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    message = handled.get()
+    if message is not None:
+        line.setdefault("durable", message[0])
+        line.setdefault("message_id", message[1])
+    return line
+
+
+def _add_trace(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    context = tracing.current()
+    if context is not None:
+        line["trace_id"] = traceparent.trace_id(context)
+        line["span_id"] = traceparent.span_id(context)
+    return line
+
+
+def _take_over(processors: list[Processor], severity: int, stream: TextIO) -> None:
+    """Send the standard library's lines through the same processors."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *processors],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(severity, logging.INFO))
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "alembic"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    for name, least in _TOO_TALKATIVE.items():
+        logging.getLogger(name).setLevel(least)
+
+
+_TOO_TALKATIVE = {
+    "alembic": logging.WARNING,  # each script is logged by us as it is applied
+    "nats": logging.CRITICAL,  # what happens to the connection is logged by our callbacks
+    "uvicorn": logging.WARNING,  # its start and stop are logged by us
+}

@@ -1,0 +1,104 @@
+"""Records work that has ended as OpenTelemetry spans, under ids that were made before it began."""
+
+import threading
+from collections.abc import Sequence
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    set_span_in_context,
+)
+from typing_extensions import override
+
+from tallystick._telemetry import traceparent
+from tallystick._telemetry.tracing import Attributes
+
+
+class _GivenIds(IdGenerator):
+    """Gives the next span the ids of the context it is recorded under."""
+
+    def __init__(self) -> None:
+        self._next = threading.local()
+
+    def give(self, context: str) -> None:
+        self._next.context = context
+
+    @override
+    def generate_span_id(self) -> int:
+        return int(traceparent.span_id(self._next.context), 16)
+
+    @override
+    def generate_trace_id(self) -> int:
+        return int(traceparent.trace_id(self._next.context), 16)
+
+
+class Recorder:
+    """Makes spans for `service`; those of an exporter given here are sent as they end."""
+
+    def __init__(self, service: str, replica: str, exporter: SpanExporter, *, batch: bool) -> None:
+        self._ids = _GivenIds()
+        resource = Resource.create({"service.name": service, "service.instance.id": replica})
+        # Whether to record was decided before: what comes here is recorded.
+        self._provider = TracerProvider(ALWAYS_ON, resource, id_generator=self._ids)
+        processor = BatchSpanProcessor(exporter) if batch else SimpleSpanProcessor(exporter)
+        self._provider.add_span_processor(processor)
+        self._tracer = self._provider.get_tracer("tallystick")
+
+    def record(
+        self,
+        name: str,
+        kind: SpanKind,
+        context: str,
+        *,
+        parent: str | None,
+        links: Sequence[str],
+        attributes: Attributes | None,
+        start_ns: int,
+        end_ns: int,
+        error: BaseException | None,
+    ) -> None:
+        """Record work that has ended as the span that has the ids of `context`."""
+        self._ids.give(context)
+        above = Context()
+        if parent is not None:
+            above = set_span_in_context(NonRecordingSpan(_remote(parent)), above)
+        linked = [Link(_remote(link)) for link in links]
+        span = self._tracer.start_span(name, above, kind, attributes, linked, start_ns)
+        if error is not None:
+            span.set_attribute("error.type", type(error).__qualname__)
+            span.set_status(Status(StatusCode.ERROR, str(error)[:500]))
+        span.end(end_ns)
+
+    def close(self) -> None:
+        """Send what is left and stop; blocks for as long as the exporter does."""
+        self._provider.shutdown()
+
+
+def otlp(endpoint: str) -> SpanExporter:
+    """Return what sends spans to an OTLP/HTTP receiver such as `http://host:4318`."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+        OTLPSpanExporter,  # tests record without sending
+    )
+
+    url = endpoint if endpoint.endswith("/v1/traces") else f"{endpoint.rstrip('/')}/v1/traces"
+    return OTLPSpanExporter(endpoint=url)
+
+
+def _remote(context: str) -> SpanContext:
+    return SpanContext(
+        int(traceparent.trace_id(context), 16),
+        int(traceparent.span_id(context), 16),
+        is_remote=True,
+        trace_flags=TraceFlags(int(context[53:], 16)),
+    )

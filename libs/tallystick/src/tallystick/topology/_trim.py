@@ -1,0 +1,124 @@
+"""Room in a stream that fills: what every declared reader has done may go, nothing else ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+from nats.aio.client import Client
+
+from tallystick._broker.jetstream import Config, info, request
+from tallystick.errors import BrokerUnavailable, TallystickError
+from tallystick.topology._spec import Durable, Stream, Topology
+
+log = structlog.get_logger()
+
+FULL = 0.8  # of max_bytes, and of the store
+
+
+@dataclass(frozen=True)
+class Room:
+    """What was done about a stream that needs room; `blocked_by` names who kept it from more."""
+
+    stream: str
+    purged: int
+    blocked_by: str | None
+
+
+async def make_room(
+    client: Client,
+    topologies: Iterable[Topology],
+    others: Iterable[Topology] = (),
+    *,
+    store: int | None = None,
+) -> list[Room]:
+    """Purges streams that are over 80 % full up to the lowest floor of all their durables.
+
+    Purges all of them while, with those of `others`, they fill 80 % of `store`: the bytes that each
+    server of the broker may store (`max_file_store`). A full store refuses what no stream does.
+    Nothing is purged from a stream while a replica of it is behind: what is read may be unknown
+    there. Raises BrokerUnavailable if a durable does not answer.
+
+    These are those that the broker has, and those that are declared: by `topologies` and by
+    `others`, whose streams are left alone. One that is declared and missing keeps everything.
+    """
+    topologies = list(topologies)
+    known = [*topologies, *others]
+    readers = [durable for topology in known for durable in topology.durables]
+    fills = store is not None and await _stored(client, known) >= FULL * store
+    return [
+        room
+        for topology in topologies
+        for stream in topology.streams
+        if stream.config["retention"] == "limits" and stream.config["discard"] == "new"
+        for room in await _make_room(client, stream, readers, 0 if fills else FULL)
+    ]
+
+
+async def _stored(client: Client, topologies: Iterable[Topology]) -> int:
+    """The bytes of all streams; of those with replicas, what one server has."""
+    names = {stream.name for topology in topologies for stream in topology.streams}
+    total = 0
+    for name in names:
+        with suppress(TallystickError):  # one that cannot be asked keeps no other from its room
+            found = await info(client, f"STREAM.INFO.{name}")
+            total += int(found["state"]["bytes"]) if found else 0
+    return total
+
+
+async def _make_room(
+    client: Client, stream: Stream, readers: list[Durable], full: float
+) -> list[Room]:
+    found = await info(client, f"STREAM.INFO.{stream.name}")
+    if found is None or found["state"]["bytes"] < full * stream.config["max_bytes"]:
+        return []
+    if not all(replica["current"] for replica in found.get("cluster", {}).get("replicas", [])):
+        return []
+    last = found["state"]["last_seq"]  # read before asking the durables
+    declared = [durable.name for durable in readers if durable.stream == stream.name]
+    names = {*declared, *await durables_of(client, stream.name)}
+    floors = {name: await _floor(client, stream.name, name, last) for name in sorted(names)}
+    slowest = min(floors, key=lambda name: floors[name], default=None)
+    floor = floors[slowest] if slowest else last
+    purged = await _purge(client, stream.name, floor)
+    if purged:
+        log.warning("made room in a stream", stream=stream.name, purged=purged, slowest=slowest)
+    return [Room(stream.name, purged, slowest if floor < last else None)]
+
+
+async def durables_of(client: Client, stream: str) -> list[str]:
+    """The names of the durables that a stream has, whoever made them.
+
+    Raises BrokerUnavailable if one does not answer: in a cluster it may have no leader just now.
+    """
+    found: list[Config] = []
+    while True:
+        page = await request(client, f"CONSUMER.LIST.{stream}", {"offset": len(found)})
+        if missing := page.get("missing"):
+            raise BrokerUnavailable(f"durables of {stream} do not answer: {', '.join(missing)}")
+        found += page["consumers"] or []
+        if len(found) >= page["total"] or not page["consumers"]:
+            return [one["name"] for one in found if one["config"].get("durable_name")]
+
+
+async def _floor(client: Client, stream: str, durable: str, last: int) -> int:
+    """The last sequence that a durable needs no more; 0 if it does not exist.
+
+    The ack floor of a filtered durable stays at its last match (measured on 2.15.1), so one that
+    has nothing to do has done everything.
+    """
+    found: Config | None = await info(client, f"CONSUMER.INFO.{stream}.{durable}")
+    if found is None:
+        return 0
+    if not found["num_pending"] and not found["num_ack_pending"]:
+        return last
+    return int(found["ack_floor"]["stream_seq"])
+
+
+async def _purge(client: Client, stream: str, floor: int) -> int:
+    if floor < 1:
+        return 0
+    answer = await request(client, f"STREAM.PURGE.{stream}", {"seq": floor + 1})
+    return int(answer["purged"])

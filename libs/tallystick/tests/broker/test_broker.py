@@ -1,0 +1,44 @@
+"""The connection to a broker that refuses it, and what is said of that."""
+
+import asyncio
+from asyncio import StreamReader, StreamWriter
+
+import pytest
+from structlog.testing import capture_logs
+
+from tallystick._broker.connection import Connection
+from tallystick._telemetry import log_limiter
+
+
+async def test_what_the_client_fails_with_is_said_once_in_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broker = Connection("nats://nowhere:4222", "shop")
+    with capture_logs() as lines:
+        for error in (OSError("refused"), OSError("refused"), TimeoutError()):
+            await broker._failed(error)
+        monkeypatch.setattr(log_limiter, "SAY_EVERY", 0.0)
+        await broker._failed(OSError("refused"))
+    assert [line["error"] for line in lines] == ["refused", "TimeoutError", "refused"]
+
+
+async def test_a_tls_handshake_that_fails_is_tried_again() -> None:
+    calls = 0
+    often = asyncio.Event()
+
+    async def refuse(reader: StreamReader, writer: StreamWriter) -> None:
+        nonlocal calls
+        calls += 1
+        writer.write(b'INFO {"server_id": "shop", "tls_required": true, "max_payload": 1000}\r\n')
+        await reader.read(100)
+        writer.close()
+        if calls == 3:
+            often.set()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        connecting = asyncio.create_task(Connection(f"tls://127.0.0.1:{port}", "shop").connect())
+        async with asyncio.timeout(20):
+            await often.wait()
+        connecting.cancel()
+        await asyncio.wait([connecting])

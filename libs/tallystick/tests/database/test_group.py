@@ -1,0 +1,340 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tallystick._database.group import LARGEST, RETRIES, AlreadyTaken, Group
+from tallystick._database.units import Unit, Write
+from tallystick.errors import Conflict, DatabaseUnavailable, InDoubt
+from tallystick.testing import eventually
+
+Sql = Callable[..., Awaitable[list[Any]]]
+NAME = "group-under-test"
+
+ADD = "insert into things (id, value) values ($1, $2) on conflict do nothing returning id"
+ADD_CODE = "insert into things (id, code) values ($1, $2)"
+RAISE_TO = "update things set value = value + 1 where id = $1 and value = $2 returning id"
+TAKE = """insert into tallystick.inbox (durable, source, id, state) values ('d', 's', $1, 'done')
+on conflict do nothing returning id"""
+KILL = "select pg_terminate_backend(pg_backend_pid())"
+
+
+def add(key: int, value: int = 0, *, take: str | None = None) -> Unit:
+    taking = Write(TAKE, (take,), take) if take else None
+    return Unit((Write(ADD, (key, value), key),), (), taking)
+
+
+def raised(key: int, value: int) -> Unit:
+    return Unit((Write(RAISE_TO, (key, value), key),))
+
+
+async def outcomes(group: Group, *units: Unit) -> list[Any]:
+    """What each of these units came to, committed by callers of the same moment."""
+    return await asyncio.gather(*map(group.commit, units), return_exceptions=True)
+
+
+async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    return await asyncpg.connect(url, server_settings={"application_name": NAME}, command_timeout=5)
+
+
+@pytest.fixture
+async def group(database_url: str, sql: Sql) -> AsyncIterator[Group]:
+    group = Group("tests", lambda: connect(database_url))
+    yield group
+    await group.close()
+
+
+@pytest.fixture
+def fail_first(sql: Sql) -> Callable[..., Awaitable[None]]:
+    """Lets the first `times` transactions that add things fail, at the statement or the commit."""
+
+    async def make(what: str, times: int = 1, *, at_commit: bool = False) -> None:
+        await sql("create sequence if not exists failures")
+        await sql("alter sequence failures restart")
+        kind = "constraint trigger" if at_commit else "trigger"
+        late = "deferrable initially deferred" if at_commit else ""
+        await sql(
+            f"""create or replace function fail() returns trigger as $$ begin
+            if nextval('failures') <= {times} then {what}; end if;
+            return null; end $$ language plpgsql"""
+        )
+        await sql(
+            f"create {kind} fail after insert on things {late} for each row execute function fail()"
+        )
+
+    return make
+
+
+async def test_concurrent_units_share_a_transaction(group: Group, sql: Sql) -> None:
+    await outcomes(group, *(add(n) for n in range(LARGEST)))
+    assert len(await sql("select distinct tx from things")) == 1
+    assert len(await sql("select from things")) == LARGEST
+
+
+async def test_no_transaction_has_more_units_than_it_may(group: Group, sql: Sql) -> None:
+    await outcomes(group, *(add(n) for n in range(3 * LARGEST + 1)))
+    sizes = [row[0] for row in await sql("select count(*) from things group by tx")]
+    assert sorted(sizes) == [1, LARGEST, LARGEST, LARGEST]
+
+
+async def test_a_conflict_rolls_back_its_unit_alone(group: Group, sql: Sql) -> None:
+    await group.commit(add(5))
+    units = [add(n, take=str(n)) for n in range(10)]
+    found = await outcomes(group, *units)
+    assert [n for n, outcome in enumerate(found) if isinstance(outcome, Conflict)] == [5]
+    assert [r[0] for r in await sql("select id from things order by 1")] == list(range(10))
+    taken = {row[0] for row in await sql("select id from tallystick.inbox")}
+    assert taken == {str(n) for n in range(10)} - {"5"}
+
+
+async def test_a_conflict_undoes_the_writes_before_it(group: Group, sql: Sql) -> None:
+    unit = Unit((Write(ADD, (1, 0), 1), Write(RAISE_TO, (2, 0), 2)))
+    with pytest.raises(Conflict):
+        await group.commit(unit)
+    assert await sql("select from things") == []
+
+
+async def test_a_message_is_taken_once(group: Group, sql: Sql) -> None:
+    await group.commit(add(1, take="a"))
+    first, again, other = await outcomes(
+        group, add(2, take="b"), add(3, take="a"), add(4, take="c")
+    )
+    assert (type(first), type(again), type(other)) == (frozenset, AlreadyTaken, frozenset)
+    assert [r[0] for r in await sql("select id from things order by 1")] == [1, 2, 4]
+
+
+async def test_a_message_that_comes_twice_at_once_is_taken_once(group: Group, sql: Sql) -> None:
+    found = await outcomes(group, *(add(n, take="same") for n in range(5)))
+    assert sum(isinstance(outcome, AlreadyTaken) for outcome in found) == 4
+    assert len(await sql("select from things")) == 1
+
+
+async def test_of_two_units_for_one_row_the_second_meets_the_first(group: Group, sql: Sql) -> None:
+    await group.commit(add(1))
+    found = await outcomes(group, raised(1, 0), raised(1, 0), raised(1, 0))
+    assert sorted(type(outcome).__name__ for outcome in found) == [
+        "Conflict",
+        "Conflict",
+        "frozenset",
+    ]
+    assert await sql("select value from things") == [(1,)]
+
+
+@pytest.mark.parametrize("guilty", [0, 7, 19])
+async def test_a_failing_statement_is_blamed_on_its_unit_alone(
+    group: Group, sql: Sql, guilty: int
+) -> None:
+    found = await outcomes(
+        group, *(add(n, 13 if n == guilty else 0, take=str(n)) for n in range(20))
+    )
+    assert [n for n, o in enumerate(found) if isinstance(o, asyncpg.CheckViolationError)] == [
+        guilty
+    ]
+    assert len(await sql("select from things")) == 19
+    assert len(await sql("select from tallystick.inbox")) == 19
+
+
+@pytest.mark.parametrize("value", ["no number", 2**40, None, object()])
+async def test_an_argument_that_no_column_takes_is_blamed_on_its_unit_alone(
+    group: Group, sql: Sql, value: Any
+) -> None:
+    good, bad, also_good = await outcomes(group, add(1), add(2, value), add(3))
+    assert isinstance(bad, asyncpg.DataError | asyncpg.NotNullViolationError)
+    assert (type(good), type(also_good)) == (frozenset, frozenset)
+    assert [r[0] for r in await sql("select id from things order by 1")] == [1, 3]
+
+
+async def test_arguments_that_do_not_fit_their_statement_are_blamed_on_their_unit_alone(
+    group: Group, sql: Sql
+) -> None:
+    bad, good = await outcomes(group, Unit((Write(ADD_CODE, (1,)),)), add(2))
+    assert isinstance(bad, asyncpg.InterfaceError)
+    assert isinstance(good, frozenset)
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+async def test_text_that_cannot_be_stored_is_blamed_on_its_unit_alone(
+    group: Group, sql: Sql, text: str
+) -> None:
+    bad, good = await outcomes(group, Unit((Write(ADD_CODE, (1, text)),)), add(2))
+    assert isinstance(bad, asyncpg.DataError)
+    assert isinstance(good, frozenset)
+    assert await sql("select id from things") == [(2,)]
+
+
+async def test_of_units_that_exclude_each_other_one_is_stored(group: Group, sql: Sql) -> None:
+    found = await outcomes(group, *(Unit((Write(ADD_CODE, (n, "same")),)) for n in range(4)))
+    assert sum(isinstance(outcome, asyncpg.UniqueViolationError) for outcome in found) == 3
+    assert len(await sql("select from things")) == 1
+
+
+async def test_a_unit_that_fails_at_the_commit_fails_alone(group: Group, sql: Sql) -> None:
+    await sql(
+        "alter table things add foreign key (value) references things (id) "
+        "deferrable initially deferred"
+    )
+    good, bad, also_good = await outcomes(group, add(1, 1), add(2, 99), add(3, 3))
+    assert isinstance(bad, asyncpg.ForeignKeyViolationError)
+    assert (type(good), type(also_good)) == (frozenset, frozenset)
+    assert [r[0] for r in await sql("select id from things order by 1")] == [1, 3]
+
+
+async def test_the_outputs_that_are_new_are_told(group: Group) -> None:
+    await group.commit(add(1))
+    unit = Unit((), (Write(ADD, (1, 0), 1), Write(ADD, (2, 0), 2)))
+    assert await group.commit(unit) == {2}
+
+
+async def test_an_output_that_is_there_already_is_no_conflict(group: Group, sql: Sql) -> None:
+    await group.commit(add(1))
+    await group.commit(Unit((Write(ADD, (2, 0), 2),), (Write(ADD, (1, 0), 1),)))
+    assert len(await sql("select from things")) == 2
+
+
+async def test_a_guard_of_several_columns_is_met_as_a_whole(group: Group, sql: Sql) -> None:
+    statement = "insert into things (id, value) values ($1, $2) returning id, value"
+    await group.commit(Unit((Write(statement, (1, 2), (1, 2)),)))
+    with pytest.raises(Conflict):
+        await group.commit(Unit((Write(statement, (2, 2), (2, 3)),)))
+    assert await sql("select id from things") == [(1,)]
+
+
+async def test_a_connection_lost_before_the_commit_stores_nothing(group: Group, sql: Sql) -> None:
+    found = await outcomes(group, add(1), Unit((Write(KILL),)), add(2))
+    assert [type(outcome) for outcome in found] == [DatabaseUnavailable] * 3
+    assert await sql("select from things") == []
+    await group.commit(add(3))
+    assert await sql("select id from things") == [(3,)]
+
+
+async def test_a_connection_lost_while_idle_is_made_anew(group: Group, sql: Sql) -> None:
+    await group.commit(add(1))
+    await sql(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1", NAME
+    )
+    await eventually(
+        lambda: all(
+            lane._connection is None or lane._connection.is_closed() for lane in group._idle
+        )
+    )
+    await group.commit(add(2))
+    assert len(await sql("select from things")) == 2
+
+
+async def test_a_connection_lost_at_the_commit_is_in_doubt(
+    group: Group, sql: Sql, fail_first: Callable[..., Awaitable[None]]
+) -> None:
+    await fail_first("perform pg_terminate_backend(pg_backend_pid())", at_commit=True)
+    found = await outcomes(group, add(1), add(2))
+    assert [type(outcome) for outcome in found] == [InDoubt, InDoubt]
+    assert await sql("select from things") == []
+
+
+async def test_a_commit_whose_answer_is_lost_is_in_doubt_and_not_repeated(
+    database_url: str, sql: Sql, cut_at: Callable[..., Any]
+) -> None:
+    async with cut_at(database_url, b"commit") as url:
+        group = Group("tests", lambda: connect(url))
+        found = await outcomes(group, add(1), add(2))
+        await group.close()
+    assert [type(outcome) for outcome in found] == [InDoubt, InDoubt]
+    assert len(await sql("select from things")) == 2
+
+
+@pytest.mark.parametrize("state", ["serialization_failure", "deadlock_detected"])
+@pytest.mark.parametrize("at_commit", [False, True])
+async def test_what_passes_is_tried_again_and_blamed_on_nobody(
+    group: Group, sql: Sql, fail_first: Callable[..., Awaitable[None]], state: str, at_commit: bool
+) -> None:
+    await fail_first(f"raise exception '' using errcode = '{state}'", 3, at_commit=at_commit)
+    found = await outcomes(group, *(add(n) for n in range(5)))
+    assert not any(isinstance(outcome, Exception) for outcome in found)
+    assert len(await sql("select from things")) == 5
+
+
+async def test_what_does_not_pass_is_raised_in_the_end(
+    group: Group, fail_first: Callable[..., Awaitable[None]]
+) -> None:
+    await fail_first("raise exception '' using errcode = 'serialization_failure'", 1000)
+    with pytest.raises(asyncpg.SerializationError):
+        await group.commit(add(1))
+    await group.commit(Unit())
+    assert RETRIES < 100
+
+
+@pytest.mark.parametrize("state", ["disk_full", "out_of_memory", "read_only_sql_transaction"])
+async def test_a_server_that_cannot_write_is_blamed_on_no_unit(
+    group: Group, sql: Sql, fail_first: Callable[..., Awaitable[None]], state: str
+) -> None:
+    await fail_first(f"raise exception '' using errcode = '{state}'")
+    found = await outcomes(group, add(1), add(2))
+    assert [type(outcome) for outcome in found] == [DatabaseUnavailable] * 2
+    await group.commit(add(3))
+    assert await sql("select id from things") == [(3,)]
+
+
+async def test_a_migration_in_between_is_blamed_on_no_unit(group: Group, sql: Sql) -> None:
+    await group.commit(add(1))
+    await sql("alter table things alter id type bigint")
+    found = await outcomes(group, add(2), add(3))
+    assert not any(isinstance(outcome, Exception) for outcome in found)
+
+
+async def test_a_server_that_nobody_can_log_in_to_is_unavailable(database_url: str) -> None:
+    wrong = database_url.replace("@", "x@")
+    group = Group("tests", lambda: connect(wrong))
+    with pytest.raises(DatabaseUnavailable, match="password"):
+        await group.commit(add(1))
+    await group.close()
+
+
+async def test_a_server_that_is_not_there_is_unavailable() -> None:
+    group = Group("tests", lambda: connect("postgresql://nobody@127.0.0.1:1/none"))
+    with pytest.raises(DatabaseUnavailable):
+        await group.commit(add(1))
+    await group.close()
+
+
+async def test_a_caller_that_gives_up_hurts_nobody(group: Group, sql: Sql) -> None:
+    callers = [asyncio.create_task(group.commit(add(n))) for n in range(5)]
+    await asyncio.sleep(0)
+    callers[2].cancel()
+    found = await asyncio.gather(*callers, return_exceptions=True)
+    assert [type(outcome).__name__ for outcome in found].count("frozenset") == 4
+    assert isinstance(found[2], asyncio.CancelledError)
+    assert len(await sql("select from things")) == 5
+
+
+async def test_a_caller_that_gives_up_waiting_for_an_error_hurts_nobody(group: Group) -> None:
+    callers = [asyncio.create_task(group.commit(add(n, 13))) for n in range(2)]
+    await asyncio.sleep(0)
+    callers[0].cancel()
+    found = await asyncio.gather(*callers, return_exceptions=True)
+    assert isinstance(found[1], asyncpg.CheckViolationError)
+
+
+async def test_closing_commits_what_was_asked_for(group: Group, sql: Sql) -> None:
+    callers = [asyncio.create_task(group.commit(add(n))) for n in range(3)]
+    await asyncio.sleep(0)
+    await group.close()
+    await asyncio.gather(*callers)
+    assert len(await sql("select from things")) == 3
+
+
+async def test_groups_that_want_the_same_rows_do_not_block_each_other(
+    database_url: str, group: Group, sql: Sql
+) -> None:
+    other = Group("others", lambda: connect(database_url))
+    await outcomes(group, *(add(n) for n in range(40)))
+    async with asyncio.timeout(10):
+        for value in range(10):
+            forth = outcomes(group, *(raised(n, value) for n in range(40)))
+            back = outcomes(other, *(raised(n, value) for n in reversed(range(40))))
+            both = await asyncio.gather(forth, back)
+            conflicts = sum(isinstance(o, Conflict) for outcome in both for o in outcome)
+            assert conflicts == 40
+    await other.close()
+    deadlocks = "select deadlocks from pg_stat_database where datname = current_database()"
+    assert await sql(deadlocks) == [(0,)]

@@ -1,0 +1,111 @@
+import pytest
+
+from tallystick._deferred.admission import Admission, Breaker, RateLimit
+
+
+class Clock:
+    """A time that stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breaker(clock: Clock) -> Breaker:
+    return Breaker(3, clock)
+
+
+def failed(breaker: Breaker, times: int) -> None:
+    for _ in range(times):
+        breaker.failed()
+
+
+def test_a_breaker_opens_after_so_many_failures_in_a_row(breaker: Breaker) -> None:
+    failed(breaker, 2)
+    breaker.succeeded()
+    failed(breaker, 2)
+    assert not breaker.is_open
+    assert breaker.allows(running=9) is None
+    breaker.failed()
+    assert breaker.is_open
+    assert breaker.allows(running=0) == 0
+
+
+def test_after_a_pause_one_attempt_at_a_time_finds_out(breaker: Breaker, clock: Clock) -> None:
+    failed(breaker, 3)
+    clock.now += 1
+    assert (breaker.allows(running=0), breaker.allows(running=1)) == (1, 0)
+    breaker.succeeded()
+    assert breaker.allows(running=1) is None
+
+
+def test_a_pause_doubles_with_each_attempt_that_found_out(breaker: Breaker, clock: Clock) -> None:
+    failed(breaker, 3)
+    pauses = []
+    for _ in range(7):
+        pauses.append(breaker.closed_for)
+        clock.now += breaker.closed_for
+        breaker.failed()
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_attempts_that_ran_when_it_opened_do_not_lengthen_the_pause(breaker: Breaker) -> None:
+    failed(breaker, 64)
+    assert breaker.closed_for == 1
+
+
+def test_after_an_answer_the_pauses_begin_anew(breaker: Breaker, clock: Clock) -> None:
+    failed(breaker, 3)
+    clock.now += 1
+    breaker.failed()
+    breaker.succeeded()
+    failed(breaker, 3)
+    assert breaker.closed_for == 1
+
+
+def test_a_rate_is_spread_evenly_over_the_second(clock: Clock) -> None:
+    limit, started = RateLimit(20, clock), 0
+    for _ in range(1000):
+        for _ in range(limit.allows()):
+            limit.started()
+            started += 1
+        clock.now += 0.01
+    assert started == pytest.approx(200, abs=3)
+
+
+def test_a_limit_says_when_the_next_may_start(clock: Clock) -> None:
+    limit = RateLimit(20, clock)
+    assert limit.next_in == 0
+    for _ in range(limit.allows()):
+        limit.started()
+    assert limit.next_in == pytest.approx(0.05)
+    clock.now += 0.03
+    assert limit.next_in == pytest.approx(0.02)
+
+
+def test_what_was_not_used_is_not_saved_up(clock: Clock) -> None:
+    limit = RateLimit(20, clock)
+    clock.now += 1000
+    assert limit.allows() == 2
+    slow = RateLimit(0.5, clock)
+    clock.now += 1000
+    assert slow.allows() == 1
+
+
+def test_the_narrowest_limit_counts() -> None:
+    assert Admission(None, None).allows(5, 0) == 5
+    assert Admission(20, None).allows(5, 0) == 2
+    admission = Admission(20, 1)
+    admission.ended(answered=False)
+    assert admission.allows(5, 0) == 0
+    admission.ended(answered=True)
+    admission.started()
+    assert admission.allows(5, 0) == 1

@@ -1,0 +1,409 @@
+"""The delivery protocol under whatever may happen, in any order.
+
+The decisions are the library's, and so are the statements, on a real PostgreSQL. Broker, replicas
+and processes are a small model: a delivery is seen again until it is acknowledged, a replica goes
+with all that it has in hand, and one that was thought dead may still come back and commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tallystick import Delivery, Event, Router, Write
+from tallystick._admin.repair import Act, Repair
+from tallystick._database.group import AlreadyTaken
+from tallystick._database.postgres import Postgres
+from tallystick._database.units import Unit
+from tallystick._deferred import rows as held_rows
+from tallystick._deferred.leases import Claims
+from tallystick._deferred.protocol import (
+    POISON_LAPSES,
+    SUSPECT_LAPSES,
+    Sign,
+    Step,
+    arrived,
+    guilt,
+    is_fresh,
+)
+from tallystick._deferred.replicas import Replicas
+from tallystick._deferred.rows import Failure, Held
+from tallystick._delivery.inbox import Inbox
+from tallystick._messages.envelope import OutboxRow, header_lines
+from tallystick._messages.inbound import Inbound
+from tallystick._messages.retry import Again, Dead, Retry
+from tallystick._outbox.outbox import _EMIT_AGAIN, insert
+
+DURABLE = "shop-sold"
+DAY = timedelta(days=1)
+ACK_WAIT = 5.0
+SLOTS = 2
+GOOD, FAILING, KILLER = "good", "failing", "killer"
+MESSAGES = {"goes": GOOD, "fails": FAILING, "kills": KILLER}
+RETRY = Retry(attempts=3)
+TABLES = ("deeds", *(f"tallystick.{t}" for t in ["inbox", "held", "outbox", "replicas"]))
+
+WRONG = """with deed as (select what as id, count(*) from deeds group by what),
+    inbox as (select id, state from tallystick.inbox)
+select 'deed', id from deed full join inbox using (id) full join
+    (select cause as id, id as output from tallystick.outbox) o using (id)
+where coalesce(count, 0) <> case state when 'done' then 1 else 0 end
+    or (coalesce(state, '') = 'done') <> (output is not null)
+union all select 'held', id from (select id, state from inbox where state = 'held') i
+    full join (select id, durable from tallystick.held) h using (id)
+where state is null or durable is null"""
+
+
+class Sold(Event, name="shop.sold", version=1, key="what"):
+    what: str
+
+
+router = Router("shop")
+
+
+@router.on(Sold, durable=DURABLE, retry=RETRY)
+async def on_sold(event: Sold, delivery: Delivery) -> None:
+    """Never called: what it would do is a rule of the machine."""
+
+
+@dataclass(eq=False)
+class Copy:
+    """A message in the stream, until it is acknowledged."""
+
+    name: str
+    emission: int
+    delivered: int = 0
+    acknowledged: bool = False
+
+
+@dataclass(eq=False)
+class Work:
+    """A handler that runs: for a delivery, or under a claim."""
+
+    name: str
+    copy: Copy | None = None
+    claim: Held | None = None
+
+
+@dataclass(eq=False)
+class Replica:
+    """A process with what it has in hand."""
+
+    name: str
+    claims: Claims
+    works: list[Work] = field(default_factory=list)
+
+
+class Protocol(RuleBasedStateMachine):
+    """One durable, two replicas at a time, five messages; one fails for a while, one kills."""
+
+    database: Postgres
+    runner: asyncio.Runner
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names = count()
+        self.said = dict.fromkeys(MESSAGES, 0)  # by name, the last emission
+        self.stream = [Copy(name, 0) for name in MESSAGES]
+        self.raised: dict[str, int] = {}  # by name, to what emission its output was raised
+        self.healed = False
+        self.zombies: list[Replica] = []
+        for table in TABLES:
+            self.fetch(f"delete from {table}")
+        self.replicas = [self.new_replica(), self.new_replica()]
+
+    def do(self, work: Any) -> Any:
+        return self.runner.run(work)
+
+    def fetch(self, sql: str, *args: Any) -> list[Any]:
+        return list(self.do(self.database.fetch(sql, *args)))
+
+    def new_replica(self) -> Replica:
+        name = f"replica-{next(self.names)}"
+        self.fetch("insert into tallystick.replicas (name) values ($1)", name)
+        return Replica(name, Claims(self.database, name))
+
+    # What happens.
+
+    @rule(name=st.sampled_from(sorted(MESSAGES)), again=st.booleans())
+    def say(self, name: str, again: bool) -> None:
+        """Its owner says it again, or an outsider repeats what was said."""
+        self.said[name] += again
+        self.stream.append(Copy(name, self.said[name]))
+
+    @rule()
+    def wipe(self) -> None:
+        """The broker forgets everything."""
+        self.stream.clear()
+
+    @precondition(lambda self: self.stream)
+    @rule(data=st.data(), age=st.sampled_from((0.0, 60.0)), trusted=st.booleans())
+    def deliver(self, data: st.DataObject, age: float, trusted: bool) -> None:
+        copy = data.draw(st.sampled_from(self.stream))
+        self.delivered(data.draw(st.sampled_from(self.replicas)), copy, age, trusted)
+
+    def delivered(self, replica: Replica, copy: Copy, age: float, trusted: bool) -> None:
+        copy.delivered += 1
+        sign = Sign(copy.delivered, copy.emission, age, trusted)
+        if is_fresh(sign, ACK_WAIT):
+            replica.works.append(Work(copy.name, copy))
+        else:
+            self.look_up(replica, copy, sign)
+
+    def look_up(self, replica: Replica, copy: Copy, sign: Sign) -> None:
+        known = self.do(Inbox(self.database).state(inbound(copy).key))
+        match arrived(known, sign, made_ago=0, idempotent=False):
+            case Step.RUN:
+                replica.works.append(Work(copy.name, copy))
+                return
+            case Step.HOLD:
+                self.commit(held_rows.hold(inbound(copy), Again(0, 0), patience=DAY))
+            case Step.SAY_AGAIN:
+                self.fetch(_EMIT_AGAIN, copy.name, copy.emission)
+        self.acknowledge(copy)
+
+    @rule(data=st.data())
+    def claim(self, data: st.DataObject) -> None:
+        replica = data.draw(st.sampled_from(self.replicas))
+        for held in self.do(self.taken(replica)):
+            replica.works.append(Work(held.inbound.id, None, held))
+
+    async def taken(self, replica: Replica) -> list[Held]:
+        async with self.database.connection() as connection:
+            return await replica.claims.take(connection, {DURABLE: SLOTS}, SUSPECT_LAPSES)
+
+    @rule(data=st.data(), parent_lives=st.booleans())
+    def try_suspects(self, data: st.DataObject, parent_lives: bool) -> None:
+        replica = data.draw(st.sampled_from(self.replicas))
+        suspects = self.do(self.suspects(replica))
+        if suspects and parent_lives:
+            self.tried(suspects)
+        elif suspects:
+            self.crash(replica)
+
+    async def suspects(self, replica: Replica) -> list[Held]:
+        async with self.database.connection() as connection:
+            return await replica.claims.take_suspects(connection, [DURABLE], SUSPECT_LAPSES)
+
+    def tried(self, suspects: list[Held]) -> None:
+        first = suspects[0]
+        if guilt(first.lapses, first.deaths):
+            self.commit(held_rows.failed(first, Dead("poison", first.attempts), failure("Poison")))
+        elif not any(self.kills(held.inbound.id) for held in suspects):
+            for held in suspects:
+                self.end(Work(held.inbound.id, None, held))
+        elif len(suspects) == 1:
+            self.commit(held_rows.died(first))
+        else:
+            for held in suspects:
+                self.commit(held_rows.lapsed(held))
+
+    def kills(self, name: str) -> bool:
+        return MESSAGES[name] == KILLER and not self.healed
+
+    @precondition(lambda self: any(replica.works for replica in self.replicas))
+    @rule(data=st.data(), acknowledged=st.booleans())
+    def finish(self, data: st.DataObject, acknowledged: bool) -> None:
+        """A handler ends; the acknowledgement may be lost."""
+        replica = data.draw(st.sampled_from([each for each in self.replicas if each.works]))
+        work = data.draw(st.sampled_from(replica.works))
+        self.finished(replica, work, acknowledged)
+
+    def finished(self, replica: Replica, work: Work, acknowledged: bool) -> None:
+        if self.kills(work.name):
+            self.crash(replica)
+            return
+        replica.works.remove(work)
+        self.end(work)
+        if work.copy is not None and acknowledged:
+            self.acknowledge(work.copy)
+
+    @rule(data=st.data())
+    def kill(self, data: st.DataObject) -> None:
+        self.crash(data.draw(st.sampled_from(self.replicas)))
+
+    def crash(self, replica: Replica) -> None:
+        """It counts as gone; what it does not know is whether it is."""
+        self.replicas.remove(replica)
+        self.zombies.append(replica)
+        self.fetch("delete from tallystick.replicas where name = $1", replica.name)
+        self.replicas.append(self.new_replica())
+
+    @precondition(lambda self: any(zombie.works for zombie in self.zombies))
+    @rule(data=st.data())
+    def zombie_commits(self, data: st.DataObject) -> None:
+        """One that was only frozen ends what it had begun."""
+        zombie = data.draw(st.sampled_from([each for each in self.zombies if each.works]))
+        work = zombie.works.pop()
+        if not self.kills(work.name):
+            self.end(work)
+
+    @rule()
+    def lapse(self) -> None:
+        judge = Replicas(self.database, self.replicas[0].name, "1", 3600)
+        judge._judges_from = 0
+        self.do(judge.lapse_gone())
+
+    @rule()
+    def time_passes(self) -> None:
+        self.fetch("update tallystick.held set due_at = now() where due_at > now()")
+
+    @rule()
+    def heal(self) -> None:
+        """The fault in the handler is mended, and dead letters are replayed; again and again."""
+        self.healed = True
+        repair = Repair(self.database, router)
+        dead = self.fetch("select durable, source, id from tallystick.held where state = 'dead'")
+        self.do(repair.replay([tuple(row) for row in dead], Act("ada", "mended")))
+
+    def end(self, work: Work) -> None:
+        """What a handler decided is committed, if its message is still its own."""
+        if MESSAGES[work.name] == FAILING and not self.healed:
+            self.commit(self.failed(work))
+            return
+        copy = work.copy or Copy(work.name, 0)
+        take = held_rows.end(work.claim) if work.claim else held_rows.take(inbound(copy))
+        output = OutboxRow(
+            f"said-{next(self.names)}", "evt.shop.x.v1.00", b"", b"", work.name, work.name
+        )
+        deed = Write("insert into deeds values ($1)", (work.name,))
+        self.commit(take, (deed,), (insert(output),))
+
+    def failed(self, work: Work) -> Write:
+        attempts = work.claim.attempts if work.claim else 0
+        error = ValueError("no")
+        decision = RETRY.decide(error, attempts=attempts, starts=1, patience_left=DAY)
+        if work.claim:
+            return held_rows.failed(work.claim, decision, failure("ValueError"))
+        assert work.copy is not None
+        return held_rows.hold(
+            inbound(work.copy), decision, patience=DAY, failure=failure("ValueError")
+        )
+
+    def commit(
+        self, take: Write, writes: tuple[Write, ...] = (), outputs: tuple[Write, ...] = ()
+    ) -> None:
+        try:
+            self.do(self.database.deliveries.commit(Unit(writes, outputs, take)))
+        except AlreadyTaken:
+            return
+
+    def acknowledge(self, copy: Copy) -> None:
+        copy.acknowledged = True
+        self.stream = [one for one in self.stream if one is not copy]
+        assert self.known(copy.name), f"{copy.name} was acknowledged and is nowhere"
+
+    def known(self, name: str) -> bool:
+        return bool(self.fetch("select from tallystick.inbox where id = $1", name))
+
+    # What must be true at any time.
+
+    @invariant()
+    def rows_agree(self) -> None:
+        """Done is what took effect, once, and said so; held is what is held."""
+        assert not self.fetch(WRONG)
+
+    @invariant()
+    def only_the_guilty_are_poison(self) -> None:
+        poison = self.fetch("select id, lapses from tallystick.held where reason = 'poison'")
+        for name, lapses in poison:
+            assert MESSAGES[name] == KILLER or lapses == 0 or lapses >= POISON_LAPSES
+
+    @invariant()
+    def emissions_only_grow(self) -> None:
+        for cause, emission in self.fetch("select cause, emission from tallystick.outbox"):
+            assert self.raised.get(cause, 0) <= emission <= self.said[cause]
+            self.raised[cause] = emission
+
+    def teardown(self) -> None:
+        """Left in peace, each has taken effect or is a dead letter; mended, each has, once."""
+        done = self.done()
+        for name in MESSAGES:
+            self.say(name, True)
+        self.settle()
+        guilty = set() if self.healed else {"fails", "kills"} - done
+        assert self.done() == set(MESSAGES) - guilty
+        self.heal()
+        self.settle()
+        assert self.done() == set(MESSAGES)
+        self.emissions_only_grow()
+        self.stream += [Copy(name, 1) for name in MESSAGES]  # copies that were long on their way
+        self.settle()
+        self.rows_agree()
+        self.emissions_only_grow()
+        assert all(self.raised[name] == self.said[name] for name in done)
+
+    def done(self) -> set[str]:
+        return {row[0] for row in self.fetch("select what from deeds")}
+
+    def settle(self) -> None:
+        """Delivers, claims and tries everything until nothing waits."""
+        for _ in range(4 * POISON_LAPSES):
+            self.lapse()
+            self.time_passes()
+            for copy in list(self.stream):
+                self.delivered(self.replicas[0], copy, 60.0, True)
+            for replica in list(self.replicas):
+                self.work_off(replica)
+            waiting = "select from tallystick.held where state <> 'dead'"
+            if not self.stream and not self.fetch(waiting):
+                return
+        raise AssertionError("it does not come to rest")
+
+    def work_off(self, replica: Replica) -> None:
+        replica.works += [
+            Work(held.inbound.id, None, held) for held in self.do(self.taken(replica))
+        ]
+        for work in list(replica.works):
+            if replica in self.replicas:
+                self.finished(replica, work, acknowledged=True)
+        if replica in self.replicas:
+            while suspects := self.do(self.suspects(replica)):
+                self.tried(suspects)
+
+
+def inbound(copy: Copy) -> Inbound:
+    lines = header_lines({"ce-source": "shop", "ce-id": copy.name})
+    return Inbound(DURABLE, "shop", copy.name, "evt.shop.sold.v1.00", lines, b"{}")
+
+
+def failure(kind: str) -> Failure:
+    return Failure(kind, "no", "abc")
+
+
+@pytest.fixture
+def machine(database_url: str) -> Any:
+    """The machine on a real database, which outlives all of its runs."""
+    with asyncio.Runner() as runner:
+        database = Postgres(f"{database_url}?synchronous_commit=off", name="protocol")
+        runner.run(database.open())
+        runner.run(database.fetch("create table if not exists deeds (what text not null)"))
+        yield type("OnPostgres", (Protocol,), {"database": database, "runner": runner})
+        runner.run(database.fetch("drop table deeds"))
+        runner.run(database.close())
+
+
+def test_nothing_is_lost_and_nothing_takes_effect_twice(machine: type[Protocol]) -> None:
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,142 @@
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from tallystick._database.postgres import Postgres
+from tallystick._deferred.replicas import Replicas
+
+Sql = Callable[..., Awaitable[list[Any]]]
+GONE_AFTER_S = 2
+
+
+@pytest.fixture
+async def replicas(database: Postgres) -> Replicas:
+    """A replica that has been on the database for long."""
+    replicas = Replicas(database, "me", "1.0", GONE_AFTER_S)
+    await replicas.renew()
+    replicas._judges_from = 0
+    return replicas
+
+
+@pytest.fixture
+def claimed(sql: Sql) -> Callable[..., Awaitable[None]]:
+    """Lets replicas hold a claim each."""
+
+    async def claim(*names: str | None) -> None:
+        for number, name in enumerate(names):
+            await sql(
+                """insert into tallystick.held (durable, source, id, subject, headers, body, state,
+                patient_until, claim, replica, due_at)
+                values ('d', 's', $1, 'x', '', '', 'retry', now(), 3, $2,
+                now() + interval '1 h')""",
+                str(number),
+                name,
+            )
+
+    return claim
+
+
+Claimed = Callable[..., Awaitable[None]]
+
+
+async def seen(sql: Sql, name: str, ago_s: float) -> None:
+    await sql(
+        "insert into tallystick.replicas (name, seen_at) values ($1, now() - $2 * interval '1 s')",
+        name,
+        ago_s,
+    )
+
+
+async def held(sql: Sql) -> list[tuple[Any, ...]]:
+    rows = await sql(
+        "select replica, claim, lapses, due_at <= now() from tallystick.held order by id"
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_the_claims_of_a_gone_replica_lapse(
+    replicas: Replicas, sql: Sql, claimed: Claimed
+) -> None:
+    await seen(sql, "old", GONE_AFTER_S + 1)
+    await seen(sql, "young", 0)
+    await claimed("old", "young", "me", "never seen", None)
+    with capture_logs() as lines:
+        assert await replicas.lapse_gone() == 2
+    assert await held(sql) == [
+        (None, 4, 1, True),
+        ("young", 3, 0, False),
+        ("me", 3, 0, False),
+        (None, 4, 1, True),
+        (None, 3, 0, False),
+    ]
+    assert {line["gone"] for line in lines} == {"old", "never seen"}
+
+
+async def test_a_lapse_is_an_attempt_that_the_lost_replica_made(
+    replicas: Replicas, sql: Sql, claimed: Claimed
+) -> None:
+    await claimed("gone")
+    await replicas.lapse_gone()
+    attempts = await sql("select id, claim, replica, version, outcome from tallystick.attempts")
+    assert [tuple(attempt) for attempt in attempts] == [("0", 3, "gone", "1.0", "lapsed")]
+
+
+async def test_a_replica_that_renews_is_never_gone(
+    database: Postgres, replicas: Replicas, sql: Sql, claimed: Claimed
+) -> None:
+    other = Replicas(database, "other", "1.0", GONE_AFTER_S)
+    await seen(sql, "other", 100)
+    await claimed("other")
+    await other.renew()
+    assert await replicas.lapse_gone() == 0
+
+
+async def test_nobody_judges_in_its_own_first_seconds(
+    database: Postgres, sql: Sql, claimed: Claimed
+) -> None:
+    await claimed("gone")
+    fresh = Replicas(database, "fresh", "1.0", GONE_AFTER_S)
+    assert await fresh.lapse_gone() == 0
+    await fresh.renew()
+    assert await fresh.lapse_gone() == 0
+    assert await held(sql) == [("gone", 3, 0, False)]
+
+
+async def test_nobody_judges_right_after_an_outage_of_the_database(
+    replicas: Replicas, claimed: Claimed
+) -> None:
+    await claimed("gone")
+    replicas.lost_database()
+    assert await replicas.lapse_gone() == 0
+    await replicas.renew()
+    assert await replicas.lapse_gone() == 0
+
+
+async def test_a_lapse_passes_over_a_row_that_somebody_changes_now(
+    database: Postgres, replicas: Replicas, claimed: Claimed, sql: Sql
+) -> None:
+    await claimed("gone", "gone")
+    async with database.connection() as other:
+        await other.fetch("select from tallystick.held where id = '0' for update")
+        assert await replicas.lapse_gone() == 1
+    assert await held(sql) == [("gone", 3, 0, False), (None, 4, 1, True)]
+
+
+async def test_two_replicas_lapse_a_claim_once(
+    database: Postgres, replicas: Replicas, claimed: Claimed, sql: Sql
+) -> None:
+    await claimed("gone")
+    assert await replicas.lapse_gone() == 1
+    assert await replicas.lapse_gone() == 0
+    assert await held(sql) == [(None, 4, 1, True)]
+
+
+async def test_who_leaves_is_forgotten_and_so_is_who_went_long_ago(
+    replicas: Replicas, sql: Sql
+) -> None:
+    await seen(sql, "long ago", 100_000)
+    await seen(sql, "gone", 100)
+    await replicas.leave()
+    assert [row[0] for row in await sql("select name from tallystick.replicas")] == ["gone"]

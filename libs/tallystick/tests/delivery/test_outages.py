@@ -1,0 +1,141 @@
+"""The broker or the database is away for a while: nothing is lost and nothing doubled."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tallystick import Delivery, Effect, Event, Retry, Router, Write
+from tallystick._broker import publisher
+from tallystick._database.migrate import apply
+from tallystick._service.runtime import Runtime
+from tallystick.errors import DatabaseUnavailable, InDoubt
+from tallystick.testing import (
+    NatsServer,
+    PostgresServer,
+    eventually,
+    nats_server,
+    postgres_server,
+)
+from tallystick.topology import declared, reconcile
+
+Sql = Callable[..., Awaitable[list[Any]]]
+Run = Callable[..., AbstractAsyncContextManager[Runtime]]
+Until = Callable[[str], Awaitable[None]]
+
+COUNT = """insert into things (id, value) values ($1, 1)
+on conflict (id) do update set value = things.value + 1"""
+ALL_DONE = """(select count(*) = 2 * {} from things)
+and not exists (select from tallystick.held)
+and not exists (select from tallystick.outbox where sent_at is null)"""
+
+
+class Sold(Event, name="shop.sold", key="item"):
+    item: int
+
+
+class Charge(Effect, name="shop.charge", key="item"):
+    item: int
+
+
+@pytest.fixture
+def router() -> Router:
+    router = Router("shop")
+
+    @router.on(Sold, durable="shop-books", retry=Retry(first=0.01, longest=0.1))
+    async def book(event: Sold, delivery: Delivery) -> None:
+        await delivery.commit(Write(COUNT, (event.item,)), Charge(item=event.item))
+
+    @router.effect(Charge, retry=Retry(first=0.01, longest=0.1))
+    async def charge(effect: Charge, delivery: Delivery) -> None:
+        await delivery.commit(Write(COUNT, (1000 + effect.item,)))
+
+    return router
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher, "CONFIRM_WITHIN", 0.5)
+
+
+@pytest.fixture(scope="module")
+def own_nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    with nats_server(tmp_path_factory.mktemp("nats")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    with postgres_server(tmp_path_factory.mktemp("postgres") / "data", fsync=False) as server:
+        yield server
+
+
+async def until_reading(runtime: Runtime) -> None:
+    await eventually(runtime.parts.connection.connected.is_set)
+    await reconcile(runtime.parts.connection.client, [declared(runtime.parts.router, ack_wait_s=1)])
+
+
+async def test_it_works_again_after_the_broker_was_killed(
+    run: Run, router: Router, own_nats: NatsServer, until: Until, sql: Sql
+) -> None:
+    async with run(router, nats_url=own_nats.url) as runtime:
+        await until_reading(runtime)
+        for item in range(30):
+            if item == 10:
+                own_nats.kill()
+            if item == 20:
+                await asyncio.to_thread(own_nats.start)
+            await runtime.parts.database.commit(Sold(item=item))
+        await until(ALL_DONE.format(30))
+        assert runtime.live()[0]
+    assert {row[0] for row in await sql("select value from things")} == {1}
+
+
+async def test_what_was_committed_before_the_broker_came_is_published_when_it_is_there(
+    run: Run, router: Router, until: Until, sql: Sql, tmp_path: Path
+) -> None:
+    with nats_server(tmp_path) as server:
+        server.stop()
+        async with run(router, nats_url=server.url) as runtime:
+            for item in range(5):
+                await runtime.parts.database.commit(Sold(item=item))
+            assert await runtime.ready() == (
+                True,
+                {"database": True, "migrated": True, "broker": False},
+            )
+            await asyncio.to_thread(server.start)
+            await until_reading(runtime)
+            await until(ALL_DONE.format(5))
+    assert {row[0] for row in await sql("select value from things")} == {1}
+
+
+async def test_it_works_again_after_the_database_was_killed(
+    run: Run, router: Router, own_postgres: PostgresServer
+) -> None:
+    url = await own_postgres.create_database("shop")
+    await apply("tallystick.testing", url)
+    connection = await asyncpg.connect(url)
+    await connection.execute("create table things (id int primary key, value int)")
+    async with run(router, database_url=url, gone_after_s=1) as runtime:
+        for item in range(20):
+            await runtime.parts.database.commit(Sold(item=item))
+        own_postgres.kill()
+        with pytest.raises((DatabaseUnavailable, InDoubt)):
+            await runtime.parts.database.commit(Sold(item=99))
+        await eventually(lambda: not runtime.parts.database.postgres.available.is_set())
+        assert not (await runtime.ready())[0]
+        await asyncio.to_thread(own_postgres.start)
+        await eventually(runtime.parts.database.postgres.available.is_set)
+        for item in range(20, 30):
+            await runtime.parts.database.commit(Sold(item=item))
+        connection = await asyncpg.connect(url)
+        async with asyncio.timeout(20):
+            while not await connection.fetch(f"select where {ALL_DONE.format(30)}"):
+                await asyncio.sleep(0.05)
+        assert runtime.live()[0]
+    assert {row[0] for row in await connection.fetch("select value from things")} == {1}
+    await connection.close()

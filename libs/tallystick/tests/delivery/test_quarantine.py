@@ -1,0 +1,273 @@
+"""A message that kills its process kills a child, and blame falls on it alone."""
+
+import asyncio
+import importlib
+import os
+import pickle
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from textwrap import dedent
+
+import asyncpg
+import psutil  # type: ignore[import-untyped]
+import pytest
+import uvloop
+
+from tallystick import Database, Settings
+from tallystick._deferred.isolation import BEGUN, CODE, DIED, Isolation, NotTried, _Child
+from tallystick._deferred.leases import Claims
+from tallystick._deferred.protocol import SUSPECT_LAPSES
+from tallystick._deferred.rows import Held
+from tallystick._service.runtime import Runtime
+from tallystick._service.watchdog import EXIT_CODE
+
+SERVICE = """
+    import os, re, time
+    from datetime import timedelta
+    from pathlib import Path
+    from fastapi import APIRouter
+    from tallystick import Delivery, Effect, Router, Settings, Write, service
+
+    class Do(Effect, name="grim.do", version=1, key="what"):
+        what: str
+
+    router = Router("grim")
+
+    @router.effect(Do, deadline=timedelta(seconds=1), concurrency=2)
+    async def do(effect: Do, delivery: Delivery) -> None:
+        if effect.what.startswith("exit"):
+            os._exit(int(effect.what[-1]))
+        Path(__file__).with_name("begun").touch()
+        if effect.what == "no thread runs":
+            re.match("(a+)+b", "a" * 99)
+        while effect.what.startswith("loop"):
+            print("what is printed is no sign of life", flush=True)
+            time.sleep(0.1)
+        deed = f"{effect.what} {os.getpid()}"
+        await delivery.commit(Write("insert into deeds values ($1)", (deed,)))
+
+    def app(settings):
+        return service(settings, router, APIRouter())
+"""
+THREAD = """
+    import threading
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+"""
+SLOTS = 2
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
+MARK_AS_SUSPECT = "update tallystick.held set lapses = $1"
+
+
+@pytest.fixture
+async def grim(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Settings]:
+    """The settings of a service `grim`, whose package can be imported here and in a child."""
+    (tmp_path / "grim").mkdir()
+    (tmp_path / "grim" / "main.py").write_text(dedent(SERVICE))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("create table if not exists deeds (what text)")
+    await connection.close()
+    yield Settings(database_url=database_url, sweep_s=0.1)
+    for module in [name for name in sys.modules if name.partition(".")[0] == "grim"]:
+        del sys.modules[module]
+
+
+@asynccontextmanager
+async def running(settings: Settings, *suspects: str) -> AsyncIterator[Database]:
+    """The service at work on these effects, each of which was lost with its replica twice."""
+    async with stored(settings, *suspects) as runtime:
+        runtime.parts.slots.closed = False
+        async with runtime.running():
+            yield runtime.parts.database
+
+
+@asynccontextmanager
+async def stored(settings: Settings, *suspects: str) -> AsyncIterator[Runtime]:
+    """The service not yet at work on them."""
+    module = importlib.import_module("grim.main")
+    runtime: Runtime = module.app(settings).state.composition.runtime
+    runtime.parts.slots.closed = True  # stored as due, started by nobody yet
+    await runtime.parts.database.commit(*(module.Do(what=what) for what in suspects))
+    await runtime.parts.database.fetch(MARK_AS_SUSPECT, SUSPECT_LAPSES)
+    yield runtime
+
+
+async def taken(settings: Settings, *suspects: str) -> Sequence[Held]:
+    """These effects, claimed to be tried in a child."""
+    async with (
+        stored(settings, *suspects) as runtime,
+        runtime.parts.database.postgres.connection() as connection,
+    ):
+        claims = Claims(runtime.parts.database.postgres, "their parent")
+        return await claims.take_suspects(connection, ["grim-do"], SUSPECT_LAPSES)
+
+
+async def eventually(database: Database, sql: str, wanted: list[tuple[object, ...]]) -> None:
+    found: list[tuple[object, ...]] = []
+    deadline = asyncio.get_running_loop().time() + 60
+    while found != wanted and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.05)
+        found = [tuple(row) for row in await database.fetch(sql)]
+    assert found == wanted
+
+
+async def test_an_innocent_suspect_is_done_by_a_child(grim: Settings) -> None:
+    async with running(grim, "good") as database:
+        await eventually(database, "select split_part(what, ' ', 1) from deeds", [("good",)])
+        deed = (await database.fetch("select what from deeds"))[0][0]
+        assert deed != f"good {os.getpid()}"
+        assert not await database.fetch("select from tallystick.held")
+
+
+@pytest.mark.parametrize("poison", ["exit 9", "exit 0"])
+async def test_who_kills_its_process_twice_is_dead_as_poison_and_nobody_else(
+    grim: Settings, poison: str
+) -> None:
+    async with running(grim, poison, "good") as database:
+        dead = "select id, state, reason from tallystick.held"
+        await eventually(database, dead, [(poison, "dead", "poison")])
+        await eventually(database, "select count(*) from deeds", [(1,)])
+        outcomes = "select outcome from tallystick.attempts where id like 'exit%' order by claim"
+        await eventually(database, outcomes, [("lapsed",), ("died",), ("died",), ("poison",)])
+
+
+async def test_who_never_ends_is_killed_at_its_deadline(grim: Settings) -> None:
+    async with running(grim, "loop") as database:
+        died = "select outcome, error from tallystick.attempts where outcome = 'died' limit 1"
+        await eventually(database, died, [("died", "its process was past its deadline")])
+
+
+@pytest.mark.parametrize(
+    ("poison", "code"), [("loop", EXIT_CODE), ("no thread runs", -signal.SIGALRM)]
+)
+async def test_a_child_outlives_its_parent_in_no_attempt(
+    grim: Settings, tmp_path: Path, poison: str, code: int
+) -> None:
+    suspects = await taken(grim, poison)
+    child = await _Child.start("grim", grim)
+    child._send((suspects, 2.0))
+    async with asyncio.timeout(30):
+        while not (tmp_path / "grim" / "begun").exists():
+            await asyncio.sleep(0.05)
+        child._orders.close()  # as the system does when the parent is killed
+        assert await child._signs.read() == BEGUN + DIED + CODE.pack(code)  # and nobody holds it
+        assert await child._process.wait() == 0
+
+
+async def test_a_child_imports_once_and_forks_after_each_death(grim: Settings) -> None:
+    isolation = Isolation("grim", grim)
+    suspects = await taken(grim, "exit 9")
+    pids = []
+    for _ in range(3):
+        assert await isolation.run(suspects, 30) == 9
+        assert isolation._child
+        pids.append(isolation._child.pid)
+    assert len(set(pids)) == 1
+    await isolation.close()
+
+
+async def test_a_child_is_started_by_the_loop_that_services_run_on(grim: Settings) -> None:
+    suspects = await taken(grim, "exit 9")
+
+    async def died() -> int | None:
+        isolation = Isolation("grim", grim)
+        try:
+            return await isolation.run(suspects, 30)
+        finally:
+            await isolation.close()
+
+    assert await asyncio.to_thread(uvloop.run, died()) == 9
+
+
+async def test_a_death_between_two_orders_is_nobodys(grim: Settings) -> None:
+    isolation = Isolation("grim", grim)
+    assert await isolation.run(await taken(grim, "good"), 30) is None
+    assert isolation._child
+    (fork,) = psutil.Process(isolation._child.pid).children()
+    fork.kill()
+    good, exit_9 = await taken(grim, "better"), await taken(grim, "exit 9")
+    assert await isolation.run(good, 30) is None
+    assert await isolation.run(exit_9, 30) == 9  # its own sign, not that of the one before
+    await isolation.close()
+
+
+async def test_a_child_that_died_is_replaced(grim: Settings) -> None:
+    isolation = Isolation("grim", grim)
+    assert await isolation.run(await taken(grim, "good"), 30) is None
+    assert isolation._child
+    pid = isolation._child.pid
+    os.killpg(pid, signal.SIGKILL)
+    async with asyncio.timeout(30):
+        while isolation._child.lives:
+            await asyncio.sleep(0.01)
+    assert await isolation.run(await taken(grim, "better"), 30) is None
+    assert isolation._child.pid != pid
+    await isolation.close()
+
+
+async def test_a_service_with_threads_of_its_own_is_not_forked(
+    grim: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "grim" / "main.py").write_text(dedent(SERVICE + THREAD))
+    isolation = Isolation("grim", grim)
+    assert await isolation.run(await taken(grim, "exit 9"), 30) == 9
+    assert isolation._child
+    assert not isolation._child.lives
+
+
+async def test_an_idle_child_ends_after_a_while(
+    grim: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolation = Isolation("grim", grim)
+    assert await isolation.run(await taken(grim, "good"), 30) is None
+    await isolation.rest()
+    child = isolation._child
+    assert child
+    assert child.lives
+    monkeypatch.setattr("tallystick._deferred.isolation.KEPT", 0.0)
+    await isolation.rest()
+    assert not child.lives
+
+
+async def test_a_child_ends_when_its_parent_was_killed_as_it_wrote(grim: Settings) -> None:
+    child = await _Child.start("grim", grim)
+    child._orders.write(pickle.dumps("an order")[:-2])
+    child._orders.close()
+    async with asyncio.timeout(30):
+        assert await child._process.wait() == 0
+
+
+async def test_a_child_without_its_database_ends_in_order(grim: Settings) -> None:
+    suspects = await taken(grim, "good")
+    child = await _Child.start("grim", grim.model_copy(update={"database_url": NOWHERE}))
+    with pytest.raises(NotTried, match="the database is away"):
+        await child.tries(suspects, 30)
+    assert await child.end() == 0
+
+
+async def test_a_crowd_of_innocents_needs_no_process_each(grim: Settings) -> None:
+    names = [f"good-{number}" for number in range(20)]
+    async with running(grim, *names, "exit 9") as database:
+        done = "select count(*) from tallystick.inbox where state = 'done'"
+        await eventually(database, done, [(len(names),)])
+        await eventually(
+            database, "select id from tallystick.held where state = 'dead'", [("exit 9",)]
+        )
+        processes = "select count(distinct split_part(what, ' ', 2)) <= 5 from deeds"
+        await eventually(database, processes, [(True,)])
+
+
+async def test_a_suspect_takes_nobodys_slot(grim: Settings) -> None:
+    """Suspects are as many as the slots, the first never ends; what is no suspect is done."""
+    names = [f"loop-{number}" for number in range(SLOTS)]
+    async with running(grim, *names) as database:
+        await database.commit(importlib.import_module("grim.main").Do(what="good"))
+        await eventually(database, "select split_part(what, ' ', 1) from deeds", [("good",)])
+        waiting = await database.fetch("select from tallystick.held where state <> 'dead'")
+        assert len(waiting) == SLOTS

@@ -1,0 +1,146 @@
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallystick import Event, Job
+from tallystick._messages.envelope import (
+    RESERVE,
+    Origin,
+    OutboxRow,
+    check_size,
+    check_subject,
+    header_lines,
+    outgoing,
+    parse_headers,
+    stored_lines,
+    wire_headers,
+)
+from tallystick._messages.inbound import Inbound, identity
+from tallystick.errors import InvalidMessage
+
+ID = UUID("0190a8a0-0000-7000-8000-000000000001")
+ORIGIN = Origin("shop", None, "00-" + "1" * 32 + "-" + "2" * 16 + "-01")
+
+
+class Sold(Event, name="shop.sold", key="item", sequence="version"):
+    item: str
+    version: int
+
+
+class Pack(Job, name="shop.pack", key="item"):
+    item: str
+
+
+def row(**changes: object) -> OutboxRow:
+    values = {"id": "1", "subject": "evt.shop.sold.v1.00", "headers": b"a: b\r\n", "body": b"{}"}
+    return OutboxRow(**(values | {"cause": "1", "key": "k"} | changes))  # type: ignore[arg-type]  # by name
+
+
+def inbound(headers: bytes) -> Inbound:
+    return Inbound("shop-sold", "shop", "1", "evt.shop.sold.v1.00", headers, b"{}")
+
+
+def test_an_event_goes_out_as_a_cloud_event() -> None:
+    made = outgoing(Sold(item="mug", version=7), str(ID), ORIGIN)
+    fields = parse_headers(made.headers)
+    assert fields.pop("ce-time").endswith("+00:00")
+    assert fields == {
+        "ce-id": str(ID),
+        "ce-source": "shop",
+        "ce-specversion": "1.0",
+        "ce-subject": "mug",
+        "ce-type": "dev.tallystick.shop.sold.v1",
+        "ce-sequence": "7",
+        "ce-datacontenttype": "application/json",
+        "traceparent": ORIGIN.traceparent,
+    }
+    assert (made.id, made.cause, made.body) == (str(ID), str(ID), b'{"item":"mug","version":7}')
+
+
+def test_only_a_job_tells_its_cause_to_its_reader() -> None:
+    caused = Origin("shop", "root", ORIGIN.traceparent)
+    event = outgoing(Sold(item="mug", version=7), "1", caused)
+    job = outgoing(Pack(item="mug"), "2", caused)
+    assert (event.cause, job.cause) == ("root", "root")
+    assert "tally-cause" not in parse_headers(event.headers)
+    assert inbound(job.headers).cause == "root"
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z-]{1,20}", fullmatch=True), st.text(max_size=80)))
+def test_every_value_survives_the_headers(headers: dict[str, str]) -> None:
+    try:
+        lines = header_lines(headers)
+    except UnicodeEncodeError:
+        return  # half of a surrogate pair is no text
+    assert lines.isascii()
+    assert lines.count(b"\r\n") == lines.count(b"\n") == len(headers)
+    assert parse_headers(b"NATS/1.0\r\n" + lines + b"\r\n") == headers
+
+
+@given(st.binary(max_size=300))
+def test_no_header_block_is_an_error(block: bytes) -> None:
+    fields = parse_headers(b"NATS/1.0\r\n" + block)
+    source, id_ = identity(fields, "SHOP", 1)
+    (source + id_ + inbound(block).cause).encode()
+    assert (source + id_ + inbound(block).cause).isprintable()
+
+
+def test_of_a_name_said_twice_the_first_counts() -> None:
+    assert parse_headers(b"NATS/1.0\r\nCE-Id: 1\r\nce-id: 2\r\n\r\n") == {"ce-id": "1"}
+
+
+def test_an_emission_differs_in_two_headers_only() -> None:
+    first, second = wire_headers(row(), "shop"), wire_headers(row(emission=2), "shop")
+    assert first == b"NATS/1.0\r\na: b\r\nNats-Msg-Id: shop:1\r\n\r\n"
+    assert second == (b"NATS/1.0\r\na: b\r\ntally-emission: 2\r\nNats-Msg-Id: shop:1:e2\r\n\r\n")
+    assert inbound(second).emission == 2
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1.5", "9999999", "\u0663"])
+def test_what_is_no_emission_is_the_first(text: str) -> None:
+    assert inbound(header_lines({"tally-emission": text})).emission == 0
+
+
+def test_a_received_block_is_stored_without_what_each_publication_adds() -> None:
+    block = (
+        b"NATS/1.0\r\nce-id: 1\r\nNats-Msg-Id: shop:1:e2\r\ntally-emission: 2\r\n"
+        b"Nats-Batch-Id: x\r\nNats-Batch-Sequence: 1\r\nNats-Batch-Commit: 1\r\n"
+        b"Nats-Expected-Last-Sequence: 5\r\nNats-Rollup: all\r\nno colon\r\n\r\n"
+    )
+    assert stored_lines(block) == b"ce-id: 1\r\n"
+
+
+@pytest.mark.parametrize(
+    "subject", ["evt.shop.sold.v1.*", "evt.>", "evt..x", "a b", "", "ä", "a" * 65]
+)
+def test_a_subject_with_other_tokens_is_invalid(subject: str) -> None:
+    with pytest.raises(InvalidMessage, match="has a token outside"):
+        check_subject(subject)
+
+
+def test_a_message_leaves_room_for_the_headers_of_a_dead_letter() -> None:
+    fits = row(body=b"x" * (1024 * 1024 - RESERVE - 6))
+    check_size(fits, 1024 * 1024)
+    with pytest.raises(InvalidMessage, match="1032193 bytes, a message may have 1032192"):
+        check_size(row(body=fits.body + b"x"), 1024 * 1024)
+
+
+@pytest.mark.parametrize(
+    ("source", "id_"),
+    [("", ""), ("shop", ""), ("", "1"), ("shop", "a\0b"), ("shop", "x" * 257), ("s\n", "1")],
+)
+def test_a_delivery_without_a_usable_identity_is_its_place_in_its_stream(
+    source: str, id_: str
+) -> None:
+    assert identity({"ce-source": source, "ce-id": id_}, "SHOP", 9) == ("stream:SHOP", "9")
+
+
+def test_a_delivery_is_known_by_its_senders_words() -> None:
+    assert identity({"ce-source": "shop", "ce-id": "1"}, "SHOP", 9) == ("shop", "1")
+
+
+@pytest.mark.parametrize("cause", ["a\0b", "x" * 3000, "\x1b", ""])
+def test_a_cause_that_no_row_could_keep_is_not_taken_over(cause: str) -> None:
+    assert inbound(header_lines({"tally-cause": cause})).cause == "1"

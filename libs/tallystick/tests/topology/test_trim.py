@@ -1,0 +1,180 @@
+"""A stream that fills: what every reader has done goes, what one has not done stays."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from nats.aio.client import Client
+from uuid_utils.compat import uuid7
+
+from tallystick import Delivery, Event, Router
+from tallystick._broker.jetstream import info, request
+from tallystick.errors import BrokerUnavailable
+from tallystick.topology import Topology, _trim, declared, make_room, reconcile
+
+SIZE = 200_000  # bytes of the stream
+
+
+class Sold(Event, name="shop.sold", version=1, key="id"):
+    id: UUID
+
+
+class Seen(Event, name="shop.seen", version=1, key="id"):
+    id: UUID
+
+
+async def nothing(event: Sold | Seen, delivery: Delivery) -> None:
+    """Never called: the test reads by itself."""
+
+
+def readers() -> Topology:
+    router = Router("shop")
+    router.on(Sold, durable="shop-first")(nothing)
+    router.on(Sold, durable="shop-second")(nothing)
+    router.on(Seen, durable="shop-other")(nothing)
+    return declared(router, max_bytes=SIZE)
+
+
+@pytest.fixture
+async def full(client: Client) -> Topology:
+    """A stream that has taken all that it can, with three durables."""
+    topology = readers()
+    await reconcile(client, [topology])
+    while await stored(client):
+        pass
+    return topology
+
+
+async def stored(client: Client) -> bool:
+    message = await client.request(f"evt.shop.sold.v1.{uuid7().int % 64:02d}", b"x" * 5000)
+    return b'"error"' not in message.data
+
+
+async def read(client: Client, durable: str, count: int) -> None:
+    subscription = await client.jetstream().pull_subscribe_bind(durable=durable, stream="SHOP")
+    for message in await subscription.fetch(count, timeout=2):
+        await message.ack_sync()
+    await subscription.unsubscribe()
+
+
+async def messages(client: Client) -> int:
+    return int((await request(client, "STREAM.INFO.SHOP"))["state"]["messages"])
+
+
+async def test_a_full_stream_refuses_and_loses_nothing(full: Topology, client: Client) -> None:
+    before = await messages(client)
+    assert not await stored(client)
+    assert await messages(client) == before
+
+
+async def test_what_one_reader_has_not_done_stays(full: Topology, client: Client) -> None:
+    before = await messages(client)
+    await read(client, "shop-first", 20)
+    (room,) = await make_room(client, [full])
+    assert (room.purged, room.blocked_by) == (0, "shop-second")
+    assert await messages(client) == before
+
+
+async def test_what_all_readers_have_done_goes(full: Topology, client: Client) -> None:
+    before = await messages(client)
+    await read(client, "shop-first", 20)
+    await read(client, "shop-second", 7)
+    (room,) = await make_room(client, [full])
+    assert room.purged == 7
+    assert room.blocked_by == "shop-second"
+    assert await messages(client) == before - 7
+    assert await stored(client)
+
+
+async def test_a_missing_durable_keeps_everything(full: Topology, client: Client) -> None:
+    await read(client, "shop-first", 20)
+    await request(client, "CONSUMER.DELETE.SHOP.shop-second")
+    (room,) = await make_room(client, [full])
+    assert (room.purged, room.blocked_by) == (0, "shop-second")
+
+
+async def test_a_durable_that_nobody_declared_keeps_what_it_has_not_done(
+    full: Topology, client: Client
+) -> None:
+    await read(client, "shop-first", 30)
+    await read(client, "shop-second", 30)
+    undeclared = Topology("shop", full.streams, full.durables[1:])
+    await request(client, "CONSUMER.DELETE.SHOP.shop-first")
+    await reconcile(client, [full])  # it is back, and has read nothing
+    (room,) = await make_room(client, [undeclared])
+    assert (room.purged, room.blocked_by) == (0, "shop-first")
+
+
+async def test_a_durable_that_another_service_declares_keeps_everything_until_it_is_there(
+    full: Topology, client: Client
+) -> None:
+    await read(client, "shop-first", 30)
+    await read(client, "shop-second", 30)
+    await request(client, "CONSUMER.DELETE.SHOP.shop-second")
+    one, other = Topology("a", full.streams, ()), Topology("b", (), full.durables)
+    (room,) = await make_room(client, [one], [other])
+    assert (room.purged, room.blocked_by) == (0, "shop-second")
+
+
+async def test_a_reader_of_other_messages_keeps_nothing(full: Topology, client: Client) -> None:
+    await read(client, "shop-first", 30)
+    await read(client, "shop-second", 30)
+    (room,) = await make_room(client, [full])
+    assert room.purged == 30
+
+
+async def test_nothing_goes_while_a_replica_of_the_stream_is_behind(
+    full: Topology, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await read(client, "shop-first", 30)
+    await read(client, "shop-second", 30)
+
+    async def behind(client: Client, subject: str) -> Any:
+        found: Any = await info(client, subject)
+        return found | {"cluster": {"replicas": [{"name": "n2", "current": False}]}}
+
+    monkeypatch.setattr(_trim, "info", behind)
+    assert await make_room(client, [full]) == []
+    monkeypatch.undo()
+    (room,) = await make_room(client, [full])
+    assert room.purged == 30
+
+
+async def test_nothing_goes_while_a_durable_does_not_answer(
+    full: Topology, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await messages(client)
+    await read(client, "shop-first", 30)
+    await read(client, "shop-second", 30)
+
+    async def partly(client: Client, subject: str, body: Any = None) -> Any:
+        more = {"missing": ["shop-old"]} if subject.startswith("CONSUMER.LIST") else {}
+        return await request(client, subject, body) | more
+
+    monkeypatch.setattr(_trim, "request", partly)
+    with pytest.raises(BrokerUnavailable, match="durables of SHOP do not answer: shop-old"):
+        await make_room(client, [full])
+    assert await messages(client) == before
+
+
+async def test_a_stream_with_trim_makes_some_while_the_store_fills(client: Client) -> None:
+    topology = readers()
+    await reconcile(client, [topology])
+    for _ in range(10):
+        assert await stored(client)
+    await read(client, "shop-first", 10)
+    await read(client, "shop-second", 8)
+    elsewhere = Topology("other", topology.streams, ())
+    assert await make_room(client, [topology], [elsewhere], store=10 * SIZE) == []
+    (room,) = await make_room(client, [topology], [elsewhere], store=60_000)
+    assert (room.purged, room.blocked_by) == (8, "shop-second")
+
+
+async def test_a_stream_with_trim_is_left_alone(client: Client) -> None:
+    topology = readers()
+    await reconcile(client, [topology])
+    await stored(client)
+    await read(client, "shop-first", 1)
+    await read(client, "shop-second", 1)
+    assert await make_room(client, [topology]) == []
+    assert await messages(client) == 1
