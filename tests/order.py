@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SOON = 0.02  # seconds
 WITHIN = 60  # seconds, for a machine that is busy
-HELD = 20  # seconds that a read waits for the end of its order
+DEFERRED = 20  # seconds that a read waits for the end of its order
 WISHES: dict[str, Any] = {
     "customer_id": "c-000001",
     "lines": [{"sku": "SKU-1", "quantity": 2, "unit_price": 2_100}],
@@ -64,7 +64,7 @@ class Order:
     async def end(self) -> tuple[str, str | None]:
         """Its last state and the reason for it; raises TimeoutError."""
         async with asyncio.timeout(WITHIN):
-            while (order := await self.read(HELD))["ended_at"] is None:
+            while (order := await self.read(DEFERRED))["ended_at"] is None:
                 pass
         return order["state"], order["reason"]
 
@@ -108,8 +108,8 @@ class Order:
         return f"{self.platform.url('orders')}/orders/{self.id}"
 
 
-async def until(claim: Callable[[], Awaitable[bool]], within: float = WITHIN) -> None:
+async def until(lease: Callable[[], Awaitable[bool]], within: float = WITHIN) -> None:
     """Returns as soon as the claim holds; raises TimeoutError."""
     async with asyncio.timeout(within):
-        while not await claim():
+        while not await lease():
             await asyncio.sleep(SOON)

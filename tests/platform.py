@@ -21,7 +21,7 @@ from tests.guest import GUEST, Notes, Worker
 from tests.order import Order
 
 SERVICES = ("sandbox", "orders", "payments", "shipping")
-TIMES = {"gone_after_s": 5, "sweep_s": 0.1, "ack_wait_s": 2, "deadline_s": 20}
+TIMES = {"replica_timeout_s": 5, "sweep_s": 0.1, "ack_wait_s": 2, "deadline_s": 20}
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"a secret of the whole platform").decode()
 
 

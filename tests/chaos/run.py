@@ -91,7 +91,7 @@ class Course:
             self._live.say("the last pod was replaced")
             await self._until_ended(visits)
             evidence, violations = await settle(
-                self._collect, within=QUIET_WITHIN, patience=ENDS_WITHIN
+                self._collect, within=QUIET_WITHIN, give_up_after=ENDS_WITHIN
             )
         self._live.end()
         return Result(
@@ -140,7 +140,7 @@ class Course:
             dead=await dead_letters(self._server),
             since=self._began,
             healed_at=self._healed_at,
-            patience=T,
+            give_up_after=T,
         )
 
     async def _watch(self) -> None:

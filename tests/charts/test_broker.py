@@ -49,9 +49,9 @@ def test_full_streams_fit_into_the_store_and_the_store_into_the_volume(
     """Each stream is refused by its own limit first: the operator makes room below that one."""
     documents = render("tallystick", *values)
     text = of_kind(documents, "ConfigMap")["shop-nats"]["data"]["nats.conf"]
-    (claim,) = of_kind(documents, "StatefulSet")["shop-nats"]["spec"]["volumeClaimTemplates"]
+    (lease,) = of_kind(documents, "StatefulSet")["shop-nats"]["spec"]["volumeClaimTemplates"]
     (store,) = re.findall(r"max_file_store: (\d+)GiB", text)
-    (volume,) = re.findall(r"(\d+)Gi$", claim["spec"]["resources"]["requests"]["storage"])
+    (volume,) = re.findall(r"(\d+)Gi$", lease["spec"]["resources"]["requests"]["storage"])
     topologies = (HELM / "tallystick/topology").glob("*.json")
     declared = [json.loads(file.read_text()).get("streams", []) for file in topologies]
     full = sum(stream["maxBytes"] for streams in declared for stream in streams)

@@ -157,12 +157,12 @@ def sums(evidence: Evidence) -> Found:
         for row in evidence.totals
         for outcome in ("captured", "refunded")
     )
-    suspects = _suspects(evidence)
+    quarantined = _suspects(evidence)
     for what in sorted(ledger.keys() | ours.keys() | counted.keys()):
         found = (ledger[what], ours[what], counted[what])
         if len(set(found)) > 1:
             text = f"{what[1]} {what[0]}: ledger {found[0]}, payments {found[1]}, totals {found[2]}"
-            yield Violation(5, tuple(suspects[:NAMED]), text)
+            yield Violation(5, tuple(quarantined[:NAMED]), text)
 
 
 _DONE: Final = {"capture": "captured", "refund": "refunded"}
@@ -289,13 +289,13 @@ def lost(evidence: Evidence) -> int:
 
 def emissions(evidence: Evidence) -> Found:
     """8: Nothing was said again that no loss, no dead letter and no long outage explains."""
-    for row, explained in emitted(evidence):
+    for row, explained in republished(evidence):
         if not explained:
             text = f"{row['subject']} was said again {row['emission']} times without a reason"
             yield Violation(8, (row["about"],), text)
 
 
-def emitted(evidence: Evidence) -> list[tuple[Row, bool]]:
+def republished(evidence: Evidence) -> list[tuple[Row, bool]]:
     """The events of orders that were said again, and whether the faults explain it."""
     placed = {str(row["order_id"]): row["placed_at"].timestamp() for row in evidence.orders}
     poisoned = {poison.about for poison in evidence.poison}
@@ -313,7 +313,7 @@ def _explained(evidence: Evidence, placed: float, row: Row) -> bool:
         return True
     struck = [(each.at, each.until) for each in evidence.struck]
     trouble = [(begin, end + SETTLING) for begin, end in (*struck, *evidence.outages)]
-    return undisturbed(placed, again, [*trouble, *evidence.starved]) < evidence.patience
+    return undisturbed(placed, again, [*trouble, *evidence.starved]) < evidence.give_up_after
 
 
 def undisturbed(begin: float, end: float, trouble: Iterable[Interval]) -> float:
@@ -335,8 +335,8 @@ def quiet(evidence: Evidence) -> Found:
             yield Violation(9, tuple(unsent[:NAMED]), f"{len(unsent)} unsent in {service}")
     for row in _all(evidence.held):
         if row["state"] in ("retry", "suspect") and row["about"] not in waiting:
-            claim = f"claimed by {row['replica']}" if row["replica"] else "due or waiting"
-            text = f"is stuck in {row['durable']}, {claim}: {row['error'] or 'no error'}"
+            lease = f"claimed by {row['replica']}" if row["replica"] else "due or waiting"
+            text = f"is stuck in {row['durable']}, {lease}: {row['error'] or 'no error'}"
             yield Violation(9, (row["about"],), text)
     for durable, standing in evidence.durables.items():
         if _behind(standing):

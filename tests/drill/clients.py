@@ -18,7 +18,7 @@ from tests.drill.evidence import Exchange
 
 Ask = Literal["place", "again", "other body", "bad", "cancel", "read"]
 TIMEOUT = aiohttp.ClientTimeout(total=5)
-PATIENCE = 60.0  # seconds that a client goes on asking in doubt
+GIVE_UP_AFTER = 60.0  # seconds that a client goes on asking in doubt
 BAD: tuple[dict[str, Any], ...] = (
     {"lines": []},
     {"currency": "ZZZ"},
@@ -100,7 +100,7 @@ class Clients:
     async def _insist(
         self, session: aiohttp.ClientSession, ask: Ask, key: str, body: Mapping[str, Any]
     ) -> Exchange:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + GIVE_UP_AFTER
         data = msgspec.json.encode(body)
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         while True:

@@ -105,4 +105,4 @@ class Evidence:
     since: float = 0.0  # orders before that are others' and have ended
     healed_at: float = 0.0
     read_at: float = 0.0
-    patience: float = 5.0  # T, in seconds: what has not ended by then is said again
+    give_up_after: float = 5.0  # T, in seconds: what has not ended by then is said again

@@ -24,7 +24,7 @@ def counts(evidence: Evidence, violations: list[audit.Violation]) -> dict[str, i
     """The table of a drill, by the names of its rows."""
     promised = audit.promised(evidence.history)
     states = Counter(row["state"] for row in evidence.orders if str(row["order_id"]) in promised)
-    emitted = audit.emitted(evidence)
+    republished = audit.republished(evidence)
     about = {order for violation in violations for order in violation.orders}
     exists = {str(row["order_id"]) for row in evidence.orders}
     open_ = {str(row["order_id"]) for row in evidence.orders if row["ended_at"] is None}
@@ -40,8 +40,8 @@ def counts(evidence: Evidence, violations: list[audit.Violation]) -> dict[str, i
         "doubled": len(doubled),
         "orders in violations": len(about),
         "messages lost by the broker": audit.lost(evidence),
-        "emissions explained": sum(explained for _, explained in emitted),
-        "emissions not explained": sum(not explained for _, explained in emitted),
+        "emissions explained": sum(explained for _, explained in republished),
+        "emissions not explained": sum(not explained for _, explained in republished),
         "seconds that the machine was starved": round(sum(b - a for a, b in evidence.starved)),
     }
 

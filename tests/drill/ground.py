@@ -34,7 +34,7 @@ TIMES = {
     "CALL_TIMEOUT_S": "2",
     "RECONCILE_AFTER_S": "5",
 }
-PATIENCE = float(TIMES["RECONCILE_AFTER_S"])
+GIVE_UP_AFTER = float(TIMES["RECONCILE_AFTER_S"])
 POLICY = Policy(silent_after=6, start_within=25, longest_wait=0.3)
 
 _SETTINGS = {"nats": "NATS_URL", "postgres": "DATABASE_URL"}

@@ -23,7 +23,7 @@ from tests.drill.collect import collect, dead_letters
 from tests.drill.evidence import Evidence, Struck
 from tests.drill.faults import KINDS, REPLICAS, Fault, given, plan, span
 from tests.drill.figures import counts, recoveries
-from tests.drill.ground import PATIENCE, Ground
+from tests.drill.ground import GIVE_UP_AFTER, Ground
 from tests.drill.injection import Injector
 from tests.drill.pulse import Pulse
 from tests.drill.replay import replay
@@ -39,7 +39,7 @@ ENDS_WITHIN = 30.0
 
 The reconciler's third round may be needed.
 """
-QUIET_WITHIN = 2 * PATIENCE
+QUIET_WITHIN = 2 * GIVE_UP_AFTER
 """Seconds from the last end in which all is quiet."""
 STALLED_AFTER = 10.0
 """Seconds without any progress after which sabotaged orders will never end."""
@@ -161,7 +161,7 @@ class Course:
                 await self._until_ended(visits)
                 within = 2 if self._drill.sabotage else QUIET_WITHIN  # the last records are late
                 evidence, violations = await settle(
-                    self._collect, within=within, patience=DIES_WITHIN
+                    self._collect, within=within, give_up_after=DIES_WITHIN
                 )
             finally:
                 visits.cancel()
@@ -228,7 +228,7 @@ class Course:
             poison=self._injector.poison,
             dead=self._dead,
             healed_at=self._healed_at,
-            patience=PATIENCE,
+            give_up_after=GIVE_UP_AFTER,
         )
 
     def _not_reached(self) -> list[str]:

@@ -39,7 +39,7 @@ async def open_orders(server: str, since: UUID) -> int:
 
 
 async def settle(
-    collect: Callable[[], Awaitable[Evidence]], *, within: float, patience: float
+    collect: Callable[[], Awaitable[Evidence]], *, within: float, give_up_after: float
 ) -> tuple[Evidence, list[Violation]]:
     """The evidence as soon as nothing is wrong with it, or after `within` seconds as it is then.
 
@@ -50,7 +50,7 @@ async def settle(
         try:
             evidence = await collect()
         except (*AWAY, nats.errors.Error, TallystickError):
-            if time.monotonic() > deadline + patience:
+            if time.monotonic() > deadline + give_up_after:
                 raise
         else:
             violations = audit(evidence)

@@ -112,7 +112,7 @@ def held_as(**columns: Any) -> Evidence:
     return replace(shipped(), held={"payments": [held(**columns)]})
 
 
-def emitted(*, struck: Struck | None = None, after: float = 7) -> Evidence:
+def republished(*, struck: Struck | None = None, after: float = 7) -> Evidence:
     again = event("orders", PLACED, 1, emission=1, queued_at=NOON + timedelta(seconds=after))
     found = with_outbox("orders", again, event("orders", ENDED, 3))
     return replace(found, struck=[struck] if struck else [])
@@ -155,7 +155,7 @@ def broken() -> dict[str, tuple[int, Evidence]]:
         "no end told": (6, with_outbox("orders", event("orders", PLACED, 1))),
         "read backwards": (6, replace(shipped(), history=[*shipped().history, *read])),
         "nowhere": (7, replace(shipped(), inbox={"orders": shipped().inbox["orders"]})),
-        "said again": (8, emitted()),
+        "said again": (8, republished()),
         "unsent": (9, with_outbox("payments", event("payments", CAPTURED, 2, sent_at=None))),
         "claimed": (9, held_as(replica="payments-1")),
         "unread": (
@@ -226,11 +226,11 @@ def test_a_poisoned_order_that_died_of_it_and_was_replayed_is_no_violation() -> 
     ],
 )
 def test_what_was_said_again_after_a_loss_or_a_long_outage_is_explained(struck: Struck) -> None:
-    assert audit(emitted(struck=struck)) == []
+    assert audit(republished(struck=struck)) == []
 
 
 def test_a_fault_long_before_explains_no_emission() -> None:
-    assert audit(emitted(struck=Struck("service killed", "orders", at(-60), at(-60))))
+    assert audit(republished(struck=Struck("service killed", "orders", at(-60), at(-60))))
 
 
 def test_peace_is_the_time_without_any_trouble() -> None:

@@ -19,7 +19,7 @@ set due_at = due_at - interval '1 minute', patient_until = patient_until - inter
 WAITING = """select count(*) from tallystick.held
 where durable = 'payments-capture' and state = 'retry' and replica is null"""
 FAILED = "select count(*) from tallystick.attempts where durable = 'payments-capture'"
-HELD = "select count(*) from tallystick.held"
+DEFERRED = "select count(*) from tallystick.held"
 
 
 class Clock:
@@ -46,7 +46,7 @@ async def test_an_hour_without_the_provider_ends_no_order_and_charges_nothing_tw
         await platform.database("payments").fetch(LATER)
         await until(lambda tried=tried: _exceeds(platform, FAILED, tried))  # type: ignore[misc]
         await until(lambda: _is(platform, WAITING, ORDERS))
-    assert await _number(platform, HELD) == ORDERS
+    assert await _number(platform, DEFERRED) == ORDERS
     await _faults(platform, {})
     clock.ahead += 60
     assert Counter([await order.end() for order in orders]) == {("shipped", None): ORDERS}

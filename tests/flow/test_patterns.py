@@ -145,7 +145,7 @@ async def test_a_request_gets_its_reply_or_learns_at_once_that_there_is_none(
         return Fare(cents=request.grams // 10)
 
     await platform.join(courier)
-    await platform.join(Router("sender", asks=[AskFare]))
+    await platform.join(Router("sender", requests=[AskFare]))
     asking = broker(platform, "sender")
 
     async def is_there() -> bool:

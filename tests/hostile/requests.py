@@ -243,7 +243,7 @@ FRAMES = {
 HARMLESS = {
     "words of NATS": b"Nats-Msg-Id: x\r\nNats-Rollup: all\r\nNats-Expected-Last-Sequence: 0\r\n",
     "words of CloudEvents": b"ce-id: x\r\nce-type: y\r\nce-source: z\r\nce-specversion: 9\r\n",
-    "words of ours": b"tally-cause: x\r\ntally-emission: 7\r\ndlq-reason: none\r\n",
+    "words of ours": b"tally-correlation-id: x\r\ntally-republication: 7\r\ndlq-reason: none\r\n",
     "a broken traceparent": b"traceparent: 00-zz-%00-01\r\n",
     "a traceparent of zeros": b"traceparent: 00-" + b"0" * 32 + b"-" + b"0" * 16 + b"-01\r\n",
     "a traceparent of version ff": b"traceparent: ff-" + b"1" * 32 + b"-" + b"2" * 16 + b"-01\r\n",

@@ -21,7 +21,7 @@ CALLERS = 8
 LARGEST = 1_000  # bytes of a body, so that the streams hold them all
 EVERY = 0.1  # seconds between two good orders
 
-HELD = """select durable, count(*) from tallystick.held
+DEFERRED = """select durable, count(*) from tallystick.held
 where error_type in ('InvalidMessage', 'UnknownType') group by durable"""
 
 
@@ -82,7 +82,7 @@ async def test_good_orders_end_under_siege(platform: Platform) -> None:
     assert max(answered) < 500
 
     async def put_aside() -> dict[str, int]:
-        rows = [await platform.database(name).fetch(HELD) for name in READERS]
+        rows = [await platform.database(name).fetch(DEFERRED) for name in READERS]
         return {row[0]: row[1] for of_service in rows for row in of_service}
 
     await comes_to(put_aside, due)

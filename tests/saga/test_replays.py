@@ -41,7 +41,7 @@ async def test_a_dead_capture_that_is_replayed_asks_under_the_key_it_has_always_
     outside.answers["capture"] = [NONSENSE]
     order = await platform.place()
     await is_dead(platform, order)
-    assert await replay(platform, letter=[str(order.id)]) == 1
+    assert await replay(platform, dead_letter=[str(order.id)]) == 1
     assert await order.end() == ("shipped", None)
     assert outside.calls() == ["capture", "capture", "book"]
     assert outside.keys("capture") == {f"{order.id}:capture"}

@@ -110,7 +110,7 @@ def run(database_url: str, nats_url: str, client: Client, sql: Sql) -> Run:
         **values: Any,
     ) -> AsyncIterator[Runtime]:
         urls = {"database_url": database_url, "nats_url": nats_url}
-        times = {"ack_wait_s": 1, "gone_after_s": 2, "sweep_s": 0.1, "deadline_s": 5}
+        times = {"ack_wait_s": 1, "replica_timeout_s": 2, "sweep_s": 0.1, "deadline_s": 5}
         settings = Settings(**(urls | times | values))
         await reconcile(client, [declared(router, ack_wait_s=settings.ack_wait_s)])
         runtime = Runtime(assemble(settings, router, resources), resources)

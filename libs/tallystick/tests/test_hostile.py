@@ -46,15 +46,19 @@ HEADERS = {
     "another type": b"ce-type: x\r\n",
     "NUL in the type": b"ce-type: dev%00\r\n",
     "NUL everywhere": b"ce-id: a%00\r\nce-source: b%00\r\nce-subject: c%00\r\n" + TYPE,
-    "NUL in the cause": b"ce-id: a\r\nce-source: b\r\ntally-cause: c%00\r\n" + TYPE,
+    "NUL in the cause": b"ce-id: a\r\nce-source: b\r\ntally-correlation-id: c%00\r\n" + TYPE,
     "a huge id": b"ce-id: " + b"x" * 60_000 + b"\r\nce-source: a\r\n" + TYPE,
-    "a huge cause": b"ce-id: 1\r\nce-source: a\r\ntally-cause: " + b"x" * 60_000 + b"\r\n" + TYPE,
+    "a huge cause": b"ce-id: 1\r\nce-source: a\r\ntally-correlation-id: "
+    + b"x" * 60_000
+    + b"\r\n"
+    + TYPE,
     "the longest id": b"ce-id: " + b"%f0%9f%a6%a5" * 256 + b"\r\nce-source: a\r\n" + TYPE,
     "no UTF-8": b"ce-id: \xff\xfe\r\nce-source: \x80\r\n" + TYPE,
     "control characters": b"ce-id: \x1b[31m\r\nce-source: \x07\r\n" + TYPE,
     "half an escape": b"ce-id: %\r\nce-source: %f\r\n" + TYPE,
     "no colon": b"ce-id\r\n: x\r\n" + TYPE,
-    "a wild emission": b"ce-id: 2\r\nce-source: a\r\ntally-emission: 99999999999999\r\n" + TYPE,
+    "a wild emission": b"ce-id: 2\r\nce-source: a\r\ntally-republication: 99999999999999\r\n"
+    + TYPE,
     "a broken trace": b"ce-id: 3\r\nce-source: a\r\ntraceparent: 00-x-%00-01\r\n" + TYPE,
     "orders to the broker": b"ce-id: 4\r\nce-source: a\r\nNats-Expected-Stream: SHOP\r\n",
     "words of a dead letter": b"dlq-reason: none\r\ndlq-durable: other\r\n",
@@ -144,8 +148,10 @@ async def test_a_message_as_large_as_the_broker_takes_is_a_dead_letter_in_short(
         body = b"x" * (runtime.parts.connection.wire.max_payload - len(TYPE) - 12)
         await publish(runtime, (SUBJECT, TYPE, body))
     assert await sql("select length(body) from tallystick.held") == [(len(body),)]
-    letter = await client.jetstream().get_last_msg("DLQ_SHOP", f"dlq.shop.books.{SUBJECT.decode()}")
-    assert letter.data == body[:1024]
+    dead_letter = await client.jetstream().get_last_msg(
+        "DLQ_SHOP", f"dlq.shop.books.{SUBJECT.decode()}"
+    )
+    assert dead_letter.data == body[:1024]
 
 
 async def test_a_dead_letter_says_what_we_say_of_it(
@@ -153,8 +159,10 @@ async def test_a_dead_letter_says_what_we_say_of_it(
 ) -> None:
     async with run(router) as runtime:
         await publish(runtime, (SUBJECT, TYPE + b"dlq-reason: none\r\nDLQ-Attempts: 99\r\n", b"{"))
-    letter = await client.jetstream().get_last_msg("DLQ_SHOP", f"dlq.shop.books.{SUBJECT.decode()}")
-    headers = letter.headers or {}
+    dead_letter = await client.jetstream().get_last_msg(
+        "DLQ_SHOP", f"dlq.shop.books.{SUBJECT.decode()}"
+    )
+    headers = dead_letter.headers or {}
     assert (headers["dlq-reason"], headers["dlq-attempts"]) == ("schema", "0")
     assert "DLQ-Attempts" not in headers
 

@@ -12,7 +12,7 @@ from services.operator.tests.conftest import Kubernetes, Operating, until
 from tallystick.testing import NatsServer, free_port
 
 SMALL = 200_000
-PATIENCE = 10  # seconds, for an answer on a busy machine
+GIVE_UP_AFTER = 10  # seconds, for an answer on a busy machine
 SHOP: dict[str, Any] = {
     "service": "shop",
     "streams": [
@@ -46,7 +46,7 @@ def shop(**stream: Any) -> dict[str, Any]:
 
 async def asked(client: Client, subject: str, body: object = None) -> Any:
     answer = await client.request(
-        f"$JS.API.{subject}", json.dumps(body).encode() if body else b"", timeout=PATIENCE
+        f"$JS.API.{subject}", json.dumps(body).encode() if body else b"", timeout=GIVE_UP_AFTER
     )
     return json.loads(answer.data)
 
@@ -63,7 +63,7 @@ async def exists(client: Client, subject: str) -> bool:
 async def sell(client: Client, count: int, size: int = 1_000) -> None:
     for number in range(count):
         answer = await client.request(
-            f"evt.shop.sold.v1.{number % 64:02d}", size * b"x", timeout=PATIENCE
+            f"evt.shop.sold.v1.{number % 64:02d}", size * b"x", timeout=GIVE_UP_AFTER
         )
         assert b"error" not in answer.data
 

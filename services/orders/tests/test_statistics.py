@@ -93,10 +93,10 @@ async def declare(nats: NatsServer) -> None:
     await client.close()
 
 
-async def until(claim: Callable[[], Awaitable[bool]]) -> None:
+async def until(lease: Callable[[], Awaitable[bool]]) -> None:
     """Returns as soon as the claim holds; raises TimeoutError."""
     async with asyncio.timeout(20):
-        while not await claim():
+        while not await lease():
             await asyncio.sleep(0.02)
 
 

@@ -202,11 +202,11 @@ async def test_copies_that_come_at_once_are_one(
     http: ClientSession, database: Database, asked: Asked
 ) -> None:
     order_id = await unanswered(database)
-    before = counted(Use.HASTENED)
+    before = counted(Use.RESCHEDULED)
     posted = await asyncio.gather(*(post(http, body(order_id)) for _ in range(20)))
     assert posted == [204] * 20
     await becomes(database, order_id, State.CAPTURED)
-    assert (counted(Use.HASTENED) - before, asked.calls) == (1, 2)
+    assert (counted(Use.RESCHEDULED) - before, asked.calls) == (1, 2)
 
 
 @pytest.mark.parametrize(

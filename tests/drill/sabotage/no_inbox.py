@@ -5,24 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from tallystick._database import units
-from tallystick._deferred import rows as held_rows
+from tallystick._deferred import rows as deferred_rows
 from tallystick._delivery.inbox import Inbox
 
 ARMS: dict[str, Any] = {}
 TOKENS = ("tok_visa",)
 FAULTS = [("messages duplicated", stream, 0.0) for stream in ("PAYMENTS", "ORDERS", "PAYMENTS")]
-_TAKE = """insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'done')
+_RECEIVED = """insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'done')
 on conflict (durable, source, id) do update set state = 'done' returning durable, source, id"""
 
 
 def sabotage() -> None:
     """Take everything in, as often as it comes."""
 
-    def take(inbound: Any) -> units.Write:
-        return units.Write(_TAKE, inbound.key, inbound.key)
+    def received(inbound: Any) -> units.Write:
+        return units.Write(_RECEIVED, inbound.key, inbound.key)
 
     async def state(_: Inbox, __: Any) -> None:
         """It is never known."""
 
-    held_rows.take = take
+    deferred_rows.received = received
     Inbox.state = state  # type: ignore[method-assign, assignment]

@@ -15,7 +15,7 @@ FAULTS = [("service killed", "payments-2", 0.0)]
 def sabotage() -> None:
     """Judge nobody."""
 
-    async def lapse_gone(_: Replicas) -> int:
+    async def expire_leases(_: Replicas) -> int:
         return 0
 
-    Replicas.lapse_gone = lapse_gone  # type: ignore[method-assign, assignment]
+    Replicas.expire_leases = expire_leases  # type: ignore[method-assign, assignment]

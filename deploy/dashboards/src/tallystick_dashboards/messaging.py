@@ -70,7 +70,7 @@ def _failing(made: Dashboard, runbooks: Runbooks) -> None:
             "Held",
             "Messages that wait in the services' databases, by what they wait for",
             "short",
-            (or_zero(shared("messaging_held_messages", "durable, state", waiting)), BY_STATE),
+            (or_zero(shared("messaging_deferred_messages", "durable, state", waiting)), BY_STATE),
             links=[runbooks.link("CircuitOpen")],
         )
     ).with_panel(
@@ -86,7 +86,7 @@ def _failing(made: Dashboard, runbooks: Runbooks) -> None:
             "Lapses",
             "Claims that a replica took with it when it went; they are free again",
             "short",
-            (increase("messaging_lapsed_claims_total", "durable", CHOSEN), "{{durable}}"),
+            (increase("messaging_expired_leases_total", "durable", CHOSEN), "{{durable}}"),
             links=[runbooks.link("ReplicasRestarting")],
         )
     ).with_panel(
@@ -111,7 +111,9 @@ def _failing(made: Dashboard, runbooks: Runbooks) -> None:
             "Until somebody replays or discards them: tally dlq replay",
             "short",
             (
-                or_zero(shared("messaging_held_messages", "durable", f'state="dead", {CHOSEN}')),
+                or_zero(
+                    shared("messaging_deferred_messages", "durable", f'state="dead", {CHOSEN}')
+                ),
                 "{{durable}}",
             ),
             links=[dead],
@@ -150,7 +152,10 @@ def _sending(made: Dashboard, runbooks: Runbooks) -> None:
             "Publications that failed (the sweep sends them) and rows raised to a further emission",
             A_SECOND,
             (or_zero(rate("messaging_client_send_failures_total", "error")), "failed {{error}}"),
-            (or_zero(rate("messaging_outbox_emissions_total", "template")), "again {{template}}"),
+            (
+                or_zero(rate("messaging_outbox_republished_messages_total", "template")),
+                "again {{template}}",
+            ),
             links=[stalled],
         )
     )

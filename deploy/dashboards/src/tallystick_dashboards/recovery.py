@@ -103,7 +103,9 @@ def _effects(made: Dashboard, runbooks: Runbooks) -> None:
             (all_shared("messaging_consumer_actionable_lag", "durable"), "lag"),
             (all_shared("messaging_outbox_pending_messages", "job"), "outboxes"),
             (
-                or_zero(all_shared("messaging_held_messages", "durable, state", 'state!="dead"')),
+                or_zero(
+                    all_shared("messaging_deferred_messages", "durable, state", 'state!="dead"')
+                ),
                 "held",
             ),
             (shared("orders_open", ""), "open orders"),

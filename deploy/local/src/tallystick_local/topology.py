@@ -8,7 +8,7 @@ from importlib import import_module
 from nats.aio.client import Client
 
 from tallystick import TallystickError
-from tallystick.topology import Topology, declared, make_room, reconcile
+from tallystick.topology import Topology, declared, reconcile, trim
 from tallystick_local.background import background
 from tallystick_local.report import Report
 from tallystick_local.settings import SERVICES, Settings
@@ -49,9 +49,14 @@ async def _again(client: Client, wanted: list[Topology], report: Report) -> None
         try:
             for difference in await reconcile(client, wanted):
                 report("topology", f"differs and is not mended: {difference}")
-            for room in await make_room(client, wanted):
-                blocked = f", {room.blocked_by} has not read the rest" if room.blocked_by else ""
-                report("topology", f"{room.stream} fills: {room.purged} read messages go{blocked}")
+            for trimmed in await trim(client, wanted):
+                blocked = (
+                    f", {trimmed.blocked_by} has not read the rest" if trimmed.blocked_by else ""
+                )
+                report(
+                    "topology",
+                    f"{trimmed.stream} fills: {trimmed.purged} read messages go{blocked}",
+                )
         except TallystickError as error:
             report("topology", f"cannot ask the broker: {error}")
 

@@ -12,11 +12,11 @@ POINTS = frozenset(
         "after-publish-before-mark",
         "after-sweep-before-mark",
         "after-commit-before-ack",
-        "after-hold-before-ack",
-        "after-claim-before-run",
+        "after-defer-before-ack",
+        "after-lease-before-run",
         "after-outside-call",
-        "after-lapse",
-        "after-emission",
+        "after-lease-expiry",
+        "after-republication",
     }
 )
 

@@ -108,15 +108,15 @@ class Settings(BaseSettings):
     )
     ack_wait_s: Seconds = Field(default=5, description="the broker redelivers after this silence")
     deadline_s: Seconds = Field(default=30, description="the longest run of one handler")
-    gone_after_s: Seconds = Field(default=5, description="a silent replica is gone after this")
+    replica_timeout_s: Seconds = Field(default=5, description="a silent replica is gone after this")
     blocked_after_s: Seconds = Field(
         default=10, description="a process whose event loop is blocked so long ends"
     )
     sweep_s: Seconds = Field(default=1, description="between two sweeps of outbox and held")
-    reconcile_after_s: Seconds = Field(
+    republish_after_s: Seconds = Field(
         default=120, description="what has not ended by then is said again"
     )
-    suspect_memory_mib: Annotated[int, Field(ge=64)] = Field(
+    quarantine_memory_mib: Annotated[int, Field(ge=64)] = Field(
         default=512, description="memory of the process that runs a suspect message"
     )
     call_timeout_s: Seconds = Field(default=2, description="the longest wait for an outside answer")

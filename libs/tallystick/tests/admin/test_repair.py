@@ -12,10 +12,10 @@ from tallystick._admin.repair import Act, EffectKept, NotDead, Repair
 from tallystick._admin.selection import Selection
 from tallystick._database.postgres import Postgres
 from tallystick._database.units import Unit
-from tallystick._deferred.rows import Failure, Held, attempt, end, hold
+from tallystick._deferred.rows import Deferred, Failure, attempt, defer, end
 from tallystick._messages.inbound import Inbound, Key
 from tallystick._messages.message import message_type
-from tallystick._messages.retry import Dead, Reason
+from tallystick._messages.retry import GiveUp, Reason
 from tallystick._service.retention import purge
 
 BECAUSE = Act("ada", "the provider is back")
@@ -53,7 +53,7 @@ async def repair(database: Postgres) -> Repair:
     return Repair(database, router)
 
 
-async def bury(database: Postgres, what: str, durable: str = "shop-sold") -> Key:
+async def give_up(database: Postgres, what: str, durable: str = "shop-sold") -> Key:
     return await bury_as(database, what, durable, "exhausted")
 
 
@@ -62,10 +62,10 @@ async def bury_as(database: Postgres, what: str, durable: str, reason: Reason) -
     headers = b"ce-type: %s\r\nce-subject: %s\r\n" % (declared.ce_type.encode(), what.encode())
     body = msgspec.json.encode({"what": what})
     inbound = Inbound(durable, "shop", what, f"{declared.template}.00", headers, body)
-    patience = router.bindings[durable].retry.patience
+    give_up_after = router.bindings[durable].retry.give_up_after
     failure = Failure.of(ValueError(f"not {what}"), durable)
-    held = hold(inbound, Dead(reason, 8), patience=patience, failure=failure)
-    await database.deliveries.commit(Unit((held,)))
+    deferred = defer(inbound, GiveUp(reason, 8), give_up_after=give_up_after, failure=failure)
+    await database.deliveries.commit(Unit((deferred,)))
     return inbound.key
 
 
@@ -82,7 +82,7 @@ async def actions(database: Postgres) -> list[tuple[str, str, str, str]]:
 async def test_a_replayed_one_is_due_with_new_attempts_under_a_new_claim(
     repair: Repair, database: Postgres
 ) -> None:
-    key = await bury(database, "a")
+    key = await give_up(database, "a")
     before = await row(database, key)
     assert await repair.replay([key], BECAUSE) == [key]
     after = await row(database, key)
@@ -92,19 +92,19 @@ async def test_a_replayed_one_is_due_with_new_attempts_under_a_new_claim(
 
 
 async def test_a_replay_run_twice_takes_each_once(repair: Repair, database: Postgres) -> None:
-    keys = [await bury(database, name) for name in "abc"]
+    keys = [await give_up(database, name) for name in "abc"]
     assert await repair.replay(keys[:2], BECAUSE) == keys[:2]
     assert await repair.replay(keys, BECAUSE) == keys[2:]
 
 
 async def test_what_was_done_meanwhile_is_not_replayed(repair: Repair, database: Postgres) -> None:
-    key = await bury(database, "a")
+    key = await give_up(database, "a")
     await repair.replay([key], BECAUSE)
     claimed = await row(database, key)
-    claim = int(str(claimed["claim"]))
+    lease = int(str(claimed["claim"]))
     inbound = Inbound(*key, "", b"", b"")
-    held = Held(inbound, claim, 0, 0, 0, router.bindings[key[0]].retry.patience)
-    await database.deliveries.commit(Unit(take=end(held)))
+    deferred = Deferred(inbound, lease, 0, 0, 0, router.bindings[key[0]].retry.give_up_after)
+    await database.deliveries.commit(Unit(settlement=end(deferred)))
     assert await repair.replay([key], BECAUSE) == []
 
 
@@ -117,7 +117,7 @@ async def test_a_replayed_poison_is_a_suspect_at_once(repair: Repair, database: 
 async def test_an_edited_one_has_the_new_body_and_the_record_the_old_one(
     repair: Repair, database: Postgres
 ) -> None:
-    key = await bury(database, "a")
+    key = await give_up(database, "a")
     await repair.edit(key, b'{"what": "a", "many": 2}', BECAUSE)
     after = await row(database, key)
     assert (after["body"], after["state"]) == (b'{"what": "a", "many": 2}', "dead")
@@ -138,7 +138,7 @@ async def test_an_edited_one_has_the_new_body_and_the_record_the_old_one(
 async def test_a_body_that_does_not_fit_is_refused_by_the_field(
     repair: Repair, database: Postgres, body: bytes, field: str, detail: str
 ) -> None:
-    key = await bury(database, "a")
+    key = await give_up(database, "a")
     with pytest.raises(InvalidBody) as refused:
         await repair.edit(key, body, BECAUSE)
     assert refused.value.field == field
@@ -150,7 +150,7 @@ async def test_a_body_that_does_not_fit_is_refused_by_the_field(
 async def test_an_unknown_field_that_was_there_before_may_stay(
     repair: Repair, database: Postgres
 ) -> None:
-    key = await bury(database, "a")
+    key = await give_up(database, "a")
     await database.fetch("update tallystick.held set body = $1", b'{"what": 7, "newer": 1}')
     await repair.edit(key, b'{"what": "a", "newer": 1}', BECAUSE)
 
@@ -158,7 +158,7 @@ async def test_an_unknown_field_that_was_there_before_may_stay(
 async def test_an_effect_keeps_the_key_that_it_is_known_by(
     repair: Repair, database: Postgres
 ) -> None:
-    key = await bury(database, "a", "shop-ring")
+    key = await give_up(database, "a", "shop-ring")
     with pytest.raises(InvalidBody, match="the message is about a"):
         await repair.edit(key, b'{"what": "b"}', BECAUSE)
 
@@ -166,7 +166,7 @@ async def test_an_effect_keeps_the_key_that_it_is_known_by(
 async def test_a_discarded_one_stays_on_record_and_is_not_replayed(
     repair: Repair, database: Postgres
 ) -> None:
-    key = await bury(database, "a")
+    key = await give_up(database, "a")
     act = Act("ada", "a test order")
     assert await repair.discard([key], act) == [key]
     assert (await row(database, key))["state"] == "discarded"
@@ -177,7 +177,7 @@ async def test_a_discarded_one_stays_on_record_and_is_not_replayed(
 async def test_an_effect_is_never_discarded_and_nothing_with_it(
     repair: Repair, database: Postgres
 ) -> None:
-    event, effect = await bury(database, "a"), await bury(database, "a", "shop-ring")
+    event, effect = await give_up(database, "a"), await give_up(database, "a", "shop-ring")
     with pytest.raises(EffectKept, match="shop-ring/shop/a is an effect"):
         await repair.discard([event, effect], BECAUSE)
     with pytest.raises(EffectKept, match="shop-ring/shop/a is an effect"):
@@ -194,7 +194,7 @@ async def test_what_is_no_dead_letter_is_said_to_be_none(repair: Repair) -> None
 
 
 async def test_a_run_that_is_asked_twice_replays_once(repair: Repair, database: Postgres) -> None:
-    keys = [await bury(database, name) for name in "abc"]
+    keys = [await give_up(database, name) for name in "abc"]
     act = Act("ada", "the provider is back")
     assert await repair.replay_up_to(1, Selection(), act) == 1
     assert await repair.replay_up_to(1, Selection(), act) == 1
@@ -208,8 +208,8 @@ SELECTIONS: list[tuple[dict[str, object], str]] = [
     ({"reason": "poison"}, "b"),
     ({"error_type": "ValueError"}, "abc"),
     ({"error_type": "KeyError"}, ""),
-    ({"letter": ["b", "shop-ring/shop/c"]}, "bc"),
-    ({"letter": ["b"], "durable": "shop-ring"}, ""),
+    ({"dead_letter": ["b", "shop-ring/shop/c"]}, "bc"),
+    ({"dead_letter": ["b"], "durable": "shop-ring"}, ""),
     ({"reason": "expired"}, "x"),
     ({"until": datetime(2020, 1, 1, tzinfo=UTC)}, ""),
     ({"since": datetime(2020, 1, 1, tzinfo=UTC)}, "abc"),
@@ -220,9 +220,9 @@ SELECTIONS: list[tuple[dict[str, object], str]] = [
 async def test_all_that_is_said_is_true_of_what_is_selected(
     repair: Repair, database: Postgres, said: dict[str, object], found: str
 ) -> None:
-    await bury(database, "a")
+    await give_up(database, "a")
     await bury_as(database, "b", "shop-sold", "poison")
-    await bury(database, "c", "shop-ring")
+    await give_up(database, "c", "shop-ring")
     await bury_as(database, "x", "shop-sold", "expired")
     await repair.replay_up_to(9, Selection.model_validate(said), BECAUSE)
     assert sorted(message for message, *_ in await actions(database)) == list(found)
@@ -231,11 +231,11 @@ async def test_all_that_is_said_is_true_of_what_is_selected(
 async def test_the_record_of_a_replay_keeps_the_letter_as_it_was(
     repair: Repair, database: Postgres
 ) -> None:
-    key = await bury(database, "a")
+    key = await give_up(database, "a")
     await repair.replay([key], BECAUSE)
     assert (await row(database, key))["error"] is None
     (act,) = await record.about(database, "shop-sold", "shop/a")
-    was = record.letter_of(act)
+    was = record.dead_letter_of(act)
     assert (was["id"], was["reason"], was["error"]) == ("a", "exhausted", "not a")
     assert act["before"] == b'{"what":"a"}'
     assert b"ce-subject: a" in act["headers"]
@@ -244,7 +244,7 @@ async def test_the_record_of_a_replay_keeps_the_letter_as_it_was(
 async def test_the_record_tells_the_newest_first_and_acts_of_a_run_as_one(
     repair: Repair, database: Postgres
 ) -> None:
-    keys = [await bury(database, name) for name in "abc"]
+    keys = [await give_up(database, name) for name in "abc"]
     await repair.replay(keys[:2], Act("ada", "first"))
     await repair.discard(keys[2:], Act("bob", "second"))
     page = await record.runs(database, None, 10)
@@ -259,7 +259,7 @@ async def test_the_record_tells_the_newest_first_and_acts_of_a_run_as_one(
 
 async def test_the_acts_of_a_run_come_in_pages(repair: Repair, database: Postgres) -> None:
     act = Act("ada", "all of them")
-    await repair.replay([await bury(database, name) for name in "abcde"], act)
+    await repair.replay([await give_up(database, name) for name in "abcde"], act)
     found, cursor = [], None
     while True:
         page = await record.acts(database, str(act.run), cursor, 2)
@@ -274,7 +274,7 @@ async def test_old_attempts_go_but_those_of_a_repaired_letter(
     repair: Repair, database: Postgres
 ) -> None:
     for name in "ab":
-        key = await bury(database, name)
+        key = await give_up(database, name)
         await database.deliveries.commit(Unit((attempt(key, 0, ("shop-1", "1.0"), "error"),)))
     await repair.replay([("shop-sold", "shop", "a")], BECAUSE)
     await database.fetch("delete from tallystick.held")

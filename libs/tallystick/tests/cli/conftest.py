@@ -214,7 +214,7 @@ class Shop:
             claim = claim + 1 where state = 'retry'"""
         )
 
-    async def bury(self) -> None:
+    async def give_up(self) -> None:
         """Forget all dead letters, so that a test sees its own only."""
         await self.database.fetch("delete from tallystick.held where state <> 'retry'")
 

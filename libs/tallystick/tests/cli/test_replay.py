@@ -22,7 +22,7 @@ async def _empty(shop: Shop) -> AsyncIterator[None]:
 
 
 async def _forget(shop: Shop) -> None:
-    await shop.bury()
+    await shop.give_up()
     await shop.database.fetch("delete from letters")
     await shop.database.fetch("delete from tallystick.actions")
 
@@ -36,7 +36,7 @@ async def test_a_dry_run_shows_what_is_meant_and_changes_nothing(shop: Shop, tal
     result = await tally("dlq", "replay", "--dry-run")
     assert result.exit_code == 0, result.stderr
     assert "shop-letters" in result.stdout
-    assert result.stdout.endswith("1 letter would be replayed; nothing was changed\n")
+    assert result.stdout.endswith("1 dead letter would be replayed; nothing was changed\n")
     assert (await count(shop, DEAD), await count(shop, ACTS)) == (1, 0)
 
 
@@ -70,7 +70,7 @@ async def test_letters_are_named_by_id_key_or_fingerprint(shop: Shop, tally: Tal
         named = (first, f"shop-letters/shop/{second}")
         result = await tally("dlq", "replay", *named, *BECAUSE, "--json")
         (group,) = json.loads(result.stdout)["groups"]
-        assert (group["replayed"], group["letters"]) == (2, 2)
+        assert (group["replayed"], group["dead_letters"]) == (2, 2)
         left = await shop.database.fetch("select id from tallystick.held where state = 'dead'")
         assert [row[0] for row in left] == [third]
         await tally("dlq", "replay", group["fingerprint"], *BECAUSE)

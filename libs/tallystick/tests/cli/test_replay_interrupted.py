@@ -22,7 +22,7 @@ LETTERS = 500
 
 @pytest.fixture(autouse=True)
 async def _empty(shop: Shop) -> None:
-    await shop.bury()
+    await shop.give_up()
     await shop.database.fetch("delete from letters")
     await shop.database.fetch("delete from tallystick.actions")
 

@@ -26,8 +26,8 @@ def said(source: str, id_: str, name: str, when: float, **more: Any) -> dict[str
         "type": f"dev.tallystick.{name}.v1",
         "subject": f"evt.{name}.v1.07",
         "size": 2,
-        "cause": PLACED,
-        "emission": 0,
+        "correlation_id": PLACED,
+        "republication": 0,
         "stored_at": at(when),
         "sent_at": at(when + 5),
         **more,
@@ -42,7 +42,7 @@ def taken(durable: str, source: str, id_: str, when: float, **more: Any) -> dict
         "source": source,
         "id": id_,
         "state": "done",
-        "taken_at": at(when),
+        "received_at": at(when),
         "done_at": None,
         "due_at": None,
         "replica": None,
@@ -59,7 +59,7 @@ def attempt(when: float, outcome: str, error: str | None = None) -> dict[str, An
 
 
 def known(said: list[Any], taken: list[Any]) -> list[dict[str, Any]]:
-    return [{"said": said, "taken": taken}]
+    return [{"published": said, "received": taken}]
 
 
 CAPTURE = {
@@ -181,7 +181,7 @@ def test_what_a_service_stored_and_a_stream_keeps_is_one_message() -> None:
 
 def test_what_is_not_sent_or_said_again_says_so() -> None:
     unsent = said("orders", "1", "orders.placed", 0, sent_at=None)
-    again = said("orders", "2", "orders.placed", 1, emission=2)
+    again = said("orders", "2", "orders.placed", 1, republication=2)
     story = tell(evidence(known={"orders": known([unsent, again], [])}))
     assert [step.note for step in story.steps] == ["not sent yet", "said again 2 times"]
 
@@ -190,7 +190,7 @@ def test_nothing_is_done_before_it_was_said_whatever_the_clocks_say() -> None:
     early = known([], [taken("payments-open", "orders", PLACED, -50)])
     placed = known([said("orders", PLACED, "orders.placed", 0)], [])
     story = tell(evidence(known={"payments": early, "orders": placed}))
-    assert [step.kind for step in story.steps] == ["said", "done"]
+    assert [step.kind for step in story.steps] == ["published", "done"]
 
 
 def test_what_runs_waits_or_was_given_up_is_told_last() -> None:

@@ -44,13 +44,13 @@ async def test_steps_are_in_the_order_of_time_and_nothing_comes_before_its_cause
     result = await tally("timeline", await shop.sell(), "--json")
     steps = json.loads(result.stdout)["steps"]
     kinds = [(step["kind"], step["title"]) for step in steps]
-    assert kinds[0] == ("said", "shop.sold v1")
+    assert kinds[0] == ("published", "shop.sold v1")
     for first, then in (
         (("done", "shop-books"), ("stored", "shop-charge")),
         (("stored", "shop-charge"), ("failed", "shop-charge")),
         (("failed", "shop-charge"), ("done", "shop-charge")),
-        (("done", "shop-books"), ("said", "shop.pack v1")),
-        (("said", "shop.pack v1"), ("done", "shop-packers")),
+        (("done", "shop-books"), ("published", "shop.pack v1")),
+        (("published", "shop.pack v1"), ("done", "shop-packers")),
     ):
         assert kinds.index(first) < kinds.index(then)
 

@@ -5,7 +5,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tallystick._database.group import LARGEST, RETRIES, AlreadyTaken, Group
+from tallystick._database.group import LARGEST, RETRIES, AlreadyProcessed, Group
 from tallystick._database.units import Unit, Write
 from tallystick.errors import Conflict, DatabaseUnavailable, InDoubt
 from tallystick.testing import eventually
@@ -21,8 +21,8 @@ on conflict do nothing returning id"""
 KILL = "select pg_terminate_backend(pg_backend_pid())"
 
 
-def add(key: int, value: int = 0, *, take: str | None = None) -> Unit:
-    taking = Write(TAKE, (take,), take) if take else None
+def add(key: int, value: int = 0, *, settlement: str | None = None) -> Unit:
+    taking = Write(TAKE, (settlement,), settlement) if settlement else None
     return Unit((Write(ADD, (key, value), key),), (), taking)
 
 
@@ -81,7 +81,7 @@ async def test_no_transaction_has_more_units_than_it_may(group: Group, sql: Sql)
 
 async def test_a_conflict_rolls_back_its_unit_alone(group: Group, sql: Sql) -> None:
     await group.commit(add(5))
-    units = [add(n, take=str(n)) for n in range(10)]
+    units = [add(n, settlement=str(n)) for n in range(10)]
     found = await outcomes(group, *units)
     assert [n for n, outcome in enumerate(found) if isinstance(outcome, Conflict)] == [5]
     assert [r[0] for r in await sql("select id from things order by 1")] == list(range(10))
@@ -97,17 +97,17 @@ async def test_a_conflict_undoes_the_writes_before_it(group: Group, sql: Sql) ->
 
 
 async def test_a_message_is_taken_once(group: Group, sql: Sql) -> None:
-    await group.commit(add(1, take="a"))
+    await group.commit(add(1, settlement="a"))
     first, again, other = await outcomes(
-        group, add(2, take="b"), add(3, take="a"), add(4, take="c")
+        group, add(2, settlement="b"), add(3, settlement="a"), add(4, settlement="c")
     )
-    assert (type(first), type(again), type(other)) == (frozenset, AlreadyTaken, frozenset)
+    assert (type(first), type(again), type(other)) == (frozenset, AlreadyProcessed, frozenset)
     assert [r[0] for r in await sql("select id from things order by 1")] == [1, 2, 4]
 
 
 async def test_a_message_that_comes_twice_at_once_is_taken_once(group: Group, sql: Sql) -> None:
-    found = await outcomes(group, *(add(n, take="same") for n in range(5)))
-    assert sum(isinstance(outcome, AlreadyTaken) for outcome in found) == 4
+    found = await outcomes(group, *(add(n, settlement="same") for n in range(5)))
+    assert sum(isinstance(outcome, AlreadyProcessed) for outcome in found) == 4
     assert len(await sql("select from things")) == 1
 
 
@@ -127,7 +127,7 @@ async def test_a_failing_statement_is_blamed_on_its_unit_alone(
     group: Group, sql: Sql, guilty: int
 ) -> None:
     found = await outcomes(
-        group, *(add(n, 13 if n == guilty else 0, take=str(n)) for n in range(20))
+        group, *(add(n, 13 if n == guilty else 0, settlement=str(n)) for n in range(20))
     )
     assert [n for n, o in enumerate(found) if isinstance(o, asyncpg.CheckViolationError)] == [
         guilty

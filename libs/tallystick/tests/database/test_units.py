@@ -46,5 +46,12 @@ def test_the_order_of_locks_does_not_hang_on_the_order_of_units(sqls: list[str],
 
 
 def test_what_no_other_unit_of_a_group_may_hold_is_the_message_and_the_rows() -> None:
-    take, guarded, free = Write("take", (), ("d", "s", "i")), Write("a", (), 7), Write("b", (7,))
-    assert list(Unit((guarded, free), (Write("out", (), 8),), take).keys()) == [("d", "s", "i"), 7]
+    settlement, guarded, free = (
+        Write("take", (), ("d", "s", "i")),
+        Write("a", (), 7),
+        Write("b", (7,)),
+    )
+    assert list(Unit((guarded, free), (Write("out", (), 8),), settlement).keys()) == [
+        ("d", "s", "i"),
+        7,
+    ]

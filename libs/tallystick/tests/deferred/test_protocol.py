@@ -26,27 +26,27 @@ from hypothesis.stateful import (
 
 from tallystick import Delivery, Event, Router, Write
 from tallystick._admin.repair import Act, Repair
-from tallystick._database.group import AlreadyTaken
+from tallystick._database.group import AlreadyProcessed
 from tallystick._database.postgres import Postgres
 from tallystick._database.units import Unit
-from tallystick._deferred import rows as held_rows
-from tallystick._deferred.leases import Claims
+from tallystick._deferred import rows as deferred_rows
+from tallystick._deferred.leases import Leases
 from tallystick._deferred.protocol import (
-    POISON_LAPSES,
-    SUSPECT_LAPSES,
-    Sign,
+    POISON_EXPIRED_LEASES,
+    QUARANTINE_AFTER,
+    DeliveryFacts,
     Step,
     arrived,
-    guilt,
     is_fresh,
+    poison_reason,
 )
 from tallystick._deferred.replicas import Replicas
-from tallystick._deferred.rows import Failure, Held
+from tallystick._deferred.rows import Deferred, Failure
 from tallystick._delivery.inbox import Inbox
 from tallystick._messages.envelope import OutboxRow, header_lines
 from tallystick._messages.inbound import Inbound
-from tallystick._messages.retry import Again, Dead, Retry
-from tallystick._outbox.outbox import _EMIT_AGAIN, insert
+from tallystick._messages.retry import GiveUp, Retry, RetryLater
+from tallystick._outbox.outbox import _REPUBLISH_OUTPUTS, insert
 
 DURABLE = "shop-sold"
 DAY = timedelta(days=1)
@@ -85,7 +85,7 @@ class Copy:
     """A message in the stream, until it is acknowledged."""
 
     name: str
-    emission: int
+    republication: int
     delivered: int = 0
     acknowledged: bool = False
 
@@ -96,7 +96,7 @@ class Work:
 
     name: str
     copy: Copy | None = None
-    claim: Held | None = None
+    lease: Deferred | None = None
 
 
 @dataclass(eq=False)
@@ -104,7 +104,7 @@ class Replica:
     """A process with what it has in hand."""
 
     name: str
-    claims: Claims
+    leases: Leases
     works: list[Work] = field(default_factory=list)
 
 
@@ -135,7 +135,7 @@ class Protocol(RuleBasedStateMachine):
     def new_replica(self) -> Replica:
         name = f"replica-{next(self.names)}"
         self.fetch("insert into tallystick.replicas (name) values ($1)", name)
-        return Replica(name, Claims(self.database, name))
+        return Replica(name, Leases(self.database, name))
 
     # What happens.
 
@@ -158,59 +158,61 @@ class Protocol(RuleBasedStateMachine):
 
     def delivered(self, replica: Replica, copy: Copy, age: float, trusted: bool) -> None:
         copy.delivered += 1
-        sign = Sign(copy.delivered, copy.emission, age, trusted)
-        if is_fresh(sign, ACK_WAIT):
+        facts = DeliveryFacts(copy.delivered, copy.republication, age, trusted)
+        if is_fresh(facts, ACK_WAIT):
             replica.works.append(Work(copy.name, copy))
         else:
-            self.look_up(replica, copy, sign)
+            self.look_up(replica, copy, facts)
 
-    def look_up(self, replica: Replica, copy: Copy, sign: Sign) -> None:
+    def look_up(self, replica: Replica, copy: Copy, facts: DeliveryFacts) -> None:
         known = self.do(Inbox(self.database).state(inbound(copy).key))
-        match arrived(known, sign, made_ago=0, idempotent=False):
+        match arrived(known, facts, made_ago=0, idempotent=False):
             case Step.RUN:
                 replica.works.append(Work(copy.name, copy))
                 return
-            case Step.HOLD:
-                self.commit(held_rows.hold(inbound(copy), Again(0, 0), patience=DAY))
-            case Step.SAY_AGAIN:
-                self.fetch(_EMIT_AGAIN, copy.name, copy.emission)
+            case Step.DEFER:
+                self.commit(deferred_rows.defer(inbound(copy), RetryLater(0, 0), give_up_after=DAY))
+            case Step.REPUBLISH:
+                self.fetch(_REPUBLISH_OUTPUTS, copy.name, copy.republication)
         self.acknowledge(copy)
 
     @rule(data=st.data())
-    def claim(self, data: st.DataObject) -> None:
+    def lease(self, data: st.DataObject) -> None:
         replica = data.draw(st.sampled_from(self.replicas))
-        for held in self.do(self.taken(replica)):
-            replica.works.append(Work(held.inbound.id, None, held))
+        for deferred in self.do(self.taken(replica)):
+            replica.works.append(Work(deferred.inbound.id, None, deferred))
 
-    async def taken(self, replica: Replica) -> list[Held]:
+    async def taken(self, replica: Replica) -> list[Deferred]:
         async with self.database.connection() as connection:
-            return await replica.claims.take(connection, {DURABLE: SLOTS}, SUSPECT_LAPSES)
+            return await replica.leases.acquire(connection, {DURABLE: SLOTS}, QUARANTINE_AFTER)
 
     @rule(data=st.data(), parent_lives=st.booleans())
     def try_suspects(self, data: st.DataObject, parent_lives: bool) -> None:
         replica = data.draw(st.sampled_from(self.replicas))
-        suspects = self.do(self.suspects(replica))
-        if suspects and parent_lives:
-            self.tried(suspects)
-        elif suspects:
+        quarantined = self.do(self.quarantined(replica))
+        if quarantined and parent_lives:
+            self.tried(quarantined)
+        elif quarantined:
             self.crash(replica)
 
-    async def suspects(self, replica: Replica) -> list[Held]:
+    async def quarantined(self, replica: Replica) -> list[Deferred]:
         async with self.database.connection() as connection:
-            return await replica.claims.take_suspects(connection, [DURABLE], SUSPECT_LAPSES)
+            return await replica.leases.acquire_quarantined(connection, [DURABLE], QUARANTINE_AFTER)
 
-    def tried(self, suspects: list[Held]) -> None:
-        first = suspects[0]
-        if guilt(first.lapses, first.deaths):
-            self.commit(held_rows.failed(first, Dead("poison", first.attempts), failure("Poison")))
-        elif not any(self.kills(held.inbound.id) for held in suspects):
-            for held in suspects:
-                self.end(Work(held.inbound.id, None, held))
-        elif len(suspects) == 1:
-            self.commit(held_rows.died(first))
+    def tried(self, quarantined: list[Deferred]) -> None:
+        first = quarantined[0]
+        if poison_reason(first.expired_leases, first.crashes):
+            self.commit(
+                deferred_rows.failed(first, GiveUp("poison", first.attempts), failure("Poison"))
+            )
+        elif not any(self.kills(deferred.inbound.id) for deferred in quarantined):
+            for deferred in quarantined:
+                self.end(Work(deferred.inbound.id, None, deferred))
+        elif len(quarantined) == 1:
+            self.commit(deferred_rows.process_died(first))
         else:
-            for held in suspects:
-                self.commit(held_rows.lapsed(held))
+            for deferred in quarantined:
+                self.commit(deferred_rows.lease_expired(deferred))
 
     def kills(self, name: str) -> bool:
         return MESSAGES[name] == KILLER and not self.healed
@@ -256,7 +258,7 @@ class Protocol(RuleBasedStateMachine):
     def lapse(self) -> None:
         judge = Replicas(self.database, self.replicas[0].name, "1", 3600)
         judge._judges_from = 0
-        self.do(judge.lapse_gone())
+        self.do(judge.expire_leases())
 
     @rule()
     def time_passes(self) -> None:
@@ -276,30 +278,32 @@ class Protocol(RuleBasedStateMachine):
             self.commit(self.failed(work))
             return
         copy = work.copy or Copy(work.name, 0)
-        take = held_rows.end(work.claim) if work.claim else held_rows.take(inbound(copy))
+        settlement = (
+            deferred_rows.end(work.lease) if work.lease else deferred_rows.received(inbound(copy))
+        )
         output = OutboxRow(
             f"said-{next(self.names)}", "evt.shop.x.v1.00", b"", b"", work.name, work.name
         )
         deed = Write("insert into deeds values ($1)", (work.name,))
-        self.commit(take, (deed,), (insert(output),))
+        self.commit(settlement, (deed,), (insert(output),))
 
     def failed(self, work: Work) -> Write:
-        attempts = work.claim.attempts if work.claim else 0
+        attempts = work.lease.attempts if work.lease else 0
         error = ValueError("no")
-        decision = RETRY.decide(error, attempts=attempts, starts=1, patience_left=DAY)
-        if work.claim:
-            return held_rows.failed(work.claim, decision, failure("ValueError"))
+        decision = RETRY.decide(error, attempts=attempts, starts=1, time_left=DAY)
+        if work.lease:
+            return deferred_rows.failed(work.lease, decision, failure("ValueError"))
         assert work.copy is not None
-        return held_rows.hold(
-            inbound(work.copy), decision, patience=DAY, failure=failure("ValueError")
+        return deferred_rows.defer(
+            inbound(work.copy), decision, give_up_after=DAY, failure=failure("ValueError")
         )
 
     def commit(
-        self, take: Write, writes: tuple[Write, ...] = (), outputs: tuple[Write, ...] = ()
+        self, settlement: Write, writes: tuple[Write, ...] = (), outputs: tuple[Write, ...] = ()
     ) -> None:
         try:
-            self.do(self.database.deliveries.commit(Unit(writes, outputs, take)))
-        except AlreadyTaken:
+            self.do(self.database.deliveries.commit(Unit(writes, outputs, settlement)))
+        except AlreadyProcessed:
             return
 
     def acknowledge(self, copy: Copy) -> None:
@@ -320,14 +324,20 @@ class Protocol(RuleBasedStateMachine):
     @invariant()
     def only_the_guilty_are_poison(self) -> None:
         poison = self.fetch("select id, lapses from tallystick.held where reason = 'poison'")
-        for name, lapses in poison:
-            assert MESSAGES[name] == KILLER or lapses == 0 or lapses >= POISON_LAPSES
+        for name, expired_leases in poison:
+            assert (
+                MESSAGES[name] == KILLER
+                or expired_leases == 0
+                or expired_leases >= POISON_EXPIRED_LEASES
+            )
 
     @invariant()
     def emissions_only_grow(self) -> None:
-        for cause, emission in self.fetch("select cause, emission from tallystick.outbox"):
-            assert self.raised.get(cause, 0) <= emission <= self.said[cause]
-            self.raised[cause] = emission
+        for correlation_id, republication in self.fetch(
+            "select cause, emission from tallystick.outbox"
+        ):
+            assert self.raised.get(correlation_id, 0) <= republication <= self.said[correlation_id]
+            self.raised[correlation_id] = republication
 
     def teardown(self) -> None:
         """Left in peace, each has taken effect or is a dead letter; mended, each has, once."""
@@ -352,7 +362,7 @@ class Protocol(RuleBasedStateMachine):
 
     def settle(self) -> None:
         """Delivers, claims and tries everything until nothing waits."""
-        for _ in range(4 * POISON_LAPSES):
+        for _ in range(4 * POISON_EXPIRED_LEASES):
             self.lapse()
             self.time_passes()
             for copy in list(self.stream):
@@ -366,14 +376,14 @@ class Protocol(RuleBasedStateMachine):
 
     def work_off(self, replica: Replica) -> None:
         replica.works += [
-            Work(held.inbound.id, None, held) for held in self.do(self.taken(replica))
+            Work(deferred.inbound.id, None, deferred) for deferred in self.do(self.taken(replica))
         ]
         for work in list(replica.works):
             if replica in self.replicas:
                 self.finished(replica, work, acknowledged=True)
         if replica in self.replicas:
-            while suspects := self.do(self.suspects(replica)):
-                self.tried(suspects)
+            while quarantined := self.do(self.quarantined(replica)):
+                self.tried(quarantined)
 
 
 def inbound(copy: Copy) -> Inbound:

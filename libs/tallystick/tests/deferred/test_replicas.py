@@ -24,7 +24,7 @@ async def replicas(database: Postgres) -> Replicas:
 def claimed(sql: Sql) -> Callable[..., Awaitable[None]]:
     """Lets replicas hold a claim each."""
 
-    async def claim(*names: str | None) -> None:
+    async def lease(*names: str | None) -> None:
         for number, name in enumerate(names):
             await sql(
                 """insert into tallystick.held (durable, source, id, subject, headers, body, state,
@@ -35,7 +35,7 @@ def claimed(sql: Sql) -> Callable[..., Awaitable[None]]:
                 name,
             )
 
-    return claim
+    return lease
 
 
 Claimed = Callable[..., Awaitable[None]]
@@ -49,7 +49,7 @@ async def seen(sql: Sql, name: str, ago_s: float) -> None:
     )
 
 
-async def held(sql: Sql) -> list[tuple[Any, ...]]:
+async def deferred(sql: Sql) -> list[tuple[Any, ...]]:
     rows = await sql(
         "select replica, claim, lapses, due_at <= now() from tallystick.held order by id"
     )
@@ -63,8 +63,8 @@ async def test_the_claims_of_a_gone_replica_lapse(
     await seen(sql, "young", 0)
     await claimed("old", "young", "me", "never seen", None)
     with capture_logs() as lines:
-        assert await replicas.lapse_gone() == 2
-    assert await held(sql) == [
+        assert await replicas.expire_leases() == 2
+    assert await deferred(sql) == [
         (None, 4, 1, True),
         ("young", 3, 0, False),
         ("me", 3, 0, False),
@@ -78,7 +78,7 @@ async def test_a_lapse_is_an_attempt_that_the_lost_replica_made(
     replicas: Replicas, sql: Sql, claimed: Claimed
 ) -> None:
     await claimed("gone")
-    await replicas.lapse_gone()
+    await replicas.expire_leases()
     attempts = await sql("select id, claim, replica, version, outcome from tallystick.attempts")
     assert [tuple(attempt) for attempt in attempts] == [("0", 3, "gone", "1.0", "lapsed")]
 
@@ -90,7 +90,7 @@ async def test_a_replica_that_renews_is_never_gone(
     await seen(sql, "other", 100)
     await claimed("other")
     await other.renew()
-    assert await replicas.lapse_gone() == 0
+    assert await replicas.expire_leases() == 0
 
 
 async def test_nobody_judges_in_its_own_first_seconds(
@@ -98,10 +98,10 @@ async def test_nobody_judges_in_its_own_first_seconds(
 ) -> None:
     await claimed("gone")
     fresh = Replicas(database, "fresh", "1.0", GONE_AFTER_S)
-    assert await fresh.lapse_gone() == 0
+    assert await fresh.expire_leases() == 0
     await fresh.renew()
-    assert await fresh.lapse_gone() == 0
-    assert await held(sql) == [("gone", 3, 0, False)]
+    assert await fresh.expire_leases() == 0
+    assert await deferred(sql) == [("gone", 3, 0, False)]
 
 
 async def test_nobody_judges_right_after_an_outage_of_the_database(
@@ -109,9 +109,9 @@ async def test_nobody_judges_right_after_an_outage_of_the_database(
 ) -> None:
     await claimed("gone")
     replicas.lost_database()
-    assert await replicas.lapse_gone() == 0
+    assert await replicas.expire_leases() == 0
     await replicas.renew()
-    assert await replicas.lapse_gone() == 0
+    assert await replicas.expire_leases() == 0
 
 
 async def test_a_lapse_passes_over_a_row_that_somebody_changes_now(
@@ -120,17 +120,17 @@ async def test_a_lapse_passes_over_a_row_that_somebody_changes_now(
     await claimed("gone", "gone")
     async with database.connection() as other:
         await other.fetch("select from tallystick.held where id = '0' for update")
-        assert await replicas.lapse_gone() == 1
-    assert await held(sql) == [("gone", 3, 0, False), (None, 4, 1, True)]
+        assert await replicas.expire_leases() == 1
+    assert await deferred(sql) == [("gone", 3, 0, False), (None, 4, 1, True)]
 
 
 async def test_two_replicas_lapse_a_claim_once(
     database: Postgres, replicas: Replicas, claimed: Claimed, sql: Sql
 ) -> None:
     await claimed("gone")
-    assert await replicas.lapse_gone() == 1
-    assert await replicas.lapse_gone() == 0
-    assert await held(sql) == [(None, 4, 1, True)]
+    assert await replicas.expire_leases() == 1
+    assert await replicas.expire_leases() == 0
+    assert await deferred(sql) == [(None, 4, 1, True)]
 
 
 async def test_who_leaves_is_forgotten_and_so_is_who_went_long_ago(

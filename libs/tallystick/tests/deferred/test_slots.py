@@ -57,28 +57,28 @@ def test_a_closed_house_lets_nobody_in() -> None:
 
 
 def test_only_who_waits_for_a_slot_is_told_that_one_is_free() -> None:
-    told = Told()
-    slots = slots_of({"a": 1}, agenda=told)
+    reports_errors = Told()
+    slots = slots_of({"a": 1}, agenda=reports_errors)
     slots.take(KEY)
     slots.give_back(KEY)
-    assert told.times == 0
+    assert reports_errors.times == 0
     slots.take(KEY)
     slots.take(OTHER)
     slots.give_back(KEY)
-    assert told.times == 1
+    assert reports_errors.times == 1
 
 
 def test_what_was_stored_as_due_is_told_at_once_if_a_slot_is_free_by_now() -> None:
-    told = Told()
-    slots = slots_of({"a": 1}, agenda=told)
+    reports_errors = Told()
+    slots = slots_of({"a": 1}, agenda=reports_errors)
     slots.take(KEY)
     slots.due("a")
-    assert told.times == 0
+    assert reports_errors.times == 0
     slots.give_back(KEY)
-    assert told.times == 1
+    assert reports_errors.times == 1
     slots.missed = False
     slots.due("a")
-    assert told.times == 2
+    assert reports_errors.times == 2
 
 
 def test_what_a_rate_holds_up_is_told_when_it_goes_on() -> None:

@@ -49,8 +49,8 @@ LINE = st.binary(max_size=60) | st.sampled_from(
         b"ce-id: 1",
         b"ce-id: %00",
         b"CE-Source: x",
-        b"tally-cause: \xff",
-        b"tally-emission: 3",
+        b"tally-correlation-id: \xff",
+        b"tally-republication: 3",
         b"Nats-Rollup: all",
         b"traceparent: 00",
         b": x",
@@ -104,10 +104,10 @@ def test_any_header_block_can_be_read_stored_and_sent_again(block: bytes, subjec
     fields = parse_headers(block)
     source, id_ = identity(fields, "SHOP", 1)
     inbound = Inbound("shop-sold", source, id_, "evt.shop.sold.v1.00", block, b"")
-    for text in (source, id_, inbound.cause):
+    for text in (source, id_, inbound.correlation_id):
         assert text.isprintable()
         assert 0 < len(text) <= 256
-    assert 0 <= inbound.emission < 10**6
+    assert 0 <= inbound.republication < 10**6
     parse(fields.get("traceparent"))
     stored = stored_lines(block)
     assert not any(name.startswith(("nats-", "dlq-")) for name in parse_headers(stored))

@@ -19,7 +19,7 @@ from tallystick import (
     TemporaryError,
     Write,
 )
-from tallystick._deferred.protocol import INBOX_KEPT, POISON_LAPSES
+from tallystick._deferred.protocol import INBOX_KEPT, POISON_EXPIRED_LEASES
 from tallystick._service.runtime import Runtime
 
 Sql = Callable[..., Awaitable[list[Any]]]
@@ -202,7 +202,7 @@ async def test_what_is_older_than_the_inbox_remembers_is_never_run(
         await sql("insert into tallystick.inbox values ('shop-books', 'shop', 'a', 'done')")
     made = datetime.now(UTC) - INBOX_KEPT - timedelta(days=1)
     async with run(declare()):
-        await say(client, tally_emission="1", ce_time=made.isoformat())
+        await say(client, tally_republication="1", ce_time=made.isoformat())
         await settled("shop-books")
         await until(ALL_SENT)
     assert trouble.attempts == []
@@ -237,13 +237,13 @@ async def test_a_temporary_error_is_limited_by_patience(
     until: Until,
 ) -> None:
     trouble.errors = [TemporaryError("not today", delay=0.02)]
-    retry = Retry(patience=timedelta(seconds=0.3))
+    retry = Retry(give_up_after=timedelta(seconds=0.3))
     async with run(declare(retry)):
         await say(client)
         await until(DEAD)
     assert len(trouble.attempts) > 2
-    held = await sql("select reason, error, now() > patient_until from tallystick.held")
-    assert [tuple(row) for row in held] == [("exhausted", "not today", True)]
+    deferred = await sql("select reason, error, now() > patient_until from tallystick.held")
+    assert [tuple(row) for row in deferred] == [("exhausted", "not today", True)]
 
 
 async def test_a_handler_past_its_deadline_is_tried_again(
@@ -315,8 +315,8 @@ async def test_a_statement_that_the_database_refuses_is_blamed_on_its_message_al
             await say(client, b'{"item":%d}' % item, ce_id=str(item))
         await until(DEAD)
         await until("(select count(*) = 19 from things)")
-    held = await sql("select id, error_type from tallystick.held")
-    assert [tuple(row) for row in held] == [("13", "CheckViolationError")]
+    deferred = await sql("select id, error_type from tallystick.held")
+    assert [tuple(row) for row in deferred] == [("13", "CheckViolationError")]
 
 
 async def test_a_copy_of_a_dead_letter_changes_nothing(
@@ -334,7 +334,7 @@ async def test_a_copy_of_a_dead_letter_changes_nothing(
         await until(DEAD)
         before = await sql("select * from tallystick.held")
         await say(client, b'{"item":2}')
-        await say(client, b'{"item":3}', tally_emission="1")
+        await say(client, b'{"item":3}', tally_republication="1")
         await settled("shop-books")
         await until(ALL_SENT)
         assert await sql("select * from tallystick.held") == before
@@ -350,8 +350,8 @@ async def test_dead_letters_of_events_that_went_in_one_batch_are_all_shown(
         await runtime.parts.database.commit(*(Sold(item=item) for item in range(5)))
         await until("(select count(*) = 5 from tallystick.held where state = 'dead')")
         await until(ALL_SENT)
-    letters = await dead_letters(client)
-    assert len({headers["ce-id"] for _, headers, _ in letters}) == 5
+    found = await dead_letters(client)
+    assert len({headers["ce-id"] for _, headers, _ in found}) == 5
 
 
 async def test_what_took_too_many_processes_with_it_is_poison(
@@ -366,7 +366,7 @@ async def test_what_took_too_many_processes_with_it_is_poison(
     async with run(declare()):
         await say(client)
         await until("exists (select from tallystick.held where claim = 2)")
-        await sql("update tallystick.held set lapses = $1, due_at = now()", POISON_LAPSES)
+        await sql("update tallystick.held set lapses = $1, due_at = now()", POISON_EXPIRED_LEASES)
         await until(DEAD)
         await until(ALL_SENT)
     assert trouble.attempts == [1]

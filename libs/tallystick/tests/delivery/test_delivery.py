@@ -335,8 +335,10 @@ async def test_a_delivery_may_have_a_transaction_of_its_own(
             await say(client, 1, "a", copy)
         await settled("shop-shelf")
     assert await counted(sql) == {1: 6}
-    ((cause, sent),) = await sql("select cause, sent_at is not null from tallystick.outbox")
-    assert (cause, sent) == ("a", True)
+    ((correlation_id, sent),) = await sql(
+        "select cause, sent_at is not null from tallystick.outbox"
+    )
+    assert (correlation_id, sent) == ("a", True)
 
 
 async def test_an_event_without_a_senders_words_is_known_by_its_place(
@@ -387,8 +389,8 @@ async def test_outputs_are_said_again_once_for_each_emission(
     async with run(router) as runtime:
         await say(client, 1, "a")
         await settled("shop-shelf")
-        for copy, emission in enumerate(("1", "1", "2", "1"), 1):
-            await say(client, 1, "a", copy, tally_emission=emission)
+        for copy, republication in enumerate(("1", "1", "2", "1"), 1):
+            await say(client, 1, "a", copy, tally_republication=republication)
             await settled("shop-shelf")
         await eventually(lambda: runtime.parts.outbox._sending.idle)
     assert await counted(sql) == {1: 1}
@@ -396,7 +398,7 @@ async def test_outputs_are_said_again_once_for_each_emission(
     last = (await jetstream.stream_info("SHOP")).state.last_seq
     said = [await jetstream.get_msg("SHOP", last - behind) for behind in range(8)]
     shelved = [m.headers or {} for m in said if m.subject and "shelved" in m.subject]
-    assert sorted(h.get("tally-emission", "0") for h in shelved) == ["0", "1", "2"]
+    assert sorted(h.get("tally-republication", "0") for h in shelved) == ["0", "1", "2"]
     assert len({h["ce-id"] for h in shelved}) == 1
 
 
@@ -413,7 +415,7 @@ async def test_what_is_held_is_not_said_again(
         await say(client, 1, "a")
         await settled("shop-shelf")
         before = await sql("select * from tallystick.held")
-        await say(client, 1, "a", 1, tally_emission="1")
+        await say(client, 1, "a", 1, tally_republication="1")
         await settled("shop-shelf")
         assert await sql("select * from tallystick.held") == before
 

@@ -104,8 +104,8 @@ async def test_an_effect_starts_with_the_commit_that_wants_it(
     async with run(router, sweep_s=60) as runtime:
         await runtime.parts.database.commit(thing(1), Charge(item="1"))
         await eventually(lambda: bank.calls["1"] == 1)
-        held = await sql("select claim, replica, state from tallystick.held")
-        assert [tuple(row) for row in held] == [(1, runtime.parts.replica, "retry")]
+        deferred = await sql("select claim, replica, state from tallystick.held")
+        assert [tuple(row) for row in deferred] == [(1, runtime.parts.replica, "retry")]
         bank.opened.set()
         await until(NOTHING_HELD)
     assert await values(sql) == {1: 1}
@@ -171,8 +171,8 @@ async def test_an_effect_that_no_retry_mends_is_a_dead_letter_of_its_own_subject
         await until(DEAD)
         await until("not exists (select from tallystick.outbox where sent_at is null)")
     subject = "dlq.shop.charge.eff.shop.charge.v1"
-    letter = await client.jetstream().get_last_msg("DLQ_SHOP", subject)
-    headers = letter.headers or {}
+    dead_letter = await client.jetstream().get_last_msg("DLQ_SHOP", subject)
+    headers = dead_letter.headers or {}
     assert (headers["dlq-reason"], headers["dlq-durable"]) == ("permanent", "shop-charge")
     assert headers["dlq-stream"] == ""
 
@@ -185,8 +185,8 @@ async def test_what_an_effect_says_has_the_event_at_the_root_as_its_cause(
         await until("exists (select from tallystick.outbox where subject like '%charged%')")
         await until(NOTHING_HELD)
     rows = await sql("select id, cause from tallystick.outbox order by stored_at")
-    (root, cause), (_, handed_on) = [tuple(row) for row in rows]
-    assert root == cause == handed_on
+    (root, correlation_id), (_, handed_on) = [tuple(row) for row in rows]
+    assert root == correlation_id == handed_on
 
 
 async def test_effects_beyond_the_slots_wait_and_start_when_one_is_free(
@@ -223,13 +223,13 @@ async def test_effects_that_a_rate_holds_up_go_on_at_that_rate(
 async def test_a_handler_is_told_whether_its_effect_starts(
     run: Run, bank: Bank, sql: Sql, until: Until
 ) -> None:
-    router, told = Router("shop"), dict[int, bool]()
+    router, reports_errors = Router("shop"), dict[int, bool]()
     bank.opened.clear()
 
     @router.on(Sold, durable="shop-books")
     async def book(event: Sold, delivery: Delivery) -> None:
         charge = Charge(item=str(event.item))
-        told[event.item] = delivery.starts(charge)
+        reports_errors[event.item] = delivery.starts(charge)
         await delivery.commit(charge)
 
     @router.effect(Charge, concurrency=2)
@@ -240,9 +240,9 @@ async def test_a_handler_is_told_whether_its_effect_starts(
         for item in range(4):
             await runtime.parts.database.commit(Sold(item=item))
             await until(f"exists (select from tallystick.held where id = '{item}')")
-        claims = await sql("select id, claim from tallystick.held order by id")
-        assert {int(row[0]): row[1] == 1 for row in claims} == told
-        assert sorted(told.values()) == [False, False, True, True]
+        leases = await sql("select id, claim from tallystick.held order by id")
+        assert {int(row[0]): row[1] == 1 for row in leases} == reports_errors
+        assert sorted(reports_errors.values()) == [False, False, True, True]
         bank.opened.set()
         await until(NOTHING_HELD)
     assert set(bank.calls.values()) == {1}
@@ -288,9 +288,9 @@ async def test_a_claim_that_finds_no_slot_is_as_if_it_never_was(
         with monkeypatch.context() as patched:  # as if 1 had started while 2 was claimed
             patched.setattr(runtime.parts.slots, "free", lambda durable: 1)
             patched.setattr(runtime.parts.slots, "take", lambda key: False)
-            await runtime.parts.deferred.claim()
-        held = await sql("select id, claim, replica is null from tallystick.held order by id")
-        assert [tuple(row) for row in held] == [("1", 1, False), ("2", 0, True)]
+            await runtime.parts.deferred.lease()
+        deferred = await sql("select id, claim, replica is null from tallystick.held order by id")
+        assert [tuple(row) for row in deferred] == [("1", 1, False), ("2", 0, True)]
         bank.opened.set()
         await until(NOTHING_HELD)
     assert await values(sql) == {1: 1, 2: 1}
@@ -352,7 +352,7 @@ async def test_an_effect_that_waits_for_long_can_be_hastened(
     async with run(router) as runtime:
         await runtime.parts.database.commit(Charge(item="1"))
         await until("exists (select from tallystick.held where due_at > now() + interval '59 min')")
-        await runtime.parts.database.commit(runtime.parts.database.hasten(Charge(item="1")))
+        await runtime.parts.database.commit(runtime.parts.database.reschedule(Charge(item="1")))
         await until(NOTHING_HELD)
     assert bank.calls == {"1": 2}
 
@@ -364,7 +364,7 @@ async def test_a_dead_effect_that_is_hastened_is_tried_again_with_all_its_patien
     async with run(router) as runtime:
         await runtime.parts.database.commit(thing(1), Charge(item="1"))
         await until(DEAD)
-        await runtime.parts.database.commit(runtime.parts.database.hasten(Charge(item="1")))
+        await runtime.parts.database.commit(runtime.parts.database.reschedule(Charge(item="1")))
         await until(NOTHING_HELD)
     assert bank.calls == {"1": 4}
     assert await values(sql) == {1: 1}
@@ -377,10 +377,10 @@ async def test_an_effect_that_runs_to_its_end_or_is_done_is_not_run_again_by_has
     async with run(router) as runtime:
         await runtime.parts.database.commit(Charge(item="1"))
         await eventually(lambda: bank.calls["1"] == 1)
-        await runtime.parts.database.commit(runtime.parts.database.hasten(Charge(item="1")))
+        await runtime.parts.database.commit(runtime.parts.database.reschedule(Charge(item="1")))
         bank.opened.set()
         await until(NOTHING_HELD)
-        await runtime.parts.database.commit(runtime.parts.database.hasten(Charge(item="1")))
+        await runtime.parts.database.commit(runtime.parts.database.reschedule(Charge(item="1")))
     assert bank.calls == {"1": 1}
 
 
@@ -392,7 +392,7 @@ async def test_an_effect_that_is_hastened_while_it_runs_is_tried_again_at_once_a
     async with run(router) as runtime:
         await runtime.parts.database.commit(Charge(item="1"))
         await eventually(lambda: bank.calls["1"] == 1)
-        await runtime.parts.database.commit(runtime.parts.database.hasten(Charge(item="1")))
+        await runtime.parts.database.commit(runtime.parts.database.reschedule(Charge(item="1")))
         bank.opened.set()
         await eventually(lambda: bank.calls["1"] == 2)
         await until("exists (select from tallystick.held where due_at > now() + interval '59 min')")
@@ -406,7 +406,7 @@ async def test_an_effect_that_never_started_stays_so_when_it_is_hastened(
     async with run(router) as runtime:
         for item in ("1", "2"):
             await runtime.parts.database.commit(Charge(item=item))
-        await runtime.parts.database.commit(runtime.parts.database.hasten(Charge(item="2")))
+        await runtime.parts.database.commit(runtime.parts.database.reschedule(Charge(item="2")))
         (row,) = await sql("select claim from tallystick.held where id = '2'")
         assert row[0] == 0
         bank.opened.set()
@@ -425,7 +425,7 @@ async def test_haste_locks_an_effect_before_the_rows_of_its_unit_as_the_end_of_t
             await other.execute("select from things where id = 1 for update")
             change = Write("update things set value = 7 where id = 1", ())
             committing = asyncio.create_task(
-                database.commit(change, database.hasten(Charge(item="1")))
+                database.commit(change, database.reschedule(Charge(item="1")))
             )
             await until(f"not exists (select from tallystick.held {UNLOCKED})")
             assert not committing.done()

@@ -120,7 +120,7 @@ async def test_it_works_again_after_the_database_was_killed(
     await apply("tallystick.testing", url)
     connection = await asyncpg.connect(url)
     await connection.execute("create table things (id int primary key, value int)")
-    async with run(router, database_url=url, gone_after_s=1) as runtime:
+    async with run(router, database_url=url, replica_timeout_s=1) as runtime:
         for item in range(20):
             await runtime.parts.database.commit(Sold(item=item))
         own_postgres.kill()

@@ -18,9 +18,9 @@ import uvloop
 
 from tallystick import Database, Settings
 from tallystick._deferred.isolation import BEGUN, CODE, DIED, Isolation, NotTried, _Child
-from tallystick._deferred.leases import Claims
-from tallystick._deferred.protocol import SUSPECT_LAPSES
-from tallystick._deferred.rows import Held
+from tallystick._deferred.leases import Leases
+from tallystick._deferred.protocol import QUARANTINE_AFTER
+from tallystick._deferred.rows import Deferred
 from tallystick._service.runtime import Runtime
 from tallystick._service.watchdog import EXIT_CODE
 
@@ -79,33 +79,33 @@ async def grim(
 
 
 @asynccontextmanager
-async def running(settings: Settings, *suspects: str) -> AsyncIterator[Database]:
+async def running(settings: Settings, *quarantined: str) -> AsyncIterator[Database]:
     """The service at work on these effects, each of which was lost with its replica twice."""
-    async with stored(settings, *suspects) as runtime:
+    async with stored(settings, *quarantined) as runtime:
         runtime.parts.slots.closed = False
         async with runtime.running():
             yield runtime.parts.database
 
 
 @asynccontextmanager
-async def stored(settings: Settings, *suspects: str) -> AsyncIterator[Runtime]:
+async def stored(settings: Settings, *quarantined: str) -> AsyncIterator[Runtime]:
     """The service not yet at work on them."""
     module = importlib.import_module("grim.main")
     runtime: Runtime = module.app(settings).state.composition.runtime
     runtime.parts.slots.closed = True  # stored as due, started by nobody yet
-    await runtime.parts.database.commit(*(module.Do(what=what) for what in suspects))
-    await runtime.parts.database.fetch(MARK_AS_SUSPECT, SUSPECT_LAPSES)
+    await runtime.parts.database.commit(*(module.Do(what=what) for what in quarantined))
+    await runtime.parts.database.fetch(MARK_AS_SUSPECT, QUARANTINE_AFTER)
     yield runtime
 
 
-async def taken(settings: Settings, *suspects: str) -> Sequence[Held]:
+async def taken(settings: Settings, *quarantined: str) -> Sequence[Deferred]:
     """These effects, claimed to be tried in a child."""
     async with (
-        stored(settings, *suspects) as runtime,
+        stored(settings, *quarantined) as runtime,
         runtime.parts.database.postgres.connection() as connection,
     ):
-        claims = Claims(runtime.parts.database.postgres, "their parent")
-        return await claims.take_suspects(connection, ["grim-do"], SUSPECT_LAPSES)
+        leases = Leases(runtime.parts.database.postgres, "their parent")
+        return await leases.acquire_quarantined(connection, ["grim-do"], QUARANTINE_AFTER)
 
 
 async def eventually(database: Database, sql: str, wanted: list[tuple[object, ...]]) -> None:
@@ -149,9 +149,9 @@ async def test_who_never_ends_is_killed_at_its_deadline(grim: Settings) -> None:
 async def test_a_child_outlives_its_parent_in_no_attempt(
     grim: Settings, tmp_path: Path, poison: str, code: int
 ) -> None:
-    suspects = await taken(grim, poison)
+    quarantined = await taken(grim, poison)
     child = await _Child.start("grim", grim)
-    child._send((suspects, 2.0))
+    child._send((quarantined, 2.0))
     async with asyncio.timeout(30):
         while not (tmp_path / "grim" / "begun").exists():
             await asyncio.sleep(0.05)
@@ -162,10 +162,10 @@ async def test_a_child_outlives_its_parent_in_no_attempt(
 
 async def test_a_child_imports_once_and_forks_after_each_death(grim: Settings) -> None:
     isolation = Isolation("grim", grim)
-    suspects = await taken(grim, "exit 9")
+    quarantined = await taken(grim, "exit 9")
     pids = []
     for _ in range(3):
-        assert await isolation.run(suspects, 30) == 9
+        assert await isolation.run(quarantined, 30) == 9
         assert isolation._child
         pids.append(isolation._child.pid)
     assert len(set(pids)) == 1
@@ -173,12 +173,12 @@ async def test_a_child_imports_once_and_forks_after_each_death(grim: Settings) -
 
 
 async def test_a_child_is_started_by_the_loop_that_services_run_on(grim: Settings) -> None:
-    suspects = await taken(grim, "exit 9")
+    quarantined = await taken(grim, "exit 9")
 
     async def died() -> int | None:
         isolation = Isolation("grim", grim)
         try:
-            return await isolation.run(suspects, 30)
+            return await isolation.run(quarantined, 30)
         finally:
             await isolation.close()
 
@@ -244,10 +244,10 @@ async def test_a_child_ends_when_its_parent_was_killed_as_it_wrote(grim: Setting
 
 
 async def test_a_child_without_its_database_ends_in_order(grim: Settings) -> None:
-    suspects = await taken(grim, "good")
+    quarantined = await taken(grim, "good")
     child = await _Child.start("grim", grim.model_copy(update={"database_url": NOWHERE}))
     with pytest.raises(NotTried, match="the database is away"):
-        await child.tries(suspects, 30)
+        await child.tries(quarantined, 30)
     assert await child.end() == 0
 
 

@@ -72,7 +72,7 @@ async def test_what_a_vanished_replica_had_claimed_is_done_by_another(
     run: Run, router: Router, gate: Gate, sql: Sql, until: Until
 ) -> None:
     gate.opened.set()
-    async with run(router, gone_after_s=1.5):
+    async with run(router, replica_timeout_s=1.5):
         async with run(router, sweep_s=60) as other:
             await other.parts.database.commit(Charge(item=1))
             await until(NOTHING_HELD)
@@ -189,8 +189,8 @@ async def test_what_a_draining_replica_commits_is_for_the_others_to_do(
     await eventually(lambda: runtime.parts.slots.closed)
     gate.opened.set()
     await leaving
-    held = await sql("select id, claim, replica, lapses from tallystick.held")
-    assert [tuple(row) for row in held] == [("101", 0, None, 0)]
+    deferred = await sql("select id, claim, replica, lapses from tallystick.held")
+    assert [tuple(row) for row in deferred] == [("101", 0, None, 0)]
 
 
 async def test_what_a_drained_replica_left_is_done_by_the_next_at_once(
@@ -201,8 +201,8 @@ async def test_what_a_drained_replica_left_is_done_by_the_next_at_once(
         runtime.parts.slots.closed = True
         await runtime.parts.database.commit(Charge(item=1))
         await sql("update tallystick.held set replica = $1, claim = 1", runtime.parts.replica)
-    held = await sql("select claim, replica, lapses, due_at <= now() from tallystick.held")
-    assert [tuple(row) for row in held] == [(2, None, 0, True)]
+    deferred = await sql("select claim, replica, lapses, due_at <= now() from tallystick.held")
+    assert [tuple(row) for row in deferred] == [(2, None, 0, True)]
     async with run(router):
         await until(NOTHING_HELD)
     assert await counted(sql) == {1: 1}

@@ -35,7 +35,7 @@ class Pack(Job, name="shop.pack", key="item"):
 
 def row(**changes: object) -> OutboxRow:
     values = {"id": "1", "subject": "evt.shop.sold.v1.00", "headers": b"a: b\r\n", "body": b"{}"}
-    return OutboxRow(**(values | {"cause": "1", "key": "k"} | changes))  # type: ignore[arg-type]  # by name
+    return OutboxRow(**(values | {"correlation_id": "1", "key": "k"} | changes))  # type: ignore[arg-type]  # by name
 
 
 def inbound(headers: bytes) -> Inbound:
@@ -56,16 +56,20 @@ def test_an_event_goes_out_as_a_cloud_event() -> None:
         "ce-datacontenttype": "application/json",
         "traceparent": ORIGIN.traceparent,
     }
-    assert (made.id, made.cause, made.body) == (str(ID), str(ID), b'{"item":"mug","version":7}')
+    assert (made.id, made.correlation_id, made.body) == (
+        str(ID),
+        str(ID),
+        b'{"item":"mug","version":7}',
+    )
 
 
 def test_only_a_job_tells_its_cause_to_its_reader() -> None:
     caused = Origin("shop", "root", ORIGIN.traceparent)
     event = outgoing(Sold(item="mug", version=7), "1", caused)
     job = outgoing(Pack(item="mug"), "2", caused)
-    assert (event.cause, job.cause) == ("root", "root")
-    assert "tally-cause" not in parse_headers(event.headers)
-    assert inbound(job.headers).cause == "root"
+    assert (event.correlation_id, job.correlation_id) == ("root", "root")
+    assert "tally-correlation-id" not in parse_headers(event.headers)
+    assert inbound(job.headers).correlation_id == "root"
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z-]{1,20}", fullmatch=True), st.text(max_size=80)))
@@ -83,8 +87,8 @@ def test_every_value_survives_the_headers(headers: dict[str, str]) -> None:
 def test_no_header_block_is_an_error(block: bytes) -> None:
     fields = parse_headers(b"NATS/1.0\r\n" + block)
     source, id_ = identity(fields, "SHOP", 1)
-    (source + id_ + inbound(block).cause).encode()
-    assert (source + id_ + inbound(block).cause).isprintable()
+    (source + id_ + inbound(block).correlation_id).encode()
+    assert (source + id_ + inbound(block).correlation_id).isprintable()
 
 
 def test_of_a_name_said_twice_the_first_counts() -> None:
@@ -92,20 +96,22 @@ def test_of_a_name_said_twice_the_first_counts() -> None:
 
 
 def test_an_emission_differs_in_two_headers_only() -> None:
-    first, second = wire_headers(row(), "shop"), wire_headers(row(emission=2), "shop")
+    first, second = wire_headers(row(), "shop"), wire_headers(row(republication=2), "shop")
     assert first == b"NATS/1.0\r\na: b\r\nNats-Msg-Id: shop:1\r\n\r\n"
-    assert second == (b"NATS/1.0\r\na: b\r\ntally-emission: 2\r\nNats-Msg-Id: shop:1:e2\r\n\r\n")
-    assert inbound(second).emission == 2
+    assert second == (
+        b"NATS/1.0\r\na: b\r\ntally-republication: 2\r\nNats-Msg-Id: shop:1:e2\r\n\r\n"
+    )
+    assert inbound(second).republication == 2
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1.5", "9999999", "\u0663"])
 def test_what_is_no_emission_is_the_first(text: str) -> None:
-    assert inbound(header_lines({"tally-emission": text})).emission == 0
+    assert inbound(header_lines({"tally-republication": text})).republication == 0
 
 
 def test_a_received_block_is_stored_without_what_each_publication_adds() -> None:
     block = (
-        b"NATS/1.0\r\nce-id: 1\r\nNats-Msg-Id: shop:1:e2\r\ntally-emission: 2\r\n"
+        b"NATS/1.0\r\nce-id: 1\r\nNats-Msg-Id: shop:1:e2\r\ntally-republication: 2\r\n"
         b"Nats-Batch-Id: x\r\nNats-Batch-Sequence: 1\r\nNats-Batch-Commit: 1\r\n"
         b"Nats-Expected-Last-Sequence: 5\r\nNats-Rollup: all\r\nno colon\r\n\r\n"
     )
@@ -141,6 +147,6 @@ def test_a_delivery_is_known_by_its_senders_words() -> None:
     assert identity({"ce-source": "shop", "ce-id": "1"}, "SHOP", 9) == ("shop", "1")
 
 
-@pytest.mark.parametrize("cause", ["a\0b", "x" * 3000, "\x1b", ""])
-def test_a_cause_that_no_row_could_keep_is_not_taken_over(cause: str) -> None:
-    assert inbound(header_lines({"tally-cause": cause})).cause == "1"
+@pytest.mark.parametrize("correlation_id", ["a\0b", "x" * 3000, "\x1b", ""])
+def test_a_cause_that_no_row_could_keep_is_not_taken_over(correlation_id: str) -> None:
+    assert inbound(header_lines({"tally-correlation-id": correlation_id})).correlation_id == "1"

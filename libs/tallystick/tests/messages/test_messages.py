@@ -103,11 +103,11 @@ def test_fields_may_be_shared_by_a_class_without_a_name() -> None:
 
 
 def test_a_derived_message_does_not_inherit_the_name() -> None:
-    class Again(Sold):
+    class RetryLater(Sold):
         pass
 
     with pytest.raises(DeclarationError, match="no name="):
-        message_type(Again)
+        message_type(RetryLater)
 
 
 def test_messages_are_frozen_and_keyword_only() -> None:

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from tallystick import PermanentError, Retry, TemporaryError
-from tallystick._messages.retry import Again, Dead, Decision
+from tallystick._messages.retry import Decision, GiveUp, RetryLater
 from tallystick.errors import Conflict, DeclarationError, InvalidMessage
 
 DAY = timedelta(days=1)
@@ -13,20 +13,20 @@ RETRY = Retry(attempts=3, first=0.5, longest=4.0)
 def decide(
     error: BaseException, *, attempts: int = 0, starts: int = 1, left: timedelta = DAY
 ) -> Decision:
-    return RETRY.decide(error, attempts=attempts, starts=starts, patience_left=left)
+    return RETRY.decide(error, attempts=attempts, starts=starts, time_left=left)
 
 
 @pytest.mark.parametrize(
     ("error", "attempts", "left", "decision"),
     [
-        (InvalidMessage("x"), 0, DAY, Dead("schema", 0)),
-        (PermanentError("x"), 0, DAY, Dead("permanent", 1)),
-        (ValueError("x"), 2, DAY, Dead("exhausted", 3)),
-        (TimeoutError(), 5, DAY, Dead("exhausted", 6)),
-        (Conflict(), 2, DAY, Dead("exhausted", 3)),
-        (TemporaryError("x"), 0, timedelta(0), Dead("exhausted", 0)),
-        (TemporaryError("x"), 7, -DAY, Dead("exhausted", 7)),
-        (TemporaryError("x", delay=9), 7, DAY, Again(9, 7)),
+        (InvalidMessage("x"), 0, DAY, GiveUp("schema", 0)),
+        (PermanentError("x"), 0, DAY, GiveUp("permanent", 1)),
+        (ValueError("x"), 2, DAY, GiveUp("exhausted", 3)),
+        (TimeoutError(), 5, DAY, GiveUp("exhausted", 6)),
+        (Conflict(), 2, DAY, GiveUp("exhausted", 3)),
+        (TemporaryError("x"), 0, timedelta(0), GiveUp("exhausted", 0)),
+        (TemporaryError("x"), 7, -DAY, GiveUp("exhausted", 7)),
+        (TemporaryError("x", delay=9), 7, DAY, RetryLater(9, 7)),
     ],
 )
 def test_the_decision_is_a_table(
@@ -36,13 +36,13 @@ def test_the_decision_is_a_table(
 
 
 def test_patience_does_not_limit_unexpected_errors() -> None:
-    assert isinstance(decide(ValueError(), left=-DAY), Again)
+    assert isinstance(decide(ValueError(), left=-DAY), RetryLater)
 
 
 @pytest.mark.parametrize(("attempts", "most"), [(0, 0.5), (1, 1.0)])
 def test_an_unexpected_error_waits_longer_each_time(attempts: int, most: float) -> None:
     found = [decide(ValueError(), attempts=attempts) for _ in range(200)]
-    delays = [decision.delay for decision in found if isinstance(decision, Again)]
+    delays = [decision.delay for decision in found if isinstance(decision, RetryLater)]
     assert len(delays) == 200
     assert all(0 <= delay <= most for delay in delays)
     assert max(delays) > most / 2 > min(delays)
@@ -51,7 +51,7 @@ def test_an_unexpected_error_waits_longer_each_time(attempts: int, most: float) 
 @pytest.mark.parametrize("starts", [0, 1, 3, 10, 100_000])
 def test_a_temporary_error_waits_by_how_often_it_was_begun(starts: int) -> None:
     decision = decide(TemporaryError(), starts=starts)
-    assert isinstance(decision, Again)
+    assert isinstance(decision, RetryLater)
     assert 0 <= decision.delay <= min(4.0, 0.5 * 2.0 ** min(starts, 10))
 
 
@@ -61,7 +61,7 @@ def test_a_temporary_error_waits_by_how_often_it_was_begun(starts: int) -> None:
 def test_a_delay_that_an_outsider_asked_for_stays_within_the_patience(
     asked: float, given: float
 ) -> None:
-    assert decide(TemporaryError(delay=asked)) == Again(given, 0)
+    assert decide(TemporaryError(delay=asked)) == RetryLater(given, 0)
 
 
 @pytest.mark.parametrize("wrong", [{"attempts": 0}, {"first": 0.0}, {"first": 2.0, "longest": 1.0}])

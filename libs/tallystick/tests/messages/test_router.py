@@ -82,9 +82,9 @@ def test_a_known_type_with_another_body_is_invalid(router: Router) -> None:
 
 
 def test_an_effect_is_named_by_its_message(router: Router) -> None:
-    router.effect(Charge, patience=timedelta(hours=1), retry=Retry(attempts=2))(on_sold)
+    router.effect(Charge, give_up_after=timedelta(hours=1), retry=Retry(attempts=2))(on_sold)
     binding = router.bindings["shop-charge"]
-    assert (binding.retry.patience, binding.retry.attempts) == (timedelta(hours=1), 2)
+    assert (binding.retry.give_up_after, binding.retry.attempts) == (timedelta(hours=1), 2)
     assert binding.kind == "effect"
 
 

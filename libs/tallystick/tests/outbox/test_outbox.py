@@ -19,9 +19,13 @@ Sql = Callable[..., Awaitable[list[Any]]]
 SUBJECT = "evt.shop.sold.v1.00"
 
 
-def row(id_: str, *, subject: str = SUBJECT, cause: str = "cause", emission: int = 0) -> OutboxRow:
+def row(
+    id_: str, *, subject: str = SUBJECT, correlation_id: str = "cause", republication: int = 0
+) -> OutboxRow:
     headers = header_lines({"ce-id": id_})
-    return OutboxRow(id_, subject, headers, b"{}", cause, "mug", emission=emission)
+    return OutboxRow(
+        id_, subject, headers, b"{}", correlation_id, "mug", republication=republication
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -168,13 +172,13 @@ async def test_only_the_emission_that_was_published_is_marked(
 async def test_outputs_are_emitted_again_once_an_emission(
     outbox: Outbox, client: Client, sql: Sql, store: Store
 ) -> None:
-    await store(row("out-1"), row("out-2"), row("cause"), row("other", cause="another"))
+    await store(row("out-1"), row("out-2"), row("cause"), row("other", correlation_id="another"))
     await outbox.sweep()
-    for emission in (1, 1, 2, 1):
-        await outbox.emit_again("cause", emission)
+    for republication in (1, 1, 2, 1):
+        await outbox.republish("cause", republication)
         await outbox.drain()
-    emitted = (await published(client))[4:]
-    assert sorted(emitted) == ["out-1", "out-1", "out-2", "out-2"]
+    republished = (await published(client))[4:]
+    assert sorted(republished) == ["out-1", "out-1", "out-2", "out-2"]
     emissions = await sql("select id, emission from tallystick.outbox order by id")
     assert [tuple(r) for r in emissions] == [
         ("cause", 0),

@@ -33,11 +33,11 @@ def reading_itself() -> Router:
 async def test_what_the_broker_lost_before_it_was_read_is_sent_again(
     run: Run, client: Client, until: Until, sql: Sql
 ) -> None:
-    async with run(reading_itself(), reads=False, run="api", reconcile_after_s=0.1) as runtime:
+    async with run(reading_itself(), reads=False, run="api", republish_after_s=0.1) as runtime:
         await runtime.parts.database.commit(*(Sold(item=number) for number in range(3)))
         await until(ALL_SENT)
         await client.jetstream().purge_stream("SHOP")
-    async with run(reading_itself(), reconcile_after_s=0.1):
+    async with run(reading_itself(), republish_after_s=0.1):
         await until("(select count(*) from things) = 3")
         await until(ALL_SENT)
     assert {row[0] for row in await sql("select emission from tallystick.outbox")} == {1}
@@ -46,7 +46,7 @@ async def test_what_the_broker_lost_before_it_was_read_is_sent_again(
 async def test_what_has_come_or_waits_in_the_stream_is_left_alone(
     run: Run, until: Until, sql: Sql
 ) -> None:
-    async with run(reading_itself(), reconcile_after_s=60) as runtime:
+    async with run(reading_itself(), republish_after_s=60) as runtime:
         await runtime.parts.database.commit(Sold(item=1))
         await until("exists (select from things)")
         await until(ALL_SENT)

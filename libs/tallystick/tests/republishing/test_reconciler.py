@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 from tallystick import Delivery, Event, Router
-from tallystick._republishing.window import FIRST, LEAST, MOST, EmissionWindow
+from tallystick._republishing.window import FIRST, LEAST, MOST, RepublishingWindow
 from tallystick._service.runtime import Runtime
 
 AFTER = 5.0  # seconds
@@ -21,19 +21,19 @@ Until = Callable[[str], Awaitable[None]]
 
 
 def test_a_crowd_that_ends_is_emitted_ever_faster() -> None:
-    window, names, emitted = EmissionWindow(AFTER), count(), 0
+    window, names, republished = RepublishingWindow(AFTER), count(), 0
     for second in range(8):
-        emitted += window.room
-        window.emitted((str(next(names)) for _ in range(window.room)), second)
+        republished += window.room
+        window.republished((str(next(names)) for _ in range(window.room)), second)
         window.looked(set(), second)
-    assert emitted > 4 * MOST
+    assert republished > 4 * MOST
     assert window.room == MOST
 
 
 def test_a_crowd_that_only_waits_is_emitted_less_and_less() -> None:
-    window, names = EmissionWindow(AFTER), count()
+    window, names = RepublishingWindow(AFTER), count()
     for second in range(100):
-        window.emitted((str(next(names)) for _ in range(window.room)), second)
+        window.republished((str(next(names)) for _ in range(window.room)), second)
         window.looked(set(window.out), second)
     assert next(names) <= FIRST + 2 * LEAST * 100 / AFTER
 
@@ -53,14 +53,14 @@ def walking() -> Router:
 
 
 async def test_no_more_are_emitted_until_some_have_ended(run: Run, until: Until, sql: Sql) -> None:
-    emitted = "select count(*) from tallystick.outbox where emission > 0"
-    async with run(walking(), reconcile_after_s=HOUR / 2) as runtime:
+    republished = "select count(*) from tallystick.outbox where emission > 0"
+    async with run(walking(), republish_after_s=HOUR / 2) as runtime:
         await runtime.parts.database.commit(*(Walked(walk=number) for number in range(2 * FIRST)))
-        await until(f"({emitted}) = {FIRST}")
+        await until(f"({republished}) = {FIRST}")
         await until(ALL_SENT)
         await runtime.parts.outbox.sweep()
-        assert (await sql(emitted))[0][0] == FIRST
+        assert (await sql(republished))[0][0] == FIRST
         await sql(
             "insert into things (id) select key::int from tallystick.outbox where emission > 0"
         )
-        await until(f"({emitted}) = {2 * FIRST}")
+        await until(f"({republished}) = {2 * FIRST}")

@@ -52,9 +52,9 @@ class Shop:
         return name
 
     def differs(self, before: str, after: str) -> str:
-        with pytest.raises(SchemasDiffer) as told:
+        with pytest.raises(SchemasDiffer) as reports_errors:
             check_schemas(self.release(before, after), self.folder)
-        return str(told.value)
+        return str(reports_errors.value)
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_the_command_names_what_differs_and_fails(shop: Shop) -> None:
         )
 
     changed = shop.release("number: int", "number: int\n    gift: bool = False")
-    told = run(changed)
-    assert (told.returncode, "gift: is new" in told.stderr) == (1, True)
+    reports_errors = run(changed)
+    assert (reports_errors.returncode, "gift: is new" in reports_errors.stderr) == (1, True)
     assert run(changed, "--write").returncode == 0
     check_schemas(changed, shop.folder)

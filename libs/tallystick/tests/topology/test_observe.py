@@ -47,9 +47,9 @@ async def test_what_is_stored_and_unread_is_counted(client: Client, topology: To
     assert events.bytes > 0
     assert events.oldest
     assert datetime.now(UTC) - events.oldest < timedelta(minutes=1)
-    letters = observed.streams["DLQ_SHOP"]
-    assert letters
-    assert letters.oldest is None
+    dead_letters = observed.streams["DLQ_SHOP"]
+    assert dead_letters
+    assert dead_letters.oldest is None
 
 
 async def test_what_is_not_there_is_none(client: Client, topology: Topology) -> None:

@@ -33,13 +33,13 @@ from tallystick.topology import (
     Topology,
     declared,
     lag,
-    make_room,
     observe,
     permissions,
     reconcile,
     reconciler_permissions,
     remove,
     rewind,
+    trim,
     verify,
 )
 
@@ -65,7 +65,7 @@ class AskPrice(Request[Price], name="shop.price"):
 
 def shop(done: set[str]) -> Router:
     """Everything that a service can declare."""
-    router = Router("shop", asks=[AskPrice], history=[Sold])
+    router = Router("shop", requests=[AskPrice], history=[Sold])
 
     @router.on(Sold, durable="shop-books", idempotent=True)
     async def book(event: Sold, delivery: Delivery) -> None:
@@ -182,7 +182,7 @@ async def test_the_keeper_of_the_topology_does_all_that_it_must(
     for durable in changed.durables:
         await remove(keeper, durable)
     unread = Topology("shop", changed.streams, ())
-    assert [room.stream for room in await make_room(keeper, [unread])] == ["SHOP"]
+    assert [room.stream for room in await trim(keeper, [unread])] == ["SHOP"]
     assert await _messages(keeper, "SHOP") == 0
     for stream in changed.streams:
         await remove(keeper, stream)
@@ -219,7 +219,7 @@ async def test_it_asks_and_reads_again_only_what_its_router_names(
     guarded: NatsServer, database_url: str
 ) -> None:
     async with running(Router("shop"), guarded, database_url) as runtime:
-        with pytest.raises(DeclarationError, match=r'Router\("shop", asks=\[AskPrice\]\)'):
+        with pytest.raises(DeclarationError, match=r'Router\("shop", requests=\[AskPrice\]\)'):
             await runtime.parts.broker.request(AskPrice(item="1"), within=1)
         with pytest.raises(DeclarationError, match=r'Router\("shop", history=\[Sold\]\)'):
             runtime.parts.broker.history(Sold)

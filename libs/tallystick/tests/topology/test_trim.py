@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from tallystick import Delivery, Event, Router
 from tallystick._broker.jetstream import info, request
 from tallystick.errors import BrokerUnavailable
-from tallystick.topology import Topology, _trim, declared, make_room, reconcile
+from tallystick.topology import Topology, _trim, declared, reconcile, trim
 
 SIZE = 200_000  # bytes of the stream
 
@@ -70,7 +70,7 @@ async def test_a_full_stream_refuses_and_loses_nothing(full: Topology, client: C
 async def test_what_one_reader_has_not_done_stays(full: Topology, client: Client) -> None:
     before = await messages(client)
     await read(client, "shop-first", 20)
-    (room,) = await make_room(client, [full])
+    (room,) = await trim(client, [full])
     assert (room.purged, room.blocked_by) == (0, "shop-second")
     assert await messages(client) == before
 
@@ -79,7 +79,7 @@ async def test_what_all_readers_have_done_goes(full: Topology, client: Client) -
     before = await messages(client)
     await read(client, "shop-first", 20)
     await read(client, "shop-second", 7)
-    (room,) = await make_room(client, [full])
+    (room,) = await trim(client, [full])
     assert room.purged == 7
     assert room.blocked_by == "shop-second"
     assert await messages(client) == before - 7
@@ -89,7 +89,7 @@ async def test_what_all_readers_have_done_goes(full: Topology, client: Client) -
 async def test_a_missing_durable_keeps_everything(full: Topology, client: Client) -> None:
     await read(client, "shop-first", 20)
     await request(client, "CONSUMER.DELETE.SHOP.shop-second")
-    (room,) = await make_room(client, [full])
+    (room,) = await trim(client, [full])
     assert (room.purged, room.blocked_by) == (0, "shop-second")
 
 
@@ -101,7 +101,7 @@ async def test_a_durable_that_nobody_declared_keeps_what_it_has_not_done(
     undeclared = Topology("shop", full.streams, full.durables[1:])
     await request(client, "CONSUMER.DELETE.SHOP.shop-first")
     await reconcile(client, [full])  # it is back, and has read nothing
-    (room,) = await make_room(client, [undeclared])
+    (room,) = await trim(client, [undeclared])
     assert (room.purged, room.blocked_by) == (0, "shop-first")
 
 
@@ -112,14 +112,14 @@ async def test_a_durable_that_another_service_declares_keeps_everything_until_it
     await read(client, "shop-second", 30)
     await request(client, "CONSUMER.DELETE.SHOP.shop-second")
     one, other = Topology("a", full.streams, ()), Topology("b", (), full.durables)
-    (room,) = await make_room(client, [one], [other])
+    (room,) = await trim(client, [one], [other])
     assert (room.purged, room.blocked_by) == (0, "shop-second")
 
 
 async def test_a_reader_of_other_messages_keeps_nothing(full: Topology, client: Client) -> None:
     await read(client, "shop-first", 30)
     await read(client, "shop-second", 30)
-    (room,) = await make_room(client, [full])
+    (room,) = await trim(client, [full])
     assert room.purged == 30
 
 
@@ -134,9 +134,9 @@ async def test_nothing_goes_while_a_replica_of_the_stream_is_behind(
         return found | {"cluster": {"replicas": [{"name": "n2", "current": False}]}}
 
     monkeypatch.setattr(_trim, "info", behind)
-    assert await make_room(client, [full]) == []
+    assert await trim(client, [full]) == []
     monkeypatch.undo()
-    (room,) = await make_room(client, [full])
+    (room,) = await trim(client, [full])
     assert room.purged == 30
 
 
@@ -153,7 +153,7 @@ async def test_nothing_goes_while_a_durable_does_not_answer(
 
     monkeypatch.setattr(_trim, "request", partly)
     with pytest.raises(BrokerUnavailable, match="durables of SHOP do not answer: shop-old"):
-        await make_room(client, [full])
+        await trim(client, [full])
     assert await messages(client) == before
 
 
@@ -165,8 +165,8 @@ async def test_a_stream_with_trim_makes_some_while_the_store_fills(client: Clien
     await read(client, "shop-first", 10)
     await read(client, "shop-second", 8)
     elsewhere = Topology("other", topology.streams, ())
-    assert await make_room(client, [topology], [elsewhere], store=10 * SIZE) == []
-    (room,) = await make_room(client, [topology], [elsewhere], store=60_000)
+    assert await trim(client, [topology], [elsewhere], store=10 * SIZE) == []
+    (room,) = await trim(client, [topology], [elsewhere], store=60_000)
     assert (room.purged, room.blocked_by) == (8, "shop-second")
 
 
@@ -176,5 +176,5 @@ async def test_a_stream_with_trim_is_left_alone(client: Client) -> None:
     await stored(client)
     await read(client, "shop-first", 1)
     await read(client, "shop-second", 1)
-    assert await make_room(client, [topology]) == []
+    assert await trim(client, [topology]) == []
     assert await messages(client) == 1

@@ -11,10 +11,10 @@ from tallystick.topology import (
     Refused,
     Topology,
     change,
-    make_room,
     observe,
     remove,
     title,
+    trim,
 )
 from tallystick_operator.ownership import elsewhere, taken
 from tallystick_operator.resources import (
@@ -57,7 +57,7 @@ async def _reconcile(
     mended, refused = await _act(broker, decision)
     own = _kept(declared, Topology("", (), ()), owners)
     everybody = [wanted(other) for other in all_bodies]
-    rooms = await make_room(broker.client, [own], everybody, store=store)
+    rooms = await trim(broker.client, [own], everybody, store=store)
     if mended or any(room.purged for room in rooms):
         observed = await observe(broker.client, both)
     return Round(

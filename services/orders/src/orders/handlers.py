@@ -26,7 +26,7 @@ from tallystick_contracts.shipping import (
 router = Router(
     "orders",
     unfinished=store.UNFINISHED,
-    asks=[ShippingQuote],
+    requests=[ShippingQuote],
     history=[OrderPlaced, OrderEnded],
 )
 

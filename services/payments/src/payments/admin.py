@@ -110,8 +110,8 @@ async def _check_ledger(provider: Provider, payment: Payment, outcome: Resolved)
 async def _act(db: Database, payment: Payment, action: str, act: Act, *writes: Write) -> None:
     """Commits what a person does, with the record of it, and has the provider asked at once."""
     effect = _waits_for(payment)
-    hastened = [] if effect is None else [db.hasten(effect)]
-    await db.commit(*writes, *hastened, parking.record(payment.order_id, action, act))
+    rescheduled = [] if effect is None else [db.reschedule(effect)]
+    await db.commit(*writes, *rescheduled, parking.record(payment.order_id, action, act))
     about = {"order_id": str(payment.order_id), "actor": act.actor, "reason": act.reason}
     log.warning("a person acted on a payment", action=action, **about)
 

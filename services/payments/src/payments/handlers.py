@@ -30,7 +30,7 @@ from tallystick_contracts.shipping import ShipmentCancelled, ShipmentFailed
 
 router = Router("payments")
 
-PATIENCE: Final = timedelta(days=1)
+GIVE_UP_AFTER: Final = timedelta(days=1)
 CAPTURES_IN: Final = frozenset(
     {State.INTENT, State.CAPTURING, State.CAPTURING_STOP, State.UNKNOWN, State.UNKNOWN_STOP}
 )
@@ -76,7 +76,7 @@ async def total(event: PaymentCaptured | PaymentRefunded, delivery: Delivery) ->
     await delivery.commit(store.count(event.order_id, purpose))
 
 
-@router.effect(Capture, patience=PATIENCE)
+@router.effect(Capture, give_up_after=GIVE_UP_AFTER)
 async def capture(effect: Capture, delivery: Delivery, provider: Provider) -> None:
     """Asks for the money, again under the same key until there is an answer."""
     payment = await store.get(delivery.database, effect.order_id)
@@ -92,7 +92,7 @@ async def capture(effect: Capture, delivery: Delivery, provider: Provider) -> No
     await _answered(delivery, delivery.commit, payment, answer)
 
 
-@router.effect(Refund, patience=PATIENCE)
+@router.effect(Refund, give_up_after=GIVE_UP_AFTER)
 async def refund(effect: Refund, delivery: Delivery, provider: Provider) -> None:
     """Gives the money back; asks again under the same key, even if it was refused."""
     payment = await store.get(delivery.database, effect.order_id)

@@ -32,7 +32,7 @@ from tallystick_contracts.orders import OrderId
 class Use(StrEnum):
     """What a webhook was good for."""
 
-    HASTENED = "hastened"  # its call waits for this answer, and is made again now
+    RESCHEDULED = "hastened"  # its call waits for this answer, and is made again now
     KNOWN = "known"  # the answer was here before it
     REPEATED = "repeated"
     OTHER = "other"  # a type that says nothing about a payment

@@ -83,7 +83,7 @@ async def _heed(db: Database, notice: Notice) -> Use:
     if isinstance(found, Use):
         return found
     try:
-        await db.commit(store.notice(payment.order_id, notice.id), db.hasten(found))
+        await db.commit(store.notice(payment.order_id, notice.id), db.reschedule(found))
     except Conflict:  # a copy of it came at the same time
         return Use.REPEATED
-    return Use.HASTENED
+    return Use.RESCHEDULED

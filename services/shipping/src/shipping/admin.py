@@ -77,12 +77,12 @@ def _again(db: Database, shipment: Shipment) -> list[Write | Job]:
     order_id = shipment.order_id
     match shipment.state:
         case State.BOOKING | State.BOOKING_STOP:
-            return [db.hasten(Book(order_id=order_id))]
+            return [db.reschedule(Book(order_id=order_id))]
         case State.BOOKED:
             return [PrintLabel(order_id=order_id)]
         case State.LABELLED:
-            return [db.hasten(Dispatch(order_id=order_id))]
+            return [db.reschedule(Dispatch(order_id=order_id))]
         case State.CANCELLING:
-            return [db.hasten(CancelBooking(order_id=order_id))]
+            return [db.reschedule(CancelBooking(order_id=order_id))]
         case _:
             return []

@@ -28,7 +28,7 @@ from tallystick_contracts.shipping import Quote, ShippingQuote
 
 router = Router("shipping")
 
-PATIENCE: Final = timedelta(days=1)
+GIVE_UP_AFTER: Final = timedelta(days=1)
 Commit = Callable[..., Awaitable[None]]
 
 
@@ -44,7 +44,7 @@ async def payment_told(event: PaymentCaptured, delivery: Delivery) -> None:
     await _told(event, delivery)
 
 
-@router.effect(Book, patience=PATIENCE)
+@router.effect(Book, give_up_after=GIVE_UP_AFTER)
 async def book(effect: Book, delivery: Delivery, carrier: Carrier) -> None:
     """Books the parcel, again under the same key until there is an answer."""
     shipment = await store.get(delivery.database, effect.order_id)
@@ -64,14 +64,14 @@ async def print_label(job: PrintLabel, delivery: Delivery) -> None:
     await _commit(delivery.commit, domain.decide(shipment, printed), printed, *labels)
 
 
-@router.effect(Dispatch, patience=PATIENCE)
+@router.effect(Dispatch, give_up_after=GIVE_UP_AFTER)
 async def dispatch(effect: Dispatch, delivery: Delivery) -> None:
     """Hands the parcel over, unless it was cancelled before."""
     shipment = await store.get(delivery.database, effect.order_id)
     await _answered(delivery, delivery.commit, shipment, DispatchDue())
 
 
-@router.effect(CancelBooking, patience=PATIENCE)
+@router.effect(CancelBooking, give_up_after=GIVE_UP_AFTER)
 async def cancel_booking(effect: CancelBooking, delivery: Delivery, carrier: Carrier) -> None:
     """Cancels the booking; asks again under the same key, even if it was refused."""
     shipment = await store.get(delivery.database, effect.order_id)

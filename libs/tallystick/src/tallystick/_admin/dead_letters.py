@@ -27,12 +27,13 @@ from tallystick.held h left join lateral (
     order by ended_at desc limit 1) a on true
 where {SELECTED} group by 1, 2, 3, 4, 5 order by last_seen desc, 1 limit $8"""  # noqa: S608  # constants of ours
 _TOTAL = f"select count(*), now() from tallystick.held h where {SELECTED}"  # noqa: S608
-_LETTERS = f"""select durable, source, id, subject, reason, error_type, error, place, fingerprint,
-    attempts, held_at, due_at as died_at from tallystick.held h
+_DEAD_LETTERS = f"""select durable, source, id, subject, reason, error_type, error, place,
+    fingerprint, attempts, held_at as deferred_at, due_at as died_at from tallystick.held h
 where {SELECTED} and ($8::timestamptz is null or (due_at, id) < ($8, $9))
 order by due_at desc, id desc limit $10"""  # noqa: S608
-_LETTER = """select durable, source, id, subject, headers, body, stream, stream_sequence, reason,
-    error_type, error, place, fingerprint, attempts, held_at, due_at as died_at, state, replica
+_DEAD_LETTER = """select durable, source, id, subject, headers, body, stream, stream_sequence,
+    reason, error_type, error, place, fingerprint, attempts, held_at as deferred_at,
+    due_at as died_at, state, replica
 from tallystick.held where durable = $1 and source || '/' || id = $2"""
 ATTEMPTS = """select durable, source, id, ended_at as at, replica, version, outcome, error
 from tallystick.attempts
@@ -66,7 +67,7 @@ class Groups(BaseModel):
     at: datetime
 
 
-class Letter(BaseModel):
+class DeadLetter(BaseModel):
     """One dead letter; `error` is the last one, `place` where that was raised."""
 
     durable: str
@@ -79,14 +80,14 @@ class Letter(BaseModel):
     place: str | None
     fingerprint: str | None
     attempts: int
-    held_at: datetime
+    deferred_at: datetime
     died_at: datetime
 
 
-class Letters(BaseModel):
+class DeadLetterNames(BaseModel):
     """A page, the newest first; `next` is the cursor of the next one."""
 
-    letters: list[Letter]
+    dead_letters: list[DeadLetter]
     next: str | None
 
 
@@ -112,7 +113,7 @@ class Repaired(BaseModel):
     body_base64: str | None = None
 
 
-class WholeLetter(Letter):
+class DeadLetterDetail(DeadLetter):
     """A dead letter with all that is known of it; a body that is no text is in `body_base64`.
 
     `state` is `dead`, `discarded`, or after a replay `waiting`, `running` or `done`; then it is
@@ -135,7 +136,7 @@ class GroupsAsked(Selection):
     limit: Limit = 100
 
 
-class LettersAsked(Selection):
+class SelectionAsked(Selection):
     """Which, how many, and from where on."""
 
     limit: Limit = 100
@@ -152,8 +153,8 @@ class DeadLetters:
         """The routes under `/admin/dead-letters`."""
         routes = APIRouter(prefix="/admin/dead-letters", tags=["dead letters"])
         routes.add_api_route("", self.groups)
-        routes.add_api_route("/{group}", self.letters)
-        routes.add_api_route("/{durable}/{place:path}", self.letter)
+        routes.add_api_route("/{group}", self.dead_letters)
+        routes.add_api_route("/{durable}/{place:path}", self.dead_letter)
         return routes
 
     async def groups(self, asked: Annotated[GroupsAsked, Query()]) -> Groups:
@@ -162,26 +163,28 @@ class DeadLetters:
         total, at = (await self._database.fetch(_TOTAL, *asked.args))[0]
         return Groups(groups=[Group(**row) for row in rows], total=total, at=at)
 
-    async def letters(self, group: Text, asked: Annotated[LettersAsked, Query()]) -> Letters:
+    async def dead_letters(
+        self, group: Text, asked: Annotated[SelectionAsked, Query()]
+    ) -> DeadLetterNames:
         """Those of one fingerprint, or of one message's id, the newest first."""
-        selection = asked.model_copy(update={"letter": [group]})
+        selection = asked.model_copy(update={"dead_letter": [group]})
         before = record.read_cursor(asked.cursor) if asked.cursor else (None, None)
-        rows = await self._database.fetch(_LETTERS, *selection.args, *before, asked.limit)
+        rows = await self._database.fetch(_DEAD_LETTERS, *selection.args, *before, asked.limit)
         full = len(rows) == asked.limit
         following = record.cursor_after(rows[-1]["died_at"], rows[-1]["id"]) if full else None
-        return Letters(letters=[Letter(**row) for row in rows], next=following)
+        return DeadLetterNames(dead_letters=[DeadLetter(**row) for row in rows], next=following)
 
-    async def letter(self, durable: Text, place: Text) -> WholeLetter:
+    async def dead_letter(self, durable: Text, place: Text) -> DeadLetterDetail:
         """One letter, by `durable/source/id`: headers, body, every attempt, and every repair."""
         repairs = await record.about(self._database, durable, place)
-        rows = await self._database.fetch(_LETTER, durable, place)
+        rows = await self._database.fetch(_DEAD_LETTER, durable, place)
         whole = _whole(rows[0] if rows else None, repairs)
         if whole is None:
             raise Problem(404, "No such dead letter", detail=f"{durable}/{place} is none.")
         key = (whole["durable"], whole["source"], whole["id"])
         attempts = await self._database.fetch(ATTEMPTS, *([part] for part in key))
         whole["headers"] = parse_headers(whole["headers"])
-        return WholeLetter(
+        return DeadLetterDetail(
             **(whole | readable(whole["body"])),
             history=[Attempt(**attempt) for attempt in attempts],
             repairs=[_repaired(repair) for repair in repairs],
@@ -195,7 +198,7 @@ def _whole(row: Record | None, repairs: Sequence[Record]) -> dict[str, Any] | No
     last = next((act for act in reversed(repairs) if act["action"] == "replay"), None)
     if last is None or not last["letter"]:
         return None
-    was = record.letter_of(last) | {"headers": last["headers"], "body": last["before"]}
+    was = record.dead_letter_of(last) | {"headers": last["headers"], "body": last["before"]}
     return was | {"state": "done" if row is None else "running" if row["replica"] else "waiting"}
 
 

@@ -18,19 +18,20 @@ from tallystick._messages.envelope import parse_headers
 from tallystick._messages.inbound import Key
 from tallystick._messages.router import Router
 
-MOST_SAID = 500
+MOST_PUBLISHED = 500
 MOST_NAMED = 100
-_SAID = """select id, subject, headers, octet_length(body) as size, cause, emission, stored_at,
-    sent_at from tallystick.outbox where key = $1 order by stored_at, id limit $2"""
-_TAKEN = """select i.durable, i.source, i.id, i.state, i.taken_at, i.done_at, h.state as held,
-    h.replica, h.reason, h.due_at, h.error_type, h.error, h.place
+_PUBLISHED = """select id, subject, headers, octet_length(body) as size, cause as correlation_id,
+    emission as republication, stored_at, sent_at
+from tallystick.outbox where key = $1 order by stored_at, id limit $2"""
+_RECEIVED = """select i.durable, i.source, i.id, i.state, i.taken_at as received_at, i.done_at,
+    h.state as held, h.replica, h.reason, h.due_at, h.error_type, h.error, h.place
 from unnest($1::text[], $2::text[]) m(source, id) cross join unnest($3::text[]) d(durable)
 join tallystick.inbox i on (i.durable, i.source, i.id) = (d.durable, m.source, m.id)
 left join tallystick.held h on (h.durable, h.source, h.id) = (i.durable, i.source, i.id)
 order by i.taken_at, i.durable"""
 
 
-class Said(BaseModel):
+class Published(BaseModel):
     """A message that this service committed; not yet at the broker while `sent_at` is null.
 
     `stored_at` is the time of the commit, `cause` the message at its root, `emission` how often it
@@ -42,13 +43,13 @@ class Said(BaseModel):
     type: str
     subject: str
     size: int
-    cause: str
-    emission: int
+    correlation_id: str
+    republication: int
     stored_at: datetime
     sent_at: datetime | None
 
 
-class Taken(BaseModel):
+class Received(BaseModel):
     """A message that one of its durables took in, or an effect that it stored.
 
     `state` is `done`, `waiting`, `running`, `dead`, `discarded`, or `withdrawn` for an effect that
@@ -61,7 +62,7 @@ class Taken(BaseModel):
     source: str
     id: str
     state: str
-    taken_at: datetime
+    received_at: datetime
     done_at: datetime | None
     due_at: datetime | None
     replica: str | None
@@ -78,8 +79,8 @@ class Known(BaseModel):
     service: str
     replica: str
     key: str
-    said: list[Said]
-    taken: list[Taken]
+    published: list[Published]
+    received: list[Received]
 
 
 class Messages:
@@ -105,25 +106,27 @@ class Messages:
 
         An inbox knows no keys: messages of others are named as `source/id`, as others said them.
         """
-        said = await self._database.fetch(_SAID, key, MOST_SAID)
+        published = await self._database.fetch(_PUBLISHED, key, MOST_PUBLISHED)
         name = self._router.name
         named = [_named(text) for text in message]
-        named += [(name, key), *((name, row["id"]) for row in said)]
+        named += [(name, key), *((name, row["id"]) for row in published)]
         return Known(
             service=name,
             replica=self._replica,
             key=key,
-            said=[_said(name, row) for row in said],
-            taken=await self._taken(named),
+            published=[_published(name, row) for row in published],
+            received=await self._received(named),
         )
 
-    async def _taken(self, named: Sequence[tuple[str, str]]) -> list[Taken]:
+    async def _received(self, named: Sequence[tuple[str, str]]) -> list[Received]:
         columns = [list(column) for column in zip(*dict.fromkeys(named), strict=True)]
         durables = list(self._router.bindings)
-        rows = await self._database.fetch(_TAKEN, *columns, durables)
+        rows = await self._database.fetch(_RECEIVED, *columns, durables)
         keys: list[Key] = [(row["durable"], row["source"], row["id"]) for row in rows]
         attempts = await self._attempts(keys)
-        return [self._taken_in(row, attempts[key]) for key, row in zip(keys, rows, strict=True)]
+        return [
+            self._received_here(row, attempts[key]) for key, row in zip(keys, rows, strict=True)
+        ]
 
     async def _attempts(self, keys: Sequence[Key]) -> dict[Key, list[Attempt]]:
         found: dict[Key, list[Attempt]] = defaultdict(list)
@@ -132,11 +135,11 @@ class Messages:
             found[row["durable"], row["source"], row["id"]].append(Attempt(**row))
         return found
 
-    def _taken_in(self, row: Record, attempts: list[Attempt]) -> Taken:
+    def _received_here(self, row: Record, attempts: list[Attempt]) -> Received:
         binding = self._router.bindings[row["durable"]]
         state = _state(row, binding.kind)
         given = {**row, "kind": binding.kind, "state": state, "attempts": attempts}
-        return Taken(handler=binding.handler.__name__, **given)
+        return Received(handler=binding.handler.__name__, **given)
 
 
 def _named(text: str) -> tuple[str, str]:
@@ -146,10 +149,10 @@ def _named(text: str) -> tuple[str, str]:
     return source, id_
 
 
-def _said(source: str, row: Record) -> Said:
+def _published(source: str, row: Record) -> Published:
     fields: dict[str, Any] = dict(row)
     type_ = parse_headers(fields.pop("headers")).get("ce-type", "")
-    return Said(source=source, type=type_, **fields)
+    return Published(source=source, type=type_, **fields)
 
 
 def _state(row: Record, kind: str) -> str:

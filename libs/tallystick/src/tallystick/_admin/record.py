@@ -138,16 +138,20 @@ async def progress(database: Postgres, run: UUID) -> Progress:
     )
 
 
-def letter_of(act: Record) -> dict[str, Any]:
+def dead_letter_of(act: Record) -> dict[str, Any]:
     """The letter before an act: its members by name, those of a key included."""
-    letter = msgspec.json.decode(act["letter"]) if act["letter"] else {}
-    return letter | {"durable": act["durable"], "source": act["source"], "id": act["message_id"]}
+    dead_letter = msgspec.json.decode(act["letter"]) if act["letter"] else {}
+    return dead_letter | {
+        "durable": act["durable"],
+        "source": act["source"],
+        "id": act["message_id"],
+    }
 
 
 def _act(row: Record) -> ActDone:
-    was = letter_of(row)
-    told = {name: row[name] for name in ("at", "run", "action", "actor", "reason")}
-    return ActDone(**(was | told), died_of=was.get("reason"))
+    was = dead_letter_of(row)
+    about = {name: row[name] for name in ("at", "run", "action", "actor", "reason")}
+    return ActDone(**(was | about), died_of=was.get("reason"))
 
 
 def cursor_after(at: datetime, id_: object) -> str:

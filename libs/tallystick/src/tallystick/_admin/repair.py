@@ -16,7 +16,7 @@ from tallystick._admin import repair_rows as rows
 from tallystick._admin.body_check import check_body
 from tallystick._admin.selection import Selection
 from tallystick._database.postgres import Postgres
-from tallystick._deferred.protocol import SUSPECT_LAPSES
+from tallystick._deferred.protocol import QUARANTINE_AFTER
 from tallystick._messages.binding import Binding
 from tallystick._messages.ids import new_id
 from tallystick._messages.inbound import Inbound, Key
@@ -115,8 +115,8 @@ class Repair:
             return before + len(await repair(connection, [(r[0], r[1], r[2]) for r in chosen], act))
 
     async def _replay(self, connection: Any, keys: Sequence[Key], act: Act) -> list[Key]:
-        patience = [self._binding(key[0]).retry.patience for key in keys]
-        args = (SUSPECT_LAPSES, act.actor, act.reason, patience, act.run)
+        give_up_after = [self._binding(key[0]).retry.give_up_after for key in keys]
+        args = (QUARANTINE_AFTER, act.actor, act.reason, give_up_after, act.run)
         return _keys(await connection.fetch(rows.REPLAY, *_columns(keys), *args))
 
     async def _discard(self, connection: Any, keys: Sequence[Key], act: Act) -> list[Key]:

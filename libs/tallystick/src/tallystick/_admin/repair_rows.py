@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from tallystick._admin.selection import SELECTED
 
-_LETTER = """jsonb_build_object('subject', h.subject, 'stream', h.stream,
+_DEAD_LETTER = """jsonb_build_object('subject', h.subject, 'stream', h.stream,
         'stream_sequence', h.stream_sequence, 'reason', h.reason, 'error_type', h.error_type,
         'error', h.error, 'place', h.place, 'fingerprint', h.fingerprint, 'attempts', h.attempts,
-        'held_at', h.held_at, 'died_at', h.due_at)"""
+        'deferred_at', h.held_at, 'died_at', h.due_at)"""
 """What the record keeps of a letter as it was, besides headers and body."""
 
 ALONE = "select pg_advisory_xact_lock(hashtextextended('tallystick.run.' || $1::uuid::text, 0))"
@@ -34,7 +34,8 @@ and (durable, source, id) in (select * from unnest($1::text[], $2::text[], $3::t
 # A poison one runs as a suspect at once: it has shown what it does to its process. What is said of
 # the failure goes into the record, so that an error in the row is always one since the replay.
 REPLAY = f"""with chosen as (
-    select h.durable, h.source, h.id, h.reason, k.patience, h.headers, h.body, {_LETTER} as letter
+    select h.durable, h.source, h.id, h.reason, k.patience, h.headers, h.body,
+        {_DEAD_LETTER} as letter
     from tallystick.held h
     join unnest($1::text[], $2::text[], $3::text[], $7::interval[])
         k(durable, source, id, patience)
@@ -52,7 +53,8 @@ insert into tallystick.actions
 select gen_random_uuid(), durable, source, id, 'replay', $5, $6, $8, body, headers, letter
 from replayed returning durable, source, message_id"""  # noqa: S608
 EDIT = f"""with dead as (
-    select h.durable, h.source, h.id, h.headers, h.body, {_LETTER} as letter
+    select h.durable, h.source, h.id, h.headers, h.body,
+        {_DEAD_LETTER} as letter
     from tallystick.held h
     where (durable, source, id) = ($1, $2, $3) and state = 'dead' for update),
 edited as (
@@ -63,7 +65,7 @@ insert into tallystick.actions
 select $5, durable, source, id, 'edit', $6, $7, $8, body, headers, letter
 from dead returning message_id"""  # noqa: S608
 DISCARD = f"""with chosen as (
-    select h.durable, h.source, h.id, {_LETTER} as letter from tallystick.held h
+    select h.durable, h.source, h.id, {_DEAD_LETTER} as letter from tallystick.held h
     where (durable, source, id) in (select * from unnest($1::text[], $2::text[], $3::text[]))
     and state = 'dead' and not {_EFFECT}
     order by h.durable, h.source, h.id for update of h skip locked),

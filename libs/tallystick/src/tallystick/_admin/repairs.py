@@ -48,7 +48,7 @@ class Asked(BaseModel):
 class SomeAsked(Asked):
     """The oldest of these letters, until the run has `target` of them: safe to ask twice."""
 
-    letters: Selection = Selection()
+    dead_letters: Selection = Selection()
     target: Annotated[int, Field(ge=1)] = MOST_AT_ONCE
 
 
@@ -112,7 +112,7 @@ class Repairs:
         key: no money moves twice.
         """
         try:
-            count = await self._repair.replay_up_to(asked.target, asked.letters, asked.act)
+            count = await self._repair.replay_up_to(asked.target, asked.dead_letters, asked.act)
         except NotDead as error:
             detail = f"{error}: replay it with a release that does."
             raise Problem(409, "Nobody would run it", detail=detail) from error
@@ -121,7 +121,7 @@ class Repairs:
     async def discard(self, asked: SomeAsked) -> Repaired:
         """Gives dead letters up; they stay on record. If an effect is among them, none is."""
         try:
-            count = await self._repair.discard_up_to(asked.target, asked.letters, asked.act)
+            count = await self._repair.discard_up_to(asked.target, asked.dead_letters, asked.act)
         except EffectKept as error:
             detail = f"{error}. {INSTEAD}"
             raise Problem(409, "An effect is never discarded", detail=detail) from error

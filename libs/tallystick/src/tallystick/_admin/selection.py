@@ -31,7 +31,7 @@ class Selection(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    letter: list[Text] = Field(default_factory=list, max_length=100)
+    dead_letter: list[Text] = Field(default_factory=list, max_length=100)
     durable: Text | None = None
     reason: Text | None = None
     error_type: Text | None = None
@@ -43,4 +43,4 @@ class Selection(BaseModel):
     def args(self) -> tuple[Any, ...]:
         """The arguments of SELECTED."""
         about = (self.durable, self.reason, self.error_type, self.fingerprint)
-        return (self.letter, *about, self.since, self.until)
+        return (self.dead_letter, *about, self.since, self.until)

@@ -64,7 +64,7 @@ class Broker:
         Raises RequestFailed: at once if nobody answers such requests, when time is up, or with
         the error there. Raises DeclarationError for one that the router does not name.
         """
-        _must_be_declared(self._router, "asks", [type(request)])
+        _must_be_declared(self._router, "requests", [type(request)])
         if not self.is_connected:
             raise RequestFailed("not connected to the broker")
         return await ask(self.connection.client, request, within)

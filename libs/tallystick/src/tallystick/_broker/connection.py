@@ -12,7 +12,7 @@ from nats.aio.client import Client
 
 from tallystick._broker.publisher import Publisher
 from tallystick._broker.wire import Wire
-from tallystick._telemetry.log_limiter import Seldom
+from tallystick._telemetry.log_limiter import LogLimiter
 from tallystick._telemetry.metrics import RECONNECTS
 from tallystick.errors import BrokerUnavailable
 
@@ -34,7 +34,9 @@ class Connection:
         self.since = 0.0  # loop time of the last (re)connection
         self._closing = False
         self._closed = asyncio.Event()
-        self._failures = Seldom()  # while the broker is away, the client fails four times a second
+        self._failures = (
+            LogLimiter()
+        )  # while the broker is away, the client fails four times a second
         self._reconnected: list[Callable[[], None]] = []
 
     def on_reconnect(self, act: Callable[[], None]) -> None:

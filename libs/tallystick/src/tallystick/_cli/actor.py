@@ -36,7 +36,7 @@ Reason = Annotated[
 ]
 
 
-def told_why(reason: str | None) -> str:
+def asked_reason(reason: str | None) -> str:
     """Return why, if need be by asking the person at the terminal; raises UsedWrongly."""
     if reason is None and sys.stdin.isatty():
         with suppress(typer.Abort):

@@ -25,7 +25,7 @@ class UsedWrongly(TallystickError):
     """What was asked for cannot be done so; the message says how."""
 
 
-def told(command: Callable[P, T]) -> Callable[P, T]:
+def reports_errors(command: Callable[P, T]) -> Callable[P, T]:
     """Turn an error of the library into one line on stderr instead of a traceback."""
 
     @wraps(command)

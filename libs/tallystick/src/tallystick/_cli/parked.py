@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tallystick._cli.actor import Actor, Reason, told_why
+from tallystick._cli.actor import Actor, Reason, asked_reason
 from tallystick._cli.admin_api import path_of
-from tallystick._cli.errors import UsedWrongly, example, told
+from tallystick._cli.errors import UsedWrongly, example, reports_errors
 from tallystick._cli.output import (
     AsJson,
     end_of,
@@ -53,7 +53,7 @@ def register(app: typer.Typer) -> None:
     group.command("resolve", epilog=example(resolve))(resolve_parked)
 
 
-@told
+@reports_errors
 def list_parked(
     ctx: typer.Context, service: ServiceOption = None, limit: Limit = 100, as_json: AsJson = False
 ) -> None:
@@ -75,7 +75,7 @@ def list_parked(
     end_of(answers.silent)
 
 
-@told
+@reports_errors
 def show_parked(
     ctx: typer.Context, order: Order, service: ServiceOption = None, as_json: AsJson = False
 ) -> None:
@@ -91,7 +91,7 @@ def show_parked(
     end_of(answers.silent)
 
 
-@told
+@reports_errors
 def retry_parked(
     ctx: typer.Context,
     order: Order,
@@ -104,12 +104,12 @@ def retry_parked(
 
     That is safe: what an order asks outside is asked under the same key again.
     """
-    body = {"actor": actor, "reason": told_why(reason)}
+    body = {"actor": actor, "reason": asked_reason(reason)}
     done = asyncio.run(retry(ctx.obj().only(service), order, body))
     _report(done, as_json=as_json)
 
 
-@told
+@reports_errors
 def resolve_parked(
     ctx: typer.Context,
     order: Order,
@@ -123,7 +123,7 @@ def resolve_parked(
 
     The service that can take this decision does, and refuses what it knows to be wrong.
     """
-    body = {"as": outcome, "actor": actor, "reason": told_why(reason)}
+    body = {"as": outcome, "actor": actor, "reason": asked_reason(reason)}
     done = asyncio.run(resolve(ctx.obj().only(service), order, body))
     _report(done, as_json=as_json)
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from tallystick._cli.admin_api import asked, path_of
-from tallystick._cli.errors import example, told
+from tallystick._cli.errors import example, reports_errors
 from tallystick._cli.output import AsJson, say, say_json
 from tallystick._cli.targets import Places
 
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=example("tally rebuild orders statistics"))(rebuild)
 
 
-@told
+@reports_errors
 def rebuild(
     ctx: typer.Context, service: Service, projection: Projection, as_json: AsJson = False
 ) -> None:

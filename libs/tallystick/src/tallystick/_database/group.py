@@ -46,7 +46,7 @@ AGAIN = (
 """What is nobody's fault and passes."""
 
 
-class AlreadyTaken(TallystickError):
+class AlreadyProcessed(TallystickError):
     """The message was taken in before, or its claim was lost: the unit changed nothing."""
 
 
@@ -272,7 +272,7 @@ async def _execute(
 
 
 def _miss(missed: dict[Unit, TallystickError], unit: Unit, write: Write) -> None:
-    if write is unit.take:
-        missed[unit] = AlreadyTaken()
+    if write is unit.settlement:
+        missed[unit] = AlreadyProcessed()
     elif write in unit.writes:
         missed.setdefault(unit, Conflict())

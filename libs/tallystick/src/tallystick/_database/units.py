@@ -37,12 +37,12 @@ class Unit(msgspec.Struct, frozen=True, eq=False):
 
     writes: tuple[Write, ...] = ()
     outputs: tuple[Write, ...] = ()
-    take: Write | None = None
+    settlement: Write | None = None
 
     def keys(self) -> Iterator[Hashable]:
         """What no other unit of the same group may hold."""
-        if self.take is not None:
-            yield self.take.guard
+        if self.settlement is not None:
+            yield self.settlement.guard
         yield from (write.guard for write in self.writes if write.guard is not None)
 
 
@@ -54,7 +54,9 @@ def batches(units: Iterable[Unit]) -> Iterator[tuple[str, list[tuple[Unit, Write
     lock rows in the same order.
     """
     units = list(units)
-    yield from _by_statement((unit, unit.take) for unit in units if unit.take is not None)
+    yield from _by_statement(
+        (unit, unit.settlement) for unit in units if unit.settlement is not None
+    )
     for alike in _by_sequence(units):
         for step in zip(*([(unit, write) for write in unit.writes] for unit in alike), strict=True):
             yield step[0][1].sql, sorted(step, key=_guard)

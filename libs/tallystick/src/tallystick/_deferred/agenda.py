@@ -10,26 +10,26 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from tallystick._deferred.rows import Held
+from tallystick._deferred.rows import Deferred
 
 
 class Agenda:
     """Keeps what runs, and whether the loop is to look again."""
 
     def __init__(self) -> None:
-        self._run: Callable[[Held], Coroutine[Any, Any, None]] | None = None
+        self._run: Callable[[Deferred], Coroutine[Any, Any, None]] | None = None
         self._woken = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
 
-    def run_by(self, run: Callable[[Held], Coroutine[Any, Any, None]]) -> None:
+    def run_by(self, run: Callable[[Deferred], Coroutine[Any, Any, None]]) -> None:
         """Has messages run by the loop; said once, by the loop."""
         self._run = run
 
-    def start(self, held: Held) -> None:
+    def start(self, deferred: Deferred) -> None:
         """Runs a leased message whose slot is taken."""
         if self._run is None:
             raise RuntimeError("nothing runs deferred messages here")
-        task = asyncio.create_task(self._run(held))
+        task = asyncio.create_task(self._run(deferred))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 

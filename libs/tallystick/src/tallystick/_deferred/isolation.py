@@ -16,7 +16,7 @@ from importlib.util import find_spec
 
 import structlog
 
-from tallystick._deferred.rows import Held
+from tallystick._deferred.rows import Deferred
 from tallystick._settings import Settings
 
 log = structlog.get_logger()
@@ -31,7 +31,7 @@ KEPT = 60.0  # seconds without anything to do; one holds about 60 MB and a conne
 STARTS_WITHIN = 20.0  # seconds; on a busy machine an interpreter with all its imports takes a few
 
 
-def told(code: int) -> str:
+def describe_exit(code: int) -> str:
     """How a process ended, for people."""
     if code == -signal.SIGALRM:
         return "was past its deadline"
@@ -65,15 +65,15 @@ class Isolation:
         except ModuleNotFoundError:
             return False
 
-    async def run(self, suspects: Sequence[Held], deadline_s: float) -> int | None:
+    async def run(self, quarantined: Sequence[Deferred], deadline_s: float) -> int | None:
         """How their process died; None if it lives, or if it was no message that ended it."""
         child = await self._begin()
-        log.warning("suspects run apart", count=len(suspects), pid=child.pid)
+        log.warning("suspects run apart", count=len(quarantined), pid=child.pid)
         try:
-            died = await child.tries(suspects, deadline_s)
+            died = await child.tries(quarantined, deadline_s)
         except NotTried as error:
             await child.end()
-            log.warning("suspects could not be tried", count=len(suspects), reason=str(error))
+            log.warning("suspects could not be tried", count=len(quarantined), reason=str(error))
             await asyncio.sleep(REST)
             return None
         except BaseException:
@@ -133,20 +133,20 @@ class _Child:
         """Whether it can be told to try more."""
         return self._process.returncode is None
 
-    async def tries(self, suspects: Sequence[Held], deadline_s: float) -> int | None:
+    async def tries(self, quarantined: Sequence[Deferred], deadline_s: float) -> int | None:
         """How the process that tried them died; None: it lives. What takes too long is killed.
 
         Raises NotTried: the database is away, or it could not even begin.
         """
-        self._send((suspects, deadline_s))
-        sign = await self._says(STARTS_WITHIN)
-        if sign == BEGUN:
-            sign = await self._says(deadline_s + ENDS_WITHIN)
-        elif sign != AWAY:
-            raise NotTried(f"it {told(await self._death(sign))} as it started")
-        if sign == AWAY:
+        self._send((quarantined, deadline_s))
+        facts = await self._says(STARTS_WITHIN)
+        if facts == BEGUN:
+            facts = await self._says(deadline_s + ENDS_WITHIN)
+        elif facts != AWAY:
+            raise NotTried(f"it {describe_exit(await self._death(facts))} as it started")
+        if facts == AWAY:
             raise NotTried("the database is away")
-        return None if sign == ENDED else await self._death(sign)
+        return None if facts == ENDED else await self._death(facts)
 
     async def end(self) -> int:
         """Its exit code; one that is alive waits for orders, which end here."""
@@ -161,8 +161,8 @@ class _Child:
             self._kill()
             raise
 
-    async def _death(self, sign: bytes) -> int:
-        if sign == DIED:
+    async def _death(self, facts: bytes) -> int:
+        if facts == DIED:
             (code,) = CODE.unpack(await self._signs.readexactly(CODE.size))
             return int(code)
         return await self.end()

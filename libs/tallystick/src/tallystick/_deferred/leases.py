@@ -6,96 +6,102 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tallystick._database.postgres import Postgres, Record
-from tallystick._deferred.protocol import COMPANY, tried_together
-from tallystick._deferred.rows import Held
+from tallystick._deferred.protocol import QUARANTINE_BATCH, tried_together
+from tallystick._deferred.rows import Deferred
 from tallystick._messages.inbound import Inbound, Key
 
-Claim = tuple[str, str, str, int]
+Lease = tuple[str, str, str, int]
 """A message's key and the number of its claim."""
 
-_CLAIMED = """
+_LEASED = """
 update tallystick.held h set claim = h.claim + 1, replica = $1 from due
 where (h.durable, h.source, h.id) = (due.durable, due.source, due.id)
 returning h.durable, h.source, h.id, subject, headers, body, stream, stream_sequence,
     claim, attempts, lapses, deaths, patient_until - now(), trace"""
-_CLAIM = f"""with due as (
+_LEASE = f"""with due as (
     select d.* from unnest($2::text[], $3::int[]) s(durable, slots), lateral (
         select durable, source, id from tallystick.held h
         where h.durable = s.durable and state in ('retry', 'suspect') and replica is null
         and due_at <= now() and lapses < $4
-        order by due_at limit s.slots for update skip locked) d){_CLAIMED}"""  # noqa: S608  # a constant of ours
+        order by due_at limit s.slots for update skip locked) d){_LEASED}"""  # noqa: S608  # a constant of ours
 # Those of the least suspicion come first: most are innocent.
-_CLAIM_SUSPECTS = f"""with due as (
+_LEASE_QUARANTINED = f"""with due as (
     select durable, source, id from tallystick.held
     where durable = any($2::text[]) and state in ('retry', 'suspect') and replica is null
     and due_at <= now() and lapses >= $3
-    order by deaths, lapses, due_at limit $4 for update skip locked){_CLAIMED}"""  # noqa: S608  # a constant of ours
+    order by deaths, lapses, due_at limit $4 for update skip locked){_LEASED}"""  # noqa: S608  # a constant of ours
 _MINE = "select durable, source, id, claim from tallystick.held where replica = $1"
 _RELEASE = """update tallystick.held h set replica = null, claim = h.claim + 1, due_at = now()
 from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) m(durable, source, id, claim)
 where (h.durable, h.source, h.id, h.claim) = (m.durable, m.source, m.id, m.claim)
 returning h.id"""
-_UNCLAIM = """update tallystick.held h set replica = null, claim = h.claim - 1
+_UNLEASE = """update tallystick.held h set replica = null, claim = h.claim - 1
 from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) m(durable, source, id, claim)
 where (h.durable, h.source, h.id, h.claim) = (m.durable, m.source, m.id, m.claim)"""
 
 
-class Claims:
+class Leases:
     """One replica's claims."""
 
     def __init__(self, database: Postgres, replica: str) -> None:
         self._database = database
         self._replica = replica
 
-    async def take(
-        self, connection: Any, slots: Mapping[str, int], suspect_lapses: int
-    ) -> list[Held]:
+    async def acquire(
+        self, connection: Any, slots: Mapping[str, int], quarantine_after: int
+    ) -> list[Deferred]:
         """Claims due rows with fewer lapses, at most so many of each durable."""
-        args = (self._replica, list(slots), list(slots.values()), suspect_lapses)
-        return [_held(row) for row in await connection.fetch(_CLAIM, *args)]
+        args = (self._replica, list(slots), list(slots.values()), quarantine_after)
+        return [_deferred(row) for row in await connection.fetch(_LEASE, *args)]
 
-    async def take_suspects(
-        self, connection: Any, durables: Sequence[str], suspect_lapses: int
-    ) -> list[Held]:
+    async def acquire_quarantined(
+        self, connection: Any, durables: Sequence[str], quarantine_after: int
+    ) -> list[Deferred]:
         """Claims due rows with so many lapses or more: some to be tried together, or one alone."""
-        args = (self._replica, durables, suspect_lapses, COMPANY)
-        rows = [_held(row) for row in await connection.fetch(_CLAIM_SUSPECTS, *args)]
-        company = [held for held in rows if tried_together(held.lapses, held.deaths)]
-        chosen = company or rows[:1]
-        await self.undo(connection, [held for held in rows if held not in chosen])
+        args = (self._replica, durables, quarantine_after, QUARANTINE_BATCH)
+        rows = [_deferred(row) for row in await connection.fetch(_LEASE_QUARANTINED, *args)]
+        batch = [
+            deferred
+            for deferred in rows
+            if tried_together(deferred.expired_leases, deferred.crashes)
+        ]
+        chosen = batch or rows[:1]
+        await self.undo(connection, [deferred for deferred in rows if deferred not in chosen])
         return chosen
 
-    async def mine(self) -> list[Claim]:
+    async def mine(self) -> list[Lease]:
         """What this replica has claimed."""
         return [(r[0], r[1], r[2], r[3]) for r in await self._database.fetch(_MINE, self._replica)]
 
-    async def release(self, claims: Sequence[Claim]) -> int:
+    async def release(self, leases: Sequence[Lease]) -> int:
         """Makes claims due again that nobody has changed meanwhile; returns how many."""
-        if not claims:
+        if not leases:
             return 0
-        return len(await self._database.fetch(_RELEASE, *_columns(claims)))
+        return len(await self._database.fetch(_RELEASE, *_columns(leases)))
 
-    async def undo(self, connection: Any, unseen: Sequence[Held]) -> None:
+    async def undo(self, connection: Any, unseen: Sequence[Deferred]) -> None:
         """Takes back claims that nobody has seen, so that they were never made."""
         if unseen:
-            await connection.execute(_UNCLAIM, *_columns([claim_of(held) for held in unseen]))
+            await connection.execute(
+                _UNLEASE, *_columns([lease_of(deferred) for deferred in unseen])
+            )
 
 
-def claim_of(held: Held) -> Claim:
+def lease_of(deferred: Deferred) -> Lease:
     """The claim by which it is held."""
-    return (*held.inbound.key, held.claim)
+    return (*deferred.inbound.key, deferred.lease)
 
 
-def key_of(claim: Claim) -> Key:
+def key_of(lease: Lease) -> Key:
     """The message that is claimed."""
-    return claim[:3]
+    return lease[:3]
 
 
-def _columns(claims: Sequence[Claim]) -> list[list[Any]]:
+def _columns(leases: Sequence[Lease]) -> list[list[Any]]:
     """Claims as the arrays that a statement takes."""
-    return [[claim[place] for claim in claims] for place in range(4)]
+    return [[lease[place] for lease in leases] for place in range(4)]
 
 
-def _held(record: Record) -> Held:
+def _deferred(record: Record) -> Deferred:
     row = tuple(record)
-    return Held(Inbound(*row[:8]), *row[8:])
+    return Deferred(Inbound(*row[:8]), *row[8:])

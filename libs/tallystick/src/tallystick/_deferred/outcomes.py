@@ -7,18 +7,18 @@ from importlib.metadata import version
 
 import structlog
 
-from tallystick._database.group import AlreadyTaken
+from tallystick._database.group import AlreadyProcessed
 from tallystick._database.postgres import Postgres
 from tallystick._database.units import Unit, Write
-from tallystick._deferred import rows as held_rows
-from tallystick._deferred.isolation import told
+from tallystick._deferred import rows as deferred_rows
+from tallystick._deferred.isolation import describe_exit
 from tallystick._deferred.protocol import INBOX_KEPT
-from tallystick._deferred.rows import Failure, Held
+from tallystick._deferred.rows import Deferred, Failure
 from tallystick._messages.binding import Binding
 from tallystick._messages.envelope import RESERVE, OutboxRow, header_lines, stored_lines
 from tallystick._messages.ids import new_id
 from tallystick._messages.inbound import Inbound
-from tallystick._messages.retry import Again, Dead, Decision
+from tallystick._messages.retry import Decision, GiveUp, RetryLater
 from tallystick._outbox.outbox import Outbox, insert
 from tallystick._telemetry.metrics import ATTEMPTS, DEAD_LETTERED, child
 from tallystick.errors import InvalidMessage, TallystickError
@@ -33,7 +33,7 @@ class Expired(TallystickError):
     """Whether it was done is not known any more."""
 
 
-class Holder:
+class Outcomes:
     """Says what became of an attempt that did not succeed, in one commit."""
 
     def __init__(self, service: str, replica: str, database: Postgres, outbox: Outbox) -> None:
@@ -42,84 +42,97 @@ class Holder:
         self._database = database
         self._outbox = outbox
 
-    async def hold(self, binding: Binding, inbound: Inbound) -> None:
+    async def defer(self, binding: Binding, inbound: Inbound) -> None:
         """Holds a redelivered message as it came, due now; the inbox knowing it is no error."""
-        await self._store(binding, inbound, Again(0, 0), None)
+        await self._store(binding, inbound, RetryLater(0, 0), None)
 
     async def expire(self, binding: Binding, inbound: Inbound, age: timedelta) -> None:
         """Makes a message a dead letter that is too old to know whether it was done."""
         error = Expired(f"it is {age.days} days old, and the inbox forgets after {INBOX_KEPT.days}")
-        await self._store(binding, inbound, Dead("expired", 0), error)
+        await self._store(binding, inbound, GiveUp("expired", 0), error)
 
-    async def hold_failed(
+    async def defer_failed(
         self, binding: Binding, inbound: Inbound, error: BaseException
     ) -> Decision:
         """Holds a message whose first attempt failed; returns what was decided."""
-        patience = binding.retry.patience
-        decision = binding.retry.decide(error, attempts=0, starts=1, patience_left=patience)
+        give_up_after = binding.retry.give_up_after
+        decision = binding.retry.decide(error, attempts=0, starts=1, time_left=give_up_after)
         await self._store(binding, inbound, decision, error)
         return decision
 
-    async def fail(self, binding: Binding, held: Held, error: BaseException) -> Decision:
+    async def fail(self, binding: Binding, deferred: Deferred, error: BaseException) -> Decision:
         """Ends a claim in an error; returns what was decided. Raises AlreadyTaken: it was lost."""
         decision = binding.retry.decide(
-            error, attempts=held.attempts, starts=held.starts, patience_left=held.patience_left
+            error, attempts=deferred.attempts, starts=deferred.starts, time_left=deferred.time_left
         )
-        await self._end(held, decision, error)
+        await self._end(deferred, decision, error)
         return decision
 
-    async def bury(self, held: Held, error: BaseException) -> None:
+    async def give_up(self, deferred: Deferred, error: BaseException) -> None:
         """Makes a claimed message a dead letter: it took its process with it too often."""
-        await self._end(held, Dead("poison", held.attempts), error)
+        await self._end(deferred, GiveUp("poison", deferred.attempts), error)
 
-    async def died(self, held: Held, code: int) -> None:
+    async def process_died(self, deferred: Deferred, code: int) -> None:
         """Notes that a message killed the process that did nothing else; raises AlreadyTaken."""
-        await self._went(held, held_rows.died(held), "died", f"its process {told(code)}")
+        await self._process_ended(
+            deferred,
+            deferred_rows.process_died(deferred),
+            "died",
+            f"its process {describe_exit(code)}",
+        )
 
-    async def lapsed(self, held: Held, code: int) -> None:
+    async def lease_expired(self, deferred: Deferred, code: int) -> None:
         """Notes that a message was in the company of one that did; raises AlreadyTaken."""
-        error = f"the process of its company {told(code)}"
-        await self._went(held, held_rows.lapsed(held), "lapsed", error)
+        error = f"the process of its company {describe_exit(code)}"
+        await self._process_ended(deferred, deferred_rows.lease_expired(deferred), "lapsed", error)
 
-    async def _went(self, held: Held, end: Write, outcome: str, error: str) -> None:
-        writes = (held_rows.attempt(held.inbound.key, held.claim, self._where, outcome, error),)
+    async def _process_ended(
+        self, deferred: Deferred, end: Write, outcome: str, error: str
+    ) -> None:
+        writes = (
+            deferred_rows.attempt(
+                deferred.inbound.key, deferred.lease, self._where, outcome, error
+            ),
+        )
         await self._database.deliveries.commit(Unit(writes, (), end))
-        log.warning("a process for suspects died", durable=held.inbound.durable, error=error)
+        log.warning("a process for suspects died", durable=deferred.inbound.durable, error=error)
 
-    async def succeeded(self, held: Held) -> None:
+    async def succeeded(self, deferred: Deferred) -> None:
         """Records the attempt that ended a message's troubles."""
-        write = held_rows.attempt(held.inbound.key, held.claim, self._where, "done")
+        write = deferred_rows.attempt(deferred.inbound.key, deferred.lease, self._where, "done")
         await self._database.deliveries.commit(Unit((write,)))
 
     async def _store(
         self, binding: Binding, inbound: Inbound, decision: Decision, error: BaseException | None
     ) -> None:
-        failure = Failure.of(error, inbound.durable) if error else held_rows.NO_FAILURE
-        patience = binding.retry.patience
-        write = held_rows.hold(inbound, decision, patience=patience, failure=failure)
+        failure = Failure.of(error, inbound.durable) if error else deferred_rows.NO_FAILURE
+        give_up_after = binding.retry.give_up_after
+        write = deferred_rows.defer(inbound, decision, give_up_after=give_up_after, failure=failure)
         try:
             await self._commit(write, inbound, 0, decision, failure)
-        except AlreadyTaken:
+        except AlreadyProcessed:
             return  # done or held before: a copy changes nothing
         _report(inbound, decision, error)
 
-    async def _end(self, held: Held, decision: Decision, error: BaseException) -> None:
-        failure = Failure.of(error, held.inbound.durable)
-        write = held_rows.failed(held, decision, failure)
-        await self._commit(write, held.inbound, held.claim, decision, failure)
-        _report(held.inbound, decision, error)
+    async def _end(self, deferred: Deferred, decision: Decision, error: BaseException) -> None:
+        failure = Failure.of(error, deferred.inbound.durable)
+        write = deferred_rows.failed(deferred, decision, failure)
+        await self._commit(write, deferred.inbound, deferred.lease, decision, failure)
+        _report(deferred.inbound, decision, error)
 
     async def _commit(
-        self, take: Write, inbound: Inbound, claim: int, decision: Decision, failure: Failure
+        self, take: Write, inbound: Inbound, lease: int, decision: Decision, failure: Failure
     ) -> None:
-        outcome = decision.reason if isinstance(decision, Dead) else failure.error_type or "held"
-        writes = (held_rows.attempt(inbound.key, claim, self._where, outcome, failure.error),)
-        rows = [self._projection(inbound, decision, failure)] if isinstance(decision, Dead) else []
+        outcome = decision.reason if isinstance(decision, GiveUp) else failure.error_type or "held"
+        writes = (deferred_rows.attempt(inbound.key, lease, self._where, outcome, failure.error),)
+        rows = (
+            [self._projection(inbound, decision, failure)] if isinstance(decision, GiveUp) else []
+        )
         unit = Unit(writes, tuple(insert(row) for row in rows), take)
         await self._database.deliveries.commit(unit)
         self._outbox.send(rows)
 
-    def _projection(self, inbound: Inbound, dead: Dead, failure: Failure) -> OutboxRow:
+    def _projection(self, inbound: Inbound, dead: GiveUp, failure: Failure) -> OutboxRow:
         """What people see of a dead letter in `DLQ_<SERVICE>`; the truth is the held row."""
         purpose = inbound.durable.removeprefix(self._service + "-")
         lines = header_lines(
@@ -143,17 +156,17 @@ class Holder:
             subject=f"dlq.{self._service}.{purpose}.{inbound.subject if usable else 'unusable'}",
             headers=headers[: None if whole else 0] + lines,
             body=inbound.body if whole else inbound.body[:1024],
-            cause=id_,  # and no key: no emission says it again
+            correlation_id=id_,  # and no key: no emission says it again
             key="",
         )
 
 
 def _report(inbound: Inbound, decision: Decision, error: BaseException | None) -> None:
     about = {"durable": inbound.durable, "message_id": inbound.id, "error": str(error or "")}
-    if isinstance(decision, Dead):
+    if isinstance(decision, GiveUp):
         child(DEAD_LETTERED, inbound.durable, decision.reason).inc()
-        cause = None if isinstance(error, InvalidMessage | Expired) else error
-        log.error("dead letter", reason=decision.reason, exc_info=cause, **about)
+        unforeseen = None if isinstance(error, InvalidMessage | Expired) else error
+        log.error("dead letter", reason=decision.reason, exc_info=unforeseen, **about)
     elif error is not None:
         child(ATTEMPTS, inbound.durable, type(error).__name__).inc()
         log.warning("held for a further attempt", delay_s=round(decision.delay, 3), **about)

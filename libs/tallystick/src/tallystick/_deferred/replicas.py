@@ -9,14 +9,14 @@ import structlog
 
 from tallystick._database.postgres import Postgres
 from tallystick._failpoints import failpoint
-from tallystick._telemetry.metrics import LAPSES, child
+from tallystick._telemetry.metrics import EXPIRED_LEASES, child
 
 log = structlog.get_logger()
 
 _RENEW = """insert into tallystick.replicas (name)
 select $1 from set_config('synchronous_commit', 'off', true)
 on conflict (name) do update set seen_at = clock_timestamp()"""
-_LAPSE = """with lapsed as (
+_EXPIRE = """with lapsed as (
     update tallystick.held h set replica = null, lapses = h.lapses + 1, claim = h.claim + 1,
         due_at = now()
     from (select durable, source, id, claim, replica from tallystick.held h
@@ -36,11 +36,13 @@ _LEAVE = "delete from tallystick.replicas where name = $1"
 class Replicas:
     """This replica's sign of life, and its judgement on the others'."""
 
-    def __init__(self, database: Postgres, name: str, release: str, gone_after_s: float) -> None:
+    def __init__(
+        self, database: Postgres, name: str, release: str, replica_timeout_s: float
+    ) -> None:
         self._database = database
         self._name = name
         self._release = release
-        self._gone_after_s = gone_after_s
+        self._timeout_s = replica_timeout_s
         self._judges_from: float | None = None
         self._renewal: asyncio.Task[None] | None = None
 
@@ -49,7 +51,7 @@ class Replicas:
         self._renewal = asyncio.create_task(self._say())
         await asyncio.shield(self._renewal)
         if self._judges_from is None:
-            self._judges_from = asyncio.get_running_loop().time() + self._gone_after_s
+            self._judges_from = asyncio.get_running_loop().time() + self._timeout_s
 
     async def _say(self) -> None:
         await self._database.fetch(_RENEW, self._name)
@@ -58,19 +60,19 @@ class Replicas:
         """Others could not renew either: nobody is judged until they had the time to."""
         self._judges_from = None
 
-    async def lapse_gone(self) -> int:
+    async def expire_leases(self) -> int:
         """Frees what gone replicas had claimed, each claim a lapse; returns how many."""
         if self._judges_from is None or asyncio.get_running_loop().time() < self._judges_from:
             return 0
-        gone_after = timedelta(seconds=self._gone_after_s)
-        lapsed = await self._database.fetch(_LAPSE, self._name, gone_after, self._release)
-        if lapsed:
-            failpoint("after-lapse")
-        for row in lapsed:
-            child(LAPSES, row["durable"]).inc()
-        for name in {row["replica"] for row in lapsed}:
+        timeout = timedelta(seconds=self._timeout_s)
+        lease_expired = await self._database.fetch(_EXPIRE, self._name, timeout, self._release)
+        if lease_expired:
+            failpoint("after-lease-expiry")
+        for row in lease_expired:
+            child(EXPIRED_LEASES, row["durable"]).inc()
+        for name in {row["replica"] for row in lease_expired}:
             log.warning("a replica is gone, its claims are free again", gone=name)
-        return len(lapsed)
+        return len(lease_expired)
 
     async def leave(self) -> None:
         """Forgets this replica and those that went long ago."""

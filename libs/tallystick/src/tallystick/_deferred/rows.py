@@ -12,17 +12,17 @@ from datetime import timedelta
 import msgspec
 
 from tallystick._database.units import Write
-from tallystick._deferred.protocol import SUSPECT_LAPSES
+from tallystick._deferred.protocol import QUARANTINE_AFTER
 from tallystick._messages.inbound import Inbound
-from tallystick._messages.retry import Again, Dead, Decision
+from tallystick._messages.retry import Decision, GiveUp, RetryLater
 from tallystick._telemetry import tracing
 
 AT_ONCE = "-infinity"
 """When a row that runs is due that was hastened meanwhile."""
 
-_TAKE = """insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'done')
+_RECEIVED = """insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'done')
 on conflict do nothing returning durable, source, id"""
-_HOLD = """with taken as (
+_DEFER = """with taken as (
     insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'held')
     on conflict do nothing returning durable, source, id)
 insert into tallystick.held (durable, source, id, subject, headers, body, stream, stream_sequence,
@@ -46,11 +46,11 @@ where (i.durable, i.source, i.id) = (g.durable, g.source, g.id)
 returning i.durable, i.source, i.id"""
 # A dead one gets a new claim, as by a replay; one that never started can still be withdrawn. One
 # that runs is only marked: due before everything, which nobody looks at until it ends.
-_HASTEN = f"""update tallystick.held set
+_RESCHEDULE = f"""update tallystick.held set
     due_at = case when replica is null then now() else '{AT_ONCE}' end, state = 'retry',
     attempts = case when replica is null then 0 else attempts end,
     deaths = case when replica is null then 0 else deaths end,
-    lapses = case reason when 'poison' then {SUSPECT_LAPSES} else lapses end, reason = null,
+    lapses = case reason when 'poison' then {QUARANTINE_AFTER} else lapses end, reason = null,
     claim = claim + case state when 'dead' then 1 else 0 end,
     patient_until = greatest(patient_until, now() + $4::interval)
 where (durable, source, id) = ($1, $2, $3) and state in ('retry', 'dead')"""  # noqa: S608  # a constant of ours
@@ -60,12 +60,12 @@ _FAILED = f"""update tallystick.held set claim = claim + 1, replica = null, laps
     error_type = $9, error = $10, fingerprint = $11, place = $12, trace = $13
 where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
 returning durable, source, id"""  # noqa: S608  # a constant of ours
-_DIED = """update tallystick.held set claim = claim + 1, replica = null, deaths = deaths + 1,
-    due_at = now() + interval '1 second'
+_PROCESS_DIED = """update tallystick.held set claim = claim + 1, replica = null,
+    deaths = deaths + 1, due_at = now() + interval '1 second'
 where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
 returning durable, source, id"""
-_LAPSED = """update tallystick.held set claim = claim + 1, replica = null, lapses = lapses + 1,
-    due_at = now()
+_LEASE_EXPIRED = """update tallystick.held set claim = claim + 1, replica = null,
+    lapses = lapses + 1, due_at = now()
 where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
 returning durable, source, id"""
 _ATTEMPT = """insert into tallystick.attempts
@@ -73,21 +73,21 @@ _ATTEMPT = """insert into tallystick.attempts
 values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing"""
 
 
-class Held(msgspec.Struct, frozen=True):
+class Deferred(msgspec.Struct, frozen=True):
     """A claimed row: a message and what it has been through."""
 
     inbound: Inbound
-    claim: int
+    lease: int
     attempts: int
-    lapses: int
-    deaths: int
-    patience_left: timedelta
+    expired_leases: int
+    crashes: int
+    time_left: timedelta
     trace: str | None = None  # the traceparent of the attempt before
 
     @property
     def starts(self) -> int:
         """How often a handler was begun, this time included: begin and end each raise the claim."""
-        return (self.claim + 1) // 2
+        return (self.lease + 1) // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +127,14 @@ def _place(error: BaseException) -> str:
     return f"{code.co_filename.rpartition('/')[2]}:{code.co_qualname}"
 
 
-def take(inbound: Inbound) -> Write:
+def received(inbound: Inbound) -> Write:
     """Marks a delivery as done; its guard is missed if it was taken in before."""
-    return Write(_TAKE, inbound.key, inbound.key)
+    return Write(_RECEIVED, inbound.key, inbound.key)
 
 
-def end(held: Held) -> Write:
+def end(deferred: Deferred) -> Write:
     """Removes a claimed row and marks it done; its guard is missed if the claim was lost."""
-    return Write(_END, (*held.inbound.key, held.claim), held.inbound.key)
+    return Write(_END, (*deferred.inbound.key, deferred.lease), deferred.inbound.key)
 
 
 def withdraw(key: tuple[str, str, str]) -> Write:
@@ -142,24 +142,24 @@ def withdraw(key: tuple[str, str, str]) -> Write:
     return Write(_WITHDRAW, key, key)
 
 
-def hasten(key: tuple[str, str, str], patience: timedelta) -> Write:
+def reschedule(key: tuple[str, str, str], give_up_after: timedelta) -> Write:
     """Makes an effect's row due now, one that is dead too.
 
     What runs goes on, and is due again at once if it ends without success.
     """
-    return Write(_HASTEN, (*key, patience))
+    return Write(_RESCHEDULE, (*key, give_up_after))
 
 
-def hastens(write: Write) -> bool:
+def reschedules(write: Write) -> bool:
     """Whether this is what `hasten` made."""
-    return write.sql is _HASTEN
+    return write.sql is _RESCHEDULE
 
 
-def hold(
+def defer(
     inbound: Inbound,
     decision: Decision,
     *,
-    patience: timedelta,
+    give_up_after: timedelta,
     failure: Failure = NO_FAILURE,
     replica: str | None = None,
 ) -> Write:
@@ -178,7 +178,7 @@ def hold(
         state,
         reason,
         delay,
-        patience,
+        give_up_after,
         decision.attempts,
         1 if replica else 0 if failure is NO_FAILURE else 2,
         replica,
@@ -188,40 +188,40 @@ def hold(
         failure.place or None,
         failure.trace,
     )
-    return Write(_HOLD, args, inbound.key)
+    return Write(_DEFER, args, inbound.key)
 
 
-def failed(held: Held, decision: Decision, failure: Failure) -> Write:
+def failed(deferred: Deferred, decision: Decision, failure: Failure) -> Write:
     """Ends a claim in an error; its guard is missed if the claim was lost."""
     state, reason, delay = _outcome(decision)
     args = (
-        *(*held.inbound.key, held.claim, state, reason, delay, decision.attempts),
+        *(*deferred.inbound.key, deferred.lease, state, reason, delay, decision.attempts),
         *(failure.error_type, failure.error, failure.fingerprint, failure.place or None),
         failure.trace,
     )
-    return Write(_FAILED, args, held.inbound.key)
+    return Write(_FAILED, args, deferred.inbound.key)
 
 
-def died(held: Held) -> Write:
+def process_died(deferred: Deferred) -> Write:
     """Ends a claim whose own process died; its guard is missed if the claim was lost."""
-    return Write(_DIED, (*held.inbound.key, held.claim), held.inbound.key)
+    return Write(_PROCESS_DIED, (*deferred.inbound.key, deferred.lease), deferred.inbound.key)
 
 
-def lapsed(held: Held) -> Write:
+def lease_expired(deferred: Deferred) -> Write:
     """Ends a claim of one of several whose process died; its guard is missed if it was lost."""
-    return Write(_LAPSED, (*held.inbound.key, held.claim), held.inbound.key)
+    return Write(_LEASE_EXPIRED, (*deferred.inbound.key, deferred.lease), deferred.inbound.key)
 
 
 def attempt(
-    key: tuple[str, str, str], claim: int, where: tuple[str, str], outcome: str, error: str = ""
+    key: tuple[str, str, str], lease: int, where: tuple[str, str], outcome: str, error: str = ""
 ) -> Write:
     """Records one attempt; `where` is the replica and the version that made it."""
-    return Write(_ATTEMPT, (*key, claim, *where, outcome, error or None))
+    return Write(_ATTEMPT, (*key, lease, *where, outcome, error or None))
 
 
 def _outcome(decision: Decision) -> tuple[str, str | None, timedelta]:
     match decision:
-        case Again(delay=delay):
+        case RetryLater(delay=delay):
             return "retry", None, timedelta(seconds=delay)
-        case Dead(reason=reason):
+        case GiveUp(reason=reason):
             return "dead", reason, timedelta(0)

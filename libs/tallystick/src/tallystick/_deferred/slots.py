@@ -22,13 +22,13 @@ class Slots:
         self._agenda = agenda
         self._taken: set[Key] = set()
         self._counts: Counter[str] = Counter()
-        self._aside: set[Key] = set()
-        self.claiming = asyncio.Lock()  # a claim that is not taken yet looks like one in doubt
+        self._tracked: set[Key] = set()
+        self.leasing = asyncio.Lock()  # a claim that is not taken yet looks like one in doubt
         self.closed = False
         self.missed = False  # whether something waits for a slot
 
     def __contains__(self, key: Key) -> bool:
-        return key in self._taken or key in self._aside
+        return key in self._taken or key in self._tracked
 
     def __len__(self) -> int:
         return len(self._taken)
@@ -51,9 +51,9 @@ class Slots:
             admission.started()
         return True
 
-    def take_aside(self, key: Key) -> None:
+    def track(self, key: Key) -> None:
         """It runs, and takes nobody's slot."""
-        self._aside.add(key)
+        self._tracked.add(key)
 
     def ended(self, durable: str, *, answered: bool) -> None:
         """An attempt has ended: by an answer of the outside, or without one."""
@@ -82,7 +82,7 @@ class Slots:
 
     def give_back(self, key: Key) -> None:
         """A message does not run any more: frees its slot."""
-        self._aside.discard(key)
+        self._tracked.discard(key)
         if key in self._taken:
             self._taken.discard(key)
             self._counts[key[0]] -= 1

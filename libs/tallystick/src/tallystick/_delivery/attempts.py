@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from tallystick._database.group import AlreadyTaken
+from tallystick._database.group import AlreadyProcessed
 from tallystick._database.postgres import Postgres
 from tallystick._database.units import Write
 from tallystick._delivery.committer import Committer
@@ -53,7 +53,7 @@ class Attempts:
         self,
         binding: Binding,
         inbound: Inbound,
-        take: Write | None,
+        settlement: Write | None,
         *,
         attempt: int = 1,
         previous: str | None = None,
@@ -75,21 +75,21 @@ class Attempts:
             attempt=attempt,
         ):
             try:
-                outcome = await self._handle(binding, inbound, take, attempt)
+                outcome = await self._handle(binding, inbound, settlement, attempt)
             finally:
                 seconds = time.perf_counter() - begun
                 child(PROCESS_SECONDS, binding.durable, outcome).observe(seconds)
         return outcome == "done"
 
     async def _handle(
-        self, binding: Binding, inbound: Inbound, take: Write | None, attempt: int
+        self, binding: Binding, inbound: Inbound, settlement: Write | None, attempt: int
     ) -> str:
         message = binding.decode(inbound)
         seconds = binding.deadline.total_seconds() if binding.deadline else self._deadline_s
         try:
-            decided = self._decide(binding, message, inbound, take, attempt)
+            decided = self._decide(binding, message, inbound, settlement, attempt)
             await self.deadlines.run(seconds, decided)
-        except AlreadyTaken:
+        except AlreadyProcessed:
             child(DUPLICATES, binding.durable).inc()
             return "duplicate"
         return "done"
@@ -99,7 +99,7 @@ class Attempts:
         binding: Binding,
         message: Message,
         inbound: Inbound,
-        take: Write | None,
+        settlement: Write | None,
         attempt: int,
     ) -> None:
         given = [self._resources[kind] for kind in binding.resources]
@@ -107,14 +107,14 @@ class Attempts:
             delivery = Delivery(
                 inbound,
                 attempt=attempt,
-                take=take,
+                settlement=settlement,
                 committer=self._committer,
                 group=self._postgres.deliveries,
                 database=self._database,
             )
             try:
                 await binding.handler(message, delivery, *given)
-                if not delivery.committed and take is not None:
+                if not delivery.committed and settlement is not None:
                     await delivery.commit()
             except Conflict:
                 continue

@@ -9,20 +9,20 @@ from typing import Any
 
 import msgspec
 
-from tallystick._database.group import AlreadyTaken, Group, Stored
+from tallystick._database.group import AlreadyProcessed, Group, Stored
 from tallystick._database.postgres import Postgres
 from tallystick._database.transaction import Transaction
 from tallystick._database.units import Part, Unit, Write
-from tallystick._deferred import rows as held_rows
+from tallystick._deferred import rows as deferred_rows
 from tallystick._deferred.agenda import Agenda
-from tallystick._deferred.rows import Held
+from tallystick._deferred.rows import Deferred
 from tallystick._deferred.slots import Slots
 from tallystick._failpoints import failpoint
 from tallystick._messages.envelope import OutboxRow, header_lines
 from tallystick._messages.inbound import Inbound, Key
 from tallystick._messages.message import Effect, Message, encode, message_key, message_type
 from tallystick._messages.outgoing import publishable
-from tallystick._messages.retry import Again
+from tallystick._messages.retry import RetryLater
 from tallystick._messages.router import Router, effect_durable
 from tallystick._outbox.outbox import Outbox, insert
 from tallystick._telemetry import tracing
@@ -64,30 +64,32 @@ class Committer:
         group: Group,
         parts: Iterable[Part],
         *,
-        cause: str | None = None,
-        take: Write | None = None,
+        correlation_id: str | None = None,
+        settlement: Write | None = None,
         may_start: Callable[[Effect], bool] = lambda _: True,
     ) -> None:
         """One unit: raises AlreadyTaken, Conflict, DatabaseUnavailable, InDoubt, PostgresError."""
         parts = list(parts)
-        outputs = self._outputs(parts, cause, may_start)
+        outputs = self._outputs(parts, correlation_id, may_start)
         writes = _in_order(part for part in parts if isinstance(part, Write))
-        unit = Unit(writes, tuple(self._writes(outputs)), take)
+        unit = Unit(writes, tuple(self._writes(outputs)), settlement)
         await self._finish(outputs, group.commit(unit))
-        for write in filter(held_rows.hastens, writes):
+        for write in filter(deferred_rows.reschedules, writes):
             self._slots.due(write.args[0])
 
     @asynccontextmanager
     async def transaction(
-        self, *, cause: str | None = None, take: Write | None = None
+        self, *, correlation_id: str | None = None, settlement: Write | None = None
     ) -> AsyncIterator[Transaction]:
         """An interactive unit on a connection of its own."""
         async with self._database.connection() as connection:
-            if take is not None and not await connection.fetch(take.sql, *take.args):
-                raise AlreadyTaken
+            if settlement is not None and not await connection.fetch(
+                settlement.sql, *settlement.args
+            ):
+                raise AlreadyProcessed
             transaction = Transaction(connection)
             yield transaction
-            outputs = self._outputs(transaction.messages, cause, lambda _: False)
+            outputs = self._outputs(transaction.messages, correlation_id, lambda _: False)
             for write in self._writes(outputs):
                 await connection.execute(write.sql, *write.args)
         self._outbox.send(outputs.rows)
@@ -110,17 +112,21 @@ class Committer:
             if not starts:
                 self._slots.due(inbound.durable)
             elif inbound.key in started:
-                self._agenda.start(Held(inbound, 1, 0, 0, 0, self._patience(inbound.durable)))
+                self._agenda.start(
+                    Deferred(inbound, 1, 0, 0, 0, self._give_up_after(inbound.durable))
+                )
 
     def _outputs(
-        self, parts: Iterable[Part], cause: str | None, may_start: Callable[[Effect], bool]
+        self, parts: Iterable[Part], correlation_id: str | None, may_start: Callable[[Effect], bool]
     ) -> Outputs:
         rows, effects = [], []
         for part in parts:
             if isinstance(part, Effect):
-                effects.append((part, self._effect(part, cause)))
+                effects.append((part, self._effect(part, correlation_id)))
             elif isinstance(part, Message):
-                rows.append(publishable(self._router.name, part, cause, self._outbox.max_payload))
+                rows.append(
+                    publishable(self._router.name, part, correlation_id, self._outbox.max_payload)
+                )
         starting = (  # last, for nothing that fails from here on would give the slots back
             (inbound, may_start(effect) and self._slots.take(inbound.key))
             for effect, inbound in effects
@@ -131,10 +137,10 @@ class Committer:
         for row in outputs.rows:
             yield insert(row)
         for inbound, starts in outputs.effects:
-            yield held_rows.hold(
+            yield deferred_rows.defer(
                 inbound,
-                Again(0, 0),
-                patience=self._patience(inbound.durable),
+                RetryLater(0, 0),
+                give_up_after=self._give_up_after(inbound.durable),
                 replica=self._replica if starts else None,
             )
 
@@ -142,13 +148,13 @@ class Committer:
         """Whether an effect that is committed now starts with its commit."""
         return self._slots.free(effect_durable(type(effect))) > 0
 
-    def _patience(self, durable: str) -> timedelta:
-        return self._router.bindings[durable].retry.patience
+    def _give_up_after(self, durable: str) -> timedelta:
+        return self._router.bindings[durable].retry.give_up_after
 
-    def hasten(self, effect: Effect) -> Write:
+    def reschedule(self, effect: Effect) -> Write:
         """What makes a stored effect due now; raises DeclarationError without a handler."""
         key = self.effect_key(effect)
-        return held_rows.hasten(key, self._patience(key[0]))
+        return deferred_rows.reschedule(key, self._give_up_after(key[0]))
 
     def effect_key(self, effect: Effect) -> Key:
         """What the held table knows an effect by; raises DeclarationError without a handler."""
@@ -157,7 +163,7 @@ class Committer:
             raise DeclarationError(f"{self._router.name} has no handler for {durable}")
         return (durable, self._router.name, message_key(effect))
 
-    def _effect(self, effect: Effect, cause: str | None) -> Inbound:
+    def _effect(self, effect: Effect, correlation_id: str | None) -> Inbound:
         declared = message_type(type(effect))
         key = self.effect_key(effect)
         headers = {
@@ -166,11 +172,11 @@ class Committer:
             "ce-source": key[1],
             "traceparent": tracing.create(declared.template, key[2], key[2]),
         }
-        if cause:
-            headers["tally-cause"] = cause
+        if correlation_id:
+            headers["tally-correlation-id"] = correlation_id
         return Inbound(*key, declared.template, header_lines(headers), encode(effect))
 
 
 def _in_order(writes: Iterable[Write]) -> tuple[Write, ...]:
     """What hastens an effect first: its end, too, locks the held row before those of a service."""
-    return tuple(sorted(writes, key=held_rows.hastens, reverse=True))
+    return tuple(sorted(writes, key=deferred_rows.reschedules, reverse=True))

@@ -13,17 +13,17 @@ from tallystick._broker.arrival import Arrival
 from tallystick._broker.connection import Connection
 from tallystick._broker.pull import Pull
 from tallystick._database.postgres import Postgres
-from tallystick._deferred import rows as held_rows
+from tallystick._deferred import rows as deferred_rows
 from tallystick._deferred.agenda import Agenda
-from tallystick._deferred.outcomes import Holder
-from tallystick._deferred.protocol import Sign, Step, arrived, is_fresh
+from tallystick._deferred.outcomes import Outcomes
+from tallystick._deferred.protocol import DeliveryFacts, Step, arrived, is_fresh
 from tallystick._delivery.attempts import Attempts
 from tallystick._delivery.inbox import Inbox
 from tallystick._failpoints import failpoint
 from tallystick._messages.binding import Binding
 from tallystick._messages.envelope import parse_headers
 from tallystick._messages.inbound import Inbound, identity
-from tallystick._messages.retry import Again
+from tallystick._messages.retry import RetryLater
 from tallystick._outbox.outbox import Outbox
 from tallystick._telemetry.metrics import CONSUMED, DUPLICATES, IN_HAND, REDELIVERED, child
 from tallystick.errors import BrokerUnavailable, DatabaseUnavailable, InDoubt
@@ -41,7 +41,7 @@ class Consumer:
         database: Postgres,
         inbox: Inbox,
         attempts: Attempts,
-        holder: Holder,
+        outcomes: Outcomes,
         outbox: Outbox,
         ack_wait_s: float,
         agenda: Agenda,
@@ -52,7 +52,7 @@ class Consumer:
         self._database = database
         self._inbox = inbox
         self._attempts = attempts
-        self._holder = holder
+        self._outcomes = outcomes
         self._outbox = outbox
         self._ack_wait_s = ack_wait_s
         self._agenda = agenda
@@ -64,17 +64,17 @@ class Consumer:
             binding.durable,
             binding.concurrency,
             self._received,
-            self.distrust,
+            self.expect_redeliveries,
         )
-        connection.on_reconnect(self.distrust)
+        connection.on_reconnect(self.expect_redeliveries)
 
     async def start(self) -> None:
         """Begins to pull; the durable exists and is as it was declared."""
-        self.distrust()
+        self.expect_redeliveries()
         await self.pull.start()
         self._ask()
 
-    def distrust(self) -> None:
+    def expect_redeliveries(self) -> None:
         """The connection or the durable is new: for an AckWait, everything is looked up first."""
         self._trusted_from = asyncio.get_running_loop().time() + self._ack_wait_s
         self.pull.forget()
@@ -131,12 +131,12 @@ class Consumer:
             arrival.stream,
             arrival.sequence,
         )
-        sign = self._sign(arrival, inbound)
+        facts = self._facts(arrival, inbound)
         try:
-            if is_fresh(sign, self._ack_wait_s):
+            if is_fresh(facts, self._ack_wait_s):
                 await self._handle(inbound)
             else:
-                await self._look_up(sign, inbound, inbound.made_at or arrival.stored_at)
+                await self._look_up(facts, inbound, inbound.made_at or arrival.stored_at)
         except (DatabaseUnavailable, InDoubt) as error:
             self._database.available.clear()
             log.warning("unsettled, the broker keeps it", message_id=inbound.id, error=str(error))
@@ -144,46 +144,46 @@ class Consumer:
             failpoint("after-commit-before-ack")
             self._answer(arrival, b"")
 
-    def _sign(self, arrival: Arrival, inbound: Inbound) -> Sign:
+    def _facts(self, arrival: Arrival, inbound: Inbound) -> DeliveryFacts:
         trusted = asyncio.get_running_loop().time() > self._trusted_from
         age = time.time() - arrival.stored_at
-        return Sign(arrival.delivered, inbound.emission, age, trusted)
+        return DeliveryFacts(arrival.delivered, inbound.republication, age, trusted)
 
-    async def _look_up(self, sign: Sign, inbound: Inbound, made_at: float) -> None:
+    async def _look_up(self, facts: DeliveryFacts, inbound: Inbound, made_at: float) -> None:
         known = await self._inbox.state(inbound.key)
         made_ago = time.time() - made_at
-        step = arrived(known, sign, made_ago=made_ago, idempotent=self._binding.idempotent)
-        if step in (Step.SAY_AGAIN, Step.NOTHING):
+        step = arrived(known, facts, made_ago=made_ago, idempotent=self._binding.idempotent)
+        if step in (Step.REPUBLISH, Step.NOTHING):
             child(DUPLICATES, self._binding.durable).inc()
         match step:
-            case Step.SAY_AGAIN:
-                await self._outbox.emit_again(inbound.id, inbound.emission)
+            case Step.REPUBLISH:
+                await self._outbox.republish(inbound.id, inbound.republication)
             case Step.FORGET_AND_RUN:
                 await self._inbox.forget(inbound.key)
                 await self._handle(inbound)
-            case Step.HOLD:
-                await self._holder.hold(self._binding, inbound)
+            case Step.DEFER:
+                await self._outcomes.defer(self._binding, inbound)
                 self._agenda.wake()
             case Step.RUN:
                 await self._handle(inbound)
             case Step.EXPIRE:
-                await self._holder.expire(self._binding, inbound, timedelta(seconds=made_ago))
+                await self._outcomes.expire(self._binding, inbound, timedelta(seconds=made_ago))
             case Step.NOTHING:
                 pass
 
     async def _handle(self, inbound: Inbound) -> None:
-        take = None if self._binding.idempotent else held_rows.take(inbound)
+        settlement = None if self._binding.idempotent else deferred_rows.received(inbound)
         try:
-            await self._attempts.run(self._binding, inbound, take)
+            await self._attempts.run(self._binding, inbound, settlement)
         except (DatabaseUnavailable, InDoubt):
             raise
         except Exception as error:  # noqa: BLE001  # stored with the message, and logged
-            await self._hold(inbound, error)
+            await self._defer(inbound, error)
 
-    async def _hold(self, inbound: Inbound, error: Exception) -> None:
-        decision = await self._holder.hold_failed(self._binding, inbound, error)
-        failpoint("after-hold-before-ack")
-        if isinstance(decision, Again):
+    async def _defer(self, inbound: Inbound, error: Exception) -> None:
+        decision = await self._outcomes.defer_failed(self._binding, inbound, error)
+        failpoint("after-defer-before-ack")
+        if isinstance(decision, RetryLater):
             self._agenda.wake(decision.delay)
 
     def _answer(self, arrival: Arrival, answer: bytes) -> None:

@@ -35,13 +35,13 @@ class Database:
         """
         return self._committer.transaction()
 
-    def hasten(self, effect: Effect) -> Write:
+    def reschedule(self, effect: Effect) -> Write:
         """What makes a stored effect due now and gives it its whole patience again.
 
         One that has become a dead letter is tried again. One that runs goes on, and is tried again
         at once if it does not succeed. One that is done is left alone.
         """
-        return self._committer.hasten(effect)
+        return self._committer.reschedule(effect)
 
     async def get(self, sql: str, key: Hashable) -> Record | None:
         """The row of one key; concurrent callers share a query.

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from tallystick._database.units import Part, Write
-from tallystick._deferred import rows as held_rows
+from tallystick._deferred import rows as deferred_rows
 from tallystick._delivery.database import Database
 from tallystick._messages.message import Effect
 from tallystick.errors import TallystickError
@@ -28,18 +28,18 @@ class Delivery:
         inbound: Inbound,
         *,
         attempt: int,
-        take: Write | None,
+        settlement: Write | None,
         committer: Committer,
         group: Group,
         database: Database,
     ) -> None:
         self.id = inbound.id
         self.source = inbound.source
-        self.cause = inbound.cause
+        self.correlation_id = inbound.correlation_id
         self.attempt = attempt
         self.database = database
         self.committed = False
-        self._take = take
+        self._take = settlement
         self._committer = committer
         self._group = group
         self._waits: set[Key] = set()
@@ -55,8 +55,8 @@ class Delivery:
         await self._committer.commit(
             self._group,
             parts,
-            cause=self.cause,
-            take=self._take,
+            correlation_id=self.correlation_id,
+            settlement=self._take,
             may_start=lambda effect: self._committer.effect_key(effect) not in self._waits,
         )
         self.committed = True
@@ -70,7 +70,7 @@ class Delivery:
 
     def withdraw(self, effect: Effect) -> Write:
         """The removal of a stored effect on the condition that it never started."""
-        return held_rows.withdraw(self._committer.effect_key(effect))
+        return deferred_rows.withdraw(self._committer.effect_key(effect))
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction of its own, for what has to read under a lock; commits the message too.
@@ -81,6 +81,8 @@ class Delivery:
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Transaction]:
-        async with self._committer.transaction(cause=self.cause, take=self._take) as transaction:
+        async with self._committer.transaction(
+            correlation_id=self.correlation_id, settlement=self._take
+        ) as transaction:
             yield transaction
         self.committed = True

@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Mapping, Sequence
 
 import structlog
 
-from tallystick._database.group import AlreadyTaken
+from tallystick._database.group import AlreadyProcessed
 from tallystick._database.postgres import Postgres
 from tallystick._deferred.isolation import Isolation
-from tallystick._deferred.leases import Claims
-from tallystick._deferred.outcomes import Holder
-from tallystick._deferred.protocol import guilt
-from tallystick._deferred.rows import Held
+from tallystick._deferred.leases import Leases
+from tallystick._deferred.outcomes import Outcomes
+from tallystick._deferred.protocol import poison_reason
+from tallystick._deferred.rows import Deferred
 from tallystick._deferred.slots import Slots
 from tallystick._messages.binding import Binding
 from tallystick.errors import TallystickError
@@ -31,38 +31,38 @@ class Poison(TallystickError):
     """It took its process with it too often."""
 
 
-class Suspects:
+class Quarantine:
     """The suspects of one replica, one company or one message at a time."""
 
     def __init__(
         self,
-        claims: Claims,
+        leases: Leases,
         database: Postgres,
         bindings: Mapping[str, Binding],
         slots: Slots,
-        holder: Holder,
+        outcomes: Outcomes,
         isolation: Isolation,
-        suspect_lapses: int,
+        quarantine_after: int,
         deadline_s: float,
     ) -> None:
-        self._claims = claims
+        self._leases = leases
         self._database = database
         self._bindings = bindings
         self._slots = slots
-        self._holder = holder
+        self._outcomes = outcomes
         self._isolation = isolation
-        self._suspect_lapses = suspect_lapses
+        self._quarantine_after = quarantine_after
         self._deadline_s = deadline_s
 
     async def round(self) -> None:
         """Tries those that are due, until none is; called by a sweep."""
         try:
-            while suspects := await self._next():
+            while quarantined := await self._next():
                 try:
-                    await self._try(suspects)
+                    await self._try(quarantined)
                 finally:
-                    for held in suspects:
-                        self._slots.give_back(held.inbound.key)
+                    for deferred in quarantined:
+                        self._slots.give_back(deferred.inbound.key)
         finally:
             await self._isolation.rest()
 
@@ -70,34 +70,44 @@ class Suspects:
         """Ends the process of suspects."""
         await self._isolation.close()
 
-    async def _next(self) -> list[Held]:
+    async def _next(self) -> list[Deferred]:
         if self._slots.closed:
             return []
         durables = [name for name in self._bindings if not self._slots.closed_for(name)]
-        async with self._slots.claiming:
+        async with self._slots.leasing:
             async with self._database.connection() as connection:
-                suspects = await self._claims.take_suspects(
-                    connection, durables, self._suspect_lapses
+                quarantined = await self._leases.acquire_quarantined(
+                    connection, durables, self._quarantine_after
                 )
-            for held in suspects:
-                self._slots.take_aside(held.inbound.key)
-        return suspects
+            for deferred in quarantined:
+                self._slots.track(deferred.inbound.key)
+        return quarantined
 
-    async def _try(self, suspects: Sequence[Held]) -> None:
-        if reason := guilt(suspects[0].lapses, suspects[0].deaths):
-            await self._end(suspects[0], self._holder.bury(suspects[0], Poison(reason)))
+    async def _try(self, quarantined: Sequence[Deferred]) -> None:
+        if reason := poison_reason(quarantined[0].expired_leases, quarantined[0].crashes):
+            await self._end(quarantined[0], self._outcomes.give_up(quarantined[0], Poison(reason)))
             return
-        died = await self._isolation.run(suspects, max(map(self._deadline_of, suspects)))
-        if died is not None:
-            blame = self._holder.died if len(suspects) == 1 else self._holder.lapsed
-            await asyncio.gather(*(self._end(held, blame(held, died)) for held in suspects))
+        process_died = await self._isolation.run(
+            quarantined, max(map(self._deadline_of, quarantined))
+        )
+        if process_died is not None:
+            blame = (
+                self._outcomes.process_died
+                if len(quarantined) == 1
+                else self._outcomes.lease_expired
+            )
+            await asyncio.gather(
+                *(self._end(deferred, blame(deferred, process_died)) for deferred in quarantined)
+            )
 
-    async def _end(self, held: Held, ending: Awaitable[None]) -> None:
+    async def _end(self, deferred: Deferred, ending: Awaitable[None]) -> None:
         try:
             await ending
-        except AlreadyTaken:  # it was done before the process died, or somebody else has it
-            log.info("lost the claim meanwhile", durable=held.inbound.durable, id=held.inbound.id)
+        except AlreadyProcessed:  # it was done before the process died, or somebody else has it
+            log.info(
+                "lost the claim meanwhile", durable=deferred.inbound.durable, id=deferred.inbound.id
+            )
 
-    def _deadline_of(self, held: Held) -> float:
-        deadline = self._bindings[held.inbound.durable].deadline
+    def _deadline_of(self, deferred: Deferred) -> float:
+        deadline = self._bindings[deferred.inbound.durable].deadline
         return deadline.total_seconds() if deadline else self._deadline_s

@@ -22,7 +22,7 @@ PROTOCOL = b"NATS/1.0"
 RESERVE = 16 * 1024  # bytes of max_payload kept free, so that a dead letter's further headers fit
 MAX_ID = 256
 _SAFE = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
-_NOT_STORED = (b"nats-", b"tally-emission", b"dlq-")
+_NOT_STORED = (b"nats-", b"tally-republication", b"dlq-")
 _PLAIN = re.compile(r"[!#$&-~]*").fullmatch  # nothing to encode, as in nearly all values
 _COMMON = b"ce-specversion: 1.0\r\nce-datacontenttype: application/json\r\n"
 
@@ -34,16 +34,16 @@ class OutboxRow(msgspec.Struct, frozen=True):
     subject: str
     headers: bytes
     body: bytes
-    cause: str
+    correlation_id: str
     key: str
-    emission: int = 0
+    republication: int = 0
 
 
 class Origin(msgspec.Struct, frozen=True):
     """Where outgoing messages come from: who sends them, why, and in which trace."""
 
     source: str
-    cause: str | None
+    correlation_id: str | None
     traceparent: str
 
 
@@ -81,12 +81,12 @@ def outgoing(message: Message, message_id: str, origin: Origin) -> OutboxRow:
     }
     if declared.sequence:
         headers["ce-sequence"] = str(getattr(message, declared.sequence))
-    cause = origin.cause or message_id
+    correlation_id = origin.correlation_id or message_id
     if declared.kind == "job":
-        headers["tally-cause"] = cause
+        headers["tally-correlation-id"] = correlation_id
     lines = header_lines(headers) + _COMMON
     subject = check_subject(declared.subject(key))
-    return OutboxRow(message_id, subject, lines, encode(message), cause, key)
+    return OutboxRow(message_id, subject, lines, encode(message), correlation_id, key)
 
 
 def check_size(row: OutboxRow, max_payload: int) -> None:
@@ -103,10 +103,10 @@ def check_size(row: OutboxRow, max_payload: int) -> None:
 
 def wire_headers(row: OutboxRow, source: str) -> bytes:
     """The whole header block of one publication of a row."""
-    suffix = f":e{row.emission}" if row.emission else ""
-    emission = b"tally-emission: %d\r\n" % row.emission if row.emission else b""
+    suffix = f":e{row.republication}" if row.republication else ""
+    republication = b"tally-republication: %d\r\n" % row.republication if row.republication else b""
     dedupe = f"Nats-Msg-Id: {source}:{row.id}{suffix}\r\n".encode()
-    return b"".join((PROTOCOL, b"\r\n", row.headers, emission, dedupe, b"\r\n"))
+    return b"".join((PROTOCOL, b"\r\n", row.headers, republication, dedupe, b"\r\n"))
 
 
 def parse_headers(block: bytes) -> dict[str, str]:

@@ -35,10 +35,10 @@ class Inbound(msgspec.Struct, frozen=True, dict=True):
         return parse_headers(self.headers)
 
     @property
-    def cause(self) -> str:
+    def correlation_id(self) -> str:
         """The event at its root: its own id, unless the sender handed a usable one on."""
-        cause = self.fields.get("tally-cause", "")
-        return cause if _usable(cause) else self.id
+        correlation_id = self.fields.get("tally-correlation-id", "")
+        return correlation_id if _usable(correlation_id) else self.id
 
     @property
     def made_at(self) -> float:
@@ -49,8 +49,8 @@ class Inbound(msgspec.Struct, frozen=True, dict=True):
             return 0.0
 
     @property
-    def emission(self) -> int:
-        text = self.fields.get("tally-emission", "")
+    def republication(self) -> int:
+        text = self.fields.get("tally-republication", "")
         return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
 
 

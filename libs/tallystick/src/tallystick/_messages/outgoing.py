@@ -9,7 +9,9 @@ from tallystick._telemetry import tracing
 from tallystick.errors import DeclarationError
 
 
-def publishable(service: str, message: Message, cause: str | None, max_payload: int) -> OutboxRow:
+def publishable(
+    service: str, message: Message, correlation_id: str | None, max_payload: int
+) -> OutboxRow:
     """The row of a new event or job of this service.
 
     Raises DeclarationError if it is not this service's to publish, InvalidMessage if its key or
@@ -20,7 +22,7 @@ def publishable(service: str, message: Message, cause: str | None, max_payload: 
         raise DeclarationError(f"{service} cannot publish {declared.name}, a {declared.kind}")
     message_id = str(new_id())
     context = tracing.create(declared.template, message_id, message_key(message))
-    origin = Origin(service, cause, context)
+    origin = Origin(service, correlation_id, context)
     row = outgoing(message, message_id, origin)
     check_size(row, max_payload)
     return row

@@ -9,13 +9,13 @@ from typing import Literal
 
 from tallystick.errors import DeclarationError, InvalidMessage, PermanentError, TemporaryError
 
-PATIENT_LONGEST = 5.0  # seconds between two attempts that end in a TemporaryError
+LONGEST_TEMPORARY_DELAY = 5.0  # seconds between two attempts that end in a TemporaryError
 
 Reason = Literal["schema", "permanent", "exhausted", "poison", "expired", "unholdable"]
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class RetryLater:
     """Hold it and try again after `delay` seconds."""
 
     delay: float
@@ -23,14 +23,14 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
-class Dead:
+class GiveUp:
     """No further attempt: a dead letter."""
 
     reason: Reason
     attempts: int
 
 
-Decision = Again | Dead
+Decision = RetryLater | GiveUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ class Retry:
     attempts: int = 8
     first: float = 0.2
     longest: float = 60.0
-    patience: timedelta = field(default=timedelta(days=1))
+    give_up_after: timedelta = field(default=timedelta(days=1))
 
     def __post_init__(self) -> None:
         if self.attempts < 1 or not 0 < self.first <= self.longest:
             raise DeclarationError(f"{self}: attempts >= 1 and 0 < first <= longest are needed")
 
     def decide(
-        self, error: BaseException, *, attempts: int, starts: int, patience_left: timedelta
+        self, error: BaseException, *, attempts: int, starts: int, time_left: timedelta
     ) -> Decision:
         """What becomes of a message after `error`.
 
@@ -61,22 +61,22 @@ class Retry:
         """
         match error:
             case InvalidMessage():
-                return Dead("schema", attempts)
+                return GiveUp("schema", attempts)
             case PermanentError():
-                return Dead("permanent", attempts + 1)
+                return GiveUp("permanent", attempts + 1)
             case TemporaryError():
-                if patience_left <= timedelta(0):
-                    return Dead("exhausted", attempts)
+                if time_left <= timedelta(0):
+                    return GiveUp("exhausted", attempts)
                 delay = self._patient(starts) if error.delay is None else error.delay
-                return Again(min(max(0.0, delay), patience_left.total_seconds()), attempts)
+                return RetryLater(min(max(0.0, delay), time_left.total_seconds()), attempts)
             case _ if attempts + 1 >= self.attempts:
-                return Dead("exhausted", attempts + 1)
+                return GiveUp("exhausted", attempts + 1)
             case _:
-                return Again(self._jittered(attempts), attempts + 1)
+                return RetryLater(self._jittered(attempts), attempts + 1)
 
     def _patient(self, starts: int) -> float:
         """Never long: outages are the circuit breaker's, and what waits should end soon after."""
-        return min(self._jittered(starts), PATIENT_LONGEST)
+        return min(self._jittered(starts), LONGEST_TEMPORARY_DELAY)
 
     def _jittered(self, times: int) -> float:
         return random.uniform(0, min(self.longest, self.first * 2.0 ** min(times, 30)))

@@ -23,7 +23,7 @@ class Router:
 
     A service whose aggregates must end gives `unfinished`, a query of those that have not: columns
     `key` (the messages' key, text) and `since` (timestamptz). What has not ended in time, it says
-    again. `asks` are the requests that it makes of services, `history` the events that it reads
+    again. `requests` are those that it makes of services, `history` the events that it reads
     again without a durable: its user at the broker may do no more than what is declared.
     """
 
@@ -32,14 +32,14 @@ class Router:
         name: str,
         *,
         unfinished: str | None = None,
-        asks: Sequence[type[Request[Any]]] = (),
+        requests: Sequence[type[Request[Any]]] = (),
         history: Sequence[type[Event]] = (),
     ) -> None:
         if not _SERVICE.fullmatch(name):
             raise DeclarationError(f'router name "{name}" is not a lower-case word')
         self.name = name
         self.unfinished = unfinished
-        self.asks = tuple(asks)
+        self.requests = tuple(requests)
         self.history = tuple(history)
         self.bindings: dict[str, Binding] = {}
         self.replies: dict[str, Reply] = {}
@@ -133,7 +133,7 @@ class Router:
         effect: type[Effect],
         *,
         retry: Retry = Retry(),  # noqa: B008  # frozen
-        patience: timedelta | None = None,
+        give_up_after: timedelta | None = None,
         deadline: timedelta | None = None,
         concurrency: int = 64,
         rate: float | None = None,
@@ -148,7 +148,7 @@ class Router:
         declared = message_type(effect)
         if declared.domain != self.name or declared.kind != "effect":
             raise DeclarationError(f"{declared.name} is no effect of {self.name}")
-        retry = replace(retry, patience=patience or retry.patience)
+        retry = replace(retry, give_up_after=give_up_after or retry.give_up_after)
         durable = effect_durable(effect)
         return self._binds(
             Binding(

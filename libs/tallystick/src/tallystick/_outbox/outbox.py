@@ -17,7 +17,7 @@ from tallystick._database.units import Write
 from tallystick._failpoints import failpoint
 from tallystick._messages.envelope import OutboxRow
 from tallystick._outbox.sending import Sending, by_stream
-from tallystick._telemetry.metrics import EMISSIONS, OUTBOX_AGE, OUTBOX_PENDING, child
+from tallystick._telemetry.metrics import OUTBOX_AGE, OUTBOX_PENDING, REPUBLISHED, child
 from tallystick.errors import DatabaseUnavailable, InDoubt
 
 log = structlog.get_logger()
@@ -37,7 +37,8 @@ _UNSENT = """select id, subject, headers, body, cause, key, emission from tallys
 where sent_at is null and queued_at < now() - $1::interval
     and split_part(subject, '.', 1) || '.' || split_part(subject, '.', 2) <> all($3::text[])
 order by queued_at limit $2 for update skip locked"""
-_EMIT_AGAIN = """update tallystick.outbox set emission = $2, sent_at = null, queued_at = now()
+_REPUBLISH_OUTPUTS = """update tallystick.outbox set emission = $2, sent_at = null,
+    queued_at = now()
 where cause = $1 and emission < $2 and id <> $1
 returning id, subject, headers, body, cause, key, emission"""
 _BACKLOG = """select count(*), coalesce(extract(epoch from now() - min(queued_at)), 0)::float8
@@ -46,7 +47,7 @@ from tallystick.outbox where sent_at is null"""
 
 def insert(row: OutboxRow) -> Write:
     """The write that puts a message into the outbox."""
-    return Write(_INSERT, (row.id, row.subject, row.headers, row.body, row.cause, row.key))
+    return Write(_INSERT, (row.id, row.subject, row.headers, row.body, row.correlation_id, row.key))
 
 
 class Outbox:
@@ -72,11 +73,14 @@ class Outbox:
     def _sent_now(self, rows: Sequence[OutboxRow]) -> None:
         self._sent.extend(rows)
 
-    async def emit_again(self, cause: str, emission: int) -> None:
+    async def republish(self, correlation_id: str, republication: int) -> None:
         """Publishes the stored outputs of a message again, each at most once for an emission."""
-        rows = [_row(row) for row in await self._database.fetch(_EMIT_AGAIN, cause, emission)]
+        rows = [
+            _row(row)
+            for row in await self._database.fetch(_REPUBLISH_OUTPUTS, correlation_id, republication)
+        ]
         for row in rows:
-            child(EMISSIONS, row.subject.rpartition(".")[0]).inc()
+            child(REPUBLISHED, row.subject.rpartition(".")[0]).inc()
         self.send(rows)
 
     async def mark(self) -> None:
@@ -94,7 +98,7 @@ class Outbox:
 
     async def _mark(self, sent: Sequence[OutboxRow]) -> None:
         try:
-            await self._database.fetch(_MARK, [r.id for r in sent], [r.emission for r in sent])
+            await self._database.fetch(_MARK, [r.id for r in sent], [r.republication for r in sent])
         except (DatabaseUnavailable, InDoubt, PostgresError) as error:
             log.warning("could not mark messages as sent", count=len(sent), error=str(error))
 
@@ -125,7 +129,9 @@ class Outbox:
             for stream, alike in by_stream(map(_row, rows)).items():
                 sent = await self._sending.publish(alike)
                 failpoint("after-sweep-before-mark")
-                await connection.execute(_MARK, [r.id for r in sent], [r.emission for r in sent])
+                await connection.execute(
+                    _MARK, [r.id for r in sent], [r.republication for r in sent]
+                )
                 if len(sent) < len(alike):
                     refused.add(stream)
         return len(rows)

@@ -18,7 +18,7 @@ from tallystick._messages.binding import Binding
 from tallystick._messages.envelope import OutboxRow
 from tallystick._messages.message import message_type
 from tallystick._outbox.outbox import Outbox
-from tallystick._telemetry.metrics import EMISSIONS, child
+from tallystick._telemetry.metrics import REPUBLISHED, child
 from tallystick.topology import Durable, is_idle
 
 log = structlog.get_logger()
@@ -70,7 +70,7 @@ class OwnMessages:
         self._seen_until[durable.name] = asked_at
         if rows:
             log.warning("sent again what the broker lost", durable=durable.name, count=len(rows))
-            child(EMISSIONS, binding.template).inc(len(rows))
+            child(REPUBLISHED, binding.template).inc(len(rows))
             self._outbox.send([OutboxRow(*row) for row in rows])
 
 

@@ -16,13 +16,13 @@ from tallystick._database.postgres import Postgres
 from tallystick._failpoints import failpoint
 from tallystick._messages.envelope import OutboxRow
 from tallystick._outbox.outbox import Outbox
-from tallystick._republishing.window import EmissionWindow
-from tallystick._telemetry.metrics import EMISSIONS, child
+from tallystick._republishing.window import RepublishingWindow
+from tallystick._telemetry.metrics import REPUBLISHED, child
 
 log = structlog.get_logger()
 
 _LEFT = "select key from ({unfinished}) u where key = any($1::text[])"
-_EMIT = """with unfinished as ({unfinished}),
+_REPUBLISH = """with unfinished as ({unfinished}),
 turn as (select pg_try_advisory_xact_lock(hashtext('tallystick.reconciler')) as mine),
 late as (
     select u.key from turn, unfinished u left join tallystick.emissions e on e.key = u.key
@@ -49,11 +49,11 @@ class Reconciler:
     def __init__(self, database: Postgres, outbox: Outbox, unfinished: str, after_s: float) -> None:
         self._database = database
         self._outbox = outbox
-        self._emit = _EMIT.format(unfinished=unfinished)
+        self._emit = _REPUBLISH.format(unfinished=unfinished)
         self._forget = _FORGET.format(unfinished=unfinished)
         self._left = _LEFT.format(unfinished=unfinished)
         self._after = timedelta(seconds=after_s)
-        self._window = EmissionWindow(after_s)
+        self._window = RepublishingWindow(after_s)
 
     async def round(self) -> int:
         """Emits again what is due and has room; returns how many messages."""
@@ -61,14 +61,16 @@ class Reconciler:
             left = await self._database.fetch(self._left, list(self._window.out))
             self._window.looked({row[0] for row in left}, time.monotonic())
         rows = await self._database.fetch(self._emit, self._after, self._window.room)
-        emitted = [OutboxRow(*row) for row in rows]
-        self._window.emitted((row.key for row in emitted), time.monotonic())
-        for row in emitted:
-            child(EMISSIONS, row.subject.rpartition(".")[0]).inc()
-        if emitted:
-            failpoint("after-emission")
-            log.warning("emitted again what has not ended", count=len(emitted), id=emitted[0].id)
-            self._outbox.send(emitted)
+        republished = [OutboxRow(*row) for row in rows]
+        self._window.republished((row.key for row in republished), time.monotonic())
+        for row in republished:
+            child(REPUBLISHED, row.subject.rpartition(".")[0]).inc()
+        if republished:
+            failpoint("after-republication")
+            log.warning(
+                "emitted again what has not ended", count=len(republished), id=republished[0].id
+            )
+            self._outbox.send(republished)
         else:
             await self._database.fetch(self._forget)
-        return len(emitted)
+        return len(republished)

@@ -14,7 +14,7 @@ LEAST = 25
 MOST = 1000
 
 
-class EmissionWindow:
+class RepublishingWindow:
     """The aggregates that this replica has emitted again and that may still end by it."""
 
     def __init__(self, after_s: float) -> None:
@@ -32,7 +32,7 @@ class EmissionWindow:
         """How many more may be emitted now."""
         return max(0, self._size - len(self._out))
 
-    def emitted(self, keys: Iterable[str], now: float) -> None:
+    def republished(self, keys: Iterable[str], now: float) -> None:
         """These were emitted now, in seconds of any clock."""
         self._out |= dict.fromkeys(keys, now)
 

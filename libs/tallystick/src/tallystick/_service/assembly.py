@@ -14,19 +14,19 @@ from tallystick._database.postgres import Postgres
 from tallystick._deferred.admission import Admission
 from tallystick._deferred.agenda import Agenda
 from tallystick._deferred.isolation import Isolation
-from tallystick._deferred.leases import Claims
-from tallystick._deferred.outcomes import RELEASE, Holder
-from tallystick._deferred.protocol import suspect_lapses
+from tallystick._deferred.leases import Leases
+from tallystick._deferred.outcomes import RELEASE, Outcomes
+from tallystick._deferred.protocol import quarantine_after
 from tallystick._deferred.replicas import Replicas
 from tallystick._deferred.slots import Slots
 from tallystick._delivery.attempts import Attempts
 from tallystick._delivery.committer import Committer
 from tallystick._delivery.consumer import Consumer
 from tallystick._delivery.database import Database
-from tallystick._delivery.deferred_loop import HeldLoop
+from tallystick._delivery.deferred_loop import DeferredLoop
 from tallystick._delivery.inbox import Inbox
 from tallystick._delivery.listening import Listening
-from tallystick._delivery.quarantine import Suspects
+from tallystick._delivery.quarantine import Quarantine
 from tallystick._delivery.replying import Replying
 from tallystick._http.idempotency import Commits
 from tallystick._messages.binding import EVENTS, Binding
@@ -57,8 +57,8 @@ class Parts:
     replicas: Replicas
     slots: Slots
     attempts: Attempts
-    deferred: HeldLoop
-    quarantine: Suspects
+    deferred: DeferredLoop
+    quarantine: Quarantine
     listening: Listening
     own_messages: OwnMessages
     reconciler: Reconciler | None
@@ -95,12 +95,12 @@ class _Assembly:
         self.database = Database(self.postgres, self.committer)
         self.resources = self._resources(given)
         self.attempts = self._attempts()
-        self.outcomes = Holder(router.name, self.replica, self.postgres, self.outbox)
+        self.outcomes = Outcomes(router.name, self.replica, self.postgres, self.outbox)
 
     def parts(self) -> Parts:
-        claims = Claims(self.postgres, self.replica)
+        leases = Leases(self.postgres, self.replica)
         isolation = Isolation(self.router.name, self.settings)
-        lapses = suspect_lapses(alone=isolation.possible)
+        expired_leases = quarantine_after(alone=isolation.possible)
         topology = declared(self.router, ack_wait_s=self.settings.ack_wait_s)
         read = {d.name: d for d in topology.durables if d.name in self.bindings}
         return Parts(
@@ -114,27 +114,29 @@ class _Assembly:
             connection=self.connection,
             broker=self.broker,
             outbox=self.outbox,
-            replicas=Replicas(self.postgres, self.replica, RELEASE, self.settings.gone_after_s),
+            replicas=Replicas(
+                self.postgres, self.replica, RELEASE, self.settings.replica_timeout_s
+            ),
             slots=self.slots,
             attempts=self.attempts,
-            deferred=HeldLoop(
-                claims,
+            deferred=DeferredLoop(
+                leases,
                 self.bindings,
                 self.postgres,
                 self.slots,
                 self.agenda,
                 self.attempts,
                 self.outcomes,
-                lapses,
+                expired_leases,
             ),
-            quarantine=Suspects(
-                claims,
+            quarantine=Quarantine(
+                leases,
                 self.postgres,
                 self.bindings,
                 self.slots,
                 self.outcomes,
                 isolation,
-                lapses,
+                expired_leases,
                 self.settings.deadline_s,
             ),
             listening=self._listening(read),
@@ -201,5 +203,5 @@ class _Assembly:
     def _reconciler(self) -> Reconciler | None:
         if not self.router.unfinished or EVENTS not in self.roles:
             return None
-        after_s = self.settings.reconcile_after_s
+        after_s = self.settings.republish_after_s
         return Reconciler(self.postgres, self.outbox, self.router.unfinished, after_s)

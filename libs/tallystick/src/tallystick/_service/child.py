@@ -27,7 +27,7 @@ from types import ModuleType
 from typing import Any, BinaryIO
 
 from tallystick._deferred.isolation import AWAY, BEGUN, CODE, DIED, ENDED, STARTS_WITHIN
-from tallystick._deferred.rows import Held
+from tallystick._deferred.rows import Deferred
 from tallystick._service.runtime import Runtime
 from tallystick._service.watchdog import EXIT_CODE
 from tallystick._settings import Settings
@@ -36,7 +36,7 @@ from tallystick.errors import DatabaseUnavailable, InDoubt
 
 MIB = 1024 * 1024
 
-_Order = tuple[Sequence[Held], float]
+_Order = tuple[Sequence[Deferred], float]
 """Suspects to be tried together, and the seconds that they may take."""
 
 
@@ -82,7 +82,7 @@ def _attempts(
     """Compose the service and carry out orders until there are no more; 0."""
     signal.setitimer(signal.ITIMER_REAL, STARTS_WITHIN)
     app: Any = service.app(settings)
-    _limit_memory(settings.suspect_memory_mib)
+    _limit_memory(settings.quarantine_memory_mib)
     try:
         asyncio.run(_carry_out(app.state.composition.runtime, first, stream, signs))
     except (DatabaseUnavailable, InDoubt):
@@ -94,10 +94,10 @@ async def _carry_out(runtime: Runtime, first: _Order, stream: BinaryIO, signs: i
     orders = _Orders(first, stream)
     async with runtime.alone():
         while order := await orders.next():
-            suspects, deadline_s = order
+            quarantined, deadline_s = order
             _say(signs, BEGUN)
             signal.setitimer(signal.ITIMER_REAL, deadline_s)
-            await asyncio.gather(*map(runtime.attempt, suspects))
+            await asyncio.gather(*map(runtime.attempt, quarantined))
             signal.setitimer(signal.ITIMER_REAL, 0)
             orders.done()
             _say(signs, ENDED)

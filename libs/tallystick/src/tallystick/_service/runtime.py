@@ -12,7 +12,7 @@ import structlog
 
 from tallystick._database.migrate import pending
 from tallystick._deferred.outcomes import RELEASE
-from tallystick._deferred.rows import Held
+from tallystick._deferred.rows import Deferred
 from tallystick._delivery.deadlines import LOOK_EVERY
 from tallystick._http.idempotency import purge_idempotency
 from tallystick._loops import Loops
@@ -59,7 +59,7 @@ class Runtime:
         self._begin_loops()
         if parts.settings.nats_url:
             self._loops.begin(parts.listening.run())
-            self._loops.every(parts.settings.reconcile_after_s, parts.own_messages.round)
+            self._loops.every(parts.settings.republish_after_s, parts.own_messages.round)
         log.info("started", replica=parts.replica, release=RELEASE, roles=sorted(parts.roles))
         try:
             yield
@@ -70,9 +70,9 @@ class Runtime:
         parts, every = self.parts, self._loops.every
         sweep_s = parts.settings.sweep_s
         self._loops.begin(parts.postgres.watch(), parts.outbox.mark(), parts.deferred.run())
-        every(parts.settings.gone_after_s / RENEWALS, self._renew)
+        every(parts.settings.replica_timeout_s / RENEWALS, self._renew)
         every(LOOK_EVERY, parts.attempts.deadlines.enforce)
-        every(sweep_s, parts.replicas.lapse_gone, parts.deferred.sweep, parts.outbox.sweep)
+        every(sweep_s, parts.replicas.expire_leases, parts.deferred.sweep, parts.outbox.sweep)
         every(sweep_s, parts.quarantine.round)
         every(PURGE_EVERY, self._purge)
         if parts.reconciler is not None:
@@ -98,10 +98,10 @@ class Runtime:
             self.parts.slots.closed = True  # what a unit stores is for the replicas
             yield
 
-    async def attempt(self, held: Held) -> None:
+    async def attempt(self, deferred: Deferred) -> None:
         """One attempt at a held message; raises DatabaseUnavailable or InDoubt."""
-        binding = self.parts.router.bindings[held.inbound.durable]
-        await self.parts.deferred.attempt(binding, held)
+        binding = self.parts.router.bindings[deferred.inbound.durable]
+        await self.parts.deferred.attempt(binding, deferred)
 
     def live(self) -> tuple[bool, dict[str, Any]]:
         """Whether all loops turn; nothing but a restart mends one that has ended."""

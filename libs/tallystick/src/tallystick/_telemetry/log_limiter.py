@@ -7,7 +7,7 @@ import time
 SAY_EVERY = 5.0  # seconds
 
 
-class Seldom:
+class LogLimiter:
     """Remembers what was said lately; who counts what happens needs no line for each."""
 
     def __init__(self) -> None:

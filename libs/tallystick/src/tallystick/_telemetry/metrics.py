@@ -41,8 +41,8 @@ DEAD_LETTERED = Counter(
     "Messages given up, by the reason",
     ["durable", "reason"],
 )
-HELD = Gauge(
-    "messaging_held_messages",
+DEFERRED = Gauge(
+    "messaging_deferred_messages",
     "Messages that wait in the held table",
     ["durable", "state"],
 )
@@ -50,12 +50,12 @@ CIRCUIT_OPEN = Gauge(
     "messaging_circuit_open", "1 while the outside does not answer an effect", ["durable"]
 )
 ATTEMPTS = Counter(
-    "messaging_held_attempts_total",
+    "messaging_deferred_attempts_total",
     "Attempts at held messages, by how they ended",
     ["durable", "outcome"],
 )
-LAPSES = Counter(
-    "messaging_lapsed_claims_total",
+EXPIRED_LEASES = Counter(
+    "messaging_expired_leases_total",
     "Claims on held messages that a replica took with it when it went",
     ["durable"],
 )
@@ -83,8 +83,8 @@ SEND_FAILED = Counter(
 )
 OUTBOX_PENDING = Gauge("messaging_outbox_pending_messages", "Outbox rows not yet confirmed as sent")
 OUTBOX_AGE = Gauge("messaging_outbox_oldest_age_seconds", "Age of the oldest row not yet sent")
-EMISSIONS = Counter(
-    "messaging_outbox_emissions_total",
+REPUBLISHED = Counter(
+    "messaging_outbox_republished_messages_total",
     "Outbox rows raised to a further emission",
     ["template"],
 )
@@ -154,7 +154,7 @@ def begin(durables: Iterable[str], reasons: Sequence[str]) -> None:
     letter of a durable would alarm nobody.
     """
     for durable in durables:
-        for counter in (CONSUMED, REDELIVERED, DUPLICATES, LAPSES):
+        for counter in (CONSUMED, REDELIVERED, DUPLICATES, EXPIRED_LEASES):
             child(counter, durable)
         for reason in reasons:
             child(DEAD_LETTERED, durable, reason)

@@ -92,7 +92,7 @@ class Harness:
         delivery = Delivery(
             _inbound(binding, message),
             attempt=attempt,
-            take=None,
+            settlement=None,
             committer=cast("Committer", recorder),
             group=cast("Group", None),
             database=self._database or cast("Database", _NoDatabase()),

@@ -30,7 +30,7 @@ from tallystick.topology._spec import (
     durable_of,
     stream_of,
 )
-from tallystick.topology._trim import Room, make_room
+from tallystick.topology._trim import Trimmed, trim
 
 __all__ = [
     "Connection",
@@ -41,10 +41,10 @@ __all__ = [
     "Observed",
     "Permissions",
     "Refused",
-    "Room",
     "Stream",
     "StreamFound",
     "Topology",
+    "Trimmed",
     "change",
     "declared",
     "differences",
@@ -52,7 +52,6 @@ __all__ = [
     "durable_of",
     "is_idle",
     "lag",
-    "make_room",
     "observe",
     "pause",
     "permissions",
@@ -66,6 +65,7 @@ __all__ = [
     "stream_of",
     "title",
     "topology_of",
+    "trim",
     "verify",
     "verify_durable",
     "written",

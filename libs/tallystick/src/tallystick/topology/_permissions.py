@@ -33,7 +33,7 @@ def permissions(router: Router) -> Permissions:
     rewound = {b.durable for b in router.bindings.values() if b.idempotent}
     publish = [
         *(subject for stream in declared(router).streams for subject in stream.config["subjects"]),
-        *sorted(message_type(request).template for request in router.asks),
+        *sorted(message_type(request).template for request in router.requests),
         *(subject for durable in durables for subject in _reads(durable)),
         *(
             subject

@@ -19,7 +19,7 @@ FULL = 0.8  # of max_bytes, and of the store
 
 
 @dataclass(frozen=True)
-class Room:
+class Trimmed:
     """What was done about a stream that needs room; `blocked_by` names who kept it from more."""
 
     stream: str
@@ -27,13 +27,13 @@ class Room:
     blocked_by: str | None
 
 
-async def make_room(
+async def trim(
     client: Client,
     topologies: Iterable[Topology],
     others: Iterable[Topology] = (),
     *,
     store: int | None = None,
-) -> list[Room]:
+) -> list[Trimmed]:
     """Purges streams that are over 80 % full up to the lowest floor of all their durables.
 
     Purges all of them while, with those of `others`, they fill 80 % of `store`: the bytes that each
@@ -53,7 +53,7 @@ async def make_room(
         for topology in topologies
         for stream in topology.streams
         if stream.config["retention"] == "limits" and stream.config["discard"] == "new"
-        for room in await _make_room(client, stream, readers, 0 if fills else FULL)
+        for room in await _trim_stream(client, stream, readers, 0 if fills else FULL)
     ]
 
 
@@ -68,9 +68,9 @@ async def _stored(client: Client, topologies: Iterable[Topology]) -> int:
     return total
 
 
-async def _make_room(
+async def _trim_stream(
     client: Client, stream: Stream, readers: list[Durable], full: float
-) -> list[Room]:
+) -> list[Trimmed]:
     found = await info(client, f"STREAM.INFO.{stream.name}")
     if found is None or found["state"]["bytes"] < full * stream.config["max_bytes"]:
         return []
@@ -85,7 +85,7 @@ async def _make_room(
     purged = await _purge(client, stream.name, floor)
     if purged:
         log.warning("made room in a stream", stream=stream.name, purged=purged, slowest=slowest)
-    return [Room(stream.name, purged, slowest if floor < last else None)]
+    return [Trimmed(stream.name, purged, slowest if floor < last else None)]
 
 
 async def durables_of(client: Client, stream: str) -> list[str]:

@@ -12,7 +12,7 @@ import typer
 
 from tallystick._cli.admin_api import Services, asked, path_of
 from tallystick._cli.dlq.dead_letter import reference
-from tallystick._cli.errors import UsedWrongly, example, told
+from tallystick._cli.errors import UsedWrongly, example, reports_errors
 from tallystick._cli.output import AsJson, cut, end_of, faint, say, say_json, table
 from tallystick._cli.service_option import ServiceOption
 from tallystick._cli.targets import Places
@@ -35,7 +35,7 @@ Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many of ea
 Given = Mapping[str, Any]
 
 
-@told
+@reports_errors
 def audit(
     ctx: typer.Context,
     name: Name = None,

@@ -10,10 +10,10 @@ import typer
 
 from tallystick._cli.admin_api import asked, path_of
 from tallystick._cli.dlq import audit, discard, edit, replay
-from tallystick._cli.dlq.dead_letter import group_lines, letter_lines, whole_lines
+from tallystick._cli.dlq.dead_letter import dead_letter_lines, group_lines, whole_lines
 from tallystick._cli.dlq.finding import whole
-from tallystick._cli.dlq.selection import DiedOf, Durable, ErrorType, Since, Until, selected
-from tallystick._cli.errors import example, told
+from tallystick._cli.dlq.selection import DiedOf, Durable, ErrorType, Since, Until, select
+from tallystick._cli.errors import example, reports_errors
 from tallystick._cli.output import AsJson, end_of, say, say_json
 from tallystick._cli.service_option import ServiceOption
 from tallystick._cli.targets import Places
@@ -27,8 +27,8 @@ def register(app: typer.Typer) -> None:
     """Add this group."""
     app.add_typer(group, name="dlq")
     listed = example("tally dlq list --since 2h", "tally dlq list 3f2a9c0b71de --limit 20")
-    group.command("list", epilog=listed)(list_letters)
-    group.command("show", epilog=example("tally dlq show 3f2a9c0b71de"))(show_letter)
+    group.command("list", epilog=listed)(list_dead_letters)
+    group.command("show", epilog=example("tally dlq show 3f2a9c0b71de"))(show_dead_letter)
     group.command("replay", epilog=replay.EXAMPLE)(replay.replay)
     group.command("edit", epilog=edit.EXAMPLE)(edit.edit)
     group.command("discard", epilog=discard.EXAMPLE)(discard.discard)
@@ -49,8 +49,8 @@ Which = Annotated[
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many of each service.")]
 
 
-@told
-def list_letters(
+@reports_errors
+def list_dead_letters(
     ctx: typer.Context,
     fingerprint: Fingerprint = None,
     durable: Durable = None,
@@ -68,25 +68,25 @@ def list_letters(
     release that failed. Name its fingerprint to list its letters, the newest first.
     """
     places: Places = ctx.obj().only(service)
-    meant = selected(None, durable, died_of, error_type, since, until)
+    selected = select(None, durable, died_of, error_type, since, until)
     path = path_of("dead-letters", *([fingerprint] if fingerprint else []))
-    given, silent = asyncio.run(_each(places, path, [*meant.params, ("limit", str(limit))]))
+    given, silent = asyncio.run(_each(places, path, [*selected.params, ("limit", str(limit))]))
     if as_json:
         say_json({"services": given, "silent": silent})
     else:
-        say("\n".join(letter_lines(given) if fingerprint else group_lines(given)))
+        say("\n".join(dead_letter_lines(given) if fingerprint else group_lines(given)))
     end_of(silent)
 
 
-@told
-def show_letter(
-    ctx: typer.Context, letter: Which, service: ServiceOption = None, as_json: AsJson = False
+@reports_errors
+def show_dead_letter(
+    ctx: typer.Context, dead_letter: Which, service: ServiceOption = None, as_json: AsJson = False
 ) -> None:
     """Show one dead letter: its headers, body, error, every attempt, and what people did.
 
     One that was replayed or discarded is shown as well.
     """
-    found = asyncio.run(_find(ctx.obj().only(service), letter))
+    found = asyncio.run(_find(ctx.obj().only(service), dead_letter))
     if as_json:
         say_json(found)
     else:
@@ -101,6 +101,6 @@ async def _each(
     return answers.given, dict(answers.silent)
 
 
-async def _find(places: Places, letter: str) -> dict[str, Any]:
+async def _find(places: Places, dead_letter: str) -> dict[str, Any]:
     async with asked(places) as services:
-        return await whole(services, places, letter)
+        return await whole(services, places, dead_letter)

@@ -34,40 +34,42 @@ def group_lines(given: Given) -> list[str]:
     return [head, *(line for pair in zip(rows, errors, strict=True) for line in pair)]
 
 
-def letter_lines(given: Given) -> list[str]:
+def dead_letter_lines(given: Given) -> list[str]:
     """The letters of one group, the newest first."""
-    letters = [letter for answer in given.values() for letter in answer["letters"]]
-    letters.sort(key=lambda letter: str(letter["died_at"]), reverse=True)
-    if not letters:
+    dead_letters = [
+        dead_letter for answer in given.values() for dead_letter in answer["dead_letters"]
+    ]
+    dead_letters.sort(key=lambda dead_letter: str(dead_letter["died_at"]), reverse=True)
+    if not dead_letters:
         return ["no such dead letters"]
     rows = [
         (_second(x["died_at"]), x["reason"], x["attempts"], x["subject"], reference(x))
-        for x in letters
+        for x in dead_letters
     ]
     more = any(answer["next"] for answer in given.values())
     lines = table(("DIED", "REASON", "ATTEMPTS", "SUBJECT", "LETTER"), rows)
     return [*lines, *([faint("there are more: --limit 1000")] if more else [])]
 
 
-def whole_lines(letter: Given) -> list[str]:
+def whole_lines(dead_letter: Given) -> list[str]:
     """One letter: what it is, what happened to it, its headers and its body."""
     return [
-        strong(plain(reference(letter))),
-        bad(plain(f"{letter['reason']}: {letter['error_type']}: {letter['error']}")),
-        *_facts(letter),
+        strong(plain(reference(dead_letter))),
+        bad(plain(f"{dead_letter['reason']}: {dead_letter['error_type']}: {dead_letter['error']}")),
+        *_facts(dead_letter),
         "",
-        *_history(letter["history"]),
+        *_history(dead_letter["history"]),
         "",
-        *_repairs(letter["repairs"]),
-        *table(("HEADER", "VALUE"), sorted(letter["headers"].items())),
+        *_repairs(dead_letter["repairs"]),
+        *table(("HEADER", "VALUE"), sorted(dead_letter["headers"].items())),
         "",
-        *_bodies(letter),
+        *_bodies(dead_letter),
     ]
 
 
-def reference(letter: Given) -> str:
+def reference(dead_letter: Given) -> str:
     """What `tally dlq show` takes."""
-    return f"{letter['durable']}/{letter['source']}/{letter['id']}"
+    return f"{dead_letter['durable']}/{dead_letter['source']}/{dead_letter['id']}"
 
 
 def _group(group: Given) -> tuple[object, ...]:
@@ -76,15 +78,16 @@ def _group(group: Given) -> tuple[object, ...]:
     return (*about, *seen, " ".join(group["versions"] or ()), group["fingerprint"])
 
 
-def _facts(letter: Given) -> list[str]:
-    stream = letter["stream"]
+def _facts(dead_letter: Given) -> list[str]:
+    stream = dead_letter["stream"]
     facts = {
-        "now": _NOW[letter["state"]],
-        "died": f"{_second(letter['died_at'])}, held since {_second(letter['held_at'])}",
-        "subject": letter["subject"],
-        "stream": f"{stream}, sequence {letter['stream_sequence']}" if stream else None,
-        "raised in": letter["place"],
-        "fingerprint": letter["fingerprint"],
+        "now": _NOW[dead_letter["state"]],
+        "died": _second(dead_letter["died_at"]),
+        "deferred": _second(dead_letter["deferred_at"]),
+        "subject": dead_letter["subject"],
+        "stream": f"{stream}, sequence {dead_letter['stream_sequence']}" if stream else None,
+        "raised in": dead_letter["place"],
+        "fingerprint": dead_letter["fingerprint"],
     }
     return [f"  {name:<12} {plain(str(value))}" for name, value in facts.items() if value]
 
@@ -111,18 +114,18 @@ def _repairs(repairs: list[dict[str, Any]]) -> list[str]:
     return [*table(("WHEN", "WHO", "DID", "WHY", "RUN"), rows), ""] if rows else []
 
 
-def _bodies(letter: Given) -> list[str]:
+def _bodies(dead_letter: Given) -> list[str]:
     """The body; if it was edited, the original as well."""
-    edits = [repair for repair in letter["repairs"] if repair["action"] == "edit"]
+    edits = [repair for repair in dead_letter["repairs"] if repair["action"] == "edit"]
     if not edits:
-        return _body("BODY", letter)
-    return [*_body("BODY, as edited", letter), "", *_body("ORIGINAL BODY", edits[0])]
+        return _body("BODY", dead_letter)
+    return [*_body("BODY, as edited", dead_letter), "", *_body("ORIGINAL BODY", edits[0])]
 
 
-def _body(title: str, letter: Given) -> list[str]:
-    text = letter["body"]
+def _body(title: str, dead_letter: Given) -> list[str]:
+    text = dead_letter["body"]
     if text is None:
-        return [faint(f"{title} in base 64"), cut(letter["body_base64"] or "", MOST_OF_BODY)]
+        return [faint(f"{title} in base 64"), cut(dead_letter["body_base64"] or "", MOST_OF_BODY)]
     try:
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except ValueError:

@@ -8,21 +8,21 @@ from typing import Any
 
 import typer
 
-from tallystick._cli.actor import Actor, Reason, told_why
+from tallystick._cli.actor import Actor, Reason, asked_reason
 from tallystick._cli.admin_api import Services, asked, path_of
-from tallystick._cli.dlq.preview import DryRun, groups_of, show_meant
+from tallystick._cli.dlq.preview import DryRun, groups_of, preview
 from tallystick._cli.dlq.replay_steps import CHUNK
 from tallystick._cli.dlq.selection import (
+    DeadLetterNames,
     DiedOf,
     Durable,
     ErrorType,
-    Letters,
     Selected,
     Since,
     Until,
-    selected,
+    select,
 )
-from tallystick._cli.errors import FAILED, UsedWrongly, example, fail, told
+from tallystick._cli.errors import FAILED, UsedWrongly, example, fail, reports_errors
 from tallystick._cli.output import AsJson, end_of, say, say_json
 from tallystick._cli.service_option import ServiceOption
 from tallystick._cli.targets import Places
@@ -35,11 +35,11 @@ EXAMPLE = example(
 )
 
 
-@told
+@reports_errors
 def discard(
     ctx: typer.Context,
     actor: Actor,
-    letters: Letters = None,
+    dead_letters: DeadLetterNames = None,
     durable: Durable = None,
     died_of: DiedOf = None,
     error_type: ErrorType = None,
@@ -56,16 +56,16 @@ def discard(
     the outside world that somebody waits for: it is replayed or resolved, never discarded.
     """
     places: Places = ctx.obj().only(service)
-    meant = selected(letters, durable, died_of, error_type, since, until)
-    if not meant:
+    selected = select(dead_letters, durable, died_of, error_type, since, until)
+    if not selected:
         raise UsedWrongly("say which: tally dlq discard LETTER, or --durable, --died-of, ...")
     if dry_run:
-        show_meant(places, meant, "would be discarded", as_json=as_json)
+        preview(places, selected, "would be discarded", as_json=as_json)
         return
-    act = {"actor": actor, "reason": told_why(reason)}
+    act = {"actor": actor, "reason": asked_reason(reason)}
     done: dict[str, int] = {}
     try:
-        silent = asyncio.run(_discard(places, meant, act, done))
+        silent = asyncio.run(_discard(places, selected, act, done))
     except TallystickError as error:
         fail(f"{error}{_before(done)}", FAILED)
     if as_json:
@@ -81,14 +81,14 @@ def _before(done: Mapping[str, int]) -> str:
 
 
 async def _discard(
-    places: Places, meant: Selected, act: Mapping[str, str], done: dict[str, int]
+    places: Places, selected: Selected, act: Mapping[str, str], done: dict[str, int]
 ) -> Mapping[str, str]:
     """Discard in one service after the other, each told in `done`; returns who is silent."""
     async with asked(places) as services:
-        answers = await groups_of(services, meant)
+        answers = await groups_of(services, selected)
         for name, page in answers.given.items():
             if page["total"]:
-                body = {**act, "run": str(new_id()), "letters": meant.as_of(page["at"])}
+                body = {**act, "run": str(new_id()), "dead_letters": selected.as_of(page["at"])}
                 done[name] = await _discard_in(services, name, page["total"], body)
     return answers.silent
 

@@ -8,21 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from tallystick._cli.actor import Actor, Reason, told_why
+from tallystick._cli.actor import Actor, Reason, asked_reason
 from tallystick._cli.admin_api import asked, path_of
 from tallystick._cli.dlq.correction import corrected, difference
 from tallystick._cli.dlq.dead_letter import reference
 from tallystick._cli.dlq.finding import the_one
-from tallystick._cli.errors import UsedWrongly, example, told
+from tallystick._cli.errors import UsedWrongly, example, reports_errors
 from tallystick._cli.output import AsJson, plain, say, say_json
 from tallystick._cli.service_option import ServiceOption
 from tallystick._cli.targets import Places
 
-LETTER = "payments-open/orders/019abc5e-6a24-7c31-8f0e-2d41b7a95c60"
+DEAD_LETTER = "payments-open/orders/019abc5e-6a24-7c31-8f0e-2d41b7a95c60"
 EXAMPLE = example(
-    f"tally dlq edit {LETTER} --set lines/0/quantity=2 --reason 'the customer called'"
+    f"tally dlq edit {DEAD_LETTER} --set lines/0/quantity=2 --reason 'the customer called'"
 )
-Letter = Annotated[
+DeadLetter = Annotated[
     str, typer.Argument(metavar="LETTER", help="DURABLE/SOURCE/ID as listed, or what names one.")
 ]
 Sets = Annotated[
@@ -39,10 +39,10 @@ File = Annotated[
 ]
 
 
-@told
+@reports_errors
 def edit(
     ctx: typer.Context,
-    letter: Letter,
+    dead_letter: DeadLetter,
     actor: Actor,
     sets: Sets = None,
     file: File = None,
@@ -59,9 +59,11 @@ def edit(
     if bool(sets) == (file is not None):
         raise UsedWrongly("say how: either --set FIELD=VALUE, as often as you like, or --file FILE")
     change = _change(sets or (), file)
-    found, body = asyncio.run(_edit(places, letter, change, actor, lambda: told_why(reason)))
+    found, body = asyncio.run(
+        _edit(places, dead_letter, change, actor, lambda: asked_reason(reason))
+    )
     if as_json:
-        say_json({"service": found["service"], "letter": reference(found), "body": body})
+        say_json({"service": found["service"], "dead_letter": reference(found), "body": body})
     else:
         name = plain(reference(found))
         say("\n".join([*difference(found["body"], body), f"then: tally dlq replay {name}"]))
@@ -79,14 +81,14 @@ def _change(sets: Sequence[str], file: typer.FileText | None) -> Callable[[str |
 
 async def _edit(
     places: Places,
-    letter: str,
+    dead_letter: str,
     change: Callable[[str | None], str],
     actor: str,
     why: Callable[[], str],
 ) -> tuple[dict[str, Any], str]:
     """Return the letter as it was and its new body; raises UsedWrongly, Silent, or Refused."""
     async with asked(places) as services:
-        found = await the_one(services, places, letter)
+        found = await the_one(services, places, dead_letter)
         body = change(found["body"])
         act = {"actor": actor, "reason": why()}
         key = {name: found[name] for name in ("durable", "source", "id")}

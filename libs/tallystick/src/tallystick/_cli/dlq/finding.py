@@ -26,8 +26,8 @@ async def whole(services: Services, places: Places, name: str) -> dict[str, Any]
         found, silent = await _repaired(services, name)
     if not found:
         raise _nowhere(name, silent)
-    service, letter = found[0]
-    return {"service": service, **await services.get(service, _path(letter))}
+    service, dead_letter = found[0]
+    return {"service": service, **await services.get(service, _path(dead_letter))}
 
 
 async def the_one(services: Services, places: Places, name: str) -> dict[str, Any]:
@@ -38,16 +38,16 @@ async def the_one(services: Services, places: Places, name: str) -> dict[str, An
     if not found:
         raise _nowhere(name, silent)
     if len(found) > 1:
-        several = ", ".join(reference(letter) for _, letter in found)
+        several = ", ".join(reference(dead_letter) for _, dead_letter in found)
         raise UsedWrongly(f"{name} names several, say which: {several}")
-    service, letter = found[0]
-    return {"service": service, **await services.get(service, _path(letter))}
+    service, dead_letter = found[0]
+    return {"service": service, **await services.get(service, _path(dead_letter))}
 
 
 async def dead(services: Services, name: str) -> tuple[list[Found], Mapping[str, str]]:
     """Two dead letters at most of each service, the newest first, and who is silent."""
     answers = await services.each(path_of("dead-letters", name), [("limit", "2")])
-    return _sorted(answers.given, "letters", "died_at"), answers.silent
+    return _sorted(answers.given, "dead_letters", "died_at"), answers.silent
 
 
 async def _repaired(services: Services, name: str) -> tuple[list[Found], Mapping[str, str]]:
@@ -56,7 +56,7 @@ async def _repaired(services: Services, name: str) -> tuple[list[Found], Mapping
 
 
 def _sorted(given: Mapping[str, Any], member: str, at: str) -> list[Found]:
-    found = [(name, letter) for name, page in given.items() for letter in page[member]]
+    found = [(name, dead_letter) for name, page in given.items() for dead_letter in page[member]]
     return sorted(found, key=lambda one: str(one[1][at]), reverse=True)
 
 
@@ -74,8 +74,10 @@ async def _by_key(services: Services, places: Places, name: str) -> dict[str, An
     raise _nowhere(name, {})
 
 
-def _path(letter: Mapping[str, Any]) -> str:
-    return path_of("dead-letters", letter["durable"], f"{letter['source']}/{letter['id']}")
+def _path(dead_letter: Mapping[str, Any]) -> str:
+    return path_of(
+        "dead-letters", dead_letter["durable"], f"{dead_letter['source']}/{dead_letter['id']}"
+    )
 
 
 def _nowhere(name: str, silent: Mapping[str, str]) -> Exception:

@@ -17,25 +17,28 @@ MOST_GROUPS = "1000"
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what is meant; change nothing.")]
 
 
-async def groups_of(services: Services, meant: Selected) -> Answers:
+async def groups_of(services: Services, selected: Selected) -> Answers:
     """The groups of all services that are meant."""
-    params = [*meant.params, ("limit", MOST_GROUPS)]
+    params = [*selected.params, ("limit", MOST_GROUPS)]
     return await services.each(path_of("dead-letters"), params)
 
 
-def show_meant(places: Places, meant: Selected, would: str, *, as_json: bool) -> None:
+def preview(places: Places, selected: Selected, would: str, *, as_json: bool) -> None:
     """Show the groups that are meant, and that nothing was changed."""
-    answers = asyncio.run(_ask(places, meant))
+    answers = asyncio.run(_ask(places, selected))
     total = sum(page["total"] for page in answers.given.values())
     if as_json:
         say_json({"services": answers.given, "silent": answers.silent, "total": total})
     else:
-        letters = "letter" if total == 1 else "letters"
-        said = [*group_lines(answers.given), f"{total:,} {letters} {would}; nothing was changed"]
+        dead_letters = "dead letter" if total == 1 else "dead letters"
+        said = [
+            *group_lines(answers.given),
+            f"{total:,} {dead_letters} {would}; nothing was changed",
+        ]
         say("\n".join(said if total else said[:1]))
     end_of(answers.silent)
 
 
-async def _ask(places: Places, meant: Selected) -> Answers:
+async def _ask(places: Places, selected: Selected) -> Answers:
     async with asked(places) as services:
-        return await groups_of(services, meant)
+        return await groups_of(services, selected)

@@ -9,23 +9,23 @@ from typing import Annotated
 
 import typer
 
-from tallystick._cli.actor import Actor, Reason, told_why
+from tallystick._cli.actor import Actor, Reason, asked_reason
 from tallystick._cli.admin_api import asked
-from tallystick._cli.dlq.preview import DryRun, groups_of, show_meant
+from tallystick._cli.dlq.preview import DryRun, groups_of, preview
 from tallystick._cli.dlq.replay_report import as_json_of, ended_lines, progress_line, so_far
 from tallystick._cli.dlq.replay_steps import Expired, Finished, Plan
 from tallystick._cli.dlq.replaying import Group, Replaying
 from tallystick._cli.dlq.selection import (
+    DeadLetterNames,
     DiedOf,
     Durable,
     ErrorType,
-    Letters,
     Selected,
     Since,
     Until,
-    selected,
+    select,
 )
-from tallystick._cli.errors import FAILED, INTERRUPTED, example, fail, told
+from tallystick._cli.errors import FAILED, INTERRUPTED, example, fail, reports_errors
 from tallystick._cli.output import AsJson, end_of, say, say_json
 from tallystick._cli.service_option import ServiceOption
 from tallystick._cli.targets import Places
@@ -54,11 +54,11 @@ Patience = Annotated[
 ]
 
 
-@told
+@reports_errors
 def replay(
     ctx: typer.Context,
     actor: Actor,
-    letters: Letters = None,
+    dead_letters: DeadLetterNames = None,
     durable: Durable = None,
     died_of: DiedOf = None,
     error_type: ErrorType = None,
@@ -79,18 +79,18 @@ def replay(
     where one fails as before, its group stops, and the rest of it is left as it was.
     """
     places: Places = ctx.obj().only(service)
-    meant = selected(letters, durable, died_of, error_type, since, until)
+    selected = select(dead_letters, durable, died_of, error_type, since, until)
     if dry_run:
-        show_meant(places, meant, "would be replayed", as_json=as_json)
+        preview(places, selected, "would be replayed", as_json=as_json)
         return
-    act = {"actor": actor, "reason": told_why(reason)}
+    act = {"actor": actor, "reason": asked_reason(reason)}
     groups: list[Group] = []
 
     def plan(total: int) -> Plan:
         return Plan(total, canary=canary, rate=rate, patience_s=wait)
 
     try:
-        silent = asyncio.run(_replay(places, meant, act, plan, groups))
+        silent = asyncio.run(_replay(places, selected, act, plan, groups))
     except KeyboardInterrupt:
         fail(f"interrupted; {so_far(groups)}", INTERRUPTED)
     except TallystickError as error:
@@ -106,22 +106,22 @@ def replay(
 
 async def _replay(
     places: Places,
-    meant: Selected,
+    selected: Selected,
     act: Mapping[str, str],
     plan: Callable[[int], Plan],
     groups: list[Group],
 ) -> Mapping[str, str]:
     """Replay group after group, each told in `groups`; returns who is silent."""
     async with asked(places) as services:
-        answers = await groups_of(services, meant)
+        answers = await groups_of(services, selected)
         groups += [
-            Group(name, about, meant.of_group(about, page["at"]), plan(about["count"]))
+            Group(name, about, selected.of_group(about, page["at"]), plan(about["count"]))
             for name, page in answers.given.items()
             for about in page["groups"]
         ]
         replaying = Replaying(services, act, plan(0).rate, _Telling())
         for group in groups:
-            if group.about["reason"] == EXPIRED != meant.about.get("reason"):
+            if group.about["reason"] == EXPIRED != selected.about.get("reason"):
                 group.end = Expired()
             else:
                 await replaying.carry_out(group)

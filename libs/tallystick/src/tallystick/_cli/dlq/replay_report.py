@@ -43,7 +43,7 @@ def as_json_of(group: Group) -> dict[str, Any]:
         "durable": group.about["durable"],
         "fingerprint": group.about["fingerprint"],
         "run": group.run,
-        "letters": group.plan.total,
+        "dead_letters": group.plan.total,
         "replayed": group.seen.replayed,
         "done": group.done if group.plan.canary else None,
         "waiting": group.seen.waiting if group.plan.canary else None,
@@ -80,12 +80,12 @@ def _ended(group: Group) -> list[str]:
 
 def _came_back(group: Group) -> str:
     fingerprint = group.about["fingerprint"]
-    told = [
+    reported = [
         f"{one['count']:,} failed {'as before' if one['fingerprint'] == fingerprint else 'anew'}"
         f"{' and died' if one['dead'] else ''}: {plain(_error(one))}"
         for one in group.returned
     ]
-    return "; ".join(told)
+    return "; ".join(reported)
 
 
 def _after_return(group: Group) -> list[str]:

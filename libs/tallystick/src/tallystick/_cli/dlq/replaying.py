@@ -26,7 +26,7 @@ class Group:
 
     service: str
     about: Mapping[str, Any]
-    letters: Mapping[str, Any]
+    dead_letters: Mapping[str, Any]
     plan: Plan
     run: UUID = field(default_factory=new_id)
     seen: Seen = field(default_factory=Seen)
@@ -84,7 +84,12 @@ class Replaying:
     async def _replay(self, group: Group, target: int) -> None:
         before = group.seen.replayed
         await self._pace.before(target - before)
-        body = {**self._act, "run": str(group.run), "target": target, "letters": group.letters}
+        body = {
+            **self._act,
+            "run": str(group.run),
+            "target": target,
+            "dead_letters": group.dead_letters,
+        }
         answer = await self._services.post(group.service, path_of("repairs", "replay"), body)
         count = answer["count"]
         group.seen = replace(group.seen, replayed=count, no_more=count == before)

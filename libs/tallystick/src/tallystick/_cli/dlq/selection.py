@@ -11,7 +11,7 @@ import typer
 
 from tallystick._cli.times import parse_time
 
-Letters = Annotated[
+DeadLetterNames = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="LETTER",
@@ -43,23 +43,26 @@ Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only what died 
 class Selected:
     """Which letters, as services are told."""
 
-    letters: tuple[str, ...]
+    dead_letters: tuple[str, ...]
     about: Mapping[str, str]
 
     def __bool__(self) -> bool:
         """Whether anything is said: otherwise all are meant."""
-        return bool(self.letters or self.about)
+        return bool(self.dead_letters or self.about)
 
     @property
     def params(self) -> list[tuple[str, str]]:
         """For a query."""
-        return [*(("letter", letter) for letter in self.letters), *self.about.items()]
+        return [
+            *(("dead_letter", dead_letter) for dead_letter in self.dead_letters),
+            *self.about.items(),
+        ]
 
     def as_of(self, time: str) -> dict[str, Any]:
         """Those that had died by then, for a body."""
         ends = (time, self.about.get("until", time))
         until = min(ends, key=datetime.fromisoformat)
-        return {"letter": self.letters, **self.about, "until": until}
+        return {"dead_letter": self.dead_letters, **self.about, "until": until}
 
     def of_group(self, group: Mapping[str, Any], time: str) -> dict[str, Any]:
         """Those of one group among them."""
@@ -67,8 +70,8 @@ class Selected:
         return self.as_of(time) | about | {"fingerprint": group["fingerprint"] or ""}
 
 
-def selected(
-    letters: Sequence[str] | None,
+def select(
+    dead_letters: Sequence[str] | None,
     durable: str | None,
     died_of: str | None,
     error_type: str | None,
@@ -83,4 +86,4 @@ def selected(
         "since": since and parse_time(since).isoformat(),
         "until": until and parse_time(until).isoformat(),
     }
-    return Selected(tuple(letters or ()), {name: text for name, text in said.items() if text})
+    return Selected(tuple(dead_letters or ()), {name: text for name, text in said.items() if text})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tallystick._cli.errors import example, told
+from tallystick._cli.errors import example, reports_errors
 from tallystick._cli.programs.production import Name, application
 
 
@@ -13,7 +13,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=example("cd examples/cafe", "tally dev cafe"))(dev)
 
 
-@told
+@reports_errors
 def dev(name: Name) -> None:
     """Serve a service of the current folder on servers of its own, to try it out.
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from fastapi import FastAPI
 
-from tallystick._cli.errors import USED_WRONGLY, example, fail, told
+from tallystick._cli.errors import USED_WRONGLY, example, fail, reports_errors
 from tallystick._cli.output import AsJson, say_json
 from tallystick._database.migrate import migrate as migrate_database
 from tallystick._database.scripts import scripts_of
@@ -56,7 +56,7 @@ def _root(name: str) -> Any:
     return found
 
 
-@told
+@reports_errors
 def serve(name: Name) -> None:
     """Serve a service until it is told to stop.
 
@@ -72,7 +72,7 @@ def serve(name: Name) -> None:
     serve_app(composed, settings)
 
 
-@told
+@reports_errors
 def migrate(name: Name, as_json: AsJson = False) -> None:
     """Bring a service's database to this release.
 

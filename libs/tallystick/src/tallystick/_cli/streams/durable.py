@@ -12,7 +12,7 @@ import typer
 from tallystick._broker.connection import Connection
 from tallystick._broker.jetstream import Config, info
 from tallystick._cli.admin_api import asked
-from tallystick._cli.errors import UsedWrongly, example, told
+from tallystick._cli.errors import UsedWrongly, example, reports_errors
 from tallystick._cli.output import AsJson, end_of, say, say_json
 from tallystick._cli.service_option import places_of
 from tallystick._cli.streams.broker import connected, durables, streams
@@ -64,7 +64,7 @@ To = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-@told
+@reports_errors
 def list_durables(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Show each durable: what it reads, what is pending, and how it differs.
 
@@ -80,7 +80,7 @@ def list_durables(ctx: typer.Context, as_json: AsJson = False) -> None:
     end_of(silent)
 
 
-@told
+@reports_errors
 def pause_durable(ctx: typer.Context, durable: Name, as_json: AsJson = False) -> None:
     """Deliver nothing to a durable until it is resumed.
 
@@ -95,7 +95,7 @@ def pause_durable(ctx: typer.Context, durable: Name, as_json: AsJson = False) ->
     _report(done, f"{durable} is paused until {until}; tally durable resume {durable}", as_json)
 
 
-@told
+@reports_errors
 def resume_durable(ctx: typer.Context, durable: Name, as_json: AsJson = False) -> None:
     """Deliver to a paused durable again."""
 
@@ -106,7 +106,7 @@ def resume_durable(ctx: typer.Context, durable: Name, as_json: AsJson = False) -
     _report(asyncio.run(_change(ctx.obj(), durable, act)), f"{durable} is resumed", as_json)
 
 
-@told
+@reports_errors
 def rewind_durable(
     ctx: typer.Context, durable: Name, to: To, yes: Yes = False, as_json: AsJson = False
 ) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from tallystick._broker.connection import Connection
 from tallystick._broker.history import Recorded
-from tallystick._cli.errors import UsedWrongly, example, told, warn
+from tallystick._cli.errors import UsedWrongly, example, reports_errors, warn
 from tallystick._cli.output import AsJson, say
 from tallystick._cli.streams.broker import connected, streams
 from tallystick._cli.streams.message_line import as_json_line, message_line
@@ -48,7 +48,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=example(*examples))(tail)
 
 
-@told
+@reports_errors
 def tail(
     ctx: typer.Context,
     subject: Subject = "evt",

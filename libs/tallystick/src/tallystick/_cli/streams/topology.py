@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tallystick._cli.admin_api import asked
-from tallystick._cli.errors import FAILED, UsedWrongly, example, told
+from tallystick._cli.errors import FAILED, UsedWrongly, example, reports_errors
 from tallystick._cli.output import AsJson, bad, braces, end_of, say, say_json, table
 from tallystick._cli.programs.production import application, router_of
 from tallystick._cli.streams.broker import connected
@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=example("tally topology", "tally topology --check"))(topology)
 
 
-@told
+@reports_errors
 def topology(
     ctx: typer.Context,
     names: Names = None,

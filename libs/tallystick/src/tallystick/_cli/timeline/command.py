@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tallystick._cli.errors import FAILED, example, fail, told
+from tallystick._cli.errors import FAILED, example, fail, reports_errors
 from tallystick._cli.output import AsJson, say, say_json
 from tallystick._cli.timeline.drawing import draw
 from tallystick._cli.timeline.evidence import gather
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=example(order))(timeline)
 
 
-@told
+@reports_errors
 def timeline(ctx: typer.Context, order: Key, as_json: AsJson = False) -> None:
     """Draw every message and attempt of one order: when, from whom, by whom.
 

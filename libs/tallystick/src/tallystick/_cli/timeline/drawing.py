@@ -22,17 +22,17 @@ TITLED = {
     "discarded": "{} was discarded",
     "withdrawn": "{} was withdrawn",
     "waits": "{} waits",
-    "unread": "{} has not done it yet",
+    "pending": "{} has not done it yet",
 }
 PAINTS: dict[str, Callable[[str], str]] = {
-    "said": strong,
+    "published": strong,
     "stored": faint,
     "withdrawn": faint,
     "failed": bad,
     "dead": bad,
     "discarded": notable,
     "waits": notable,
-    "unread": notable,
+    "pending": notable,
 }
 
 
@@ -54,7 +54,7 @@ def _title(story: Story) -> list[str]:
 
 def _rows(story: Story, lanes: Lanes) -> Iterator[str]:
     first = before = None
-    told: dict[str, str] = {}
+    notes: dict[str, str] = {}
     for step in story.steps:
         time = gap = ""
         if step.at:
@@ -64,9 +64,9 @@ def _rows(story: Story, lanes: Lanes) -> Iterator[str]:
                 gap = f"+{span((step.at - before).total_seconds())}"
             before = max(step.at, before or step.at)
         note = _note(step)
-        said = "as before" if note and note == told.get(step.title) else note
-        told[step.title] = note
-        yield from _lines(_clock(time, gap), step, said, lanes)
+        shown = "as before" if note and note == notes.get(step.title) else note
+        notes[step.title] = note
+        yield from _lines(_clock(time, gap), step, shown, lanes)
 
 
 def _clock(time: str, gap: str) -> str:
@@ -86,7 +86,7 @@ def _lines(clock: str, step: Step, note: str, lanes: Lanes) -> Iterator[str]:
 
 
 def _text(step: Step) -> str:
-    if step.kind == "said":
+    if step.kind == "published":
         return f"{step.title} ({step.note})" if step.note else step.title
     text = TITLED[step.kind].format(step.title)
     if step.kind == "waits" and step.due_at is None:
@@ -102,7 +102,7 @@ def _text(step: Step) -> str:
 
 
 def _note(step: Step) -> str:
-    if step.kind in ("failed", "dead", "waits", "unread"):
+    if step.kind in ("failed", "dead", "waits", "pending"):
         return step.note
     return f"by {step.replica}" if step.replica else ""
 

@@ -71,9 +71,9 @@ async def _add(
 
 def _names(kept: Sequence[Kept], answers: Answers) -> set[str]:
     """All messages, as services know them: `source/id`."""
-    said = {f"{m['source']}/{m['id']}" for a in answers.given.values() for m in a["said"]}
+    published = {f"{m['source']}/{m['id']}" for a in answers.given.values() for m in a["published"]}
     found = (one.recorded.headers for one in kept)
-    return said | {f"{h['ce-source']}/{h['ce-id']}" for h in found if "ce-source" in h}
+    return published | {f"{h['ce-source']}/{h['ce-id']}" for h in found if "ce-source" in h}
 
 
 async def _ask_broker(
@@ -96,8 +96,8 @@ async def _ask_broker(
 
 def _last(answers: Answers) -> datetime | None:
     """After this nothing more was said, as all services answered; None if they know nothing."""
-    said = [m["stored_at"] for a in answers.given.values() for m in a["said"]]
-    return datetime.fromisoformat(max(said)) + ASIDE if said else None
+    published = [m["stored_at"] for a in answers.given.values() for m in a["published"]]
+    return datetime.fromisoformat(max(published)) + ASIDE if published else None
 
 
 async def _kept(broker: Connection, key: str, until: datetime | None) -> AsyncIterator[Kept]:

@@ -10,7 +10,7 @@ from tallystick._cli.timeline.steps import Step
 WIDEST_LANE, NARROWEST_LANE = 12, 6
 ROOM_FOR_LANES = 48
 SYMBOLS = {
-    "said": "●",
+    "published": "●",
     "stored": "◇",
     "done": "○",
     "failed": "✗",
@@ -18,7 +18,7 @@ SYMBOLS = {
     "discarded": "✗",
     "withdrawn": "◇",
     "waits": "◌",
-    "unread": "◌",
+    "pending": "◌",
 }
 
 

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 from tallystick._broker.jetstream import Config
 from tallystick._cli.streams.broker import filters
-from tallystick._cli.timeline.received import Taken
+from tallystick._cli.timeline.received import Received
 from tallystick._cli.timeline.steps import Message, Step
 
 
-def unread_of(
-    readers: Sequence[Config], messages: Sequence[Message], taken: Taken
+def pending_of(
+    readers: Sequence[Config], messages: Sequence[Message], received: Received
 ) -> tuple[list[Step], list[str]]:
     """Messages that a durable has not acknowledged, and durables that did and keep no record."""
     steps, unrecorded = [], set()
     for reader in readers:
         for message in messages:
             key = (reader["name"], message.source, message.id)
-            if not _is_for(reader, message) or key in taken:
+            if not _is_for(reader, message) or key in received:
                 continue
             if message.sequence <= reader["ack_floor"]["stream_seq"]:
                 unrecorded.add(str(reader["name"]))
@@ -45,4 +45,4 @@ def _matches(pattern: str, subject: str) -> bool:
 def _waiting(durable: str, message: Message) -> Step:
     service = durable.partition("-")[0]
     about = (service, message.source, message.id, durable)
-    return Step("unread", None, *about, note=message.title, durable=durable)
+    return Step("pending", None, *about, note=message.title, durable=durable)

@@ -15,7 +15,7 @@ def messages_of(evidence: Evidence) -> dict[tuple[str, str], Message]:
     kept = {_identity(one): one for one in evidence.kept}
     found = {}
     for answers in evidence.known.values():
-        for row in answers[-1]["said"]:
+        for row in answers[-1]["published"]:
             found[row["source"], row["id"]] = _stored(row, kept.get((row["source"], row["id"])))
     return {**{key: _read(one) for key, one in kept.items()}, **found}
 
@@ -28,7 +28,9 @@ def _identity(kept: Kept) -> tuple[str, str]:
 
 def _stored(row: Mapping[str, Any], kept: Kept | None) -> Message:
     return Message(
-        **{name: row[name] for name in ("source", "id", "type", "subject", "emission", "size")},
+        **{
+            name: row[name] for name in ("source", "id", "type", "subject", "republication", "size")
+        },
         at=datetime.fromisoformat(row["stored_at"]),
         sent=row["sent_at"] is not None or kept is not None,
         stream=kept.stream if kept else None,
@@ -38,11 +40,11 @@ def _stored(row: Mapping[str, Any], kept: Kept | None) -> Message:
 
 def _read(kept: Kept) -> Message:
     recorded, (source, id_) = kept.recorded, _identity(kept)
-    said = _time(recorded.headers.get("ce-time")) or recorded.stored_at
+    published = _time(recorded.headers.get("ce-time")) or recorded.stored_at
     type_ = recorded.headers.get("ce-type", "")
     size = len(recorded.body)
     place = (kept.stream, recorded.sequence)
-    return Message(source, id_, type_, recorded.subject, said, True, 0, size, *place)
+    return Message(source, id_, type_, recorded.subject, published, True, 0, size, *place)
 
 
 def _time(text: str | None) -> datetime | None:
@@ -53,9 +55,9 @@ def _time(text: str | None) -> datetime | None:
     return found if found.tzinfo else None
 
 
-def said(message: Message) -> Step:
+def published(message: Message) -> Step:
     """The step of saying it."""
-    again = f"said again {message.emission} times" if message.emission else ""
+    again = f"said again {message.republication} times" if message.republication else ""
     note = again if message.sent else "not sent yet"
     about = (message.source, message.source, message.id, message.title)
-    return Step("said", message.at, *about, note=note)
+    return Step("published", message.at, *about, note=note)

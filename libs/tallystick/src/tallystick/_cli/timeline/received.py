@@ -14,16 +14,16 @@ REASONS = frozenset({"schema", "permanent", "exhausted", "poison", "expired", "u
 NOTES = {"held": "redelivered, held", "lapsed": "its replica went"}
 """Outcomes that are no errors of a handler's."""
 Row = Mapping[str, Any]
-Taken = dict[tuple[str, str, str], tuple[str, Row]]
+Received = dict[tuple[str, str, str], tuple[str, Row]]
 
 
-def taken_of(evidence: Evidence) -> Taken:
+def received_of(evidence: Evidence) -> Received:
     """What durables and effects took in, by durable, source and id, and the service that did."""
     return {
         (row["durable"], row["source"], row["id"]): (service, row)
         for service, answers in evidence.known.items()
         for answer in answers
-        for row in answer["taken"]
+        for row in answer["received"]
     }
 
 
@@ -31,7 +31,7 @@ def treated(service: str, row: Row, message: Message | None) -> Iterator[Step]:
     """The steps of one message in one durable, or of an effect."""
     stored = Step(
         "stored",
-        _time(row["taken_at"]),
+        _time(row["received_at"]),
         service=service,
         sender=message.source if message else row["source"],
         message=row["id"],
@@ -68,7 +68,7 @@ def _end(row: Row, stored: Step) -> Iterator[Step]:
             tried = outcomes[-1:] == ["done"]
             replica = row["attempts"][-1]["replica"] if tried else None
             attempt = len(outcomes) if tried else None
-            at = _time(row["done_at"] or row["taken_at"])
+            at = _time(row["done_at"] or row["received_at"])
             yield replace(stored, kind="done", at=at, replica=replica, attempt=attempt)
         case "waiting":
             due = _time(row["due_at"])

@@ -10,7 +10,7 @@ from typing import Literal
 from tallystick._messages.message import TYPE_PREFIX
 
 Kind = Literal[
-    "said", "stored", "done", "failed", "dead", "waits", "discarded", "withdrawn", "unread"
+    "published", "stored", "done", "failed", "dead", "waits", "discarded", "withdrawn", "pending"
 ]
 
 
@@ -24,7 +24,7 @@ class Message:
     subject: str
     at: datetime
     sent: bool
-    emission: int
+    republication: int
     size: int
     stream: str | None = None
     sequence: int | None = None
@@ -71,4 +71,4 @@ class Story:
     @property
     def waits(self) -> list[Step]:
         """What has not ended."""
-        return [step for step in self.steps if step.kind in ("waits", "unread")]
+        return [step for step in self.steps if step.kind in ("waits", "pending")]
