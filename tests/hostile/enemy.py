@@ -35,7 +35,7 @@ class Enemy:
             waiting.append(future)
             block = b"NATS/1.0\r\n" + message.headers + b"\r\n" if message.headers else b""
             reply = f"{INBOX}.{number}".encode()
-            self._wire.publish(message.subject, message.body, block, reply)
+            self._wire.send(message.subject, message.body, block, reply)
         return await asyncio.wait_for(asyncio.gather(*waiting), 30)
 
     def _answered(self, subject: bytes, _reply: bytes, headers: bytes, body: bytes) -> None:

@@ -88,7 +88,7 @@ def publish(sql: Sql, settled: Settled, until: Until) -> Publish:
     async def go(runtime: Runtime, *messages: tuple[bytes, bytes, bytes]) -> None:
         wire = runtime.parts.connection.wire
         for subject, headers, body in (*messages, (SUBJECT, GOOD, b'{"item":"good"}')):
-            wire.publish(subject, body, b"NATS/1.0\r\n" + headers + b"\r\n" if headers else b"")
+            wire.send(subject, body, b"NATS/1.0\r\n" + headers + b"\r\n" if headers else b"")
         await until("exists (select from things where code = 'good')")
         await settled("shop-books")
         await until("not exists (select from tallystick.outbox where sent_at is null)")

@@ -45,7 +45,7 @@ def relay() -> Any:
             last = (await self._database.fetch(_LAST))[0][0]
         rows = [_row(record) for record in await self._database.fetch(_AFTER, last)]
         for alike in by_stream(rows).values():
-            sent = await self._sending.publish(alike)
+            sent = await self._sending.store(alike)
             await self._database.fetch(_SENT, [row.id for row in sent])
         last = max([last, *(row.id for row in rows)])
 

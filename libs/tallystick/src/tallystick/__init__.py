@@ -1,6 +1,13 @@
-"""Messaging for FastAPI services on NATS JetStream: at-least-once delivery, effects once."""
+"""Messaging for FastAPI services on NATS JetStream: at-least-once delivery, effects once.
+
+What a service is made of is here; errors are in `tallystick.errors`, calls to the outside world in
+`tallystick.outside`, streams and durables in `tallystick.topology`, and what tests need in
+`tallystick.testing`.
+"""
 
 from tallystick._broker.broker import Broker
+from tallystick._broker.history import Recorded
+from tallystick._database.transaction import Transaction
 from tallystick._database.units import Write
 from tallystick._delivery.database import Database
 from tallystick._delivery.delivery import Delivery
@@ -10,15 +17,10 @@ from tallystick._http.resources import resource
 from tallystick._messages.message import Effect, Event, Job, Request
 from tallystick._messages.retry import Retry
 from tallystick._messages.router import Router
+from tallystick._service.runtime import Stoppable
 from tallystick._service.service import service
 from tallystick._settings import Settings
-from tallystick.errors import (
-    Conflict,
-    PermanentError,
-    TallystickError,
-    TemporaryError,
-)
-from tallystick.outside import client_span
+from tallystick.errors import Conflict, PermanentError, TallystickError, TemporaryError
 
 __all__ = [
     "Broker",
@@ -31,14 +33,16 @@ __all__ = [
     "Job",
     "PermanentError",
     "Problem",
+    "Recorded",
     "Request",
     "Retry",
     "Router",
     "Settings",
+    "Stoppable",
     "TallystickError",
     "TemporaryError",
+    "Transaction",
     "Write",
-    "client_span",
     "resource",
     "service",
 ]

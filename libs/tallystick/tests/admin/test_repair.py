@@ -65,7 +65,7 @@ async def bury_as(database: Postgres, what: str, durable: str, reason: Reason) -
     give_up_after = router.bindings[durable].retry.give_up_after
     failure = Failure.of(ValueError(f"not {what}"), durable)
     deferred = defer(inbound, GiveUp(reason, 8), give_up_after=give_up_after, failure=failure)
-    await database.deliveries.commit(Unit((deferred,)))
+    await database.deliveries.submit(Unit((deferred,)))
     return inbound.key
 
 
@@ -104,7 +104,7 @@ async def test_what_was_done_meanwhile_is_not_replayed(repair: Repair, database:
     lease = int(str(claimed["claim"]))
     inbound = Inbound(*key, "", b"", b"")
     deferred = Deferred(inbound, lease, 0, 0, 0, router.bindings[key[0]].retry.give_up_after)
-    await database.deliveries.commit(Unit(settlement=end(deferred)))
+    await database.deliveries.submit(Unit(settlement=end(deferred)))
     assert await repair.replay([key], BECAUSE) == []
 
 
@@ -275,7 +275,7 @@ async def test_old_attempts_go_but_those_of_a_repaired_letter(
 ) -> None:
     for name in "ab":
         key = await give_up(database, name)
-        await database.deliveries.commit(Unit((attempt(key, 0, ("shop-1", "1.0"), "error"),)))
+        await database.deliveries.submit(Unit((attempt(key, 0, ("shop-1", "1.0"), "error"),)))
     await repair.replay([("shop-sold", "shop", "a")], BECAUSE)
     await database.fetch("delete from tallystick.held")
     await database.fetch("update tallystick.attempts set ended_at = now() - interval '31 days'")

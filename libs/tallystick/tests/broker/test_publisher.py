@@ -38,25 +38,25 @@ async def bodies(client: Client) -> list[bytes]:
 
 
 async def test_a_stored_message_is_confirmed(broker: Connection, client: Client) -> None:
-    ack = await broker.publisher.publish(publication(1))
+    ack = await broker.publisher.store(publication(1))
     assert (ack.stream, ack.seq, ack.duplicate) == ("SHOP", 1, False)
     assert await bodies(client) == [b"1"]
 
 
 async def test_a_message_sent_again_is_stored_once(broker: Connection, client: Client) -> None:
-    await broker.publisher.publish(publication(1))
-    again = await broker.publisher.publish(publication(1))
+    await broker.publisher.store(publication(1))
+    again = await broker.publisher.store(publication(1))
     assert (again.seq, again.duplicate) == (1, True)
     assert await bodies(client) == [b"1"]
 
 
 async def test_a_subject_without_a_stream_is_not_stored(broker: Connection) -> None:
     with pytest.raises(NotStored, match="no stream takes this subject"):
-        await broker.publisher.publish(publication(1, subject="evt.other.x"))
+        await broker.publisher.store(publication(1, subject="evt.other.x"))
 
 
 async def test_each_message_has_its_own_outcome(broker: Connection, client: Client) -> None:
-    outcomes = await broker.publisher.publish_all(
+    outcomes = await broker.publisher.store_each(
         [
             publication(1),
             publication(2, subject="evt.other.x"),
@@ -71,13 +71,13 @@ async def test_each_message_has_its_own_outcome(broker: Connection, client: Clie
 
 
 async def test_nothing_is_no_error(broker: Connection) -> None:
-    assert await broker.publisher.publish_all([]) == []
+    assert await broker.publisher.store_each([]) == []
 
 
 async def test_a_batch_is_stored_in_order_with_one_answer(
     broker: Connection, client: Client
 ) -> None:
-    outcome = await broker.publisher.publish_batch([publication(n) for n in range(1, 6)])
+    outcome = await broker.publisher.store_together([publication(n) for n in range(1, 6)])
     assert isinstance(outcome, PubAck)
     assert outcome.seq == 5
     assert await bodies(client) == [b"1", b"2", b"3", b"4", b"5"]
@@ -96,20 +96,20 @@ async def test_a_batch_is_stored_in_order_with_one_answer(
 async def test_a_batch_with_a_message_that_is_refused_stores_nothing(
     broker: Connection, client: Client, bad: Publication, place: int
 ) -> None:
-    await broker.publisher.publish(publication(1))
+    await broker.publisher.store(publication(1))
     batch = [publication(2), publication(3)]
     batch.insert(place, bad)
-    outcome = await broker.publisher.publish_batch(batch)
+    outcome = await broker.publisher.store_together(batch)
     assert isinstance(outcome, NotStored)
     assert await bodies(client) == [b"1"]
     assert (
-        stored(await broker.publisher.publish_all(batch[:place] + batch[place + 1 :])) == [True] * 2
+        stored(await broker.publisher.store_each(batch[:place] + batch[place + 1 :])) == [True] * 2
     )
 
 
 async def test_a_batch_is_no_larger_than_the_broker_takes(broker: Connection) -> None:
     batch = [publication(number) for number in range(1000)]
-    assert isinstance(await broker.publisher.publish_batch(batch), PubAck)
+    assert isinstance(await broker.publisher.store_together(batch), PubAck)
 
 
 async def test_a_full_stream_refuses_and_drops_nothing(broker: Connection, client: Client) -> None:
@@ -117,7 +117,7 @@ async def test_a_full_stream_refuses_and_drops_nothing(broker: Connection, clien
     await client.jetstream().add_stream(
         name="SHOP", subjects=["evt.shop.>"], max_bytes=4096, discard="new", allow_atomic=True
     )
-    outcomes = await broker.publisher.publish_all([publication(n, size=1000) for n in range(6)])
+    outcomes = await broker.publisher.store_each([publication(n, size=1000) for n in range(6)])
     assert stored(outcomes) == [True, True, True, False, False, False]
     assert "maximum bytes exceeded (10077)" in str(outcomes[-1])
     assert await bodies(client) == [b"0", b"1", b"2"]
@@ -142,19 +142,19 @@ async def test_without_an_answer_it_is_in_doubt(
 ) -> None:
     monkeypatch.setattr(publisher, "CONFIRM_WITHIN", 0.2)
     await alone.client.subscribe("evt.shop.>")  # someone hears it, nobody answers
-    outcomes = await alone.publisher.publish_all([publication(1), publication(2)])
+    outcomes = await alone.publisher.store_each([publication(1), publication(2)])
     assert [type(outcome) for outcome in outcomes] == [BrokerUnavailable] * 2
     own_server.kill()
-    outcome = await alone.publisher.publish_batch([publication(1), publication(2)])
+    outcome = await alone.publisher.store_together([publication(1), publication(2)])
     assert isinstance(outcome, BrokerUnavailable)
     with pytest.raises(BrokerUnavailable, match="no confirmation"):
-        await alone.publisher.publish(publication(3))
+        await alone.publisher.store(publication(3))
     own_server.start()
 
 
 async def test_an_answer_that_comes_too_late_or_malformed_hurts_nobody(broker: Connection) -> None:
     prefix = broker.publisher._prefix
     for token in (b"ff-0", b"zz", b"", b"0-99"):
-        broker.wire.publish(prefix + token, b"{}")
+        broker.wire.send(prefix + token, b"{}")
     await broker.client.flush()
-    assert isinstance(await broker.publisher.publish(publication(1)), PubAck)
+    assert isinstance(await broker.publisher.store(publication(1)), PubAck)

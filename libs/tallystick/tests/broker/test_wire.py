@@ -83,9 +83,9 @@ async def test_nats_py_sends_what_is_pending_when_its_flusher_is_woken(broker: C
 
 async def test_a_frame_arrives_as_it_was_sent(broker: Connection, received: Received) -> None:
     await broker.wire.subscribe("a.*", received)
-    broker.wire.publish(b"a.b", b"body", HEADERS, b"reply.to")
-    broker.wire.publish(b"a.c", b"")
-    broker.wire.publish(b"a.d", b"x\r\ny\0z", reply=b"r")
+    broker.wire.send(b"a.b", b"body", HEADERS, b"reply.to")
+    broker.wire.send(b"a.c", b"")
+    broker.wire.send(b"a.d", b"x\r\ny\0z", reply=b"r")
     await eventually(lambda: len(received.frames) == 3)
     assert received.frames == [
         (b"a.b", b"reply.to", HEADERS, b"body"),
@@ -99,7 +99,7 @@ async def test_frames_written_in_one_turn_keep_their_order(
 ) -> None:
     await broker.wire.subscribe("a", received)
     for number in range(5000):
-        broker.wire.publish(b"a", b"%d" % number)
+        broker.wire.send(b"a", b"%d" % number)
     await eventually(lambda: len(received.frames) == 5000)
     assert received.bodies == [b"%d" % number for number in range(5000)]
 
@@ -109,7 +109,7 @@ async def test_a_message_of_the_largest_size_arrives_whole(
 ) -> None:
     await broker.wire.subscribe("a", received)
     body = b"x" * (broker.wire.max_payload - len(HEADERS))
-    broker.wire.publish(b"a", body, HEADERS)
+    broker.wire.send(b"a", body, HEADERS)
     await eventually(lambda: len(received.frames) == 1)
     assert received.frames[0][2:] == (HEADERS, body)
 
@@ -123,8 +123,8 @@ async def test_what_would_close_the_connection_is_never_sent(
 ) -> None:
     await broker.wire.subscribe("a", received)
     with pytest.raises(InvalidMessage, match="over the broker's limits"):
-        broker.wire.publish(subject, b"x" * size)
-    broker.wire.publish(b"a", b"still here")
+        broker.wire.send(subject, b"x" * size)
+    broker.wire.send(b"a", b"still here")
     await eventually(lambda: received.bodies == [b"still here"])
 
 
@@ -152,7 +152,7 @@ async def test_a_message_is_handed_over_without_a_queue_of_nats_py(
 ) -> None:
     await broker.wire.subscribe("a", received)
     (subscription,) = (s for s in broker.client._subs.values() if s.subject == "a")
-    broker.wire.publish(b"a", b"1")
+    broker.wire.send(b"a", b"1")
     await eventually(lambda: received.bodies == [b"1"])
     assert subscription.pending_msgs == 0
     assert subscription.delivered == 0
@@ -167,8 +167,8 @@ async def test_an_error_of_a_receiver_does_not_end_the_reading(
     await broker.wire.subscribe("bad", fail)
     await broker.wire.subscribe("good", received)
     with capture_logs() as lines:
-        broker.wire.publish(b"bad", b"1")
-        broker.wire.publish(b"good", b"2")
+        broker.wire.send(b"bad", b"1")
+        broker.wire.send(b"good", b"2")
         await eventually(lambda: received.bodies == [b"2"])
     assert [line["event"] for line in lines] == ["could not take a message from the wire"]
 
@@ -180,7 +180,7 @@ async def test_an_ended_subscription_gets_nothing_more(
     unsubscribe = await broker.wire.subscribe("a", received)
     await broker.wire.subscribe("a", other)
     await unsubscribe()
-    broker.wire.publish(b"a", b"1")
+    broker.wire.send(b"a", b"1")
     await eventually(lambda: other.bodies == [b"1"])
     assert received.frames == []
 
@@ -191,7 +191,7 @@ async def test_one_of_a_queue_group_gets_a_message(broker: Connection, received:
     await broker.wire.subscribe("a", other, queue="q")
     await broker.wire.subscribe("a", every)
     for number in range(50):
-        broker.wire.publish(b"a", b"%d" % number)
+        broker.wire.send(b"a", b"%d" % number)
     await eventually(lambda: len(every.frames) == 50)
     await eventually(lambda: len(received.frames) + len(other.frames) == 50)
 
@@ -217,15 +217,15 @@ async def test_subscriptions_and_sending_survive_a_reconnect(
     again: list[Callable[[], None]] = []
     alone.on_reconnect(lambda: again.append(lambda: None))
     await alone.wire.subscribe("a", received)
-    alone.wire.publish(b"a", b"before")
+    alone.wire.send(b"a", b"before")
     await eventually(lambda: received.bodies == [b"before"])
     own_server.kill()
     await eventually(lambda: not alone.connected.is_set())
     with pytest.raises(BrokerUnavailable):
-        alone.wire.publish(b"a", b"meanwhile")
+        alone.wire.send(b"a", b"meanwhile")
     await asyncio.to_thread(own_server.start)
     await eventually(alone.connected.is_set)
-    alone.wire.publish(b"a", b"after")
+    alone.wire.send(b"a", b"after")
     await eventually(lambda: len(received.frames) == 2)
     assert received.bodies == [b"before", b"after"]
     assert len(again) == 1
@@ -253,7 +253,7 @@ async def test_a_connection_that_the_broker_closes_for_good_is_told(alone: Conne
     assert alone.client.is_closed
     assert not alone.connected.is_set()
     with pytest.raises(BrokerUnavailable):
-        alone.wire.publish(b"a", b"")
+        alone.wire.send(b"a", b"")
 
 
 async def test_no_log_line_tells_the_password_of_the_broker() -> None:

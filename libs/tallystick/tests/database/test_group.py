@@ -32,7 +32,7 @@ def raised(key: int, value: int) -> Unit:
 
 async def outcomes(group: Group, *units: Unit) -> list[Any]:
     """What each of these units came to, committed by callers of the same moment."""
-    return await asyncio.gather(*map(group.commit, units), return_exceptions=True)
+    return await asyncio.gather(*map(group.submit, units), return_exceptions=True)
 
 
 async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
@@ -80,7 +80,7 @@ async def test_no_transaction_has_more_units_than_it_may(group: Group, sql: Sql)
 
 
 async def test_a_conflict_rolls_back_its_unit_alone(group: Group, sql: Sql) -> None:
-    await group.commit(add(5))
+    await group.submit(add(5))
     units = [add(n, settlement=str(n)) for n in range(10)]
     found = await outcomes(group, *units)
     assert [n for n, outcome in enumerate(found) if isinstance(outcome, Conflict)] == [5]
@@ -92,12 +92,12 @@ async def test_a_conflict_rolls_back_its_unit_alone(group: Group, sql: Sql) -> N
 async def test_a_conflict_undoes_the_writes_before_it(group: Group, sql: Sql) -> None:
     unit = Unit((Write(ADD, (1, 0), 1), Write(RAISE_TO, (2, 0), 2)))
     with pytest.raises(Conflict):
-        await group.commit(unit)
+        await group.submit(unit)
     assert await sql("select from things") == []
 
 
 async def test_a_message_is_taken_once(group: Group, sql: Sql) -> None:
-    await group.commit(add(1, settlement="a"))
+    await group.submit(add(1, settlement="a"))
     first, again, other = await outcomes(
         group, add(2, settlement="b"), add(3, settlement="a"), add(4, settlement="c")
     )
@@ -112,7 +112,7 @@ async def test_a_message_that_comes_twice_at_once_is_taken_once(group: Group, sq
 
 
 async def test_of_two_units_for_one_row_the_second_meets_the_first(group: Group, sql: Sql) -> None:
-    await group.commit(add(1))
+    await group.submit(add(1))
     found = await outcomes(group, raised(1, 0), raised(1, 0), raised(1, 0))
     assert sorted(type(outcome).__name__ for outcome in found) == [
         "Conflict",
@@ -182,22 +182,22 @@ async def test_a_unit_that_fails_at_the_commit_fails_alone(group: Group, sql: Sq
 
 
 async def test_the_outputs_that_are_new_are_told(group: Group) -> None:
-    await group.commit(add(1))
+    await group.submit(add(1))
     unit = Unit((), (Write(ADD, (1, 0), 1), Write(ADD, (2, 0), 2)))
-    assert await group.commit(unit) == {2}
+    assert await group.submit(unit) == {2}
 
 
 async def test_an_output_that_is_there_already_is_no_conflict(group: Group, sql: Sql) -> None:
-    await group.commit(add(1))
-    await group.commit(Unit((Write(ADD, (2, 0), 2),), (Write(ADD, (1, 0), 1),)))
+    await group.submit(add(1))
+    await group.submit(Unit((Write(ADD, (2, 0), 2),), (Write(ADD, (1, 0), 1),)))
     assert len(await sql("select from things")) == 2
 
 
 async def test_a_guard_of_several_columns_is_met_as_a_whole(group: Group, sql: Sql) -> None:
     statement = "insert into things (id, value) values ($1, $2) returning id, value"
-    await group.commit(Unit((Write(statement, (1, 2), (1, 2)),)))
+    await group.submit(Unit((Write(statement, (1, 2), (1, 2)),)))
     with pytest.raises(Conflict):
-        await group.commit(Unit((Write(statement, (2, 2), (2, 3)),)))
+        await group.submit(Unit((Write(statement, (2, 2), (2, 3)),)))
     assert await sql("select id from things") == [(1,)]
 
 
@@ -205,12 +205,12 @@ async def test_a_connection_lost_before_the_commit_stores_nothing(group: Group, 
     found = await outcomes(group, add(1), Unit((Write(KILL),)), add(2))
     assert [type(outcome) for outcome in found] == [DatabaseUnavailable] * 3
     assert await sql("select from things") == []
-    await group.commit(add(3))
+    await group.submit(add(3))
     assert await sql("select id from things") == [(3,)]
 
 
 async def test_a_connection_lost_while_idle_is_made_anew(group: Group, sql: Sql) -> None:
-    await group.commit(add(1))
+    await group.submit(add(1))
     await sql(
         "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1", NAME
     )
@@ -219,7 +219,7 @@ async def test_a_connection_lost_while_idle_is_made_anew(group: Group, sql: Sql)
             lane._connection is None or lane._connection.is_closed() for lane in group._idle
         )
     )
-    await group.commit(add(2))
+    await group.submit(add(2))
     assert len(await sql("select from things")) == 2
 
 
@@ -259,8 +259,8 @@ async def test_what_does_not_pass_is_raised_in_the_end(
 ) -> None:
     await fail_first("raise exception '' using errcode = 'serialization_failure'", 1000)
     with pytest.raises(asyncpg.SerializationError):
-        await group.commit(add(1))
-    await group.commit(Unit())
+        await group.submit(add(1))
+    await group.submit(Unit())
     assert RETRIES < 100
 
 
@@ -271,12 +271,12 @@ async def test_a_server_that_cannot_write_is_blamed_on_no_unit(
     await fail_first(f"raise exception '' using errcode = '{state}'")
     found = await outcomes(group, add(1), add(2))
     assert [type(outcome) for outcome in found] == [DatabaseUnavailable] * 2
-    await group.commit(add(3))
+    await group.submit(add(3))
     assert await sql("select id from things") == [(3,)]
 
 
 async def test_a_migration_in_between_is_blamed_on_no_unit(group: Group, sql: Sql) -> None:
-    await group.commit(add(1))
+    await group.submit(add(1))
     await sql("alter table things alter id type bigint")
     found = await outcomes(group, add(2), add(3))
     assert not any(isinstance(outcome, Exception) for outcome in found)
@@ -286,19 +286,19 @@ async def test_a_server_that_nobody_can_log_in_to_is_unavailable(database_url: s
     wrong = database_url.replace("@", "x@")
     group = Group("tests", lambda: connect(wrong))
     with pytest.raises(DatabaseUnavailable, match="password"):
-        await group.commit(add(1))
+        await group.submit(add(1))
     await group.close()
 
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
     group = Group("tests", lambda: connect("postgresql://nobody@127.0.0.1:1/none"))
     with pytest.raises(DatabaseUnavailable):
-        await group.commit(add(1))
+        await group.submit(add(1))
     await group.close()
 
 
 async def test_a_caller_that_gives_up_hurts_nobody(group: Group, sql: Sql) -> None:
-    callers = [asyncio.create_task(group.commit(add(n))) for n in range(5)]
+    callers = [asyncio.create_task(group.submit(add(n))) for n in range(5)]
     await asyncio.sleep(0)
     callers[2].cancel()
     found = await asyncio.gather(*callers, return_exceptions=True)
@@ -308,7 +308,7 @@ async def test_a_caller_that_gives_up_hurts_nobody(group: Group, sql: Sql) -> No
 
 
 async def test_a_caller_that_gives_up_waiting_for_an_error_hurts_nobody(group: Group) -> None:
-    callers = [asyncio.create_task(group.commit(add(n, 13))) for n in range(2)]
+    callers = [asyncio.create_task(group.submit(add(n, 13))) for n in range(2)]
     await asyncio.sleep(0)
     callers[0].cancel()
     found = await asyncio.gather(*callers, return_exceptions=True)
@@ -316,7 +316,7 @@ async def test_a_caller_that_gives_up_waiting_for_an_error_hurts_nobody(group: G
 
 
 async def test_closing_commits_what_was_asked_for(group: Group, sql: Sql) -> None:
-    callers = [asyncio.create_task(group.commit(add(n))) for n in range(3)]
+    callers = [asyncio.create_task(group.submit(add(n))) for n in range(3)]
     await asyncio.sleep(0)
     await group.close()
     await asyncio.gather(*callers)

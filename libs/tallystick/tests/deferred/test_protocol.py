@@ -302,7 +302,7 @@ class Protocol(RuleBasedStateMachine):
         self, settlement: Write, writes: tuple[Write, ...] = (), outputs: tuple[Write, ...] = ()
     ) -> None:
         try:
-            self.do(self.database.deliveries.commit(Unit(writes, outputs, settlement)))
+            self.do(self.database.deliveries.submit(Unit(writes, outputs, settlement)))
         except AlreadyProcessed:
             return
 

@@ -35,7 +35,7 @@ def take(database: Postgres) -> Callable[[Write], Awaitable[None]]:
     """Commits a unit with this write as what makes it its own."""
 
     async def commit(write: Write) -> None:
-        await database.deliveries.commit(Unit((), (), write))
+        await database.deliveries.submit(Unit((), (), write))
 
     return commit
 
@@ -160,8 +160,8 @@ async def test_a_failure_may_be_the_end(take: Take, sql: Sql) -> None:
 
 
 async def test_what_never_started_can_be_withdrawn(database: Postgres, sql: Sql) -> None:
-    await database.deliveries.commit(Unit((defer(),)))
-    await database.deliveries.commit(Unit((deferred_rows.withdraw(MESSAGE.key),)))
+    await database.deliveries.submit(Unit((defer(),)))
+    await database.deliveries.submit(Unit((deferred_rows.withdraw(MESSAGE.key),)))
     assert await sql("select from tallystick.held") == []
     assert await states(sql) == ["done"]
 
@@ -172,23 +172,23 @@ async def test_what_never_started_can_be_withdrawn(database: Postgres, sql: Sql)
 async def test_what_has_started_cannot_be_withdrawn(
     database: Postgres, sql: Sql, since: str
 ) -> None:
-    await database.deliveries.commit(Unit((defer(),)))
+    await database.deliveries.submit(Unit((defer(),)))
     await sql(f"update tallystick.held set {since}")
     with pytest.raises(Conflict):
-        await database.deliveries.commit(Unit((deferred_rows.withdraw(MESSAGE.key),)))
+        await database.deliveries.submit(Unit((deferred_rows.withdraw(MESSAGE.key),)))
     assert len(await sql("select from tallystick.held")) == 1
 
 
 async def test_what_was_withdrawn_is_never_stored_again(database: Postgres, sql: Sql) -> None:
     for write in (defer(), deferred_rows.withdraw(MESSAGE.key), defer()):
-        await database.deliveries.commit(Unit((), (write,)))
+        await database.deliveries.submit(Unit((), (write,)))
     assert await sql("select from tallystick.held") == []
 
 
 async def test_an_attempt_is_recorded_once_a_claim(database: Postgres, sql: Sql) -> None:
     for outcome in ("ValueError", "done"):
         write = deferred_rows.attempt(MESSAGE.key, 1, ("me", "1.0"), outcome, "no")
-        await database.deliveries.commit(Unit((write,)))
+        await database.deliveries.submit(Unit((write,)))
     columns = "durable, source, id, claim, replica, version, outcome, error"
     (attempt,) = await sql(f"select {columns} from tallystick.attempts")
     assert tuple(attempt) == (*MESSAGE.key, 1, "me", "1.0", "ValueError", "no")

@@ -7,21 +7,20 @@ from hypothesis import strategies as st
 from tallystick import Event, Job
 from tallystick._messages.envelope import (
     RESERVE,
-    Origin,
     OutboxRow,
     check_size,
     check_subject,
     header_lines,
-    outgoing,
     parse_headers,
     stored_lines,
     wire_headers,
 )
 from tallystick._messages.inbound import Inbound, identity
+from tallystick._messages.outgoing import publishable
+from tallystick._telemetry import tracing
 from tallystick.errors import InvalidMessage
 
-ID = UUID("0190a8a0-0000-7000-8000-000000000001")
-ORIGIN = Origin("shop", None, "00-" + "1" * 32 + "-" + "2" * 16 + "-01")
+LARGEST = 1024 * 1024
 
 
 class Sold(Event, name="shop.sold", key="item", sequence="version"):
@@ -43,30 +42,26 @@ def inbound(headers: bytes) -> Inbound:
 
 
 def test_an_event_goes_out_as_a_cloud_event() -> None:
-    made = outgoing(Sold(item="mug", version=7), str(ID), ORIGIN)
+    with tracing.span("sale") as span:
+        made = publishable("shop", Sold(item="mug", version=7), None, LARGEST)
     fields = parse_headers(made.headers)
     assert fields.pop("ce-time").endswith("+00:00")
+    assert UUID(fields.pop("ce-id")) == UUID(made.id) == UUID(made.correlation_id)
     assert fields == {
-        "ce-id": str(ID),
         "ce-source": "shop",
         "ce-specversion": "1.0",
         "ce-subject": "mug",
         "ce-type": "dev.tallystick.shop.sold.v1",
         "ce-sequence": "7",
         "ce-datacontenttype": "application/json",
-        "traceparent": ORIGIN.traceparent,
+        "traceparent": span.traceparent,
     }
-    assert (made.id, made.correlation_id, made.body) == (
-        str(ID),
-        str(ID),
-        b'{"item":"mug","version":7}',
-    )
+    assert (made.key, made.body) == ("mug", b'{"item":"mug","version":7}')
 
 
-def test_only_a_job_tells_its_cause_to_its_reader() -> None:
-    caused = Origin("shop", "root", ORIGIN.traceparent)
-    event = outgoing(Sold(item="mug", version=7), "1", caused)
-    job = outgoing(Pack(item="mug"), "2", caused)
+def test_only_a_job_tells_its_correlation_id_to_its_reader() -> None:
+    event = publishable("shop", Sold(item="mug", version=7), "root", LARGEST)
+    job = publishable("shop", Pack(item="mug"), "root", LARGEST)
     assert (event.correlation_id, job.correlation_id) == ("root", "root")
     assert "tally-correlation-id" not in parse_headers(event.headers)
     assert inbound(job.headers).correlation_id == "root"

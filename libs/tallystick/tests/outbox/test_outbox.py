@@ -43,7 +43,7 @@ def store(database: Postgres, sql: Sql) -> Callable[..., Awaitable[None]]:
     """Stores rows, as if they had been committed five seconds ago."""
 
     async def store(*rows: OutboxRow, ago: float = 5) -> None:
-        await database.deliveries.commit(Unit((), tuple(map(insert, rows))))
+        await database.deliveries.submit(Unit((), tuple(map(insert, rows))))
         age = f"now() - interval '{ago} s'"
         await sql(f"update tallystick.outbox set queued_at = {age}, stored_at = {age}")
 
@@ -124,7 +124,7 @@ async def test_a_row_that_was_sent_and_not_marked_is_stored_once(
     outbox: Outbox, client: Client, sql: Sql, store: Store
 ) -> None:
     await store(row("1"), row("2"))
-    await outbox._sending.publish([row("1")])
+    await outbox._sending.store([row("1")])
     await outbox.sweep()
     assert await published(client) == ["1", "2"]
     assert await unsent(sql) == []

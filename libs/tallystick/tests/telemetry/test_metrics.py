@@ -33,7 +33,7 @@ def test_what_is_counted_of_a_durable_begins_at_zero() -> None:
 async def test_a_database_that_answers_is_told_with_its_connections(database: Postgres) -> None:
     await database.open()
     watch = asyncio.create_task(database.watch())
-    await database.deliveries.commit(Unit((Write("select 1"),)))
+    await database.deliveries.submit(Unit((Write("select 1"),)))
     await eventually(lambda: reports_errors("db_client_available") == 1)
     await eventually(lambda: (reports_errors("db_client_connection_count", state="idle") or 0) >= 2)
     assert reports_errors("db_client_commit_waiting_units", group="deliveries") == 0

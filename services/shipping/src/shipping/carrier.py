@@ -8,7 +8,8 @@ import aiohttp
 import msgspec
 from pydantic import AnyHttpUrl
 
-from tallystick import PermanentError, TemporaryError, client_span
+from tallystick import PermanentError, TemporaryError
+from tallystick.outside import client_span
 
 BUSY = frozenset({408, 425, 429})
 KEEP_ALIVE_S = 4  # below the 5 s after which many servers close: no call on a closing line

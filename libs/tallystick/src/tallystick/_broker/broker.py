@@ -38,7 +38,7 @@ class Broker:
         """
         row = publishable(self._router.name, message, None, self.connection.wire.max_payload)
         headers = wire_headers(row, self._router.name)
-        await self.connection.publisher.publish(Publication(row.subject, headers, row.body))
+        await self.connection.publisher.store(Publication(row.subject, headers, row.body))
 
     def history(
         self, *events: type[Event], since: Start = None, follow: bool = False

@@ -117,7 +117,7 @@ class _Reader:
         wanted = {"batch": BATCH, "expires": int(3600e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._name}".encode()
         try:
-            self._connection.wire.publish(
+            self._connection.wire.send(
                 subject, json.dumps(wanted).encode(), reply=self._inbox.encode()
             )
         except BrokerUnavailable as error:

@@ -69,14 +69,14 @@ class Publisher:
     async def start(self) -> None:
         await self._wire.subscribe(self._prefix.decode() + "*", self._answered)
 
-    async def publish(self, publication: Publication) -> PubAck:
+    async def store(self, publication: Publication) -> PubAck:
         """Stores one message; raises NotStored, or BrokerUnavailable when that is in doubt."""
-        outcome = (await self.publish_all([publication]))[0]
+        outcome = (await self.store_each([publication]))[0]
         if isinstance(outcome, PubAck):
             return outcome
         raise outcome
 
-    async def publish_all(self, publications: Sequence[Publication]) -> list[Outcome]:
+    async def store_each(self, publications: Sequence[Publication]) -> list[Outcome]:
         """Stores messages one by one, pipelined; says of each what became of it, in their order."""
         if not publications:
             return []
@@ -90,7 +90,7 @@ class Publisher:
 
         return await self._confirmed(len(publications), send)
 
-    async def publish_batch(self, publications: Sequence[Publication]) -> Outcome:
+    async def store_together(self, publications: Sequence[Publication]) -> Outcome:
         """Stores messages of one stream together or not at all, with one fsync for all of them.
 
         With `sync_interval: always` the broker takes 57k messages a second in batches of 256, 6k
@@ -113,7 +113,7 @@ class Publisher:
     def _send(self, publication: Publication, token: bytes) -> None:
         reply = self._prefix + token if token else b""
         subject = publication.subject.encode()
-        self._wire.publish(subject, publication.body, publication.headers, reply)
+        self._wire.send(subject, publication.body, publication.headers, reply)
 
     async def _confirmed(self, answers: int, send: Callable[[int], None]) -> list[Outcome]:
         number, window = next(self._numbers), _Window([None] * answers, answers)

@@ -71,7 +71,7 @@ class Pull:
         }
         try:
             body = json.dumps(request).encode()
-            self._connection.wire.publish(self._next, body, reply=self._inbox.encode())
+            self._connection.wire.send(self._next, body, reply=self._inbox.encode())
         except BrokerUnavailable:
             return  # asked again after the reconnect
         self._asked += wanted

@@ -60,9 +60,7 @@ class Wire:
 
         return unsubscribe
 
-    def publish(
-        self, subject: bytes, body: bytes, headers: bytes = b"", reply: bytes = b""
-    ) -> None:
+    def send(self, subject: bytes, body: bytes, headers: bytes = b"", reply: bytes = b"") -> None:
         """Queues one message.
 
         Raises BrokerUnavailable while disconnected, and InvalidMessage for what would make the

@@ -75,7 +75,7 @@ class Group:
         self._queue: list[_Waiting] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def commit(self, unit: Unit) -> Stored:
+    async def submit(self, unit: Unit) -> Stored:
         """Returns the guards of the outputs that are new.
 
         Raises AlreadyTaken, Conflict, DatabaseUnavailable, InDoubt, or what the database said of

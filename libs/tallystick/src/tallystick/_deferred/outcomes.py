@@ -94,13 +94,13 @@ class Outcomes:
                 deferred.inbound.key, deferred.lease, self._where, outcome, error
             ),
         )
-        await self._database.deliveries.commit(Unit(writes, (), end))
+        await self._database.deliveries.submit(Unit(writes, (), end))
         log.warning("a process for suspects died", durable=deferred.inbound.durable, error=error)
 
     async def succeeded(self, deferred: Deferred) -> None:
         """Records the attempt that ended a message's troubles."""
         write = deferred_rows.attempt(deferred.inbound.key, deferred.lease, self._where, "done")
-        await self._database.deliveries.commit(Unit((write,)))
+        await self._database.deliveries.submit(Unit((write,)))
 
     async def _store(
         self, binding: Binding, inbound: Inbound, decision: Decision, error: BaseException | None
@@ -129,7 +129,7 @@ class Outcomes:
             [self._projection(inbound, decision, failure)] if isinstance(decision, GiveUp) else []
         )
         unit = Unit(writes, tuple(insert(row) for row in rows), take)
-        await self._database.deliveries.commit(unit)
+        await self._database.deliveries.submit(unit)
         self._outbox.send(rows)
 
     def _projection(self, inbound: Inbound, dead: GiveUp, failure: Failure) -> OutboxRow:

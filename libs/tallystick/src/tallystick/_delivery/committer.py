@@ -59,7 +59,7 @@ class Committer:
         self._slots = slots
         self._agenda = agenda
 
-    async def commit(
+    async def commit_parts(
         self,
         group: Group,
         parts: Iterable[Part],
@@ -73,7 +73,7 @@ class Committer:
         outputs = self._outputs(parts, correlation_id, may_start)
         writes = _in_order(part for part in parts if isinstance(part, Write))
         unit = Unit(writes, tuple(self._writes(outputs)), settlement)
-        await self._finish(outputs, group.commit(unit))
+        await self._finish(outputs, group.submit(unit))
         for write in filter(deferred_rows.reschedules, writes):
             self._slots.due(write.args[0])
 

@@ -188,4 +188,4 @@ class Consumer:
 
     def _answer(self, arrival: Arrival, answer: bytes) -> None:
         with suppress(BrokerUnavailable):  # redelivered after the reconnect, and known then
-            self._connection.wire.publish(arrival.reply, answer)
+            self._connection.wire.send(arrival.reply, answer)

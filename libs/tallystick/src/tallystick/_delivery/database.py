@@ -26,7 +26,7 @@ class Database:
         Raises Conflict (read again, decide again), DatabaseUnavailable (nothing happened), InDoubt,
         or asyncpg.PostgresError for a statement that the database refuses.
         """
-        await self._committer.commit(self.postgres.requests, parts)
+        await self._committer.commit_parts(self.postgres.requests, parts)
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that may read under locks; slower, with a connection of its own.

@@ -52,7 +52,7 @@ class Delivery:
         """
         if self.committed:
             raise TallystickError("a delivery is committed once, and last")
-        await self._committer.commit(
+        await self._committer.commit_parts(
             self._group,
             parts,
             correlation_id=self.correlation_id,

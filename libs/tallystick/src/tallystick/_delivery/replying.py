@@ -88,7 +88,7 @@ class Replying:
                 log.warning("a request failed", request=template, exc_info=error)
                 headers, answer = _failure(error)
             with suppress(BrokerUnavailable):  # the one who asked has long given up
-                self._connection.wire.publish(answer_to, answer, headers)
+                self._connection.wire.send(answer_to, answer, headers)
         child(PROCESS_SECONDS, template, outcome).observe(time.perf_counter() - begun)
 
     async def _handle(self, reply: Reply, fields: dict[str, str], body: bytes) -> bytes:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
 import msgspec
 
-from tallystick._messages.message import TOKEN, Message, encode, message_key, message_type
+from tallystick._messages.message import TOKEN
 from tallystick.errors import InvalidMessage
 
 PROTOCOL = b"NATS/1.0"
@@ -24,7 +23,7 @@ MAX_ID = 256
 _SAFE = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 _NOT_STORED = (b"nats-", b"tally-republication", b"dlq-")
 _PLAIN = re.compile(r"[!#$&-~]*").fullmatch  # nothing to encode, as in nearly all values
-_COMMON = b"ce-specversion: 1.0\r\nce-datacontenttype: application/json\r\n"
+COMMON = b"ce-specversion: 1.0\r\nce-datacontenttype: application/json\r\n"
 
 
 class OutboxRow(msgspec.Struct, frozen=True):
@@ -37,14 +36,6 @@ class OutboxRow(msgspec.Struct, frozen=True):
     correlation_id: str
     key: str
     republication: int = 0
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """Where outgoing messages come from: who sends them, why, and in which trace."""
-
-    source: str
-    correlation_id: str | None
-    traceparent: str
 
 
 def header_lines(headers: Mapping[str, str]) -> bytes:
@@ -65,28 +56,6 @@ def check_subject(subject: str) -> str:
     if not all(TOKEN.fullmatch(token) for token in subject.split(".")):
         raise InvalidMessage(f"subject {subject[:80]!r} has a token outside [A-Za-z0-9_-]{{1,64}}")
     return subject
-
-
-def outgoing(message: Message, message_id: str, origin: Origin) -> OutboxRow:
-    """The row for an event or a job; raises InvalidMessage."""
-    declared = message_type(type(message))
-    key = message_key(message)
-    headers = {
-        "ce-id": message_id,
-        "ce-type": declared.ce_type,
-        "ce-source": origin.source,
-        "ce-subject": key,
-        "ce-time": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "traceparent": origin.traceparent,
-    }
-    if declared.sequence:
-        headers["ce-sequence"] = str(getattr(message, declared.sequence))
-    correlation_id = origin.correlation_id or message_id
-    if declared.kind == "job":
-        headers["tally-correlation-id"] = correlation_id
-    lines = header_lines(headers) + _COMMON
-    subject = check_subject(declared.subject(key))
-    return OutboxRow(message_id, subject, lines, encode(message), correlation_id, key)
 
 
 def check_size(row: OutboxRow, max_payload: int) -> None:

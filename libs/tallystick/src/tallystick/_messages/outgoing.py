@@ -1,10 +1,18 @@
-"""A message becomes a row that can be published: named, traced, checked."""
+"""A message becomes a row that can be published: its key, type, trace and headers, each once."""
 
 from __future__ import annotations
 
-from tallystick._messages.envelope import Origin, OutboxRow, check_size, outgoing
+from datetime import UTC, datetime
+
+from tallystick._messages.envelope import (
+    COMMON,
+    OutboxRow,
+    check_size,
+    check_subject,
+    header_lines,
+)
 from tallystick._messages.ids import new_id
-from tallystick._messages.message import Message, message_key, message_type
+from tallystick._messages.message import Message, encode, message_key, message_type
 from tallystick._telemetry import tracing
 from tallystick.errors import DeclarationError
 
@@ -20,9 +28,27 @@ def publishable(
     declared = message_type(type(message))
     if declared.domain != service or declared.kind not in ("event", "job"):
         raise DeclarationError(f"{service} cannot publish {declared.name}, a {declared.kind}")
-    message_id = str(new_id())
-    context = tracing.create(declared.template, message_id, message_key(message))
-    origin = Origin(service, correlation_id, context)
-    row = outgoing(message, message_id, origin)
+    key, message_id = message_key(message), str(new_id())
+    correlation_id = correlation_id or message_id
+    headers = {
+        "ce-id": message_id,
+        "ce-type": declared.ce_type,
+        "ce-source": service,
+        "ce-subject": key,
+        "ce-time": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "traceparent": tracing.create(declared.template, message_id, key),
+    }
+    if declared.sequence:
+        headers["ce-sequence"] = str(getattr(message, declared.sequence))
+    if declared.kind == "job":
+        headers["tally-correlation-id"] = correlation_id
+    row = OutboxRow(
+        id=message_id,
+        subject=check_subject(declared.subject(key)),
+        headers=header_lines(headers) + COMMON,
+        body=encode(message),
+        correlation_id=correlation_id,
+        key=key,
+    )
     check_size(row, max_payload)
     return row

@@ -127,7 +127,7 @@ class Outbox:
         async with self._database.connection() as connection:
             rows = await connection.fetch(_UNSENT, SWEPT_AFTER, SWEPT, refused)
             for stream, alike in by_stream(map(_row, rows)).items():
-                sent = await self._sending.publish(alike)
+                sent = await self._sending.store(alike)
                 failpoint("after-sweep-before-mark")
                 await connection.execute(
                     _MARK, [r.id for r in sent], [r.republication for r in sent]

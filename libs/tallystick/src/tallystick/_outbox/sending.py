@@ -59,10 +59,10 @@ class Sending:
                 queue.extend(of_stream)
             self._go(stream)
 
-    async def publish(self, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
+    async def store(self, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
         """Publishes rows of one stream; returns those that the broker has confirmed."""
         begun = time.time_ns()
-        outcomes = await self._store(rows)
+        outcomes = await self._publish(rows)
         for row, outcome in zip(rows, outcomes, strict=True):
             _observe(row, outcome, begun)
         failed = [o for o in outcomes if isinstance(o, TallystickError)]
@@ -81,24 +81,24 @@ class Sending:
 
     async def _batch(self, stream: str, rows: Sequence[OutboxRow]) -> None:
         try:
-            sent = await self.publish(rows)
+            sent = await self.store(rows)
             failpoint("after-publish-before-mark")
             self._sent(sent)
         finally:
             self._in_flight[stream] -= 1
             self._go(stream)
 
-    async def _store(self, rows: Sequence[OutboxRow]) -> Sequence[Outcome]:
+    async def _publish(self, rows: Sequence[OutboxRow]) -> Sequence[Outcome]:
         """In one batch where the stream takes it; one by one where a row was sent before."""
         publisher = self._connection.publisher
         publications = [
             Publication(row.subject, wire_headers(row, self._source), row.body) for row in rows
         ]
         if len(rows) > 1:
-            outcome = await publisher.publish_batch(publications)
+            outcome = await publisher.store_together(publications)
             if not isinstance(outcome, NotStored):
                 return [outcome] * len(rows)
-        return await publisher.publish_all(publications)
+        return await publisher.store_each(publications)
 
 
 def _observe(row: OutboxRow, outcome: Outcome, begun_ns: int) -> None:

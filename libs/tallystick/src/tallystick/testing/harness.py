@@ -48,9 +48,9 @@ class Decided:
 class Harness:
     """Runs the handlers of a router one by one.
 
-    Resources are given as to `service()`. Handlers that read need a `database`; what they commit
-    goes nowhere, and a transaction is rolled back. `slots` says whether effects find a slot to
-    start at once.
+    Resources are given as to `service()`; one of a subclass stands in for its base. Handlers that
+    read need a `database`; what they commit goes nowhere, and a transaction is rolled back. `slots`
+    says whether effects find a slot to start at once.
     """
 
     def __init__(
@@ -61,9 +61,11 @@ class Harness:
         slots: bool = True,
     ) -> None:
         self._router = router
-        self._resources: dict[type, object] = {type(resource): resource for resource in resources}
+        self._resources: dict[type, object] = {
+            kind: resource for resource in resources for kind in type(resource).__mro__
+        }
         if database is not None:
-            self._resources.setdefault(Database, database)
+            self._resources[Database] = database
         self._database = database
         self._slots = slots
 
@@ -136,7 +138,7 @@ class _Recorder:
         self._conflicts = conflicts
         self.parts: list[Part] = []
 
-    async def commit(self, _group: Group, parts: Iterable[Part], **_: object) -> None:
+    async def commit_parts(self, _group: Group, parts: Iterable[Part], **_: object) -> None:
         self._meet_conflicts()
         self.parts.extend(parts)
 

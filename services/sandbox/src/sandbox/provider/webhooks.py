@@ -25,7 +25,8 @@ from pydantic import AnyHttpUrl, SecretStr
 from sandbox.mishaps import Mishap
 from sandbox.provider import signature
 from sandbox.provider.domain import Entry
-from tallystick import Effect, client_span
+from tallystick import Effect
+from tallystick.outside import client_span
 
 LEAVES_AFTER_S = 0.3
 ATTEMPTS = 16
