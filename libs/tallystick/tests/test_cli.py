@@ -204,7 +204,7 @@ async def test_a_service_serves_until_it_is_told_to_stop(
 ) -> None:
     environment["PARCELS_DATABASE_URL"] = database_url
     async with started(environment) as process, aiohttp.ClientSession() as session:
-        await said(process, "started")
+        await said(process, "service started")
         address = f"http://127.0.0.1:{environment['PARCELS_PORT']}"
         admin = f"http://127.0.0.1:{environment['PARCELS_ADMIN_PORT']}"
         async with session.get(f"{address}/hello") as answer:
@@ -221,7 +221,7 @@ async def test_a_service_that_waits_for_its_database_can_be_stopped(
 ) -> None:
     environment["PARCELS_DATABASE_URL"] = f"postgresql://127.0.0.1:{free_port()}/none"
     async with started(environment) as process:
-        await said(process, "waiting for the database")
+        await said(process, "database unavailable")
         process.send_signal(signal.SIGTERM)
         assert await ended(process) == 0
 

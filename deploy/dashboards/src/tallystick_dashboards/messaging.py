@@ -149,7 +149,7 @@ def _sending(made: Dashboard, runbooks: Runbooks) -> None:
     ).with_panel(
         lines(
             "Refused, unanswered, said again",
-            "Publications that failed (the sweep sends them) and rows raised to a further emission",
+            "Publications that failed (the sweep sends them) and rows published again",
             A_SECOND,
             (or_zero(rate("messaging_client_send_failures_total", "error")), "failed {{error}}"),
             (

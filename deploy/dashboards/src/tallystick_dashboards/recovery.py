@@ -98,7 +98,7 @@ def _effects(made: Dashboard, runbooks: Runbooks) -> None:
     ).with_panel(
         lines(
             "What waits",
-            "In streams, in outboxes, held for another attempt",
+            "In streams, in outboxes, deferred for another attempt",
             "short",
             (all_shared("messaging_consumer_actionable_lag", "durable"), "lag"),
             (all_shared("messaging_outbox_pending_messages", "job"), "outboxes"),
@@ -106,7 +106,7 @@ def _effects(made: Dashboard, runbooks: Runbooks) -> None:
                 or_zero(
                     all_shared("messaging_deferred_messages", "durable, state", 'state!="dead"')
                 ),
-                "held",
+                "deferred",
             ),
             (shared("orders_open", ""), "open orders"),
             width=WHOLE,

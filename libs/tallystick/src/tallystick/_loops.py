@@ -55,9 +55,9 @@ async def repeat(seconds: float, act: Callable[[], Awaitable[object]]) -> None:
         try:
             await act()
         except AWAY as error:
-            log.debug("not now", act=str(act), error=str(error))
+            log.debug("periodic act postponed", act=str(act), error=str(error))
         except Exception:
-            log.exception("it failed and is tried again", act=str(act))
+            log.exception("periodic act failed", act=str(act))
         await asyncio.sleep(seconds)
 
 
@@ -65,5 +65,5 @@ async def _loud(loop: Coroutine[Any, Any, None]) -> None:
     try:
         await loop
     except Exception:
-        log.exception("a loop of the service ended")
+        log.exception("loop ended")
         raise

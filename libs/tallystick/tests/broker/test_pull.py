@@ -132,7 +132,7 @@ async def test_a_silent_broker_is_asked_again(
     monkeypatch.setattr(pulling, "HEARTBEAT_S", 0)
     with capture_logs() as lines:
         pull.ask(0)
-    assert [line["event"] for line in lines] == ["the broker is silent, asking again"]
+    assert [line["event"] for line in lines] == ["pull silent"]
     await eventually(lambda: hand.bodies == [b"1"])
 
 

@@ -99,14 +99,14 @@ async def test_a_database_that_goes_is_noticed_and_so_is_its_return(
         own_server.kill()
         await eventually(lambda: not database.available.is_set())
         opening = asyncio.create_task(Postgres(own_server.url, name="late").open())
-        await eventually(lambda: any(x["event"] == "waiting for the database" for x in lines))
+        await eventually(lambda: any(x["event"] == "database unavailable" for x in lines))
         await asyncio.to_thread(own_server.start)
         await eventually(database.available.is_set)
         await asyncio.wait_for(opening, 10)
     watching.cancel()
     await database.close()
     events = [line["event"] for line in lines]
-    assert "the database is back" in events
+    assert "database recovered" in events
     assert all(own_server.url not in str(line) for line in lines)
 
 

@@ -108,9 +108,9 @@ async def test_many_migrators_at_once_apply_everything_once(url: Url, folder: Pa
     (folder / "0002_index.py").write_text(INDEX)
     with capture_logs() as lines:
         await asyncio.gather(*(apply("parcels", url) for _ in range(5)))
-    applied = [line["revision"] for line in lines if line["event"] == "applied"]
+    applied = [line["revision"] for line in lines if line["event"] == "migration applied"]
     assert applied == [*sorted(scripts_of("tallystick")[0].revisions), "0001", "0002"]
-    assert any(line["event"] == "waiting for another migrator to end" for line in lines)
+    assert any(line["event"] == "migration lock awaited" for line in lines)
 
 
 async def test_a_broken_migration_leaves_what_was_before_it(url: Url, folder: Path) -> None:
@@ -140,7 +140,7 @@ async def test_a_database_that_is_away_is_waited_for(tmp_path: Path) -> None:
         with postgres_server(tmp_path / "data", port, password="secret"):
             async with asyncio.timeout(20):
                 await migrating
-    assert lines[0]["event"] == "waiting for the database"
+    assert lines[0]["event"] == "database unavailable"
     assert lines[0]["address"] == f"127.0.0.1:{port}/postgres"
 
 

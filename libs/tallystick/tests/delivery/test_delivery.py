@@ -160,7 +160,7 @@ async def test_an_event_is_acknowledged_only_after_its_commit(
             await say(client, 1, "a")
             await settled("shop-books")
             await until("exists (select from things where value = 1)")
-    assert "unsettled, the broker keeps it" in [line["event"] for line in lines]
+    assert "delivery left to the broker" in [line["event"] for line in lines]
 
 
 async def test_an_event_whose_commit_was_in_doubt_takes_effect_once(
@@ -219,7 +219,7 @@ async def test_a_durable_of_another_kind_is_not_read(
     with capture_logs() as lines:
         async with run(router, reads=False):
             await say(client, 1, "a")
-            await eventually(lambda: "not reading yet" in {line["event"] for line in lines})
+            await eventually(lambda: "durable not ready" in {line["event"] for line in lines})
             assert await counted(sql) == {}
             await jetstream.delete_consumer("SHOP", "shop-books")
             await reconcile(client, [declared(router, ack_wait_s=1)])

@@ -75,7 +75,7 @@ async def serve_admin(
     server = Companion(config(app, lifespan=False, grace_s=1))
     serving = asyncio.create_task(server.serve(sockets=[bound]), name="admin")
     serving.add_done_callback(_ended)
-    log.info("admin is listening", address="{}:{}".format(*bound.getsockname()[:2]))
+    log.info("admin listening", address="{}:{}".format(*bound.getsockname()[:2]))
     try:
         await server.until_started(serving)
         yield bound
@@ -86,7 +86,7 @@ async def serve_admin(
 
 def _ended(serving: "asyncio.Task[None]") -> None:
     if not serving.cancelled() and (error := serving.exception()) is not None:
-        log.error("the admin server ended", exc_info=error)
+        log.error("admin ended", exc_info=error)
 
 
 def _probed(ok: bool, state: dict[str, Any]) -> Response:

@@ -141,5 +141,5 @@ class Repairs:
 
     def _done(self, action: str, asked: Asked, count: int) -> Repaired:
         about = {"run": str(asked.run), "actor": asked.actor, "reason": asked.reason}
-        log.warning("a person repaired dead letters", action=action, count=count, **about)
+        log.warning("dead letters repaired", action=action, count=count, **about)
         return Repaired(run=asked.run, count=count)

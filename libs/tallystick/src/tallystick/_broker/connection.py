@@ -62,7 +62,7 @@ class Connection:
         )
         await self.publisher.start()
         self._up()
-        log.info("connected to the broker", address=self._address)
+        log.info("broker connected", address=self._address)
 
     async def until_closed(self) -> None:
         """Raises BrokerUnavailable once the broker has ended the connection for good.
@@ -97,14 +97,14 @@ class Connection:
         if not self._failures.is_due(text):
             return
         if isinstance(error, nats.errors.Error | OSError | asyncio.TimeoutError):
-            log.warning("broker", error=text, address=self._address)
+            log.warning("broker error", error=text, address=self._address)
         else:
-            log.error("broker", exc_info=error, address=self._address)
+            log.error("broker error", exc_info=error, address=self._address)
 
     async def _lost(self) -> None:
         self.connected.clear()
         if not self._closing:
-            log.warning("lost the broker, reconnecting until it is back", address=self._address)
+            log.warning("broker disconnected", address=self._address)
 
     async def _ended(self) -> None:
         self._closed.set()
@@ -112,6 +112,6 @@ class Connection:
     async def _found(self) -> None:
         RECONNECTS.inc()
         self._up()
-        log.info("the broker is back", address=self._address)
+        log.info("broker reconnected", address=self._address)
         for act in self._reconnected:
             act()

@@ -59,7 +59,7 @@ class Pull:
         """Asks for as much as fits, once that is half of the whole."""
         now = asyncio.get_running_loop().time()
         if self._asked and now - self._heard > 3 * HEARTBEAT_S:
-            log.warning("the broker is silent, asking again", durable=self._next.decode())
+            log.warning("pull silent", durable=self._next.decode())
             self._asked = 0
         wanted = self._prefetch - in_hand - self._asked
         if self._unsubscribe is None or 2 * wanted < self._prefetch:
@@ -99,6 +99,6 @@ class Pull:
     def _on_interruption(self, status: str) -> None:
         """The durable was deleted, or moved; what comes next may be of another one."""
         if status != self._ended_by:
-            log.warning("the broker ended a pull", status=status, asked=self._next.decode())
+            log.warning("pull ended", status=status, asked=self._next.decode())
         self._ended_by = status
         self._interrupted()

@@ -105,7 +105,7 @@ class Wire:
         try:
             receive(bytes(subject), bytes(reply), bytes(headers or b""), bytes(data))
         except Exception:  # an error here would end nats-py's reading of the whole connection
-            log.exception("could not take a message from the wire", subject=bytes(subject))
+            log.exception("wire message failed", subject=bytes(subject))
 
 
 async def _never(_: Msg) -> None:

@@ -68,7 +68,9 @@ async def apply(package: str, url: str) -> None:
         for scripts in scripts_of(package):
             if await _is_behind(connection, scripts):
                 await upgrade(url, scripts)
-            log.info("migrated", owner=scripts.owner, revision=", ".join(sorted(scripts.heads)))
+            log.info(
+                "database migrated", owner=scripts.owner, revision=", ".join(sorted(scripts.heads))
+            )
 
 
 @asynccontextmanager
@@ -77,7 +79,7 @@ async def _alone(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"
     try:
         # Asked again and again: a statement that waits would hold a snapshot, for which
         # `create index concurrently` of the one at work would wait in turn.
-        wait = _Wait("waiting for another migrator to end")
+        wait = _Wait("migration lock awaited")
         while not await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):
             await wait()
         yield connection
@@ -87,7 +89,7 @@ async def _alone(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"
 
 async def _connected(url: str) -> "asyncpg.Connection[asyncpg.Record]":
     address = url.rpartition("@")[2]
-    wait = _Wait("waiting for the database", address=address)
+    wait = _Wait("database unavailable", address=address)
     while True:
         try:
             return await asyncpg.connect(url, timeout=5)

@@ -80,7 +80,7 @@ class Postgres:
             try:
                 return await self._ask()
             except DatabaseUnavailable as error:
-                log.warning("waiting for the database", error=str(error))
+                log.warning("database unavailable", error=str(error))
             await asyncio.sleep(2 * LOOK_EVERY)
 
     async def watch(self) -> None:
@@ -90,7 +90,7 @@ class Postgres:
             await asyncio.sleep(LOOK_EVERY)
             was = self.available.is_set()
             if await self._answers() != was:
-                log.log(30 if was else 20, "lost the database" if was else "the database is back")
+                log.log(30 if was else 20, "database lost" if was else "database recovered")
 
     async def close(self) -> None:
         await self.requests.close()

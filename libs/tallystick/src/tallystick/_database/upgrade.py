@@ -52,4 +52,4 @@ def _run(connection: Connection, scripts: Scripts) -> None:
 
 
 def _said(*, step: MigrationInfo, **_: Any) -> None:
-    log.info("applied", revision=step.up_revision_id)
+    log.info("migration applied", revision=step.up_revision_id)

@@ -68,12 +68,12 @@ class Isolation:
     async def run(self, quarantined: Sequence[Deferred], deadline_s: float) -> int | None:
         """How their process died; None if it lives, or if it was no message that ended it."""
         child = await self._begin()
-        log.warning("suspects run apart", count=len(quarantined), pid=child.pid)
+        log.warning("quarantine run started", count=len(quarantined), pid=child.pid)
         try:
             died = await child.tries(quarantined, deadline_s)
         except NotTried as error:
             await child.end()
-            log.warning("suspects could not be tried", count=len(quarantined), reason=str(error))
+            log.warning("quarantine run failed", count=len(quarantined), reason=str(error))
             await asyncio.sleep(REST)
             return None
         except BaseException:
@@ -181,6 +181,6 @@ class _Child:
             async with asyncio.timeout(within):
                 return await self._signs.read(1)
         except TimeoutError:
-            log.warning("suspects are past their deadline", pid=self.pid)
+            log.warning("quarantine deadline passed", pid=self.pid)
             self._kill()
             return b""

@@ -95,7 +95,7 @@ class Outcomes:
             ),
         )
         await self._database.deliveries.submit(Unit(writes, (), end))
-        log.warning("a process for suspects died", durable=deferred.inbound.durable, error=error)
+        log.warning("quarantine process died", durable=deferred.inbound.durable, error=error)
 
     async def succeeded(self, deferred: Deferred) -> None:
         """Records the attempt that ended a message's troubles."""
@@ -166,7 +166,7 @@ def _report(inbound: Inbound, decision: Decision, error: BaseException | None) -
     if isinstance(decision, GiveUp):
         child(DEAD_LETTERED, inbound.durable, decision.reason).inc()
         unforeseen = None if isinstance(error, InvalidMessage | Expired) else error
-        log.error("dead letter", reason=decision.reason, exc_info=unforeseen, **about)
+        log.error("delivery dead-lettered", reason=decision.reason, exc_info=unforeseen, **about)
     elif error is not None:
         child(ATTEMPTS, inbound.durable, type(error).__name__).inc()
-        log.warning("held for a further attempt", delay_s=round(decision.delay, 3), **about)
+        log.warning("delivery deferred", delay_s=round(decision.delay, 3), **about)

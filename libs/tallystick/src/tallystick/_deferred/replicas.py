@@ -71,7 +71,7 @@ class Replicas:
         for row in lease_expired:
             child(EXPIRED_LEASES, row["durable"]).inc()
         for name in {row["replica"] for row in lease_expired}:
-            log.warning("a replica is gone, its claims are free again", gone=name)
+            log.warning("replica gone", gone=name)
         return len(lease_expired)
 
     async def leave(self) -> None:

@@ -115,7 +115,7 @@ class Consumer:
     def _settled(self, task: asyncio.Task[None]) -> None:
         self._in_hand.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a delivery ended unsettled", durable=self._binding.durable, exc_info=error)
+            log.error("delivery unsettled", durable=self._binding.durable, exc_info=error)
         self._ask()
 
     async def _deliver(self, arrival: Arrival) -> None:
@@ -139,7 +139,7 @@ class Consumer:
                 await self._look_up(facts, inbound, inbound.made_at or arrival.stored_at)
         except (DatabaseUnavailable, InDoubt) as error:
             self._database.available.clear()
-            log.warning("unsettled, the broker keeps it", message_id=inbound.id, error=str(error))
+            log.warning("delivery left to the broker", message_id=inbound.id, error=str(error))
         else:
             failpoint("after-commit-before-ack")
             self._answer(arrival, b"")

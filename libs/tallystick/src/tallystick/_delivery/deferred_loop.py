@@ -63,7 +63,7 @@ class DeferredLoop:
             try:
                 await self.lease()
             except (DatabaseUnavailable, InDoubt) as error:
-                log.warning("cannot claim what is due", error=str(error))
+                log.warning("lease acquisition failed", error=str(error))
             await asyncio.sleep(LEASE_EVERY)
 
     async def lease(self) -> None:
@@ -113,7 +113,7 @@ class DeferredLoop:
             idle = [c for c in await self._leases.mine() if key_of(c) not in self._slots]
             released = await self._leases.release(idle)
         if released:
-            log.warning("claims were interrupted, they are due again", count=released)
+            log.warning("leases interrupted", count=released)
         await self._measure()
         self._agenda.wake()
 
@@ -137,11 +137,11 @@ class DeferredLoop:
         try:
             await self.attempt(binding, deferred)
         except AlreadyProcessed:
-            log.warning("lost the claim meanwhile", durable=binding.durable, id=deferred.inbound.id)
+            log.warning("lease lost", durable=binding.durable, id=deferred.inbound.id)
         except (DatabaseUnavailable, InDoubt) as error:
-            log.warning("an attempt ended in doubt", durable=binding.durable, error=str(error))
+            log.warning("attempt in doubt", durable=binding.durable, error=str(error))
         except Exception:
-            log.exception("an attempt could not be recorded", durable=binding.durable)
+            log.exception("attempt not recorded", durable=binding.durable)
         finally:
             self._slots.give_back(deferred.inbound.key)
 

@@ -64,7 +64,7 @@ class Listening:
         said = ""
         while found := await self._differences(durable):
             if found != said:
-                log.warning("not reading yet", durable=durable.name, differs=found)
+                log.warning("durable not ready", durable=durable.name, differs=found)
             said = found
             await asyncio.sleep(self._sweep_s)
 

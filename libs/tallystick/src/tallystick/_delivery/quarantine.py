@@ -104,9 +104,7 @@ class Quarantine:
         try:
             await ending
         except AlreadyProcessed:  # it was done before the process died, or somebody else has it
-            log.info(
-                "lost the claim meanwhile", durable=deferred.inbound.durable, id=deferred.inbound.id
-            )
+            log.info("lease lost", durable=deferred.inbound.durable, id=deferred.inbound.id)
 
     def _deadline_of(self, deferred: Deferred) -> float:
         deadline = self._bindings[deferred.inbound.durable].deadline

@@ -85,7 +85,7 @@ class Replying:
             except Exception as error:  # told to the one who asked, and logged
                 span.fail(error)
                 outcome = "error"
-                log.warning("a request failed", request=template, exc_info=error)
+                log.warning("reply failed", request=template, exc_info=error)
                 headers, answer = _failure(error)
             with suppress(BrokerUnavailable):  # the one who asked has long given up
                 self._connection.wire.send(answer_to, answer, headers)

@@ -118,7 +118,7 @@ async def _conflict(request: Request, error: Exception) -> Response:
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:
-    log.warning("request not served now", path=_path(request.scope), reason=str(error))
+    log.warning("request unavailable", path=_path(request.scope), reason=str(error))
     in_doubt = isinstance(error, InDoubt | BrokerUnavailable)
     detail = (
         "Whether it was stored is not known: ask again with the same Idempotency-Key."

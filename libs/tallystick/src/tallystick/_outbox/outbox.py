@@ -100,7 +100,7 @@ class Outbox:
         try:
             await self._database.fetch(_MARK, [r.id for r in sent], [r.republication for r in sent])
         except (DatabaseUnavailable, InDoubt, PostgresError) as error:
-            log.warning("could not mark messages as sent", count=len(sent), error=str(error))
+            log.warning("outbox mark failed", count=len(sent), error=str(error))
 
     async def drain(self) -> None:
         """Waits for what was handed over to be published, a second at most, and marks it."""

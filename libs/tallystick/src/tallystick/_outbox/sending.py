@@ -67,7 +67,7 @@ class Sending:
             _observe(row, outcome, begun)
         failed = [o for o in outcomes if isinstance(o, TallystickError)]
         if failed and self._failures.is_due(error := str(failed[0])):
-            log.warning("messages wait in the outbox", count=len(failed), error=error)
+            log.warning("publish failed", count=len(failed), error=error)
         return [r for r, o in zip(rows, outcomes, strict=True) if isinstance(o, PubAck)]
 
     def _go(self, stream: str) -> None:

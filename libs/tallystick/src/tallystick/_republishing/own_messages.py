@@ -69,7 +69,7 @@ class OwnMessages:
         )
         self._seen_until[durable.name] = asked_at
         if rows:
-            log.warning("sent again what the broker lost", durable=durable.name, count=len(rows))
+            log.warning("own messages republished", durable=durable.name, count=len(rows))
             child(REPUBLISHED, binding.template).inc(len(rows))
             self._outbox.send([OutboxRow(*row) for row in rows])
 

@@ -67,9 +67,7 @@ class Reconciler:
             child(REPUBLISHED, row.subject.rpartition(".")[0]).inc()
         if republished:
             failpoint("after-republication")
-            log.warning(
-                "emitted again what has not ended", count=len(republished), id=republished[0].id
-            )
+            log.warning("unfinished republished", count=len(republished), id=republished[0].id)
             self._outbox.send(republished)
         else:
             await self._database.fetch(self._forget)

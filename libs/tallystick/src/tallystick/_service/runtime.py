@@ -60,7 +60,9 @@ class Runtime:
         if parts.settings.nats_url:
             self._loops.begin(parts.listening.run())
             self._loops.every(parts.settings.republish_after_s, parts.own_messages.round)
-        log.info("started", replica=parts.replica, release=RELEASE, roles=sorted(parts.roles))
+        log.info(
+            "service started", replica=parts.replica, release=RELEASE, roles=sorted(parts.roles)
+        )
         try:
             yield
         finally:
@@ -123,7 +125,7 @@ class Runtime:
         """Waits for whoever migrates the database, and says so."""
         name = self.parts.router.name
         while await pending(self.parts.postgres, name):
-            log.warning("the database is not migrated", waiting_for=f"tally migrate {name}")
+            log.warning("migration awaited", waiting_for=f"tally migrate {name}")
             await asyncio.sleep(2 * self.parts.settings.sweep_s)
 
     async def _renew(self) -> None:
@@ -140,7 +142,7 @@ class Runtime:
 
     async def _drain(self) -> None:
         """Takes nothing more, ends what runs, publishes and marks what it committed, and leaves."""
-        log.info("draining")
+        log.info("service draining")
         parts = self.parts
         parts.slots.closed = True
         await parts.listening.drain()
@@ -149,7 +151,7 @@ class Runtime:
             await parts.outbox.drain()
             await parts.replicas.leave()
         except (DatabaseUnavailable, InDoubt) as error:
-            log.warning("drained without the database", error=str(error))
+            log.warning("drain incomplete", error=str(error))
         await self._loops.stop()
         await parts.quarantine.close()
         await parts.connection.close()

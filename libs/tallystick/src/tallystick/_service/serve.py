@@ -21,10 +21,10 @@ def serve(app: FastAPI, settings: Settings) -> None:
     with bind(settings.host, settings.port, settings.variable("port")) as bound:
         bind(settings.host, settings.admin_port, settings.variable("admin_port")).close()
         bound.listen(server.config.backlog)  # who comes early waits instead of being refused
-        log.info("listening", address="{}:{}".format(*bound.getsockname()[:2]))
+        log.info("service listening", address="{}:{}".format(*bound.getsockname()[:2]))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_watched(server, bound, settings.blocked_after_s))
-    log.info("stopped")
+    log.info("service stopped")
 
 
 async def _watched(server: Server, bound: socket.socket, limit_s: float) -> None:

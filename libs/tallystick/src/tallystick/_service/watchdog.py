@@ -21,7 +21,7 @@ EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 
 def end_process(stack: str) -> None:
     """Says where the loop is blocked, and ends; a drain needs the loop."""
-    log.critical("the event loop is blocked, this process ends", blocked_at=stack)
+    log.critical("event loop blocked", blocked_at=stack)
     sys.stdout.flush()
     os._exit(EXIT_CODE)
 

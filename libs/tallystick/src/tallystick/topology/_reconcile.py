@@ -62,7 +62,7 @@ async def change(client: Client, item: Item, found: list[Difference]) -> None:
     missing = any(difference.setting == "exists" for difference in found)
     await request(client, _subject(item, "CREATE" if missing else "UPDATE"), _body(item, missing))
     for difference in found:
-        log.info("topology", did="created" if missing else "updated", what=str(difference))
+        log.info("topology changed", did="created" if missing else "updated", what=str(difference))
 
 
 async def remove(client: Client, item: Item) -> None:
@@ -75,7 +75,7 @@ async def remove(client: Client, item: Item) -> None:
     except Refused as refused:
         if refused.code != NOT_FOUND:
             raise
-    log.info("topology", did="removed", what=title(item))
+    log.info("topology changed", did="removed", what=title(item))
 
 
 async def _differences(client: Client, item: Item) -> list[Difference]:
@@ -87,13 +87,13 @@ async def _mend(client: Client, item: Item) -> list[Difference]:
     found = await _differences(client, item)
     if any(difference.is_fixed for difference in found):
         for difference in found:
-            log.error("not mended: it would have to be made anew", difference=str(difference))
+            log.error("topology needs recreation", difference=str(difference))
         return found
     if found:
         try:
             await change(client, item, found)
         except Refused as refused:
-            log.error("the broker refused a change", of=title(item), error=str(refused))
+            log.error("topology change refused", of=title(item), error=str(refused))
             return found
     return []
 

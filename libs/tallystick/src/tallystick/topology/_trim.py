@@ -84,7 +84,7 @@ async def _trim_stream(
     floor = floors[slowest] if slowest else last
     purged = await _purge(client, stream.name, floor)
     if purged:
-        log.warning("made room in a stream", stream=stream.name, purged=purged, slowest=slowest)
+        log.warning("stream trimmed", stream=stream.name, purged=purged, slowest=slowest)
     return [Trimmed(stream.name, purged, slowest if floor < last else None)]
 
 
