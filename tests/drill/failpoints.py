@@ -15,14 +15,17 @@ def _twice(**passes: int) -> dict[str, dict[str, int]]:
 
 
 ARMS: Final[Arms] = {
-    "orders": _twice(before_commit=30, after_publish_before_mark=15, after_emission=1),
+    "orders": _twice(before_commit=30, after_publish_before_mark=15, after_republication=1),
     "payments": _twice(
-        after_outside_call=8, after_hold_before_ack=1, after_lapse=1, after_commit_before_ack=60
+        after_outside_call=8,
+        after_defer_before_ack=1,
+        after_lease_expiry=1,
+        after_commit_before_ack=60,
     ),
     "shipping": _twice(
         after_commit_before_publish=30,
         after_commit_before_answer=20,
-        after_claim_before_run=15,
+        after_lease_before_run=15,
         after_sweep_before_mark=1,
     ),
 }

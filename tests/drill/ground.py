@@ -28,13 +28,13 @@ ROOT = Path(__file__).parents[2]
 TIMES = {
     "ACK_WAIT_S": "2",
     "DEADLINE_S": "8",
-    "GONE_AFTER_S": "2",
+    "REPLICA_TIMEOUT_S": "2",
     "BLOCKED_AFTER_S": "3",
     "SWEEP_S": "0.5",
     "CALL_TIMEOUT_S": "2",
-    "RECONCILE_AFTER_S": "5",
+    "REPUBLISH_AFTER_S": "5",
 }
-GIVE_UP_AFTER = float(TIMES["RECONCILE_AFTER_S"])
+GIVE_UP_AFTER = float(TIMES["REPUBLISH_AFTER_S"])
 POLICY = Policy(silent_after=6, start_within=25, longest_wait=0.3)
 
 _SETTINGS = {"nats": "NATS_URL", "postgres": "DATABASE_URL"}
