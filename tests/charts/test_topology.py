@@ -5,7 +5,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from tallystick._cli import app
+from tallystick._cli import app  # inside: the command runs in this process
 from tallystick.topology import topology_of
 
 FOLDER = Path(__file__).parents[2] / "helm" / "tallystick" / "topology"

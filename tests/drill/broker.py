@@ -17,9 +17,12 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from tallystick import TallystickError
-from tallystick._broker.jetstream import info, request
-from tallystick._messages.binding import Binding
-from tallystick._messages.message import message_type
+from tallystick._broker.jetstream import (  # inside: streams are injured as an operator could
+    info,
+    request,
+)
+from tallystick._messages.binding import Binding  # inside: which faults a durable can meet
+from tallystick._messages.message import message_type  # inside: the types of what is injected
 from tests.drill.evidence import SERVICES, Sighting, Standing
 from tests.drill.faults import DURABLES, STREAMS
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tallystick._messages.envelope import parse_headers
+from tallystick._messages.envelope import parse_headers  # inside: headers as the wire has them
 from tallystick_local.reading import fetch
 from tests.drill import broker
 from tests.drill.evidence import SERVICES, Evidence, Row

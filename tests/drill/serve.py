@@ -17,9 +17,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tallystick import _cli
-from tallystick._failpoints import arm
-from tallystick._service import child
+from tallystick import _cli  # inside: the command runs in this process
+from tallystick._failpoints import arm  # inside: where a process is killed
+from tallystick._service import child  # inside: a replica without its HTTP side
 from tests.drill import poison
 
 CHILD = ("-m", "tallystick._service.child")

@@ -1,6 +1,6 @@
 """The drill arms every failpoint that the library has."""
 
-from tallystick._failpoints import POINTS
+from tallystick._failpoints import POINTS  # inside: where a process is killed
 from tests.drill.failpoints import ARMS
 
 

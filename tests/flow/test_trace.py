@@ -6,7 +6,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanContext
 
 from tallystick import Settings
-from tallystick._telemetry import export
+from tallystick._telemetry import export  # inside: spans go into a list
 from tests.order import Order, until
 from tests.platform import Platform
 

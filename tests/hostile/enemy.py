@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from nats.aio.client import Client
 
-from tallystick._broker.wire import Wire
+from tallystick._broker.wire import Wire  # inside: frames that no client sends
 from tests.hostile.messages import Hostile
 
 INBOX = "_INBOX.enemy"

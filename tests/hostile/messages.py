@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tallystick import Event, Job
-from tallystick._messages.message import message_type
+from tallystick._messages.message import message_type  # inside: the types of what is injected
 
 Verdict = Literal["schema", "held"]
 """A dead letter for its body, or held: another release may know what it is."""

@@ -10,9 +10,9 @@ import pytest
 
 from shipping.facts import PrintLabel
 from tallystick import Event, Job
-from tallystick._broker.requesting import DEADLINE
-from tallystick._messages.envelope import parse_headers
-from tallystick._messages.message import message_type
+from tallystick._broker.requesting import DEADLINE  # inside: a hostile deadline
+from tallystick._messages.envelope import parse_headers  # inside: headers as the wire has them
+from tallystick._messages.message import message_type  # inside: the types of what is injected
 from tallystick.testing.snapshots import messages_of
 from tallystick.topology import Durable, declared, lag
 from tallystick_contracts.shipping import ShippingQuote

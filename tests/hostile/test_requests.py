@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from tallystick._messages.envelope import parse_headers
-from tallystick._telemetry.traceparent import parse
+from tallystick._messages.envelope import parse_headers  # inside: headers as the wire has them
+from tallystick._telemetry.traceparent import parse  # inside: spans go into a list
 from tests.hostile.counted import unforeseen
 from tests.hostile.requests import (
     GOOD,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from payments.handlers import router
 from tallystick import PermanentError
-from tallystick._admin.repair import Act, Repair
-from tallystick._admin.selection import Selection
+from tallystick._admin.repair import Act, Repair  # inside: a replay as the admin port makes it
+from tallystick._admin.selection import Selection  # inside: a replay as the admin port makes it
 from tests.order import until
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from typer.main import get_command
 
-from tallystick._cli.app import app
+from tallystick._cli.app import app  # inside: the command runs in this process
 from tests.watching import sources
 
 ALERTS = sorted({alert["alert"] for alert in sources.alerts()})

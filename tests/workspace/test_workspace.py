@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import tallystick
-
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
@@ -49,7 +47,3 @@ def test_knowing_one_service_is_knowing_all(service: str) -> None:
     names = ["api.py", "domain.py", "handlers.py", "main.py", "settings.py", "store.py"]
     assert [name for name in names if not (source / name).is_file()] == []
     assert list((source / "migrations" / "versions").glob("0001_*.py"))
-
-
-def test_the_library_has_at_most_twenty_public_names() -> None:
-    assert len(tallystick.__all__) <= 20

@@ -15,10 +15,10 @@ from nats.js.client import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from tallystick import Router, Settings
-from tallystick._broker.connection import Connection
-from tallystick._database.postgres import Postgres
-from tallystick._service.assembly import assemble
-from tallystick._service.runtime import Runtime
+from tallystick._broker.connection import Connection  # inside: what the wings below are given
+from tallystick._database.postgres import Postgres  # inside: what the wings below are given
+from tallystick._service.assembly import assemble  # inside: a replica without its HTTP side
+from tallystick._service.runtime import Runtime  # inside: a replica without its HTTP side
 from tallystick.testing import eventually
 from tallystick.topology import declared, reconcile
 

@@ -16,8 +16,8 @@ import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
-from tallystick._cli import app
-from tallystick._database.scripts import scripts_of
+from tallystick._cli import app  # inside: the command runs in this process
+from tallystick._database.scripts import scripts_of  # inside: which migrations there are
 from tallystick.testing import PostgresServer, free_port
 
 MAIN = """

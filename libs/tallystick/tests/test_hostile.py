@@ -8,7 +8,7 @@ import pytest
 from nats.aio.client import Client
 
 from tallystick import Delivery, Event, Router, Write
-from tallystick._service.runtime import Runtime
+from tallystick._service.runtime import Runtime  # inside: a replica without its HTTP side
 
 Sql = Callable[..., Awaitable[list[Any]]]
 Run = Callable[..., AbstractAsyncContextManager[Runtime]]

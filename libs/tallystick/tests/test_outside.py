@@ -5,8 +5,8 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 
-from tallystick._settings import Settings
-from tallystick._telemetry import export
+from tallystick._settings import Settings  # inside: no service is needed
+from tallystick._telemetry import export  # inside: spans go into a list
 from tallystick.outside import client_span
 
 

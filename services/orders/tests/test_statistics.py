@@ -20,7 +20,7 @@ from orders.handlers import router
 from orders.main import app
 from orders.settings import Settings
 from tallystick import Broker, Database
-from tallystick._cli import app as tally
+from tallystick._cli import app as tally  # inside: the command runs in this process
 from tallystick.testing import NatsServer, PostgresServer, clean, free_port, migrate, served
 from tallystick.topology import declared, reconcile
 from tallystick_contracts.money import Money

@@ -11,9 +11,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from tallystick._delivery.consumer import Consumer
-from tallystick._messages.envelope import parse_headers
-from tallystick._messages.inbound import identity
+from tallystick._delivery.consumer import Consumer  # inside: what a sabotage replaces
+from tallystick._messages.envelope import parse_headers  # inside: headers as the wire has them
+from tallystick._messages.inbound import identity  # inside: headers as the wire has them
 
 ARMS: dict[str, Any] = {}
 TOKENS = ("tok_visa",)

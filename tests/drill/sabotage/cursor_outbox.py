@@ -6,9 +6,9 @@ import os
 import time
 from typing import Any
 
-from tallystick._failpoints import arm
-from tallystick._outbox.outbox import Outbox, _row
-from tallystick._outbox.sending import by_stream
+from tallystick._failpoints import arm  # inside: where a process is killed
+from tallystick._outbox.outbox import Outbox, _row  # inside: what a sabotage replaces
+from tallystick._outbox.sending import by_stream  # inside: what a sabotage replaces
 
 ARMS: dict[str, Any] = {}
 TOKENS = ("tok_visa",)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tallystick._database.units import Write
-from tallystick._delivery import committer
-from tallystick._messages.envelope import OutboxRow
+from tallystick._database.units import Write  # inside: what a sabotage replaces
+from tallystick._delivery import committer  # inside: what a sabotage replaces
+from tallystick._messages.envelope import OutboxRow  # inside: headers as the wire has them
 
 ARMS = {
     "payments": {"after-commit-before-publish": {"pass": 15, "times": 2}},

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tallystick._database import units
-from tallystick._deferred import rows as deferred_rows
-from tallystick._delivery.inbox import Inbox
+from tallystick._database import units  # inside: what a sabotage replaces
+from tallystick._deferred import rows as deferred_rows  # inside: what a sabotage replaces
+from tallystick._delivery.inbox import Inbox  # inside: what a sabotage replaces
 
 ARMS: dict[str, Any] = {}
 TOKENS = ("tok_visa",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tallystick._deferred.replicas import Replicas
+from tallystick._deferred.replicas import Replicas  # inside: what a sabotage replaces
 
 ARMS = {
     "payments": {"after-outside-call": {"pass": 10, "times": 2}},
