@@ -4,7 +4,6 @@ import os
 import re
 import socket
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +14,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tallystick._addresses import is_plain, scheme_of
 from tallystick.errors import InvalidSettings
 
 _REPLICA = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -33,18 +33,27 @@ def _url_of(*schemes: str) -> AfterValidator:
     """Check an URL's scheme without ever repeating the URL: it may carry a password."""
 
     def check(url: str) -> str:
-        if urlsplit(url).scheme not in schemes:
+        if scheme_of(url) not in schemes:
             raise ValueError(f"not an URL that starts with {schemes[0]}://")
-        return url
+        return _plain(url)
 
     return AfterValidator(check)
 
 
 def _servers(urls: str) -> str:
     for url in urls.split(","):
-        if urlsplit(url.strip()).scheme not in ("nats", "tls"):
+        if scheme_of(url) not in ("nats", "tls"):
             raise ValueError("not a comma-separated list of URLs that start with nats://")
+        _plain(url)
     return urls
+
+
+def _plain(url: str) -> str:
+    if not is_plain(url):
+        raise ValueError(
+            "not an URL with a clear host: write @ / ? # in a password as %40 %2F %3F %23"
+        )
+    return url
 
 
 def _token(token: SecretStr) -> SecretStr:
@@ -101,10 +110,17 @@ class Settings(BaseSettings):
         default="info", description="the least severe line that is logged"
     )
     otlp_endpoint: Annotated[str, _url_of("http", "https")] | None = Field(
-        default=None, description="where spans are sent (OTLP over HTTP); none sends none"
+        default=None,
+        repr=False,
+        description="where spans are sent (OTLP over HTTP); none sends none",
     )
     trace_ratio: float = Field(
         default=0.01, ge=0, le=1, description="share of the traces begun here that are sampled"
+    )
+    trust_traceparent: bool = Field(
+        default=False,
+        description="continue the trace that a request names, sampled as it says;"
+        " if not, a new one begins, linked to it and sampled by trace_ratio",
     )
     ack_wait_s: Seconds = Field(default=5, description="the broker redelivers after this silence")
     deadline_s: Seconds = Field(default=30, description="the longest run of one handler")
@@ -159,7 +175,9 @@ def _wrong(cls: type[Settings], detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return f"{name} is missing"
     known = cls.model_fields.get(field)
-    secret = known is None or not known.repr or "Secret" in str(known.annotation)
+    kind = "" if known is None else str(known.annotation)
+    secret = known is None or not known.repr or "Secret" in kind
+    secret = secret or ("Url" in kind and re.search("[@?#]", str(detail["input"])) is not None)
     value = "" if secret else f' "{detail["input"]}"'
     return f"{name} is{value}: {_reason(detail)}" if value else f"{name} is {_reason(detail)}"
 

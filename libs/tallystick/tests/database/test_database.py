@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from tallystick._database.postgres import Postgres, address
+from tallystick._database.postgres import Postgres
 from tallystick.errors import DatabaseUnavailable, InDoubt
 from tallystick.testing import PostgresServer, eventually, free_port, postgres_server
 
@@ -108,7 +108,3 @@ async def test_a_database_that_goes_is_noticed_and_so_is_its_return(
     events = [line["event"] for line in lines]
     assert "database recovered" in events
     assert all(own_server.url not in str(line) for line in lines)
-
-
-def test_an_address_says_no_password() -> None:
-    assert address("postgresql://me:secret@host:5432/shop") == "host:5432/shop"

@@ -37,6 +37,16 @@ def test_replicas_of_a_process_have_different_names() -> None:
     assert PaymentSettings().replica.split("-")[-1].isdigit()
 
 
+@pytest.mark.parametrize("url", ["me:swordfish@host", "ftp:/h?key=swordfish", "http://[swordfish@"])
+def test_an_url_that_may_hold_a_password_is_not_repeated(
+    environment: pytest.MonkeyPatch, url: str
+) -> None:
+    environment.setenv("PAYMENTS_PROVIDER_URL", url)
+    with pytest.raises(InvalidSettings, match="PAYMENTS_PROVIDER_URL is") as raised:
+        PaymentSettings()
+    assert "swordfish" not in str(raised.value)
+
+
 def test_everything_wrong_is_said_in_one_message(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("PAYMENTS_DATABASE_URL")
     environment.setenv("PAYMENTS_PORT", "abc")

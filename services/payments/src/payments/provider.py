@@ -9,7 +9,7 @@ import msgspec
 from pydantic import AnyHttpUrl
 
 from tallystick import PermanentError, TemporaryError
-from tallystick.outside import client_span
+from tallystick.outside import address_of, client_span
 
 BUSY = frozenset({408, 425, 429})
 KEEP_ALIVE_S = 4  # below the 5 s after which many servers close: no call on a closing line
@@ -118,7 +118,7 @@ class Provider:
     async def _ask(
         self, method: str, path: str, headers: dict[str, str], data: bytes | None = None
     ) -> "_Reply":
-        call = f"{method} {self._url}{path}"
+        call = f"{method} {address_of(self._url)}{path}"
         try:
             with client_span("provider", method) as span:
                 async with self._session.request(

@@ -9,7 +9,7 @@ import msgspec
 from pydantic import AnyHttpUrl
 
 from tallystick import PermanentError, TemporaryError
-from tallystick.outside import client_span
+from tallystick.outside import address_of, client_span
 
 BUSY = frozenset({408, 425, 429})
 KEEP_ALIVE_S = 4  # below the 5 s after which many servers close: no call on a closing line
@@ -102,7 +102,7 @@ class Carrier:
         return CancellationRefused(_reason(answer))
 
     async def _post(self, path: str, key: str, body: dict[str, Any]) -> "_Reply":
-        call = f"POST {self._url}{path}"
+        call = f"POST {address_of(self._url)}{path}"
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
         try:
             with client_span("carrier", "POST") as span:

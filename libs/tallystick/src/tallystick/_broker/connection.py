@@ -10,6 +10,7 @@ import nats
 import structlog
 from nats.aio.client import Client
 
+from tallystick._addresses import address_of
 from tallystick._broker.publisher import Publisher
 from tallystick._broker.wire import Wire
 from tallystick._telemetry.log_limiter import LogLimiter
@@ -25,7 +26,7 @@ class Connection:
     def __init__(self, url: str, name: str) -> None:
         self.url = url
         self.name = name
-        self._address = ",".join(server.rpartition("@")[2] for server in url.split(","))
+        self.address = address_of(url)
         self.inbox_prefix = f"_INBOX.{name}"
         self.client = Client()
         self.wire = Wire(self.client)
@@ -62,7 +63,7 @@ class Connection:
         )
         await self.publisher.start()
         self._up()
-        log.info("broker connected", address=self._address)
+        log.info("broker connected", address=self.address)
 
     async def until_closed(self) -> None:
         """Raises BrokerUnavailable once the broker has ended the connection for good.
@@ -97,14 +98,14 @@ class Connection:
         if not self._failures.is_due(text):
             return
         if isinstance(error, nats.errors.Error | OSError | asyncio.TimeoutError):
-            log.warning("broker error", error=text, address=self._address)
+            log.warning("broker error", error=text, address=self.address)
         else:
-            log.error("broker error", exc_info=error, address=self._address)
+            log.error("broker error", exc_info=error, address=self.address)
 
     async def _lost(self) -> None:
         self.connected.clear()
         if not self._closing:
-            log.warning("broker disconnected", address=self._address)
+            log.warning("broker disconnected", address=self.address)
 
     async def _ended(self) -> None:
         self._closed.set()
@@ -112,6 +113,6 @@ class Connection:
     async def _found(self) -> None:
         RECONNECTS.inc()
         self._up()
-        log.info("broker reconnected", address=self._address)
+        log.info("broker reconnected", address=self.address)
         for act in self._reconnected:
             act()

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import aiohttp
 
+from tallystick._addresses import address_of, scheme_of
 from tallystick._cli.errors import reason_of
 from tallystick._cli.targets import TOKEN, Places
 from tallystick.errors import TallystickError
@@ -88,7 +89,8 @@ class Services:
                 async with self._session.request(method, url, **about) as answer:
                     return await _read(service, answer)
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                errors.append(f"{address}: {reason_of(_cause(error))}")
+                shown = f"{scheme_of(address)}://{address_of(address)}"
+                errors.append(f"{shown}: {reason_of(_cause(error))}")
         raise Silent(f"{service} does not answer at {'; '.join(errors)}; does it run there?")
 
 

@@ -8,8 +8,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from tallystick._addresses import address_of, scheme_of
 from tallystick._cli.errors import UsedWrongly
 
 NATS_URL, ADMIN, TOKEN, CONFIG = (
@@ -106,7 +106,8 @@ def parse_admins(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for text in filter(None, texts):
         name, _, url = text.partition("=")
-        if not _SERVICE.fullmatch(name) or urlsplit(url).scheme not in ("http", "https"):
-            raise UsedWrongly(f'"{text}" is not of the form orders=http://127.0.0.1:9001')
+        if not _SERVICE.fullmatch(name) or scheme_of(url) not in ("http", "https"):
+            given = f"{name}={address_of(url)}" if url else address_of(name)
+            raise UsedWrongly(f'"{given}" is not of the form orders=http://127.0.0.1:9001')
         found[name] = (*found.get(name, ()), url.rstrip("/"))
     return found

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import asyncpg
 import structlog
 
+from tallystick._addresses import address_of
 from tallystick._database.scripts import Scripts, is_reached, scripts_of
 from tallystick.errors import MigrationFailed
 
@@ -88,7 +89,7 @@ async def _alone(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"
 
 
 async def _connected(url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    address = url.rpartition("@")[2]
+    address = address_of(url)
     wait = _Wait("database unavailable", address=address)
     while True:
         try:

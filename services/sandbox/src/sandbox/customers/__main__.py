@@ -12,6 +12,7 @@ import structlog
 
 from sandbox.customers.history import Exchange, History
 from sandbox.customers.run import Customers
+from tallystick.outside import address_of
 
 REPORT_EVERY_S = 30.0
 KEPT = 1_000  # exchanges that an endless stream remembers
@@ -59,7 +60,9 @@ async def run(args: argparse.Namespace) -> History:
         seed=args.seed,
         keep=None if args.total else KEPT,
     )
-    log.info("customers come", url=args.url, rate=args.rate, total=args.total, seed=args.seed)
+    log.info(
+        "customers come", url=address_of(args.url), rate=args.rate, total=args.total, seed=args.seed
+    )
     visits = asyncio.create_task(customers.run())
     reports = asyncio.create_task(report(customers.history))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, visits.cancel)

@@ -39,9 +39,8 @@ async def connected(places: Places) -> AsyncIterator[Connection]:
 
 
 def _unreachable(broker: Connection) -> str:
-    address = broker.url.rpartition("@")[2].removeprefix("nats://")
     error = broker.client.last_error
-    return f"cannot reach the broker at {address}{f': {reason_of(error)}' if error else ''}"
+    return f"cannot reach the broker at {broker.address}{f': {reason_of(error)}' if error else ''}"
 
 
 async def streams(client: Client, subject: str = ">") -> list[Config]:
