@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from tallystick._addresses import address_of
 from tallystick._settings import Settings
 from tallystick._telemetry import tracing
 
@@ -24,13 +25,19 @@ def configure(settings: Settings, exporter: SpanExporter | None = None) -> None:
         return
     from tallystick._telemetry.recorder import Recorder, otlp  # noqa: PLC0415
 
-    chosen = exporter or otlp(str(settings.otlp_endpoint))
-    _recorder = Recorder(settings.service(), settings.replica, chosen, batch=exporter is None)
+    endpoint = settings.otlp_endpoint or ""
+    _recorder = Recorder(
+        settings.service(),
+        settings.replica,
+        exporter or otlp(endpoint),
+        batch=exporter is None,
+        address=address_of(endpoint),
+    )
     tracing.record_to(_recorder, settings.trace_ratio)
 
 
 async def shutdown() -> None:
-    """Send the spans that are left; record none from now on."""
+    """Send the spans that are left, for two seconds at most; record none from now on."""
     global _recorder
     recorder, _recorder = _recorder, None
     tracing.record_to(None, 0.0)

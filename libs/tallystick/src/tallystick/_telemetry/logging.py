@@ -111,5 +111,6 @@ def _take_over(processors: list[Processor], severity: int, stream: TextIO) -> No
 _TOO_TALKATIVE = {
     "alembic": logging.WARNING,  # each script is logged by us as it is applied
     "nats": logging.CRITICAL,  # what happens to the connection is logged by our callbacks
+    "opentelemetry": logging.CRITICAL,  # spans that are lost are counted and said by us
     "uvicorn": logging.WARNING,  # its start and stop are logged by us
 }

@@ -134,6 +134,9 @@ HTTP_CLIENT_SECONDS = Histogram(
     buckets=_FAST,
 )
 
+# Telemetry itself.
+SPANS_LOST = Counter("telemetry_spans_lost_total", "Spans that were recorded and could not be sent")
+
 M = TypeVar("M", bound=MetricWrapperBase)
 _children: dict[tuple[MetricWrapperBase, tuple[str, ...]], MetricWrapperBase] = {}
 

@@ -3,10 +3,16 @@
 import threading
 from collections.abc import Sequence
 
+import structlog
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import (
+    BatchSpanProcessor,
+    SimpleSpanProcessor,
+    SpanExporter,
+    SpanExportResult,
+)
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import (
@@ -22,7 +28,13 @@ from opentelemetry.trace import (
 from typing_extensions import override
 
 from tallystick._telemetry import traceparent
+from tallystick._telemetry.log_limiter import LogLimiter
+from tallystick._telemetry.metrics import SPANS_LOST
 from tallystick._telemetry.tracing import Attributes
+
+LEAVES_WITHIN_S = 2.0
+
+log = structlog.get_logger()
 
 
 class _GivenIds(IdGenerator):
@@ -46,13 +58,19 @@ class _GivenIds(IdGenerator):
 class Recorder:
     """Makes spans for `service`; those of an exporter given here are sent as they end."""
 
-    def __init__(self, service: str, replica: str, exporter: SpanExporter, *, batch: bool) -> None:
+    def __init__(
+        self, service: str, replica: str, exporter: SpanExporter, *, batch: bool, address: str = ""
+    ) -> None:
         self._ids = _GivenIds()
         resource = Resource.create({"service.name": service, "service.instance.id": replica})
         # Whether to record was decided before: what comes here is recorded.
-        self._provider = TracerProvider(ALWAYS_ON, resource, id_generator=self._ids)
-        processor = BatchSpanProcessor(exporter) if batch else SimpleSpanProcessor(exporter)
-        self._provider.add_span_processor(processor)
+        self._provider = TracerProvider(
+            ALWAYS_ON, resource, shutdown_on_exit=False, id_generator=self._ids
+        )
+        self._recorded = 0
+        self._exporter = _Counted(exporter, address)
+        process = BatchSpanProcessor if batch else SimpleSpanProcessor
+        self._provider.add_span_processor(process(self._exporter))
         self._tracer = self._provider.get_tracer("tallystick")
 
     def record(
@@ -79,10 +97,53 @@ class Recorder:
             span.set_attribute("error.type", type(error).__qualname__)
             span.set_status(Status(StatusCode.ERROR, str(error)[:500]))
         span.end(end_ns)
+        self._recorded += 1
 
-    def close(self) -> None:
-        """Send what is left and stop; blocks for as long as the exporter does."""
-        self._provider.shutdown()
+    def close(self, within_s: float = LEAVES_WITHIN_S) -> None:
+        """Send what is left and stop, after `within_s` at most; what is lost then is said."""
+        # A thread that the end of the process does not wait for: the exporter may hang in it.
+        last = threading.Thread(target=self._provider.shutdown, name="last spans", daemon=True)
+        last.start()
+        last.join(within_s)
+        self._exporter.close(self._recorded)
+
+
+class _Counted(SpanExporter):
+    """Hands spans on to another exporter, and counts and says those that it could not send."""
+
+    def __init__(self, exporter: SpanExporter, address: str) -> None:
+        self._exporter = exporter
+        self._address = address
+        self._said = LogLimiter()
+        self._ended = 0
+        self._closed = False
+
+    @override
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        result = SpanExportResult.FAILURE
+        try:
+            result = self._exporter.export(spans)
+        finally:
+            if not self._closed:
+                self._ended += len(spans)
+                if result is not SpanExportResult.SUCCESS:
+                    self._lose(len(spans))
+        return result
+
+    @override
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+    def close(self, recorded: int) -> None:
+        """Count as lost what of all that was recorded has not been tried, or is not answered."""
+        self._closed = True
+        if recorded > self._ended:
+            self._lose(recorded - self._ended)
+
+    def _lose(self, number: int) -> None:
+        SPANS_LOST.inc(number)
+        if self._said.is_due(self._address):
+            log.warning("spans lost", to=self._address, lost=number)
 
 
 def otlp(endpoint: str) -> SpanExporter:

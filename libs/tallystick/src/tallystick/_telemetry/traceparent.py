@@ -28,6 +28,11 @@ def child_of(parent: str) -> str:
     return f"{parent[:36]}{getrandbits(64):016x}{parent[52:]}"
 
 
+def unsampled(context: str) -> str:
+    """Return the same span's context without the flag that it is sampled."""
+    return f"{context[:53]}00"
+
+
 def is_sampled(context: str) -> bool:
     """Return whether spans of this context are recorded."""
     return context[-1] == "1"
