@@ -118,6 +118,7 @@ class Platform:
             "database_url": self.databases[service],
             "nats_url": None if service == "sandbox" else self.broker_url(service),
             "admin_port": 0,
+            "trust_traceparent": True,
             **outside.get(service, {}),
             **TIMES,
         }

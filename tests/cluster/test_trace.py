@@ -1,4 +1,7 @@
-"""One order is found in Jaeger by its id, as one trace over all services."""
+"""One order is found in Jaeger by its id, as one trace over all services.
+
+Its customer asks for it by a `traceparent`: orders must trust it, as in `deploy/values-kind.yaml`.
+"""
 
 import asyncio
 import json

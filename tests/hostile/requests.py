@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from copy import deepcopy
@@ -111,6 +112,10 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
     "UTF-16": (GOOD.decode().encode("utf-16"), 400, "not UTF-8 at byte"),
     "a byte order mark": (b"\xef\xbb\xbf" + GOOD, 400, "character 0"),
     "a raw control character": (GOOD.replace(b"Ada", b"A\x01"), 400, "character"),
+    "NaN in a half": (order("lines/0/quantity", b"NaN")[:-1], 400, "character"),
+    "infinity in brackets": (b"[Infinity," + b"[" * 30_000 + b"]" * 30_000, 400, "deep"),
+    "200 levels": (b"[" * 200 + b"]" * 200, 400, "deep"),
+    "gzip": (gzip.compress(GOOD), 400, "not UTF-8 at byte"),
     "a comment": (b"/**/" + GOOD, 400, "character 0"),
     "single quotes": (GOOD.replace(b'"', b"'"), 400, "character 1"),
     "half a surrogate pair": (order("address/city", b'"\\ud800"'), 422, "address/city"),
@@ -133,6 +138,7 @@ KINDS = {
     "parts": b"Content-Type: multipart/form-data; boundary=x\r\n",
     "another charset": b"Content-Type: application/json; charset=utf-16\r\n",
     "nonsense": b"Content-Type: \xff/\xfe\r\n",
+    "two": JSON + b"Content-Type: text/plain\r\n",
 }
 KEYS = {
     "nothing": b"",
@@ -236,6 +242,11 @@ FRAMES = {
     "chunks of no size": b"POST /orders HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
     + JSON
     + b"\r\nzz\r\n{}\r\n0\r\n\r\n",
+    "two hosts": post(GOOD, JSON + b"Host: evil\r\n"),
+    "no host": post(GOOD).replace(b"Host: x\r\n", b""),
+    "chunks in HTTP/1.0": b"POST /orders HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+    + JSON
+    + b"\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(GOOD), GOOD),
     "an unknown coding": b"POST /orders HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n"
     + JSON
     + b"\r\n{}",
@@ -249,7 +260,7 @@ HARMLESS = {
     "a traceparent of version ff": b"traceparent: ff-" + b"1" * 32 + b"-" + b"2" * 16 + b"-01\r\n",
     "a traceparent of 5 KB": b"traceparent: " + b"0" * 5_000 + b"\r\n",
     "a traceparent of no text": b"traceparent: \xff\xfe\r\n",
-    "another host": b"Host: evil\r\nX-Forwarded-For: \xff\r\nForwarded: for=\r\n",
+    "another way to us": b"X-Forwarded-Host: evil\r\nX-Forwarded-For: \xff\r\nForwarded: for=\r\n",
 }
 """Headers that mean nothing here, on a good order."""
 
@@ -284,9 +295,13 @@ def heads() -> Iterator[Hostile]:
     for name, key in KEYS.items():
         headers = JSON + b"Idempotency-Key: " + key + b"\r\n"
         yield Hostile(f"a key: {name}", post(GOOD, headers), (400,), "Idempotency-Key")
+    for coding in (b"gzip", b"br", b"identity, deflate"):
+        headers = JSON + b"Content-Encoding: " + coding + b"\r\n"
+        yield Hostile(f"a coding: {coding.decode()}", post(GOOD, headers), (415,), "compressed")
+    yield Hostile("a slash too many", post(GOOD, path=b"/orders/"), (404, 405))
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n"
     yield Hostile(
-        "an upgrade, after which no body is read", post(GOOD, JSON + upgrade), (422,), "body"
+        "an upgrade, after which no body is read", post(GOOD, JSON + upgrade), (400,), "Upgrade"
     )
 
 

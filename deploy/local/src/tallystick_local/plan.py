@@ -86,6 +86,7 @@ def _neighbours(facts: Facts, service: str) -> dict[str, str]:
         "sandbox": {
             "WEBHOOK_URL": f"{facts.url('payments')}/webhooks/provider",
             "WEBHOOK_SECRET": facts.webhook_secret,
+            "TRUST_TRACEPARENT": "true",  # only our own services call it
         },
     }
     return {**broker, **outside.get(service, {})}

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from tallystick._http import server
 from tallystick._http.edge import Edge
@@ -22,6 +22,11 @@ async def root() -> str:
 @app.post("/echo")
 async def echo(body: dict[str, int]) -> dict[str, int]:
     return body
+
+
+@app.post("/who")
+async def who(request: Request, body: dict[str, int]) -> list[str]:
+    return [*request.headers.getlist("x-who"), *body]
 
 
 app.add_middleware(Edge)
@@ -159,3 +164,72 @@ async def test_a_head_that_is_large_is_431(port: int, head: bytes) -> None:
 async def test_what_is_no_http_is_400(port: int, head: bytes) -> None:
     status, problem = await exchange(port, head)
     assert status == problem["status"] == 400
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET / HTTP/1.1\r\n", 400),
+        (b"GET / HTTP/1.1\r\nhost: a\r\nhost: a\r\n", 400),
+        (b"GET / HTTP/1.0\r\nhost: a\r\nhost: b\r\n", 400),
+        (b"GET / HTTP/1.1\r\nhost: a b\r\n", 400),
+        (b"GET / HTTP/1.1\r\nhost: me@a\r\n", 400),
+        (b"GET / HTTP/1.1\r\nhost: a/b\r\n", 400),
+        (b"GET / HTTP/1.1\r\nhost: \xff\r\n", 400),
+        (b"GET / HTTP/1.1\r\nhost: a:99999999\r\n", 400),
+        (HEAD + b"transfer-encoding: gzip, chunked\r\n", 501),
+        (HEAD + b"transfer-encoding: identity\r\n", 501),
+        (HEAD + b"transfer-encoding: xchunked\r\n", 501),
+        (HEAD.replace(b"1.1", b"1.0") + b"transfer-encoding: chunked\r\n", 400),
+        (HEAD + b"connection: upgrade\r\nupgrade: h2c\r\ncontent-length: 2\r\n", 400),
+        (HEAD + b"connection: upgrade\r\nupgrade: h2c\r\ntransfer-encoding: chunked\r\n", 400),
+    ],
+)
+async def test_a_head_that_can_be_read_in_two_ways_is_refused(
+    port: int, head: bytes, status: int
+) -> None:
+    answered, problem = await exchange(port, head + b"\r\n")
+    assert answered == problem["status"] == status
+    assert problem["detail"] != "Invalid HTTP request received."
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nhost:\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: [::1]:80\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: a-b.example:80\r\n\r\n",
+        b"GET http://a/ HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+    ],
+)
+async def test_a_head_that_is_unusual_but_clear_is_taken(port: int, head: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head)
+    async with asyncio.timeout(5):
+        assert (await reader.readuntil(b'"hello"')).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
+async def test_a_trailer_is_no_header(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    trailers = b"x-who: me\r\ncontent-encoding: gzip\r\nhost: evil\r\n"
+    chunks = b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + trailers + b"\r\n"
+    writer.write(HEAD.replace(b"/echo", b"/who") + chunks)
+    async with asyncio.timeout(5):
+        assert (await reader.readuntil(b"[]")).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
+@pytest.mark.parametrize("bad", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"])
+async def test_a_refusal_is_never_taken_for_the_answer_to_the_request_before(
+    port: int, bad: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(REQUEST + bad)
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    writer.close()
+    assert not answer.startswith(b"HTTP/1.1 400")

@@ -14,12 +14,15 @@ from pydantic import SecretStr
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tallystick._http.body import Disconnected, read_head
+from tallystick._http.intake import take_in
 from tallystick._http.problem import Problem, install_problems
 from tallystick._http.server import Companion, bind, config
 from tallystick._settings import Settings
 
 log = structlog.get_logger()
 
+LARGEST = 8 * 1024 * 1024  # bytes: a message's body, corrected, in a JSON string
 OPEN = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -94,19 +97,33 @@ def _probed(ok: bool, state: dict[str, Any]) -> Response:
 
 
 class _Guard:
-    """Lets nobody but to the probes who has not the token; without a token, nobody at all."""
+    """Lets nobody but to the probes who has not the token; without a token, nobody at all.
+
+    A request that is let in has passed the same checks as one to the API.
+    """
 
     def __init__(self, app: ASGIApp, token: SecretStr | None) -> None:
         self._app = app
         self._wanted = f"Bearer {token.get_secret_value()}".encode() if token else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not self._is_closed(scope):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        try:
+            if self._is_closed(scope):
+                raise self._refusal()
+            head = read_head(scope["headers"])
+            scope, receive = await take_in(scope, head, receive, largest=LARGEST)
+            await self._app(scope, receive, send)
+        except Problem as problem:
+            await problem.response(scope)(scope, receive, send)
+        except Disconnected:
+            log.debug("admin client gone", path=scope["path"])
+
+    def _refusal(self) -> Problem:
         detail = None if self._wanted else "This service has no admin token, so nobody is let in."
-        problem = Problem(401, detail=detail, headers={"WWW-Authenticate": "Bearer"})
-        await problem.response(scope)(scope, receive, send)
+        return Problem(401, detail=detail, headers={"WWW-Authenticate": "Bearer"})
 
     def _is_closed(self, scope: Scope) -> bool:
         if scope["path"] in OPEN:

@@ -29,6 +29,7 @@ class Head:
     length: int = 0
     chunked: bool = False
     media_type: bytes = b""
+    encoding: bytes = b""
     traceparent: str | None = None
 
     @property
@@ -46,60 +47,75 @@ def read_head(headers: Headers) -> Head:
         elif name == b"transfer-encoding":
             head.chunked = True
         elif name == b"content-type":
-            head.media_type = value
+            # Said twice, it is a list and no type: its readers would each take another one.
+            head.media_type = b"%b, %b" % (head.media_type, value) if head.media_type else value
+        elif name == b"content-encoding":
+            head.encoding += b"," + value
         elif name == b"traceparent":
             head.traceparent = value.decode("latin-1")
     return head
 
 
-async def read_json(head: Head, receive: Receive) -> bytes:
-    """Return the whole body, checked; raise a Problem (400, 413, 415, 422) or Disconnected."""
-    if head.length > DRAINED:
-        raise _too_large()
-    body = await _read(receive)
+async def read_json(head: Head, receive: Receive, largest: int = LARGEST) -> bytes:
+    """Return the whole body of at most `largest` bytes, checked.
+
+    Raises a Problem (400, 413, 415, 422) or Disconnected.
+    """
+    if head.length > max(DRAINED, largest):
+        raise _too_large(largest, closes=True)
+    body = await _read(receive, largest)
     if body:
-        if not _is_json(head.media_type):
-            raise Problem(415, detail="The body must be application/json in UTF-8.")
+        _check_kind(head)
         check_json(body)
     return body
 
 
-async def _read(receive: Receive) -> bytes:
+def _check_kind(head: Head) -> None:
+    if not _is_plain(head.encoding):
+        detail = "The body must not be compressed: no Content-Encoding is taken."
+        raise Problem(415, detail=detail, headers={"Accept-Encoding": "identity"})
+    if not _is_json(head.media_type):
+        raise Problem(415, detail="The body must be application/json in UTF-8.")
+
+
+async def _read(receive: Receive, largest: int) -> bytes:
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")
-        return _within(body, len(body))
-    return await _read_parts(receive, message)
+        return _within(body, len(body), largest)
+    return await _read_parts(receive, message, largest)
 
 
-async def _read_parts(receive: Receive, message: Message) -> bytes:
+async def _read_parts(receive: Receive, message: Message, largest: int) -> bytes:
     parts, size = bytearray(), 0
     while True:
         if message["type"] == "http.disconnect":
             raise Disconnected
         part = message.get("body", b"")
         size += len(part)
-        if size <= LARGEST:
+        if size <= largest:
             parts += part
-        elif size > DRAINED:
-            raise _too_large()
+        elif size > max(DRAINED, largest):
+            raise _too_large(largest, closes=True)
         if not message.get("more_body"):
-            return _within(bytes(parts), size)
+            return _within(bytes(parts), size, largest)
         message = await receive()
 
 
-def _within(body: bytes, size: int) -> bytes:
-    if size > LARGEST:
+def _within(body: bytes, size: int, largest: int) -> bytes:
+    if size > largest:
         # It was read whole, so the connection can be used again.
-        raise Problem(413, detail=_LIMIT)
+        raise _too_large(largest, closes=False)
     return body
 
 
-def _too_large() -> Problem:
-    return Problem(413, detail=_LIMIT, headers={"Connection": "close"})
+def _too_large(largest: int, *, closes: bool) -> Problem:
+    headers = {"Connection": "close"} if closes else {}
+    return Problem(413, detail=f"A body may have {largest} bytes.", headers=headers)
 
 
-_LIMIT = f"A body may have {LARGEST} bytes."
+def _is_plain(encoding: bytes) -> bool:
+    return all(coding.strip().lower() in (b"", b"identity") for coding in encoding.split(b","))
 
 
 def _is_json(media_type: bytes) -> bool:

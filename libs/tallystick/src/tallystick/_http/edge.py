@@ -5,33 +5,36 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tallystick._http.body import Disconnected, read_head, read_json
+from tallystick._http.body import Disconnected, Head, read_head
+from tallystick._http.intake import take_in
 from tallystick._http.problem import Problem, unexpected
-from tallystick._telemetry import metrics, tracing
+from tallystick._telemetry import metrics, traceparent, tracing
 
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 GONE = 499  # the client went before there was an answer
 
 
 class Edge:
-    """ASGI middleware; refuses with a problem, so that the application sees whole JSON only."""
+    """ASGI middleware; refuses with a problem, so that the application sees whole JSON only.
 
-    def __init__(self, app: ASGIApp) -> None:
+    A stranger's trace is linked to and not continued, unless `trust_traceparent`.
+    """
+
+    def __init__(self, app: ASGIApp, *, trust_traceparent: bool = False) -> None:
         self._app = app
+        self._trust_traceparent = trust_traceparent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = perf_counter()
+        started, method = perf_counter(), scope["method"]
         head = read_head(scope["headers"])
         answer = _Answer(send)
-        with tracing.span("HTTP", tracing.SERVER, parent=head.traceparent) as span:
+        with self._span(head) as span:
             try:
-                _check_target(scope)
-                if head.has_body:
-                    receive = _Body(await read_json(head, receive), receive)
+                scope, receive = await take_in(scope, head, receive)
                 await self._app(scope, receive, answer)
             except Problem as problem:
                 await problem.response(scope)(scope, receive, answer)
@@ -44,8 +47,16 @@ class Edge:
                     raise  # the server closes the connection: half an answer is no answer
                 await refusal(scope, receive, answer)
             finally:
-                _tell(scope, answer.status or GONE, span)
-                _count(scope, answer.status or GONE, perf_counter() - started)
+                _tell(scope, method, answer.status or GONE, span)
+                _count(scope, method, answer.status or GONE, perf_counter() - started)
+
+    def _span(self, head: Head) -> tracing.Span:
+        if self._trust_traceparent or head.traceparent is None:
+            return tracing.span("HTTP", tracing.SERVER, parent=head.traceparent)
+        # Whether it is sampled is decided by our own ratio: a stranger must not turn it to 100 %.
+        stranger = traceparent.parse(head.traceparent)
+        links = (traceparent.unsampled(stranger),) if stranger else ()
+        return tracing.span("HTTP", tracing.SERVER, links=links)
 
 
 class _Answer:
@@ -63,39 +74,16 @@ class _Answer:
         await self._send(message)
 
 
-class _Body:
-    """Gives a body that was read before, then what else comes from the client."""
-
-    __slots__ = ("_body", "_receive")
-
-    def __init__(self, body: bytes, receive: Receive) -> None:
-        self._body: bytes | None = body
-        self._receive = receive
-
-    async def __call__(self) -> Message:
-        if self._body is None:
-            return await self._receive()
-        body, self._body = self._body, None
-        return {"type": "http.request", "body": body, "more_body": False}
-
-
-def _check_target(scope: Scope) -> None:
-    """Refuse what no text of the database can hold."""
-    for place, text in (("path", scope["path"]), ("query", scope["query_string"])):
-        if (b"%00" in text) if isinstance(text, bytes) else ("\0" in text):
-            raise Problem(400, detail=f"The {place} must not contain NUL.")
-
-
 def _route(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "none")
 
 
-def _tell(scope: Scope, status: int, span: tracing.Span) -> None:
+def _tell(scope: Scope, method: str, status: int, span: tracing.Span) -> None:
     """Name the span by what is known only now, if it may be recorded."""
     if status >= 500:
         span.fail(span.error or Problem(status))
     if span.sampled or span.error:
-        method, route = scope["method"], _route(scope)
+        route = _route(scope)
         span.name = f"{method} {route}"
         attributes: Mapping[str, str | int] = {
             "http.request.method": method,
@@ -106,7 +94,7 @@ def _tell(scope: Scope, status: int, span: tracing.Span) -> None:
         span.attributes = attributes
 
 
-def _count(scope: Scope, status: int, seconds: float) -> None:
-    method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+def _count(scope: Scope, method: str, status: int, seconds: float) -> None:
+    method = method if method in _METHODS else "_OTHER"
     metric = metrics.child(metrics.HTTP_SERVER_SECONDS, method, _route(scope), str(status))
     metric.observe(seconds)

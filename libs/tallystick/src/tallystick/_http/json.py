@@ -6,43 +6,48 @@ database or the next reader would fail on them, where nobody can tell the caller
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
-from tallystick._http.problem import Problem, field_problem
+from tallystick._http.problem import LONGEST_FIELD, Problem, field_problem
 
 LONGEST_SHOWN = 100
-_SURROGATES = range(0xD800, 0xE000)
+DEEPEST = 100  # values in values; the decoder and who reads after it go on for longer
 
-
-class _NoNumber(ValueError):
-    """NaN, Infinity or a number that no float can hold."""
+# A value's place: that of what holds it, and its key or index there. Text is made of it only for
+# the answer: as text, the places of a wide array under a long key would be gigabytes.
+_Place: TypeAlias = "tuple[_Place, str | int] | None"
 
 
 def check_json(body: bytes) -> None:
     """Raise a Problem: 400 for what is no JSON, 422 for a value that cannot be stored."""
-    try:
-        value = _decode(body)
-    except _NoNumber:
-        value = json.loads(body)  # now as Python likes it, so that the field can be found
-    else:
-        if not _may_hold_bad_text(body):
-            return
-    for field, fault in _faults(value):
-        raise field_problem(field, fault)
+    value, all_finite = _decode(body)
+    if all_finite and not _may_be_deep(body) and not _may_hold_bad_text(body):
+        return
+    for place, fault in _faults(value):
+        raise field_problem(_shown(place), fault)
 
 
-def _decode(body: bytes) -> Any:
+def _decode(body: bytes) -> tuple[Any, bool]:
+    """Return the value and whether all its numbers are finite: it is parsed once."""
+    infinite: list[str] = []
+
+    def number(digits: str) -> float:
+        found = float(digits)
+        if not math.isfinite(found):
+            infinite.append(digits)
+        return found
+
+    decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_float=number, parse_constant=number)
     try:
-        return _strictly(body.decode())
+        return decoder.decode(body.decode()), not infinite
     except UnicodeDecodeError as error:
         raise _malformed(f"not UTF-8 at byte {error.start}") from None
     except RecursionError:
-        raise _malformed("nested too deeply") from None
+        raise _too_deep() from None
     except json.JSONDecodeError as error:
         raise _malformed(f"{error.msg} at character {error.pos}") from None
-    except _NoNumber:
-        raise
     except ValueError as error:  # a key twice, or thousands of digits
         raise _malformed(str(error)) from None
 
@@ -50,22 +55,13 @@ def _decode(body: bytes) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise ValueError(f"the key {twice[:LONGEST_SHOWN]!a} stands twice in one object")
     return found
 
 
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if math.isfinite(number):
-        return number
-    raise _NoNumber
-
-
-_strictly = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite
-).decode
+def _may_be_deep(body: bytes) -> bool:
+    return body.count(b"[") + body.count(b"{") > DEEPEST
 
 
 def _may_hold_bad_text(body: bytes) -> bool:
@@ -73,34 +69,52 @@ def _may_hold_bad_text(body: bytes) -> bool:
     return b"\\u" in body and (b"\\u0000" in body or b"\\ud" in body.lower())
 
 
-def _faults(value: Any) -> Iterator[tuple[str, str]]:
-    """Yield the path of each value that cannot be stored, and why."""
-    pending: list[tuple[str, Any]] = [("", value)]
-    while pending:
-        path, value = pending.pop()
-        match value:
-            case dict():
-                pending += [(f"{path}/{key}", item) for key, item in value.items()]
-                pending += [(f"{path}/{key}", key) for key in value]
-            case list():
-                pending += [(f"{path}/{place}", item) for place, item in enumerate(value)]
-            case str() if (fault := _text_fault(value)) is not None:
-                yield _shown(path), fault
-            case float() if not math.isfinite(value):
-                yield _shown(path), "a number must be finite"
+def _faults(value: Any) -> Iterator[tuple[_Place, str]]:
+    """Yield the place of each value that cannot be stored, and why; raise if it is too deep."""
+    level: list[tuple[_Place, Any]] = [(None, value)]
+    for _ in range(DEEPEST + 1):
+        for place, item in level:
+            if (fault := _fault(item)) is not None:
+                yield place, fault
+        if not (level := [part for place, item in level for part in _parts(place, item)]):
+            return
+    raise _too_deep()
 
 
-def _text_fault(text: str) -> str | None:
-    if "\0" in text:
+def _parts(place: _Place, value: Any) -> Iterator[tuple[_Place, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield (place, key), key
+            yield (place, key), item
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield (place, index), item
+
+
+def _fault(value: Any) -> str | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "a number must be finite"
+    if not isinstance(value, str):
+        return None
+    if "\0" in value:
         return "text must not contain NUL"
-    if any(ord(character) in _SURROGATES for character in text):
+    if any("\ud800" <= character <= "\udfff" for character in value):
         return "text must not contain half of a surrogate pair"
     return None
 
 
-def _shown(path: str) -> str:
+def _shown(place: _Place) -> str:
     """Return a path that can be sent: keys may hold what values must not."""
-    return path[1:].encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00") or "body"
+    keys: list[str] = []
+    while place is not None:
+        place, key = place
+        keys.append(str(key)[:LONGEST_FIELD])
+    path = "/".join(reversed(keys))
+    return path.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00") or "body"
+
+
+def _too_deep() -> Problem:
+    return _malformed(f"nested too deeply: {DEEPEST} levels are taken")
 
 
 def _malformed(detail: str) -> Problem:

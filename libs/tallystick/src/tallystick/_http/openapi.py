@@ -25,7 +25,7 @@ PROBLEM = {
         "type": {"type": "string", "format": "uri-reference"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "detail": {"type": "string"},
+        "detail": {"description": "text, or other JSON where a service says so"},
         "instance": {"type": "string", "format": "uri-reference"},
         "errors": {"type": "array", "items": FIELD_ERROR},
     },

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from http.client import responses
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from tallystick._http.allowed import allowed_methods
 from tallystick._http.openapi import MEDIA_TYPE, describe_problems
 from tallystick._telemetry import metrics, traceparent, tracing
 from tallystick.errors import (
@@ -27,6 +29,8 @@ from tallystick.errors import (
 INVALID = "Request is not valid"
 MOST_ERRORS = 20
 LONGEST_FIELD = 200
+_NO_ERRORS = range(200, 400)
+_ERRORS = range(400, 600)
 
 log = structlog.get_logger()
 
@@ -35,6 +39,8 @@ class Problem(Exception):
     """An answer that says what went wrong; further keywords become members of its body.
 
     `raise Problem(409, "Order already shipped", detail="...", state="shipped")`
+    `status` is any from 400 to 599, `detail` is text or other JSON. Raises ValueError for a status
+    that is no error's.
     """
 
     def __init__(
@@ -42,12 +48,16 @@ class Problem(Exception):
         status: int,
         title: str = "",
         *,
-        detail: str | None = None,
+        detail: Any = None,
         type: str | None = None,  # noqa: A002  # the member's name in RFC 9457
         headers: Mapping[str, str] | None = None,
         **members: Any,
     ) -> None:
-        phrase = HTTPStatus(status).phrase
+        if status not in _ERRORS:
+            raise ValueError(
+                f"A problem's status is a whole number from 400 to 599, not {status!r}"
+            )
+        phrase = _phrase(status)
         self.status = status
         self.title = title or phrase
         self.detail = detail
@@ -68,7 +78,12 @@ class Problem(Exception):
 
 
 def install_problems(app: FastAPI) -> None:
-    """Answer every error of `app` with a problem, and say so in its description."""
+    """Answer every error of `app` with a problem, and say so in its description.
+
+    A path with a slash too many or too few is one of them: a redirect would name the host and the
+    scheme that the service knows, and behind a proxy those are not the client's.
+    """
+    app.router.redirect_slashes = False
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -106,9 +121,14 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    phrase = HTTPStatus(error.status_code).phrase
-    detail = None if error.detail == phrase else str(error.detail)
-    return Problem(error.status_code, detail=detail, headers=error.headers).response(request.scope)
+    status = error.status_code
+    if status in _NO_ERRORS:  # a redirect, or "not modified": asked for as an exception
+        return Response(status_code=status, headers=error.headers)
+    headers = dict(error.headers or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(allowed_methods(request.app, request.scope))
+    detail = None if error.detail in ("", _phrase(status)) else error.detail
+    return Problem(status, detail=detail, headers=headers).response(request.scope)
 
 
 async def _conflict(request: Request, error: Exception) -> Response:
@@ -153,6 +173,12 @@ def _field_error(error: Mapping[str, Any]) -> dict[str, str]:
         "in": str(place),
         "detail": str(error["msg"]).removeprefix("Value error, "),
     }
+
+
+def _phrase(status: int) -> str:
+    """Return the title of a status; one that is not registered has that of its class."""
+    known = status in responses
+    return responses[status] if known else "Client Error" if status < 500 else "Server Error"
 
 
 def _type_of(title: str, phrase: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -9,12 +10,16 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from tallystick._http.framing import Fault, fault_of
 from tallystick.errors import PortTaken
+
+log = structlog.get_logger()
 
 TICK_S = 0.1
 REQUEST_WITHIN_S = 10.0
@@ -51,6 +56,7 @@ class HttpProtocol(HttpToolsProtocol):
     _in_head = False
     _in_request = False
     _head_size = 0
+    _fault: Fault | None = None
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -80,7 +86,17 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:
+            super().on_header(name, value)
+        # else it is a trailer: whoever checked the headers, as a proxy does, has not seen it
+
+    @override
     def on_headers_complete(self) -> None:
+        upgrades, version = self.parser.should_upgrade(), self.parser.get_http_version()
+        self._fault = fault_of(self.headers, version, upgrades=upgrades)
+        if self._fault is not None:
+            raise ValueError(self._fault.detail)  # to the parser, which stops
         self._in_head = False
         super().on_headers_complete()
 
@@ -93,7 +109,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     @override
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, msg)
+        fault = self._fault or Fault(400, msg)
+        self._refuse(fault.status, fault.detail)
 
     def _expect(self) -> None:
         self._timer = self.loop.call_later(REQUEST_WITHIN_S, self._late)
@@ -109,16 +126,19 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self._refuse(408, f"The request was not complete within {REQUEST_WITHIN_S:g} s.")
 
-    def _is_answering(self) -> bool:
+    def _owes_an_answer(self) -> bool:
+        """Whether a refusal now would be taken for, or written into, another request's answer."""
         cycle: RequestResponseCycle | None = self.cycle  # None until the first head has come
-        return cycle is not None and cycle.response_started
+        if cycle is None:
+            return False
+        return not cycle.response_complete if self._in_head else cycle.response_started
 
     def _refuse(self, status: int, detail: str | None = None) -> None:
         """Answer in the application's stead, if it has not begun to, and close."""
         self._expect_nothing()
         if self.transport.is_closing():
             return
-        if self._is_answering() and not self._in_head:
+        if self._owes_an_answer():
             self.transport.close()
             return
         title = HTTPStatus(status).phrase
@@ -133,6 +153,13 @@ class HttpProtocol(HttpToolsProtocol):
         )
         self.transport.write("\r\n".join(lines).encode() + body)
         self.transport.close()
+
+
+def _silent() -> logging.Logger:
+    """Return a logger for a start that was broken off: to uvicorn that is an error to be logged."""
+    logger = logging.getLogger("tallystick.silent")
+    logger.disabled = True
+    return logger
 
 
 class Server(uvicorn.Server):
@@ -164,16 +191,27 @@ class Server(uvicorn.Server):
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        starting = asyncio.ensure_future(super().startup(sockets))
+        starting = asyncio.ensure_future(self._start(sockets))
         while not starting.done():
             await asyncio.wait([starting], timeout=TICK_S)
             if self.should_exit and not starting.done():
+                log.info("start abandoned")
+                self.lifespan.logger = _silent()
                 raise SystemExit(0)  # what it waited for is not there; the loop's end cancels it
-        await starting
+        if (code := await starting) != 0:
+            raise SystemExit(code)
         # All that is alive now stays: the garbage collector need not look at it again, which
         # makes p99 6 instead of 30 ms.
         gc.collect()
         gc.freeze()
+
+    async def _start(self, sockets: list[socket.socket] | None) -> str | int | None:
+        """Return the exit code: raised in a task of its own it would be logged as an error."""
+        try:
+            await super().startup(sockets)
+        except SystemExit as failed:
+            return failed.code
+        return 0
 
     @override
     @contextmanager

@@ -72,7 +72,7 @@ def service(
     app.state.composition = composition
     app.state.resources = runtime.resources
     install_problems(app)
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, trust_traceparent=settings.trust_traceparent)
     return app
 
 
