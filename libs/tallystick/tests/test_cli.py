@@ -10,6 +10,8 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -216,14 +218,54 @@ async def test_a_service_serves_until_it_is_told_to_stop(
         assert await ended(process) == 0
 
 
-async def test_a_service_that_waits_for_its_database_can_be_stopped(
-    environment: dict[str, str],
+WAITS = {
+    "no server": "database unavailable",
+    "no database": "database unavailable",
+    "no user": "database unavailable",
+    "no migration": "migration awaited",
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [(state, signal.SIGINT) for state in WAITS] + [("no server", signal.SIGTERM)],
+)
+async def test_a_service_that_waits_to_start_says_so_plainly_and_can_be_stopped(
+    environment: dict[str, str], postgres: PostgresServer, state: str, told: signal.Signals
 ) -> None:
-    environment["PARCELS_DATABASE_URL"] = f"postgresql://127.0.0.1:{free_port()}/none"
+    server = urlsplit(postgres.url)
+    environment["PARCELS_DATABASE_URL"] = {
+        "no server": f"postgresql://127.0.0.1:{free_port()}/none",
+        "no database": server._replace(path="/not-yet").geturl(),
+        "no user": server._replace(netloc=f"not-yet:x@{server.hostname}:{server.port}").geturl(),
+        "no migration": await postgres.create_database(f"fresh-{uuid4()}"),
+    }[state]
+    ready = f"http://127.0.0.1:{environment['PARCELS_ADMIN_PORT']}/readyz"
+    async with started(environment) as process, aiohttp.ClientSession() as session:
+        await said(process, WAITS[state])
+        async with session.get(ready) as answer:
+            assert (answer.status, (await answer.json())["migrated"]) == (503, False)
+        process.send_signal(told)
+        _, rest = await asyncio.wait_for(process.communicate(), 10)
+    assert process.returncode == 0
+    lines = [json.loads(line) for line in rest.splitlines()]
+    assert [(line["level"], line["event"]) for line in lines] == [("info", "start abandoned")]
+
+
+async def test_a_service_that_cannot_start_says_why_once(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    broken = MAIN.replace('Router("parcels"), api)', 'Router("parcels"), api, Broken())')
+    fails = (
+        "class Broken:\n    async def __aenter__(self):\n        raise RuntimeError('no luck')\n"
+    )
+    fails += "    async def __aexit__(self, *error):\n        pass\n\n"
+    (tmp_path / "parcels" / "main.py").write_text(broken.replace("def app()", f"{fails}def app()"))
     async with started(environment) as process:
-        await said(process, "database unavailable")
-        process.send_signal(signal.SIGTERM)
-        assert await ended(process) == 0
+        _, log = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 3
+    assert log.decode().count("RuntimeError: no luck") == 1
+    assert b"never retrieved" not in log
 
 
 @pytest.mark.parametrize("setting", ["PARCELS_PORT", "PARCELS_ADMIN_PORT"])

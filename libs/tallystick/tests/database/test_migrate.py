@@ -164,3 +164,10 @@ def test_a_database_ahead_counts_as_migrated(folder: Path, stored: set[str], rea
 @pytest.mark.parametrize("package", ["nowhere", "tallystick", "json"])
 def test_a_package_without_scripts_has_the_librarys_alone(package: str) -> None:
     assert [scripts.schema for scripts in scripts_of(package)] == ["tallystick"]
+
+
+def test_a_release_reads_its_scripts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scripts = Scripts("x", scripts_of("tallystick")[0].folder, "public")
+    heads = scripts.heads
+    monkeypatch.setattr(Path, "read_text", lambda _: pytest.fail("they were read again"))
+    assert (scripts.heads, bool(scripts.revisions)) == (heads, True)

@@ -11,8 +11,10 @@ from typing import Any
 import asyncpg
 import structlog
 
+from tallystick._addresses import address_of
 from tallystick._database.group import LOST, Group
 from tallystick._database.reads import BatchedReads
+from tallystick._telemetry.log_limiter import LogLimiter
 from tallystick._telemetry.metrics import (
     COMMIT_WAITING,
     DB_AVAILABLE,
@@ -28,6 +30,8 @@ Record = asyncpg.Record
 PostgresError = asyncpg.PostgresError
 STATEMENT_WITHIN = 10.0  # seconds
 LOOK_EVERY = 0.5  # seconds
+_NOT_YET = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError)
+"""What a server says that is there, while the service's database or user is still to be made."""
 
 
 class Postgres:
@@ -76,11 +80,13 @@ class Postgres:
 
     async def open(self) -> None:
         """Returns when the database answers; waits for one that is away, and says so."""
+        said = LogLimiter()
         while True:
             try:
                 return await self._ask()
-            except DatabaseUnavailable as error:
-                log.warning("database unavailable", error=str(error))
+            except (DatabaseUnavailable, *_NOT_YET) as error:
+                if said.is_due(reason := str(error)):
+                    log.info("database unavailable", error=reason)
             await asyncio.sleep(2 * LOOK_EVERY)
 
     async def watch(self) -> None:
@@ -136,7 +142,7 @@ class Postgres:
                 yield connection
         except LOST as error:
             self.available.clear()
-            raise DatabaseUnavailable(f"{address(self._url)}: {error}") from error
+            raise DatabaseUnavailable(f"{address_of(self._url)}: {error}") from error
 
     async def _create_pool(self) -> asyncpg.Pool[Record]:
         return await asyncpg.create_pool(
@@ -155,8 +161,3 @@ class Postgres:
             command_timeout=STATEMENT_WITHIN,
             server_settings={"application_name": self._name},
         )
-
-
-def address(url: str) -> str:
-    """A database's address without its password."""
-    return url.rpartition("@")[2] or url

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,14 +21,15 @@ class Scripts:
     @property
     def heads(self) -> frozenset[str]:
         """The revisions that no other one follows."""
-        revisions, followed = self._read()
+        revisions, followed = self._read
         return revisions - followed
 
     @property
     def revisions(self) -> frozenset[str]:
         """All revisions that this release knows."""
-        return self._read()[0]
+        return self._read[0]
 
+    @cached_property  # a release's scripts do not change, and readiness is asked all the time
     def _read(self) -> tuple[frozenset[str], frozenset[str]]:
         # Read as text: a serving replica does without Alembic, SQLAlchemy and their 30 MB.
         found = [

@@ -19,6 +19,7 @@ from tallystick._loops import Loops
 from tallystick._service.assembly import Parts
 from tallystick._service.retention import purge
 from tallystick._telemetry import metrics
+from tallystick._telemetry.log_limiter import LogLimiter
 from tallystick.errors import DatabaseUnavailable, InDoubt
 
 log = structlog.get_logger()
@@ -112,21 +113,32 @@ class Runtime:
 
     async def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether HTTP can be served, and the state of what it stands on."""
-        parts = self.parts
+        parts, migrated = self.parts, False
         try:
-            migrated = not await pending(parts.postgres, parts.router.name)
-        except (DatabaseUnavailable, InDoubt):
-            migrated = False
+            if parts.postgres.available.is_set():
+                migrated = not await pending(parts.postgres, parts.router.name)
+        except (DatabaseUnavailable, InDoubt) as error:
+            log.info("service not ready", reason=str(error))
         database = parts.postgres.available.is_set()
         broker = parts.connection.connected.is_set() if parts.settings.nats_url else None
         return database and migrated, {"database": database, "migrated": migrated, "broker": broker}
 
     async def _until_migrated(self) -> None:
         """Waits for whoever migrates the database, and says so."""
-        name = self.parts.router.name
-        while await pending(self.parts.postgres, name):
-            log.warning("migration awaited", waiting_for=f"tally migrate {name}")
+        name, said = self.parts.router.name, LogLimiter()
+        while await self._is_behind():
+            if said.is_due(name):
+                log.info("migration awaited", waiting_for=f"tally migrate {name}")
             await asyncio.sleep(2 * self.parts.settings.sweep_s)
+
+    async def _is_behind(self) -> bool:
+        """Whether a migration is missing; a database that goes away meanwhile is waited for."""
+        parts = self.parts
+        while True:
+            try:
+                return await pending(parts.postgres, parts.router.name)
+            except (DatabaseUnavailable, InDoubt):
+                await parts.postgres.open()
 
     async def _renew(self) -> None:
         metrics.BROKER_CONNECTED.set(self.parts.connection.connected.is_set())
