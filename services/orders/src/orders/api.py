@@ -26,6 +26,7 @@ from orders.bodies import (
     cursor_after,
     total,
 )
+from orders.customers import Verified, own
 from orders.ends import Ends
 from orders.facts import CancelAsked, Order, State
 from tallystick import Broker, Conflict, Database, Idempotency, Problem, resource
@@ -42,8 +43,9 @@ TOO_LATE: dict[int | str, dict[str, Any]] = {
 
 
 @api.post("/orders", status_code=202, response_model=Accepted)
-async def place_order(body: NewOrder, idempotency: Idempotency) -> Response:
+async def place_order(body: NewOrder, idempotency: Idempotency, customer: Verified) -> Response:
     """Takes an order; `GET` its Location to see what becomes of it."""
+    own(customer, body.customer_id)
     placed = _placed(body)
     answer = JSONResponse(
         {"id": str(placed.order_id), "state": State.PLACED},
@@ -61,19 +63,21 @@ async def read_order(
     order_id: UUID,
     db: Db,
     ends: Annotated[Ends, resource(Ends)],
+    customer: Verified,
     wait: Annotated[float, Query(ge=0, le=30, allow_inf_nan=False)] = 0,
 ) -> OrderBody:
     """The order as it is now, or once it has ended, if that takes no longer than `wait` seconds."""
-    order = await _view(db, order_id)
+    order = await _view(db, order_id, customer)
     if wait and order.ended_at is None:
         await ends.wait(db, OrderId(order_id), wait)
-        order = await _view(db, order_id)
+        order = await _view(db, order_id, customer)
     return order
 
 
 @api.get("/orders")
 async def list_orders(
     db: Db,
+    customer: Verified,
     customer_id: Customer | None = None,
     state: State | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -82,7 +86,7 @@ async def list_orders(
     """Orders, the newest first."""
     views = await store.page(
         db,
-        customer_id=CustomerId(customer_id) if customer_id else None,
+        customer_id=own(customer, customer_id),
         state=state,
         before=OrderId(cursor) if cursor else None,
         limit=limit,
@@ -97,8 +101,10 @@ async def list_orders(
     response_model=Accepted,
     responses=NOT_FOUND | TOO_LATE,
 )
-async def cancel_order(order_id: UUID, db: Db, response: Response) -> Accepted:
+async def cancel_order(order_id: UUID, db: Db, response: Response, customer: Verified) -> Accepted:
     """Asks to stop the order: no promise, it may prove to be too late."""
+    if customer is not None:
+        await _view(db, order_id, customer)
     response.headers["Location"] = f"/orders/{order_id}"
     while True:
         order = await cancellable(db, order_id)
@@ -162,9 +168,10 @@ def _placed(body: NewOrder) -> OrderPlaced:
     )
 
 
-async def _view(db: Database, order_id: UUID) -> OrderBody:
+async def _view(db: Database, order_id: UUID, customer: CustomerId | None) -> OrderBody:
+    """The order; another customer's is as unknown as one that is none."""
     view = await store.view(db, OrderId(order_id))
-    if view is None:
+    if view is None or customer not in (None, view.customer_id):
         raise missing(order_id)
     return _body(view)
 

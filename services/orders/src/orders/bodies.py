@@ -21,7 +21,7 @@ from pydantic import (
 from orders.facts import State
 from tallystick_contracts.money import CURRENCIES, LARGEST
 
-_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+CUSTOMER: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _CURSOR: Final = {"type": "string", "minLength": 22, "maxLength": 22}
 _CODE: Final = {"type": "string", "enum": sorted(CURRENCIES)}
 
@@ -52,8 +52,8 @@ def _in_this_age(time: datetime) -> datetime:
 
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-Customer = Annotated[str, StringConstraints(pattern=_NAME)]
-Sku = Annotated[str, StringConstraints(pattern=_NAME)]
+Customer = Annotated[str, StringConstraints(pattern=CUSTOMER)]
+Sku = Annotated[str, StringConstraints(pattern=CUSTOMER)]
 Currency = Annotated[str, AfterValidator(_known), WithJsonSchema(_CODE)]
 Moment = Annotated[AwareDatetime, AfterValidator(_in_this_age)]
 Part = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]

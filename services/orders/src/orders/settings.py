@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
 from pydantic_settings import SettingsConfigDict
 
 import tallystick
@@ -15,4 +17,11 @@ class Settings(tallystick.Settings):
 
     end_within_s: float = Field(
         default=900, gt=0, le=864_000, description="an order that has not ended by then is parked"
+    )
+    customer_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")] | None = (
+        Field(
+            default=None,
+            description="the header in which a proxy says which customer it has verified: each"
+            " sees only their own orders then; without one everybody sees all",
+        )
     )
