@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick._addresses import HIDDEN, address_of
-from tallystick._settings import Settings
+from tallystick._addresses import HIDDEN, address_of  # inside: one function that every wing uses
+from tallystick._settings import Settings  # inside: one function that every wing uses
 from tallystick.errors import InvalidSettings
 
 
