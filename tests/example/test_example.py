@@ -67,8 +67,10 @@ def test_it_needs_nothing_but_the_wheels(folder: Path, tmp_path: Path) -> None:
     uv = Path(sys.executable).with_name("uv")
     run(uv, "build", "--quiet", "--all-packages", "--wheel", "--out-dir", wheels, cwd=ROOT)
     run(sys.executable, "-m", "venv", tmp_path / "venv")
-    assert "`pip install 'tallystick[testing]'`" in section()
-    run(python, "-m", "pip", "install", "--quiet", "--find-links", wheels, "tallystick[testing]")
+    assert "`pip install 'tallystick[cli,testing]'`" in section()
+    run(
+        python, "-m", "pip", "install", "--quiet", "--find-links", wheels, "tallystick[cli,testing]"
+    )
     run(python, "-m", "pytest", "-q", cwd=folder)
     with developed(python.with_name("tally"), folder) as url:
         serves_coffee(url)

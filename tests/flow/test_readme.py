@@ -39,7 +39,7 @@ RUN_BY = {
     "tally dev cafe": (EXAMPLE, '"dev", "cafe"'),
     "tally migrate cafe": ("libs/tallystick/tests/test_cli.py", '"migrate"'),
     "tally serve cafe": ("libs/tallystick/tests/test_cli.py", '"serve"'),
-    "pip install 'tallystick[testing]'": (EXAMPLE, '"tallystick[testing]"'),
+    "pip install 'tallystick[cli,testing]'": (EXAMPLE, '"tallystick[cli,testing]"'),
     "python -m pytest": (EXAMPLE, '"-m", "pytest"'),
 }
 MADE = {

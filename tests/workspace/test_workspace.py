@@ -36,6 +36,11 @@ def test_a_workflow_pins_its_actions_by_commit_and_tells_their_version(workflow:
     assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+(\.\d+)*", action) for action in actions)
 
 
+def test_the_wheel_of_the_library_carries_the_license() -> None:
+    carried = (ROOT / "libs" / "tallystick" / "LICENSE").read_bytes()
+    assert carried == (ROOT / "LICENSE").read_bytes()
+
+
 @pytest.mark.parametrize("member", members())
 def test_a_member_is_typed(member: str) -> None:
     assert list((ROOT / member / "src").glob("*/py.typed"))

