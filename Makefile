@@ -23,7 +23,7 @@ SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \
     $(foreach service,$(filter-out services/operator,$(SERVICES)),$(notdir $(service))=$(service)/tests/schemas)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo load drill test test-all check schemas topology transcripts format lock clean \
+.PHONY: help setup up down demo load drill test test-all check schemas topology transcripts docs format lock clean \
     images install upgrade uninstall kind cluster-test chaos charts check-charts dashboards check-rules
 
 help: # One line for each commented target.
@@ -76,6 +76,13 @@ check-rules: $(READY) ## See every alert fire and stay silent, on made-up series
 transcripts: $(READY) ## Run every command of docs/cli.md on a platform of its own and write down what it says
 	@$(BIN)/python -m tallystick_local.transcripts docs/cli.md
 
+docs: $(READY) ## Build the documentation's site into build/docs; a broken link or reference fails
+	@$(UV) pip install --python $(BIN)/python --require-hashes -r requirements-docs.lock
+	@rm -rf build/docs
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env --builder html --doctree-dir build/doctrees docs build/docs
+	@$(BIN)/python -m pytest -q -m docs tests/docs
+	@echo 'build/docs/index.html'
+
 format: $(READY) ## Format the code and mend what the linter can mend
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format --quiet
@@ -111,7 +118,7 @@ check-charts: $(READY) ## Render the charts in every shape and hold them against
 	@$(UV) pip install --python $(BIN)/python --require-hashes -r requirements-charts.lock
 	@$(BIN)/python -m pytest -q -n 2 -m helm tests/charts
 
-lock: $(READY) ## Resolve requirements.lock again (UPGRADE=1 for the newest versions)
+lock: $(READY) ## Resolve the locks again (UPGRADE=1 for the newest versions)
 	@$(UV) pip compile --universal --python-version 3.11 --all-extras --group dev \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header $(if $(UPGRADE),--upgrade) \
 	    $(foreach member,$(MEMBERS),--no-emit-package $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(member)/pyproject.toml)) \
@@ -123,6 +130,9 @@ lock: $(READY) ## Resolve requirements.lock again (UPGRADE=1 for the newest vers
 	@$(UV) pip compile --universal --python-version 3.11 --constraint requirements.lock \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --group charts --output-file requirements-charts.lock >/dev/null
+	@$(UV) pip compile --universal --python-version 3.11 --constraint requirements.lock \
+	    --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --group docs --output-file requirements-docs.lock >/dev/null
 
 clean: ## Remove what was built here: the environment, caches, the local platform's state
 	@rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

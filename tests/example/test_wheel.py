@@ -46,7 +46,9 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def said(*command: object) -> tuple[int, str]:
     """The exit code and what was said on stderr."""
     line = list(map(str, command))
-    done = subprocess.run(line, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        line, env=environment(), capture_output=True, text=True, check=False, timeout=60
+    )
     return done.returncode, done.stderr
 
 

@@ -1,4 +1,4 @@
-"""Every command of the README is run by a test or by continuous integration: here is where."""
+"""Every command of the README and of docs/ is run by a test or by CI: here is where."""
 
 import os
 import re
@@ -15,6 +15,7 @@ DEMO = "deploy/local/tests/test_demo.py"
 DRILL = "tests/drill/test_drill.py"
 CHAOS = "tests/cluster/test_chaos.py"
 EXAMPLE = "tests/example/test_example.py"
+START = "tests/example/test_start.py"
 LOCAL = "deploy/local/tests/test_up.py"
 PROCESSES = "tests/flow/test_processes.py"
 
@@ -27,6 +28,7 @@ RUN_BY = {
     "make chaos": (CHAOS, '"-m", "tests.chaos"'),
     "make kind": (CLUSTER, "make kind"),
     "make cluster-test": (CLUSTER, "make cluster-test"),
+    "make docs": (".github/workflows/ci.yml", "make docs"),
     "make install VALUES=deploy/values-production.yaml": ("deploy/kind.sh", "VALUES="),
     "make test": (".ci/run", "make check test"),
     "make up": (PROCESSES, 'local("up"'),
@@ -41,6 +43,10 @@ RUN_BY = {
     "tally serve cafe": ("libs/tallystick/tests/test_cli.py", '"serve"'),
     "pip install 'tallystick[cli,testing]'": (EXAMPLE, '"tallystick[cli,testing]"'),
     "python -m pytest": (EXAMPLE, '"-m", "pytest"'),
+    "python3 -m venv .venv": (START, "typed(INSTALL, "),
+    ". .venv/bin/activate": (START, "typed(INSTALL, "),
+    "id=$(curl -s http://127.0.0.1:8000/coffees": (START, "typed(asked, "),
+    "curl -s http://127.0.0.1:8000/coffees/$id": (START, "typed(asked, "),
 }
 MADE = {
     "make drill": "-m tests.drill --orders 5000 --faults 60 --seed 1",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+LOCKS = sorted(path.name for path in ROOT.glob("requirements*"))
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
@@ -22,7 +23,7 @@ def test_setup_installs_every_member_of_the_workspace() -> None:
     assert listed[1].split() == members()
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-bootstrap.txt"])
+@pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_pins_versions_with_hashes_and_names_no_address(lock: str) -> None:
     entries = re.split(r"\n(?=\S)", (ROOT / lock).read_text().strip())
     assert all(re.match(r"[a-z0-9-]+==\S+", entry) and "--hash=" in entry for entry in entries)
