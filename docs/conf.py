@@ -9,7 +9,6 @@ project = "Tallystick"
 copyright = "the Tallystick authors, Apache-2.0"  # noqa: A001  # Sphinx's name
 extensions = ["myst_parser", "sphinx.ext.autodoc", "tables", "references"]
 exclude_patterns = ["_site"]
-suppress_warnings = ["toc.not_included"]
 nitpicky = True
 
 myst_enable_extensions = ["colon_fence"]
