@@ -5,9 +5,9 @@ import pytest
 from fastapi import APIRouter
 
 import tallystick
-from tallystick.__main__ import main
-from tallystick._database.migrate import apply
-from tallystick._requirements import check_version, require
+from tallystick.__main__ import main  # inside: the program as installed
+from tallystick._database.migrate import apply  # inside: what `tally migrate` runs
+from tallystick._requirements import check_version, require  # inside: it has no face of its own
 from tallystick.errors import MissingExtra, UnsupportedVersion
 from tallystick.testing import nats_server, postgres_server
 from tallystick.topology import Connection
