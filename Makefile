@@ -12,12 +12,12 @@ TAG ?= $(shell sed -n 's/^appVersion: //p' helm/tallystick/Chart.yaml)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-MEMBERS := libs/tallystick libs/contracts services/orders services/payments services/shipping services/sandbox services/operator deploy/local deploy/dashboards
+MEMBERS := $(shell sed -n '/^members = \[/,/^\]/s/^ *"\(.*\)",$$/\1/p' pyproject.toml)
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 UV := $(BIN)/uv --quiet
 SERVICES := $(filter services/%,$(MEMBERS))
 IMAGED := libs/tallystick libs/contracts $(SERVICES)
-DECLARING := orders payments shipping
+DECLARING := $(shell sed -n 's/^\([a-z0-9]*\) = .*messages = true.*/\1/p' deploy/services.toml)
 TOPOLOGY := helm/tallystick/topology
 SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \
     $(foreach service,$(filter-out services/operator,$(SERVICES)),$(notdir $(service))=$(service)/tests/schemas)

@@ -4,8 +4,8 @@ import asyncpg
 import pytest
 
 from tallystick.testing import PostgresServer, migrate
+from tallystick_local.services import SERVICES
 from tests.guest import GUEST, NOTES
-from tests.platform import SERVICES
 
 LIBRARY_ONLY = "tallystick.testing"  # a package without migrations of its own
 

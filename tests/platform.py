@@ -17,10 +17,10 @@ import tallystick
 from tallystick import Database, Router
 from tallystick.testing import NatsServer, clean, free_port, served
 from tallystick.topology import declared, reconcile
+from tallystick_local.services import MESSAGING, SERVICES
 from tests.guest import GUEST, Notes, Worker
 from tests.order import Order
 
-SERVICES = ("sandbox", "orders", "payments", "shipping")
 TIMES = {"replica_timeout_s": 5, "sweep_s": 0.1, "ack_wait_s": 2, "deadline_s": 20}
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"a secret of the whole platform").decode()
 
@@ -116,7 +116,7 @@ class Platform:
         }
         return {
             "database_url": self.databases[service],
-            "nats_url": None if service == "sandbox" else self.broker_url(service),
+            "nats_url": self.broker_url(service) if service in MESSAGING else None,
             "admin_port": 0,
             "trust_traceparent": True,
             **outside.get(service, {}),
@@ -134,7 +134,7 @@ async def running(
     """Run these services on a broker without streams and on databases without rows."""
     await asyncio.gather(broker.clean(), *(clean(url) for url in databases.values()))
     platform = kind(broker, databases)
-    routers = [import_module(f"{name}.handlers").router for name in services if name != "sandbox"]
+    routers = [import_module(f"{name}.handlers").router for name in services if name in MESSAGING]
     await platform.declare(*routers)
     try:
         await platform.start(*services)

@@ -4,13 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tallystick_local.services import SERVICES
 from tests.charts.rendering import REPOSITORY
 
 EXAMPLES = Path(__file__).parent / "examples"
-URLS = [
-    f"--set={service}.database.secret={service}-database"
-    for service in ("orders", "payments", "shipping", "sandbox")
-]
+URLS = [f"--set={service}.database.secret={service}-database" for service in SERVICES]
 
 UMBRELLA: dict[str, list[str]] = {
     "as it is": [],

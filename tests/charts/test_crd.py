@@ -9,8 +9,9 @@ import jsonschema_rs
 import pytest
 import yaml
 
+from tallystick_local.services import MESSAGING
+
 CHART = Path(__file__).parents[2] / "helm" / "tallystick"
-DOCUMENTS = ("orders", "payments", "shipping")
 KIND = yaml.safe_load((CHART / "crds" / "topology.yaml").read_text())
 SCHEMA = KIND["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
 
@@ -20,12 +21,12 @@ def document(name: str) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key != "permissions"}
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", MESSAGING)
 def test_a_committed_document_is_a_spec(name: str) -> None:
     jsonschema_rs.validate(SCHEMA, document(name))
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", MESSAGING)
 def test_the_kind_knows_every_key_of_a_document(name: str) -> None:
     said = document(name)
     known = SCHEMA["properties"]

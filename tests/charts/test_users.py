@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 from orders import statistics
 from tallystick.testing import NatsServer, nats_server
 from tallystick.topology import Permissions
-from tests.platform import SERVICES, Platform, running
+from tallystick_local.services import SERVICES
+from tests.platform import Platform, running
 
 FOLDER = Path(__file__).parents[2] / "helm" / "tallystick" / "topology"
 DECLINED = "tok_declined"

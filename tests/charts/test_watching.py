@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tallystick_local.services import SERVICES
 from tests.charts.rendering import HELM, Document, of_kind, render
 
 pytestmark = pytest.mark.helm
@@ -57,7 +58,7 @@ def test_what_is_scraped_are_ports_that_pods_have(rendered: list[Document]) -> N
         for container in each["spec"]["template"]["spec"]["containers"]
     ]
     scraped = {name for name, ports in pods for port in ports if port["name"] in SCRAPED}
-    services = {f"shop-{name}" for name in ("orders", "payments", "shipping", "sandbox")}
+    services = {f"shop-{name}" for name in SERVICES}
     assert services | {"shop-nats", "shop-jaeger"} <= scraped
 
 
@@ -70,7 +71,7 @@ def test_each_is_switched_off_by_one_value(name: str) -> None:
 def test_the_share_of_sampled_traces_reaches_every_service() -> None:
     documents = render("tallystick", "--set=tracing.ratio=0.25")
     assert of_kind(documents, "ConfigMap")["shop-tracing"]["data"]["ratio"] == "0.25"
-    for name in ("orders", "payments", "shipping", "sandbox"):
+    for name in SERVICES:
         pod = of_kind(documents, "Deployment")[f"shop-{name}"]["spec"]["template"]["spec"]
         settings = {each["name"]: each for each in pod["containers"][0]["env"]}
         source = settings[f"{name.upper()}_TRACE_RATIO"]["valueFrom"]["configMapKeyRef"]

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tallystick_local.services import SERVICES
 from tests.cluster.customer import Customer
 from tests.cluster.metrics import Prometheus
 from tests.cluster.release import CLUSTER
@@ -69,5 +70,5 @@ async def test_prometheus_evaluates_every_rule(prometheus: Prometheus) -> None:
 
 async def test_every_pod_that_tells_is_heard(prometheus: Prometheus) -> None:
     told = {series["metric"]["job"] for series in await prometheus.ask("up == 1")}
-    assert {"orders", "payments", "shipping", "sandbox", "nats", "operator"} <= told
+    assert {*SERVICES, "nats", "operator"} <= told
     assert await prometheus.down() == []

@@ -10,13 +10,13 @@ import pytest
 
 from tallystick_local.figures import Figures, count, moment
 from tallystick_local.reading import AWAY
+from tallystick_local.services import SERVICES
 from tests.chaos.cluster import Cluster
 from tests.cluster.load import load
 from tests.cluster.release import CLUSTER
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
-SERVICES = ("orders", "payments", "shipping", "sandbox")
 RATE = float(os.environ.get("RATE", "50"))  # orders a second
 SECONDS = 60.0
 ENDS_WITHIN = 300.0

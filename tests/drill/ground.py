@@ -16,7 +16,8 @@ from tallystick_local.plan import plan
 from tallystick_local.platform import Platform
 from tallystick_local.policy import Policy
 from tallystick_local.report import Report
-from tallystick_local.settings import SERVICES, Settings
+from tallystick_local.services import MESSAGING, SERVICES
+from tallystick_local.settings import Settings
 from tallystick_local.spec import ProcessSpec
 from tallystick_local.supervisor import Supervisor
 from tests.drill.faults import LINKS, READERS
@@ -135,7 +136,7 @@ class Ground(Platform):
 
 
 def _environment(service: str) -> dict[str, str]:
-    times = {} if service == "sandbox" else TIMES
+    times = TIMES if service in MESSAGING else {}
     return {
         **{f"{service.upper()}_{name}": value for name, value in times.items()},
         "PYTHONPATH": str(ROOT),

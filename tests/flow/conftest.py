@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 
 from tallystick.testing import NatsServer
-from tests.platform import SERVICES, Platform, running
+from tallystick_local.services import SERVICES
+from tests.platform import Platform, running
 
 
 @pytest.fixture

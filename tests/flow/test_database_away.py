@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 import pytest
 
 from tallystick.testing import NatsServer, PostgresServer, postgres_server
+from tallystick_local.services import SERVICES
 from tests.conftest import new_database
 from tests.order import WISHES, Order, until
-from tests.platform import SERVICES, Platform, running
+from tests.platform import Platform, running
 
 CONSISTENT = """
 select (select count(*) from orders), (select count(*) from tallystick.idempotency),

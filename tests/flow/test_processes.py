@@ -23,12 +23,13 @@ from tallystick_local.background import background
 from tallystick_local.evidence import collect
 from tallystick_local.figures import count, moment
 from tallystick_local.reading import AWAY
+from tallystick_local.services import SERVICES
 from tests.flow.readme import command
 from tests.order import until
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(180)]
 
-PROCESSES = ("orders", "payments", "payments-2", "shipping", "sandbox", "nats", "postgres")
+PROCESSES = (*SERVICES, "payments-2", "nats", "postgres")
 WITHIN = 90  # seconds, on a busy machine
 
 

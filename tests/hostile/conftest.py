@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 
 from tallystick.testing import NatsServer
+from tallystick_local.services import SERVICES
 from tests.hostile.counted import unforeseen
-from tests.platform import SERVICES, Platform, running
+from tests.platform import Platform, running
 
 
 @pytest.fixture(scope="package")

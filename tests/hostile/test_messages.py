@@ -16,6 +16,7 @@ from tallystick._messages.message import message_type  # inside: the types of wh
 from tallystick.testing.snapshots import messages_of
 from tallystick.topology import Durable, declared, lag
 from tallystick_contracts.shipping import ShippingQuote
+from tallystick_local.services import MESSAGING
 from tests.hostile.enemy import Enemy, enemy_of
 from tests.hostile.messages import DEADLINES, NOWHERE, QUESTIONS, Hostile, hostile
 from tests.order import until
@@ -23,7 +24,6 @@ from tests.platform import TIMES, Platform
 
 T = TypeVar("T")
 QUOTE = message_type(ShippingQuote).template
-READERS = ("orders", "payments", "shipping")
 EVENTS = [cls for cls in messages_of("tallystick_contracts") if issubclass(cls, Event)]
 WHAT_BECAME = """select stream_sequence, state, reason, error_type from tallystick.held
 where durable = $1 and stream = $2"""
@@ -41,7 +41,7 @@ def durables(platform: Platform, message: type[Event | Job]) -> list[tuple[str, 
     """The services and their durables that read it."""
     return [
         (name, binding.durable)
-        for name in READERS
+        for name in MESSAGING
         for binding in platform.runtime(name).parts.router.bindings.values()
         if message in binding.types
     ]
@@ -63,16 +63,14 @@ async def letters(platform: Platform, service: str, durable: str) -> dict[str, s
 
 async def all_is_read(platform: Platform, enemy: Enemy) -> None:
     """Every durable of every service has nothing left to do; nobody had to connect again."""
-    runtimes = [platform.runtime(name) for name in READERS]
+    runtimes = [platform.runtime(name) for name in MESSAGING]
     owed = [declared(runtime.parts.router, ack_wait_s=TIMES["ack_wait_s"]) for runtime in runtimes]
     for durable in (durable for topology in owed for durable in topology.durables):
         await until(partial(is_read, enemy, durable))
     assert all(runtime.parts.connection.connected.is_set() for runtime in runtimes)
     assert [runtime.parts.connection.client.stats["reconnects"] for runtime in runtimes] == [
-        0,
-        0,
-        0,
-    ]
+        0
+    ] * len(MESSAGING)
 
 
 async def is_read(enemy: Enemy, durable: Durable) -> bool:

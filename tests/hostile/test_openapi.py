@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.platform import SERVICES, Platform
+from tallystick_local.services import SERVICES
+from tests.platform import Platform
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = 200  # of each service

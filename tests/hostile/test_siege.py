@@ -6,10 +6,11 @@ from collections import Counter
 
 import pytest
 
+from tallystick_local.services import MESSAGING
 from tests.hostile.enemy import enemy_of
 from tests.hostile.messages import hostile
 from tests.hostile.requests import bodies, frames, heads, targets
-from tests.hostile.test_messages import EVENTS, READERS, all_is_read, comes_to, durables
+from tests.hostile.test_messages import EVENTS, all_is_read, comes_to, durables
 from tests.hostile.wire import ask
 from tests.order import Order
 from tests.platform import Platform
@@ -67,7 +68,7 @@ async def order(platform: Platform, over: asyncio.Event) -> list[Order]:
 @pytest.mark.timeout(1200)
 async def test_good_orders_end_under_siege(platform: Platform) -> None:
     over, chance = asyncio.Event(), random.Random(7)
-    replicas = [platform.runtime(name).parts.replica for name in READERS]
+    replicas = [platform.runtime(name).parts.replica for name in MESSAGING]
     async with asyncio.TaskGroup() as everybody:
         ordering = everybody.create_task(order(platform, over))
         asking = everybody.create_task(request(platform, chance))
@@ -82,10 +83,10 @@ async def test_good_orders_end_under_siege(platform: Platform) -> None:
     assert max(answered) < 500
 
     async def put_aside() -> dict[str, int]:
-        rows = [await platform.database(name).fetch(DEFERRED) for name in READERS]
+        rows = [await platform.database(name).fetch(DEFERRED) for name in MESSAGING]
         return {row[0]: row[1] for of_service in rows for row in of_service}
 
     await comes_to(put_aside, due)
     async with enemy_of(platform.broker.url) as enemy:
         await all_is_read(platform, enemy)
-    assert [platform.runtime(name).parts.replica for name in READERS] == replicas
+    assert [platform.runtime(name).parts.replica for name in MESSAGING] == replicas

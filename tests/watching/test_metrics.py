@@ -9,7 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import tallystick_operator.metrics  # noqa: F401  # it has told Prometheus what it tells
 from tallystick.testing import NatsServer
-from tests.platform import SERVICES, Platform, running
+from tallystick_local.services import SERVICES
+from tests.platform import Platform, running
 from tests.watching import promql, sources
 
 EXPORTER = Path(__file__).with_name("nats_exporter.txt")

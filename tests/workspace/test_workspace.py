@@ -1,10 +1,13 @@
 """What the files at the root promise and no other tool checks."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from tallystick_local.services import MESSAGING
 
 ROOT = Path(__file__).parents[2]
 LOCKS = sorted(path.name for path in ROOT.glob("requirements*"))
@@ -16,11 +19,19 @@ def members() -> list[str]:
     return list(project["tool"]["uv"]["workspace"]["members"])
 
 
+def made(variable: str) -> list[str]:
+    """The words of a variable, as make reads its file."""
+    rule = f"--eval=words: ; @echo $({variable})"
+    command = ["make", "--no-print-directory", "-C", str(ROOT), rule, "words"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
 def test_setup_installs_every_member_of_the_workspace() -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    listed = re.search(r"^MEMBERS := (.*)$", makefile, re.MULTILINE)
-    assert listed
-    assert listed[1].split() == members()
+    assert made("MEMBERS") == members()
+
+
+def test_the_charts_read_the_declarations_of_every_service_that_has_messages() -> None:
+    assert made("DECLARING") == list(MESSAGING)
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -47,7 +58,7 @@ def test_a_member_is_typed(member: str) -> None:
     assert list((ROOT / member / "src").glob("*/py.typed"))
 
 
-@pytest.mark.parametrize("service", ["orders", "payments", "shipping"])
+@pytest.mark.parametrize("service", MESSAGING)
 def test_knowing_one_service_is_knowing_all(service: str) -> None:
     source = ROOT / "services" / service / "src" / service
     names = ["api.py", "domain.py", "handlers.py", "main.py", "settings.py", "store.py"]

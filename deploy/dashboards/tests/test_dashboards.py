@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from tallystick_dashboards.files import files
+from tallystick_dashboards.services import MESSAGING
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "helm" / "tallystick" / "dashboards"
@@ -77,5 +78,10 @@ def test_a_link_to_traces_is_a_search_of_a_service_in_the_time_shown() -> None:
     for url in found:
         pane = json.loads(unquote(url.partition("panes=")[2]))["traces"]
         assert pane["range"] == {"from": "${__from}", "to": "${__to}"}
-        assert pane["queries"][0]["service"] in {"orders", "payments", "shipping"}
+        assert pane["queries"][0]["service"] in MESSAGING
         assert "${traces}" in url
+
+
+def test_slow_messages_of_each_service_are_one_click_from_a_panel() -> None:
+    titles = {link["title"] for panel in panels("messaging.json") for link in panel["links"]}
+    assert {f"Slow in {service}" for service in MESSAGING} <= titles

@@ -8,7 +8,8 @@ from payments.signature import keys
 from tallystick.testing import Account
 from tallystick_local.errors import WrongSettingError
 from tallystick_local.plan import Facts, names, plan
-from tallystick_local.settings import SERVICES, Settings, replicas
+from tallystick_local.services import SERVICES
+from tallystick_local.settings import Settings, replicas
 from tallystick_local.spec import HttpOk, ProcessSpec, Stage
 
 PORTS = {

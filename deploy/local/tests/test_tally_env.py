@@ -4,18 +4,24 @@ from pathlib import Path
 from tallystick.testing import OURS
 from tallystick_local import tally_env
 from tallystick_local.plan import Facts
+from tallystick_local.services import MESSAGING
 from tallystick_local.settings import Settings
 
-NAMES = ("orders", "payments", "payments-2", "shipping", "sandbox")
-FACTS = Facts(
-    ports={"nats": 4222, **{f"{name}-admin": 9001 + n for n, name in enumerate(NAMES)}},
-    passwords={"admin": "secret"},
-    account=OURS,
-)
-WRITTEN = """\
+PORTS = {f"{name}-admin": 9001 + number for number, name in enumerate([*MESSAGING, "payments-2"])}
+FACTS = Facts(ports={"nats": 4222, **PORTS}, passwords={"admin": "secret"}, account=OURS)
+
+
+def admin(service: str, name: str = "") -> str:
+    return f"{service}=http://127.0.0.1:{PORTS[f'{name or service}-admin']}"
+
+
+ADMINS = [
+    *(admin("orders"), admin("payments"), admin("payments", "payments-2")),
+    *(admin(service) for service in MESSAGING if service not in ("orders", "payments")),
+]
+WRITTEN = f"""\
 TALLY_NATS_URL=nats://127.0.0.1:4222
-TALLY_ADMIN=orders=http://127.0.0.1:9001,payments=http://127.0.0.1:9002,\
-payments=http://127.0.0.1:9003,shipping=http://127.0.0.1:9004
+TALLY_ADMIN={",".join(ADMINS)}
 TALLY_ADMIN_TOKEN=secret
 """
 

@@ -14,7 +14,7 @@ import pytest
 from tallystick.testing import NatsServer, holds
 from tallystick_local import state
 from tallystick_local.identity import Identity
-from tallystick_local.settings import SERVICES
+from tallystick_local.services import SERVICES
 
 NO_SERVICE = {f"REPLICAS_{name.upper()}": "0" for name in SERVICES}
 

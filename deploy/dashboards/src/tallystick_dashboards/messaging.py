@@ -7,6 +7,7 @@ from tallystick_dashboards.links import traces
 from tallystick_dashboards.panels import bars, lines
 from tallystick_dashboards.promql import increase, or_zero, quantile, rate, shared
 from tallystick_dashboards.runbooks import Runbooks
+from tallystick_dashboards.services import MESSAGING
 
 A_SECOND = "suffix: /s"
 BY_STATE = "{{durable}} {{state}}"
@@ -48,7 +49,7 @@ def _reading(made: Dashboard, runbooks: Runbooks) -> None:
             "From its start to its commit or its error",
             "s",
             (quantile(0.95, HANDLED, "durable", CHOSEN), "{{durable}}"),
-            links=[lagging, _slow("payments"), _slow("shipping")],
+            links=[lagging, *map(_slow, MESSAGING)],
         )
     ).with_panel(
         lines(

@@ -5,21 +5,28 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from tallystick_local import holds, ports, remote
 from tallystick_local import state as states
 from tallystick_local.errors import AlreadyRunningError, PlatformError
+from tallystick_local.services import SERVICES
 from tallystick_local.settings import Settings, replicas
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 State = Annotated[Path, typer.Option(help="the folder of data, logs and process ids")]
-Service = Annotated[
-    Literal["sandbox", "orders", "payments", "shipping"], typer.Argument(metavar="SERVICE")
-]
+
+
+def _known(service: str) -> str:
+    if service not in SERVICES:
+        raise typer.BadParameter(f"{service} is none of {', '.join(SERVICES)}")
+    return service
+
+
+Service = Annotated[str, typer.Argument(metavar="SERVICE", callback=_known)]
 
 DEFAULT_STATE = Path(".state")
 INTERRUPTED = 130

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tallystick_local.reading import Rows, fetch
-from tallystick_local.settings import SERVICES
+from tallystick_local.services import SERVICES
 
 Amount = tuple[str, int]  # currency, minor units
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tallystick.testing import Account, nats, postgres
 from tallystick.testing.ports import HOST
-from tallystick_local.settings import SERVICES, Settings
+from tallystick_local.services import MESSAGING, SERVICES
+from tallystick_local.settings import Settings
 from tallystick_local.spec import (
     HttpOk,
     NatsGreets,
@@ -76,7 +77,7 @@ def environment(settings: Settings, facts: Facts, service: str, name: str) -> di
 
 
 def _neighbours(facts: Facts, service: str) -> dict[str, str]:
-    broker = {} if service == "sandbox" else {"NATS_URL": facts.url("nats", "nats")}
+    broker = {"NATS_URL": facts.url("nats", "nats")} if service in MESSAGING else {}
     outside = {
         "payments": {
             "PROVIDER_URL": facts.url("sandbox"),

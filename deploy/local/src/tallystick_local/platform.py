@@ -12,7 +12,8 @@ from tallystick_local.logs import quiet
 from tallystick_local.plan import Facts, names, plan
 from tallystick_local.report import Report
 from tallystick_local.secret import passwords
-from tallystick_local.settings import SERVICES, Settings
+from tallystick_local.services import SERVICES
+from tallystick_local.settings import Settings
 from tallystick_local.spec import Stage
 from tallystick_local.supervisor import Supervisor
 from tallystick_local.topology import reconciled

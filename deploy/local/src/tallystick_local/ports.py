@@ -3,16 +3,14 @@
 from collections.abc import Callable, Mapping
 
 from tallystick_local.errors import BusyPortError, WrongSettingError
+from tallystick_local.services import LISTED
+
+ADMIN = 1000
+"""So much higher than a service's port is its admin port."""
 
 DEFAULTS = {
-    "orders": 8001,
-    "payments": 8002,
-    "shipping": 8003,
-    "sandbox": 8004,
-    "orders-admin": 9001,
-    "payments-admin": 9002,
-    "shipping-admin": 9003,
-    "sandbox-admin": 9004,
+    **{name: service.port for name, service in LISTED.items()},
+    **{f"{name}-admin": service.port + ADMIN for name, service in LISTED.items()},
     "nats": 4222,
     "postgres": 5433,
 }

@@ -6,7 +6,7 @@ from tallystick import TallystickError
 from tallystick.testing import migrate
 from tallystick_local.errors import StartError
 from tallystick_local.plan import Facts
-from tallystick_local.settings import SERVICES
+from tallystick_local.services import SERVICES
 
 
 async def databases(facts: Facts) -> None:

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from tallystick_local.settings import SERVICES
+from tallystick_local.services import SERVICES
 
 NAMES = ("postgres", "admin", "webhook", *SERVICES)
 

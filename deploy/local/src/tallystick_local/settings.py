@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tallystick_local.errors import WrongSettingError
 from tallystick_local.policy import Policy
+from tallystick_local.services import SERVICES
 
-SERVICES = ("sandbox", "orders", "payments", "shipping")
 MOST_REPLICAS = 16
 
 

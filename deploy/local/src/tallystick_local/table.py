@@ -3,17 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-NOTES = {
-    "orders": "POST /orders; /docs",
-    "sandbox": "a simulated payment provider and carrier",
-}
+from tallystick_local.services import LISTED
 
 
 def addresses(found: Mapping[str, str], state: Path) -> str:
     """Return the addresses of a platform as a table."""
-    first = ("orders", "payments", "shipping", "sandbox")
-    names = sorted(found, key=lambda name: (name not in first, name))
-    rows = [(name, found[name], NOTES.get(name, "")) for name in names]
+    names = sorted(found, key=lambda name: (name not in LISTED, name))
+    notes = {name: service.note for name, service in LISTED.items()}
+    rows = [(name, found[name], notes.get(name, "")) for name in names]
     rows.append(("tally", f"{state / 'tally.env'}", "tally tail, timeline, dlq, ... find it"))
     rows.append(("logs", f"{state / 'logs'}/", ""))
     wide = max(len(name) for name, _, _ in rows)

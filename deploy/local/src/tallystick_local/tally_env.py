@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from tallystick_local.plan import Facts, names
-from tallystick_local.settings import SERVICES, Settings
+from tallystick_local.services import MESSAGING
+from tallystick_local.settings import Settings
 
 FILE = "tally.env"
-WITHOUT_MESSAGES = "sandbox"
 
 
 def write(settings: Settings, facts: Facts) -> None:
@@ -26,8 +26,7 @@ def lines(settings: Settings, facts: Facts) -> list[tuple[str, str]]:
     """Return the settings by name; a shell can read them as well."""
     admins = [
         f"{service}={facts.url(f'{name}-admin')}"
-        for service in SERVICES
-        if service != WITHOUT_MESSAGES
+        for service in MESSAGING
         for name in names(service, settings.count(service))
     ]
     return [

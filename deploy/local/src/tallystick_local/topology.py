@@ -11,14 +11,15 @@ from tallystick import TallystickError
 from tallystick.topology import Topology, declared, reconcile, trim
 from tallystick_local.background import background
 from tallystick_local.report import Report
-from tallystick_local.settings import SERVICES, Settings
+from tallystick_local.services import MESSAGING
+from tallystick_local.settings import Settings
 
 EVERY = 3.0  # seconds
 
 
 def topologies(settings: Settings) -> list[Topology]:
     """Return what the services declare, with their own AckWait."""
-    return [_topology(settings, service) for service in SERVICES if service != "sandbox"]
+    return [_topology(settings, service) for service in MESSAGING]
 
 
 def _topology(settings: Settings, service: str) -> Topology:

@@ -26,11 +26,11 @@ from tallystick_local.interrupts import interruptible
 from tallystick_local.plan import TALLY
 from tallystick_local.platform import Platform
 from tallystick_local.scenes import prepare
+from tallystick_local.services import MESSAGING
 from tallystick_local.settings import Settings
 
 COLUMNS = "140"
 TRANSCRIPT = re.compile(r"<!-- transcript: ([^\n]+) -->\n+```text\n.*?```", re.DOTALL)
-REPLICAS = ("orders", "payments", "shipping")
 QUICK = {"orders": {"ORDERS_END_WITHIN_S": "3"}, "payments": {"PAYMENTS_CALL_TIMEOUT_S": "1"}}
 
 
@@ -42,8 +42,8 @@ def main(document: Path) -> None:
 async def renewed(text: str) -> str:
     """Return the document with new transcripts; raises StartError."""
     folder = Path(tempfile.mkdtemp(prefix="tallystick-transcripts-"))
-    named = {name: {f"{name.upper()}_REPLICA": f"{name}-1"} for name in REPLICAS}
-    environment = {name: {**named[name], **QUICK.get(name, {})} for name in REPLICAS}
+    named = {name: {f"{name.upper()}_REPLICA": f"{name}-1"} for name in MESSAGING}
+    environment = {name: {**named[name], **QUICK.get(name, {})} for name in MESSAGING}
     settings = Settings(state=folder, free_ports=True, environment=environment, log_level="error")
     platform = Platform(settings, _report)
     try:

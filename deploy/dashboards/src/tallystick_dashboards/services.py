@@ -1,0 +1,7 @@
+"""The services that have messages, as `deploy/services.toml` lists them."""
+
+import tomllib
+from pathlib import Path
+
+LIST = Path(__file__).parents[3] / "services.toml"
+MESSAGING = [name for name, told in tomllib.loads(LIST.read_text()).items() if told["messages"]]

@@ -1,0 +1,27 @@
+"""The services of the platform, as `deploy/services.toml` lists them."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+LIST: Final = Path(__file__).parents[3] / "services.toml"
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One service: its port, whether it speaks by the broker, and what to tell of its address."""
+
+    port: int
+    messages: bool
+    note: str = ""
+
+
+def listed(text: str) -> dict[str, Service]:
+    """Return the services of a list by name, in its order; raises msgspec.ValidationError."""
+    return msgspec.toml.decode(text, type=dict[str, Service])
+
+
+LISTED: Final = listed(LIST.read_text())
+SERVICES: Final = tuple(LISTED)
+MESSAGING: Final = tuple(name for name, service in LISTED.items() if service.messages)
+"""Those that declare streams and durables, and have a user at the broker."""
