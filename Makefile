@@ -23,7 +23,7 @@ SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \
     $(foreach service,$(filter-out services/operator,$(SERVICES)),$(notdir $(service))=$(service)/tests/schemas)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo load drill test test-all check schemas topology transcripts docs format lock clean \
+.PHONY: help setup up down demo load drill service test test-all check schemas topology transcripts docs format lock clean \
     images install upgrade uninstall kind cluster-test chaos charts check-charts dashboards check-rules
 
 help: # One line for each commented target.
@@ -45,6 +45,9 @@ load: $(READY) ## Send customers at the running platform until Ctrl-C (RATE=20 o
 drill: ORDERS ?= 5000
 drill: $(READY) ## Kill, cut off and poison a platform of its own, then audit every order (ORDERS, FAULTS, SEED, BREAK=name)
 	@$(BIN)/python -m tests.drill --orders $(ORDERS) --faults $(FAULTS) --seed $(SEED) $(if $(BREAK),--break $(BREAK))
+
+service: $(READY) ## Make a new service that works, and enter it wherever services are named (NAME=loyalty)
+	@$(BIN)/python -m tallystick_skeleton '$(NAME)'
 
 # Two files at a time: tests mostly wait, for disks and processes. Each worker has a broker and a database of its own.
 test: $(READY) ## Run the tests

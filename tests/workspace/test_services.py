@@ -1,6 +1,5 @@
 """`deploy/services.toml` is the one list of services: who names some of them names all."""
 
-import re
 import tomllib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -40,12 +39,6 @@ def layers() -> list[str]:
 def dependencies_of_the_chart() -> list[tuple[str, str]]:
     found = yaml_of(CHART / "Chart.yaml")["dependencies"]
     return [(each["alias"], each["condition"]) for each in found]
-
-
-def installed() -> list[str]:
-    names = (CHART / "templates" / "_names.tpl").read_text()
-    (listed,) = re.findall(r"range \$name := list (.*?) -}}", names)
-    return re.findall(r'"(\w+)"', listed)
 
 
 def trusting_in_production() -> list[str]:
@@ -107,7 +100,6 @@ PLACES = [
         dependencies_of_the_chart,
     ),
     Place("helm/tallystick/values.yaml", str, lambda: yaml_of(CHART / "values.yaml")),
-    Place("helm/tallystick/templates/_names.tpl, tallystick.services", str, installed),
     Place(
         "deploy/values-production.yaml (caSecret, or enabled: false)", str, trusting_in_production
     ),
@@ -141,7 +133,6 @@ def test_every_folder_of_services_is_in_the_list() -> None:
 
 def test_the_chart_installs_no_service_that_is_not_in_the_list() -> None:
     assert sorted(alias for alias, _ in dependencies_of_the_chart()) == sorted(SERVICES)
-    assert sorted(installed()) == sorted(SERVICES)
 
 
 def test_each_service_has_a_port_of_its_own_and_another_for_its_admin() -> None:

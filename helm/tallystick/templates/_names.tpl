@@ -66,8 +66,8 @@ imagePullSecrets:
 {{/* The services that are installed, by the names of their packages. */}}
 {{- define "tallystick.services" -}}
 {{- $names := list -}}
-{{- range $name := list "orders" "payments" "shipping" "sandbox" -}}
-{{- if (index $.Values $name).enabled }}{{ $names = append $names $name }}{{ end -}}
+{{- range .Chart.Dependencies -}}
+{{- if (index $.Values .Alias).enabled }}{{ $names = append $names .Alias }}{{ end -}}
 {{- end -}}
 {{ toJson $names }}
 {{- end }}

@@ -38,11 +38,11 @@ async def migrations(facts: Facts) -> None:
 async def _role(connection: asyncpg.Connection, name: str, password: str) -> None:
     known = await connection.fetchval("select true from pg_roles where rolname = $1", name)
     verb = "alter" if known else "create"
-    await connection.execute(f"{verb} role {name} login password '{password}'")
+    await connection.execute(f"{verb} role \"{name}\" login password '{password}'")
 
 
 async def _database(connection: asyncpg.Connection, name: str) -> None:
     if await connection.fetchval("select true from pg_database where datname = $1", name):
         return
-    await connection.execute(f"create database {name} owner {name}")
-    await connection.execute(f"revoke connect on database {name} from public")
+    await connection.execute(f'create database "{name}" owner "{name}"')
+    await connection.execute(f'revoke connect on database "{name}" from public')

@@ -1,0 +1,1 @@
+"""Makes a new service that works, and enters it wherever services are named."""
