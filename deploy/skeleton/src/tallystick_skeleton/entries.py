@@ -86,7 +86,7 @@ def entered(name: str, read: Callable[[str], str]) -> dict[str, str]:
 
 def free_port(services: str) -> int:
     """Return the port after the highest in the list of services."""
-    return 1 + max(service["port"] for service in tomllib.loads(services).values())
+    return 1 + max(int(service["port"]) for service in tomllib.loads(services).values())
 
 
 def enter(root: Path, name: str) -> None:
