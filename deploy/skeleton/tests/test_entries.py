@@ -13,22 +13,22 @@ def read(file: str) -> str:
 
 
 def test_a_new_service_stands_before_the_sandbox_in_each_file() -> None:
-    made = entered("loyalty", read)
+    made = entered("zebra", read)
     assert set(made) == {entry.file for entry in ENTRIES}
     for file, text in made.items():
-        assert text.index("loyalty") < text.rindex("sandbox"), file
+        assert text.index("zebra") < text.rindex("sandbox"), file
 
 
 def test_nothing_that_was_there_is_gone() -> None:
-    for file, text in entered("loyalty", read).items():
+    for file, text in entered("zebra", read).items():
         words = text.split()
         assert set(read(file).split()) <= set(words), file
 
 
 def test_the_next_service_stands_after_the_last() -> None:
-    once = entered("loyalty", read)
-    again = entered("returns", lambda file: once.get(file) or read(file))["deploy/services.toml"]
-    assert again.index("\nloyalty = ") < again.index("\nreturns = ") < again.index("\nsandbox = ")
+    once = entered("zebra", read)
+    again = entered("yak", lambda file: once.get(file) or read(file))["deploy/services.toml"]
+    assert again.index("\nzebra = ") < again.index("\nyak = ") < again.index("\nsandbox = ")
 
 
 def test_its_port_is_free() -> None:
@@ -38,4 +38,4 @@ def test_its_port_is_free() -> None:
 def test_a_file_that_looks_otherwise_is_refused_by_its_name() -> None:
     entry = Entry("some.file", "^sandbox$", "{name}\n")
     with pytest.raises(Refused, match=r"some\.file has 0 places"):
-        entry.made("nothing like it", {"name": "loyalty"})
+        entry.made("nothing like it", {"name": "zebra"})

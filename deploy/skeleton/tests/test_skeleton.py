@@ -104,9 +104,9 @@ def test_a_step_that_fails_is_told_with_its_words(
 def test_one_command_makes_a_service_that_passes_every_check(tmp_path: Path) -> None:
     copy = _checkout(tmp_path / "checkout")
     locks = {lock: lock.read_bytes() for lock in copy.glob("requirements*")}
-    _make(copy, "service", "NAME=loyalty")
+    _make(copy, "service", "NAME=quokka")
     _make(copy, "check")
-    tests = ["services/loyalty", "libs/contracts", "deploy", "tests/workspace", "tests/charts"]
+    tests = ["services/quokka", "libs/contracts", "deploy", "tests/workspace", "tests/charts"]
     run_in = str(copy / ".venv/bin/python")
     _ok(copy, run_in, "-m", "pytest", "-q", *tests)
     _make(copy, "demo", "ORDERS=20")
