@@ -1,13 +1,17 @@
 """The skeleton in a copy of this checkout: it works as it is made."""
 
 import os
+import signal
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from tallystick.testing import holds
 from tallystick_skeleton.naming import Refused, check
 from tallystick_skeleton.placing import changed
 from tallystick_skeleton.rendering import TEMPLATES, rendered
@@ -64,7 +68,8 @@ def test_its_code_is_formatted_and_keeps_the_lint_rules(copy: Path) -> None:
 
 
 def test_its_own_tests_pass_and_everything_names_it(copy: Path) -> None:
-    run(copy, "pytest", "-q", "-p", "no:cacheprovider", f"services/{NAME}", "tests/workspace")
+    own = f"--basetemp={copy.parent / 'tests'}"
+    run(copy, "pytest", "-q", "-p", "no:cacheprovider", own, f"services/{NAME}", "tests/workspace")
 
 
 def test_the_layers_hold(copy: Path) -> None:
@@ -87,6 +92,21 @@ def test_a_second_run_is_refused(copy: Path) -> None:
         check(NAME, copy)
 
 
+def test_who_interrupts_it_finds_everything_as_it_was(copy: Path, tmp_path: Path) -> None:
+    before = {file: file.read_bytes() for file in copy.rglob("*") if file.is_file()}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tallystick_skeleton", "lynx"],
+        cwd=copy,
+        env=environment(copy) | {"TMPDIR": str(tmp_path)},
+        start_new_session=True,
+    )
+    assert holds(lambda: any(tmp_path.glob("*/copy/services/lynx/tests")), 60)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) == 130
+    assert {file: file.read_bytes() for file in copy.rglob("*") if file.is_file()} == before
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_step_that_fails_is_told_with_its_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,16 +119,23 @@ def test_a_step_that_fails_is_told_with_its_words(
         stage(ROOT, NAME, tmp_path / "copy")
 
 
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A folder that is not pytest's, which each session closes to the user of PostgreSQL."""
+    with TemporaryDirectory(prefix="tallystick-skeleton-") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.wheels
 @pytest.mark.timeout(1200)
-def test_one_command_makes_a_service_that_passes_every_check(tmp_path: Path) -> None:
-    copy = _checkout(tmp_path / "checkout")
+def test_one_command_makes_a_service_that_passes_every_check(elsewhere: Path) -> None:
+    copy = _checkout(elsewhere / "checkout")
     locks = {lock: lock.read_bytes() for lock in copy.glob("requirements*")}
     _make(copy, "service", "NAME=quokka")
     _make(copy, "check")
     tests = ["services/quokka", "libs/contracts", "deploy", "tests/workspace", "tests/charts"]
-    run_in = str(copy / ".venv/bin/python")
-    _ok(copy, run_in, "-m", "pytest", "-q", *tests)
+    pytest = [str(copy / ".venv/bin/pytest"), "-q", f"--basetemp={elsewhere / 'tests'}"]
+    _ok(copy, *pytest, *tests)
     _make(copy, "demo", "ORDERS=20")
     _make(copy, "lock")
     assert {lock: lock.read_bytes() for lock in locks} == locks
