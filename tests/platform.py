@@ -116,7 +116,7 @@ class Platform:
         }
         return {
             "database_url": self.databases[service],
-            "nats_url": self.broker_url(service) if service in MESSAGING else None,
+            "nats_url": self.broker_url(service) if service in (*MESSAGING, GUEST) else None,
             "admin_port": 0,
             "trust_traceparent": True,
             **outside.get(service, {}),
