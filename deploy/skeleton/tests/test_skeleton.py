@@ -69,7 +69,11 @@ def test_its_code_is_formatted_and_keeps_the_lint_rules(copy: Path) -> None:
 
 def test_its_own_tests_pass_and_everything_names_it(copy: Path) -> None:
     own = f"--basetemp={copy.parent / 'tests'}"
-    run(copy, "pytest", "-q", "-p", "no:cacheprovider", own, f"services/{NAME}", "tests/workspace")
+    tests = [
+        f"services/{NAME}",
+        *(f"tests/workspace/test_{of}.py" for of in ("services", "workspace")),
+    ]
+    run(copy, "pytest", "-q", "-p", "no:cacheprovider", own, *tests)
 
 
 def test_the_layers_hold(copy: Path) -> None:
