@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from payments.provider import NoAnswer, Provider
+from payments.provider import Provider
 from sandbox.provider import signature
+from tallystick.outside import NoAnswer
 from tests.order import until
 from tests.platform import WEBHOOK_SECRET, Platform
 

@@ -8,6 +8,7 @@ import pytest
 
 from payments import provider
 from shipping import carrier
+from tallystick.outside import NoAnswer
 
 if TYPE_CHECKING:
     from tests.order import Order
@@ -23,9 +24,7 @@ ADDRESS = {
     "postcode": "9000",
     "country": "BE",
 }
-NO_CAPTURE = provider.NoAnswer("silence", delay=SOON)
-NO_REFUND = provider.NoAnswer("silence", delay=SOON)
-NO_BOOKING = carrier.NoAnswer("silence", delay=SOON)
+NO_ANSWER = NoAnswer("silence", delay=SOON)
 
 
 async def test_a_good_order_is_paid_and_shipped(platform: Platform, outside: Played) -> None:
@@ -59,7 +58,7 @@ async def test_a_capture_without_an_answer_is_asked_for_again_under_its_key(
     platform: Platform, outside: Played
 ) -> None:
     late = outside.call()
-    outside.answers["capture"] = [NO_CAPTURE, late]
+    outside.answers["capture"] = [NO_ANSWER, late]
     order = await platform.place()
     await late.is_out()
     assert await order.row("payments", "state") == ("unknown",)
@@ -82,7 +81,7 @@ async def test_past_the_window_of_its_key_a_capture_is_looked_up_first(
         "update payments set asked_at = asked_at - interval '25 hours' where order_id = $1",
         order.id,
     )
-    late.answer.set_result(NO_CAPTURE)
+    late.answer.set_result(NO_ANSWER)
     assert await order.end() == ("shipped", None)
     assert outside.calls() == ["capture", "find", "book"]
 
@@ -98,7 +97,7 @@ async def test_what_is_not_found_past_the_window_is_asked_for_again_under_its_ke
         "update payments set asked_at = asked_at - interval '25 hours' where order_id = $1",
         order.id,
     )
-    late.answer.set_result(NO_CAPTURE)
+    late.answer.set_result(NO_ANSWER)
     assert await order.end() == ("shipped", None)
     assert outside.calls() == ["capture", "find", "capture", "book"]
     assert len(outside.keys("capture")) == 1
@@ -112,7 +111,7 @@ async def test_a_capture_that_succeeds_under_a_stop_goes_back_and_is_no_go_ahead
     outside.answers["capture"] = [call, late] if silent else [late]
     order = await platform.place()
     if silent:
-        call.answer.set_result(NO_CAPTURE)
+        call.answer.set_result(NO_ANSWER)
     await late.is_out()
     assert await order.cancel() == 202
     await order.reaches("payments", state="unknown (stop)" if silent else "capturing (stop)")
@@ -145,7 +144,7 @@ async def test_a_capture_that_is_declined_under_a_stop_declines_the_order(
 
 async def test_a_refused_booking_sends_the_money_back(platform: Platform, outside: Played) -> None:
     outside.answers["book"] = [carrier.Refused("not served")]
-    outside.answers["refund"] = [NO_REFUND]
+    outside.answers["refund"] = [NO_ANSWER]
     order = await platform.place()
     state, _ = await order.end()
     assert state == "cancelled"
@@ -159,7 +158,7 @@ async def test_a_parcel_that_is_booked_under_a_stop_is_cancelled_and_the_money_g
     platform: Platform, outside: Played
 ) -> None:
     late = outside.call()
-    outside.answers["book"] = [NO_BOOKING, late]
+    outside.answers["book"] = [NO_ANSWER, late]
     order = await platform.place()
     await late.is_out()
     assert await order.cancel() == 202

@@ -8,6 +8,7 @@ from payments.facts import Capture, Payment, Refund, State
 from payments.handlers import router
 from payments.provider import Provider
 from tallystick import Database, TemporaryError
+from tallystick.outside import NoAnswer
 from tallystick.testing import Harness
 from tallystick_contracts.money import Money
 from tallystick_contracts.orders import OrderId
@@ -87,7 +88,7 @@ async def test_a_capture_that_nobody_answers_is_asked_again_under_its_key(
     database: Database,
 ) -> None:
     payment = await stored(database, State.CAPTURING)
-    played = Played(provider.NoAnswer("away"))
+    played = Played(NoAnswer("away"))
     harness = Harness(router, played, database=database)
     for attempt in (1, 2):
         with pytest.raises(TemporaryError):

@@ -14,13 +14,14 @@ from payments import provider, store
 from payments.facts import Capture, Payment, Refund, State
 from payments.provider import Provider
 from tallystick import Database, Effect, PermanentError
+from tallystick.outside import NoAnswer
 from tallystick_contracts.money import Money
 from tallystick_contracts.orders import OrderId
 from tallystick_contracts.payments import RefundReason
 
 TOTAL = Money(amount=4_200, currency="EUR")
 ACT = {"actor": "ada", "reason": "the bank says so"}
-NEVER = provider.NoAnswer("silence", delay=3600)
+NEVER = NoAnswer("silence", delay=3600)
 
 
 class Played:

@@ -19,9 +19,10 @@ from uuid_utils.compat import uuid7
 from payments import store
 from payments.facts import Capture, Payment, Refund, State
 from payments.notices import Use
-from payments.provider import Captured, NoAnswer, Provider, Refunded
+from payments.provider import Captured, Provider, Refunded
 from payments.settings import Settings
 from tallystick import Database, TallystickError
+from tallystick.outside import NoAnswer
 from tallystick_contracts.money import Money
 from tallystick_contracts.orders import OrderId
 from tallystick_contracts.payments import RefundReason

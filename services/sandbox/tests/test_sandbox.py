@@ -11,7 +11,6 @@ import aiohttp
 import pytest
 
 from payments.provider import Captured, Declined, Provider, Refunded, RefundRefused
-from payments.provider import NoAnswer as NoProvider
 from sandbox.faults import Kind
 from shipping.carrier import (
     Booked,
@@ -20,8 +19,8 @@ from shipping.carrier import (
     Carrier,
     Refused,
 )
-from shipping.carrier import NoAnswer as NoCarrier
 from tallystick import PermanentError
+from tallystick.outside import NoAnswer
 
 HOME = {
     "name": "Ada Lind",
@@ -148,7 +147,7 @@ async def test_a_key_used_for_something_else_is_refused(
 async def test_a_fault_after_the_effect_leaves_it_in_the_ledger(
     kind: Kind, provider: Provider, hasty: Provider, http: aiohttp.ClientSession
 ) -> None:
-    with pytest.raises(NoProvider):
+    with pytest.raises(NoAnswer):
         await capture(hasty, token=f"tok_visa__{kind}")
     await become(http, ["captured"])
     assert await capture(provider, token=f"tok_visa__{kind}") == Captured("o1")
@@ -159,7 +158,7 @@ async def test_a_fault_after_the_effect_leaves_it_in_the_ledger(
 async def test_a_fault_before_the_effect_leaves_nothing(
     kind: Kind, provider: Provider, hasty: Provider, http: aiohttp.ClientSession
 ) -> None:
-    with pytest.raises(NoProvider):
+    with pytest.raises(NoAnswer):
         await capture(hasty, token=f"tok_visa__{kind}")
     assert await outcomes(http) == []
     assert await provider.find("o1") is None
@@ -169,7 +168,7 @@ async def test_a_fault_before_the_effect_leaves_nothing(
 async def test_a_late_effect_is_in_the_ledger_though_its_caller_gave_up(
     hasty: Provider, http: aiohttp.ClientSession
 ) -> None:
-    with pytest.raises(NoProvider, match="TimeoutError"):
+    with pytest.raises(NoAnswer, match="TimeoutError"):
         await capture(hasty, token="tok_visa__late")
     await become(http, ["captured"])
 
@@ -178,13 +177,13 @@ async def test_a_slow_answer_takes_effect_though_its_caller_gave_up(
     hasty: Provider, http: aiohttp.ClientSession
 ) -> None:
     await set_faults(http, {"provider": {"latency_ms": 400, "calls": ["capture"]}})
-    with pytest.raises(NoProvider, match="TimeoutError"):
+    with pytest.raises(NoAnswer, match="TimeoutError"):
         await capture(hasty)
     await become(http, ["captured"])
 
 
 async def test_a_lost_decline_is_still_a_decline(provider: Provider) -> None:
-    with pytest.raises(NoProvider):
+    with pytest.raises(NoAnswer):
         await capture(provider, token="tok_declined__reset_after")
     assert await provider.find("o1") == Declined("card_declined")
     assert await capture(provider, token="tok_declined__reset_after") == Declined("card_declined")
@@ -194,7 +193,7 @@ async def test_a_provider_that_never_answers_never_charges(
     provider: Provider, http: aiohttp.ClientSession
 ) -> None:
     for _ in range(5):
-        with pytest.raises(NoProvider):
+        with pytest.raises(NoAnswer):
             await capture(provider, token="tok_visa__reset_before_always")
     assert await outcomes(http) == []
 
@@ -204,7 +203,7 @@ async def test_an_outage_lasts_until_it_is_healed(
 ) -> None:
     await set_faults(http, {"provider": {"error_before": 1, "attempts": None}})
     for _ in range(5):
-        with pytest.raises(NoProvider, match="503"):
+        with pytest.raises(NoAnswer, match="503"):
             await capture(provider)
     assert isinstance(await carrier.book("k1", "o1", HOME), Booked)
     await set_faults(http, {})
@@ -216,7 +215,7 @@ async def test_faults_by_rate_end_after_some_attempts(restarted: Serve) -> None:
     with restarted(faults=faults) as url:
         async with Provider(url) as provider:
             for _ in range(2):
-                with pytest.raises(NoProvider):
+                with pytest.raises(NoAnswer):
                     await capture(provider)
             assert await capture(provider) == Captured("o1")
 
@@ -283,7 +282,7 @@ async def test_a_refused_booking_is_refused_for_ever(
 async def test_a_street_brings_a_fault(carrier: Carrier, http: aiohttp.ClientSession) -> None:
     street = {**HOME, "street": "sandbox:ok__reset_after_x2"}
     for _ in range(2):
-        with pytest.raises(NoCarrier, match="reset"):
+        with pytest.raises(NoAnswer, match="reset"):
             await carrier.book("k1", "o1", street)
     assert isinstance(await carrier.book("k1", "o1", street), Booked)
     assert await outcomes(http, "carrier") == ["booked"]

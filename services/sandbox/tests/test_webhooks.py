@@ -14,10 +14,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from payments.provider import Captured, NoAnswer, Provider, Refunded
+from payments.provider import Captured, Provider, Refunded
 from payments.signature import Signed, keys, verify
 from sandbox.provider import signature
 from sandbox.provider.webhooks import ATTEMPTS, LONGEST_PAUSE_S, pause
+from tallystick.outside import NoAnswer
 from tallystick.testing import free_port
 
 SECRET = "whsec_" + base64.b64encode(b"a secret that is long enough").decode()

@@ -10,6 +10,7 @@ from shipping.carrier import Carrier
 from shipping.facts import Book, CancelBooking, Dispatch, PrintLabel, Shipment, State
 from shipping.handlers import router
 from tallystick import Database, TemporaryError
+from tallystick.outside import NoAnswer
 from tallystick.testing import Harness
 from tallystick_contracts.orders import Address, OrderId
 from tallystick_contracts.shipping import (
@@ -82,7 +83,7 @@ async def test_a_carrier_that_does_not_answer_is_asked_again_under_the_same_key(
     database: Database,
 ) -> None:
     shipment = await stored(database, State.BOOKING)
-    played = Played(carrier.NoAnswer("away"))
+    played = Played(NoAnswer("away"))
     harness = Harness(router, played, database=database)
     for attempt in (1, 2):
         with pytest.raises(TemporaryError):

@@ -14,6 +14,7 @@ from shipping import carrier, parking, store
 from shipping.carrier import Carrier
 from shipping.facts import Book, CancelBooking, Shipment, State
 from tallystick import Database, Effect, PermanentError
+from tallystick.outside import NoAnswer
 from tallystick_contracts.orders import Address, OrderId
 
 ADDRESS = Address(name="A", street="B", city="C", postcode="D", country="BE")
@@ -24,7 +25,7 @@ class Played:
     """The carrier, as a test says."""
 
     def __init__(self) -> None:
-        self.booked: Any = carrier.NoAnswer("silence", delay=3600)
+        self.booked: Any = NoAnswer("silence", delay=3600)
         self.cancelled: Any = carrier.CancellationRefused("collected")
 
     async def book(self, *_: Any) -> Any:

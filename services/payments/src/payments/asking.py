@@ -16,7 +16,7 @@ KEY_WINDOW: Final = timedelta(hours=24)
 
 
 async def capture(provider: Provider, payment: Payment) -> Captured | Declined:
-    """Takes the money; raises provider.NoAnswer.
+    """Takes the money; raises NoAnswer.
 
     Past the window the key alone would not do: what was captured is found by our reference, and
     what is not found may be asked for again. So it is after a person gave an answer: what the
@@ -36,7 +36,7 @@ async def capture(provider: Provider, payment: Payment) -> Captured | Declined:
 
 
 async def refund(provider: Provider, payment: Payment) -> Refunded | RefundRefused:
-    """Gives the money back; raises provider.NoAnswer."""
+    """Gives the money back; raises NoAnswer."""
     reference, amount = str(payment.order_id), known(payment.amount)
     answer = await provider.refund(f"{reference}:refund", reference, amount.amount, amount.currency)
     if isinstance(answer, outside.Refunded):

@@ -21,9 +21,9 @@ from payments.facts import (
     State,
     Stop,
 )
-from payments.provider import NoAnswer as Unanswered
 from payments.provider import Provider
 from tallystick import Conflict, Database, Delivery, Effect, Event, Router, TemporaryError, Write
+from tallystick.outside import NoAnswer as Unanswered
 from tallystick_contracts.orders import OrderPlaced
 from tallystick_contracts.payments import PaymentCaptured, PaymentRefunded, RefundReason
 from tallystick_contracts.shipping import ShipmentCancelled, ShipmentFailed

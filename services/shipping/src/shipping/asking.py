@@ -11,7 +11,7 @@ from tallystick_contracts.shipping import LONGEST_REASON
 
 
 async def book(carrier: Carrier, shipment: Shipment) -> Booked | Refused:
-    """Books the parcel; raises carrier.NoAnswer, ValueError without an address."""
+    """Books the parcel; raises NoAnswer, ValueError without an address."""
     if shipment.address is None:
         raise ValueError("a shipment without an address cannot be booked")
     reference, address = str(shipment.order_id), msgspec.structs.asdict(shipment.address)
@@ -22,7 +22,7 @@ async def book(carrier: Carrier, shipment: Shipment) -> Booked | Refused:
 
 
 async def cancel(carrier: Carrier, shipment: Shipment) -> BookingCancelled | CancellationRefused:
-    """Cancels the booking; raises carrier.NoAnswer."""
+    """Cancels the booking; raises NoAnswer."""
     reference = str(shipment.order_id)
     answer = await carrier.cancel(f"{reference}:cancel", reference)
     if isinstance(answer, outside.BookingCancelled):

@@ -4,6 +4,7 @@ from .child import OURS, Account, Child, NotReadyError, bound_to_us
 from .databases import clean, migrate
 from .harness import Decided, Harness
 from .nats import NatsServer, nats_server
+from .outsider import Outsider, http_reply, outsider
 from .polling import eventually, holds
 from .ports import free_port, is_free
 from .postgres import PostgresServer, postgres_server
@@ -18,6 +19,7 @@ __all__ = [
     "Harness",
     "NatsServer",
     "NotReadyError",
+    "Outsider",
     "PostgresServer",
     "SchemasDiffer",
     "bound_to_us",
@@ -26,9 +28,11 @@ __all__ = [
     "eventually",
     "free_port",
     "holds",
+    "http_reply",
     "is_free",
     "migrate",
     "nats_server",
+    "outsider",
     "postgres_server",
     "served",
     "write_schemas",

@@ -4,11 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from tallystick._addresses import address_of
 from tallystick._failpoints import failpoint
 from tallystick._telemetry import metrics, tracing
-
-__all__ = ["Call", "address_of", "client_span"]
 
 
 class Call:

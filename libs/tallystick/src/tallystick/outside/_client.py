@@ -1,0 +1,107 @@
+"""An HTTP client for effects: it asks once, tells an answer from none, and retries nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from typing import Final, Self
+
+import aiohttp
+import msgspec
+
+from tallystick._addresses import address_of
+from tallystick.outside._answer import Answer, CallRefused, NoAnswer
+from tallystick.outside._span import client_span
+
+OK: Final = (200,)
+BUSY: Final = frozenset({408, 425, 429})
+KEEP_ALIVE_S: Final = 4  # below the 5 s after which many servers close: no call on a closing line
+LONGEST_DELAY_S: Final = 60.0
+
+
+class Client:
+    """One HTTP API outside, as an async context manager and a resource of `service()`.
+
+    Make a subclass for each API: handlers ask for it by its type, and its methods turn answers
+    into values of your own. `name` is the API's, as in metrics and spans; `timeout_s` is how long
+    a call may take as a whole. Connections are pooled without a limit: the slots of effects are
+    the limit.
+
+    Every call ends in one of three ways. It returns an Answer; or it raises NoAnswer, a
+    TemporaryError, if it may have taken effect or not: nobody there, a timeout, a broken line, a
+    status of 5xx, 408, 425 or 429 (with the delay of its `Retry-After` in seconds, at most 60); or
+    it raises CallRefused, a PermanentError, for any other status that is not among `answers`.
+    Redirects are not followed.
+    """
+
+    _session: aiohttp.ClientSession
+
+    def __init__(self, name: str, url: str, *, timeout_s: float = 2.0) -> None:
+        self._name = name
+        self._url = url.rstrip("/")
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def post(
+        self, path: str, body: object, *, key: str, answers: Container[int] = OK
+    ) -> Answer:
+        """Ask for something to be done; `body` is what msgspec encodes as JSON.
+
+        `key` is sent as Idempotency-Key: it stands for one call for ever. Take it from your own
+        record, so that the call is made again under the same key.
+        """
+        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+        return await self._ask("POST", path, answers, headers, msgspec.json.encode(body))
+
+    async def get(self, path: str, *, answers: Container[int] = OK) -> Answer:
+        """Ask what is known there; quote what you put into the path."""
+        return await self._ask("GET", path, answers, {})
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        answers: Container[int],
+        headers: Mapping[str, str],
+        data: bytes | None = None,
+    ) -> Answer:
+        answer, retry_after = await self._send(method, path, headers, data)
+        if answer.status in answers:
+            return answer
+        reason = f"{answer.call}: {answer.status} {answer.start}"
+        if answer.status >= 500 or answer.status in BUSY:
+            raise NoAnswer(reason, delay=_delay(retry_after))
+        raise CallRefused(reason)
+
+    async def _send(
+        self, method: str, path: str, headers: Mapping[str, str], data: bytes | None
+    ) -> tuple[Answer, str]:
+        """What came back, and its Retry-After; raises NoAnswer if nothing whole did."""
+        call = f"{method} {address_of(self._url)}{path}"
+        try:
+            with client_span(self._name, method) as span:
+                carried = {**headers, **span.headers}
+                async with self._session.request(
+                    method, self._url + path, data=data, headers=carried, allow_redirects=False
+                ) as response:
+                    span.status = response.status
+                    answer = Answer(call, response.status, await response.read())
+                    return answer, response.headers.get("Retry-After", "")
+        except (aiohttp.ClientError, OSError) as cause:  # a TimeoutError is an OSError
+            raise NoAnswer(f"{call}: {_reason(cause)}") from cause
+
+
+def _reason(cause: BaseException) -> str:
+    """Why nothing came; of a broken answer only the words: the rest repeats our own headers."""
+    words = cause.message if isinstance(cause, aiohttp.ClientResponseError) else str(cause)
+    return f"{type(cause).__name__} {words}".rstrip()
+
+
+def _delay(retry_after: str) -> float | None:
+    return min(float(retry_after), LONGEST_DELAY_S) if retry_after.isdecimal() else None
