@@ -18,7 +18,7 @@ ARG SERVICE
 COPY libs /build/libs
 COPY services/${SERVICE} /build/services/${SERVICE}
 RUN /build/tools/bin/uv pip install --no-cache --python /opt/tallystick/bin/python --no-deps --no-sources --no-build-isolation --prefix /code \
-      /build/libs/tallystick /build/libs/contracts /build/services/${SERVICE} \
+      /build/libs/tallystick /build/libs/contracts /build/libs/platform /build/services/${SERVICE} \
  && rm -f /code/.lock
 
 FROM ${PYTHON}

@@ -16,7 +16,7 @@ MEMBERS := $(shell sed -n '/^members = \[/,/^\]/s/^ *"\(.*\)",$$/\1/p' pyproject
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 UV := $(BIN)/uv --quiet
 SERVICES := $(filter services/%,$(MEMBERS))
-IMAGED := libs/tallystick libs/contracts $(SERVICES)
+IMAGED := libs/tallystick libs/contracts libs/platform $(SERVICES)
 DECLARING := $(shell sed -n 's/^\([a-z0-9]*\) = .*messages = true.*/\1/p' deploy/services.toml)
 TOPOLOGY := helm/tallystick/topology
 SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \

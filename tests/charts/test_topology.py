@@ -5,7 +5,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from tallystick._cli import app  # inside: the command runs in this process
+from tallystick.cli import command_line
 from tallystick.topology import topology_of
 from tallystick_local.services import MESSAGING
 
@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parents[2] / "helm" / "tallystick" / "topology"
 
 
 def test_the_documents_are_as_the_code_declares(tmp_path: Path) -> None:
-    written = CliRunner().invoke(app, ["topology", *MESSAGING, "--write", str(tmp_path)])
+    written = CliRunner().invoke(command_line(), ["topology", *MESSAGING, "--write", str(tmp_path)])
     assert written.exit_code == 0, written.output
     assert texts(FOLDER) == texts(tmp_path), "make topology writes them again"
 

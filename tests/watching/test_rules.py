@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from typer.main import get_command
 
-from tallystick._cli.app import app  # inside: the command runs in this process
+from tallystick.cli import command_line
 from tests.watching import sources
 
 ALERTS = sorted({alert["alert"] for alert in sources.alerts()})
@@ -72,7 +72,7 @@ def _promtool(*arguments: str) -> None:
 
 def _is_known(words: list[str]) -> bool:
     """Whether these words begin with a command and all options are its own."""
-    command = get_command(app)
+    command = get_command(command_line())
     while words and not words[0].startswith("-") and hasattr(command, "commands"):
         if words[0] not in command.commands:
             return False

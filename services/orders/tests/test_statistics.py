@@ -20,7 +20,7 @@ from orders.handlers import router
 from orders.main import app
 from orders.settings import Settings
 from tallystick import Broker, Database
-from tallystick._cli import app as tally  # inside: the command runs in this process
+from tallystick.cli import command_line
 from tallystick.testing import NatsServer, PostgresServer, clean, free_port, migrate, served
 from tallystick.topology import declared, reconcile
 from tallystick_contracts.money import Money
@@ -224,11 +224,13 @@ async def test_one_command_makes_it_again(projection: Projection) -> None:
     await projection.database.fetch("delete from statistics")
     env = {"TALLY_ADMIN": f"orders={projection.admin}", "TALLY_ADMIN_TOKEN": TOKEN}
     command = ["rebuild", "orders", "statistics"]
-    done = await asyncio.to_thread(CliRunner().invoke, tally, command, env=env)
+    done = await asyncio.to_thread(CliRunner().invoke, command_line(), command, env=env)
     assert done.exit_code == 0, done.output
     assert "orders-statistics reads again from" in done.output
     await projection.has({event.order_id: (100, None)})
-    wrong = await asyncio.to_thread(CliRunner().invoke, tally, [*command[:2], "weather"], env=env)
+    wrong = await asyncio.to_thread(
+        CliRunner().invoke, command_line(), [*command[:2], "weather"], env=env
+    )
     assert wrong.exit_code == 1
     assert "Not Found" in wrong.output
 

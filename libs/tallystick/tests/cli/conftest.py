@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -13,7 +12,6 @@ import pytest
 import structlog
 from fastapi import APIRouter
 from nats.aio.client import Client
-from pydantic import BaseModel, Field
 from pydantic_settings import SettingsConfigDict
 from typer.testing import CliRunner, Result
 from uuid_utils.compat import uuid7
@@ -26,7 +24,6 @@ from tallystick import (
     Event,
     Job,
     PermanentError,
-    Problem,
     Router,
     TemporaryError,
     Write,
@@ -37,7 +34,6 @@ from tallystick.testing import NatsServer, PostgresServer, free_port, migrate, s
 from tallystick.topology import declared, reconcile
 
 TOKEN = "a-token-of-enough-length"
-OPENED = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 
 
 class Sold(Event, name="shop.sold", key="item"):
@@ -104,71 +100,13 @@ class Settings(tallystick.Settings):
     model_config = SettingsConfigDict(env_prefix="SHOP_")
 
 
-class Decision(BaseModel):
-    actor: str
-    reason: str
-    outcome: str = Field(default="", alias="as")
-
-
-class Parking:
-    """Parks nothing of its own: answers as services do that park."""
-
-    def __init__(self) -> None:
-        self.parked: dict[str, str] = {}
-        self.done: list[tuple[str, Decision]] = []
-        self.routes = APIRouter(prefix="/admin/parked")
-        self.routes.add_api_route("", self.page)
-        self.routes.add_api_route("/{order}", self.show)
-        self.routes.add_api_route("/{order}/retry", self.retry, methods=["POST"])
-        self.routes.add_api_route("/{order}/resolve", self.resolve, methods=["POST"])
-        self.rebuilds = APIRouter(prefix="/admin/projections")
-        self.rebuilds.add_api_route("/statistics/rebuild", self.rebuild, methods=["POST"])
-
-    async def page(self, limit: int) -> dict[str, Any]:
-        return {"parked": [self._row(order) for order in self.parked][:limit], "next": None}
-
-    async def show(self, order: str) -> dict[str, Any]:
-        known = {order for order, _ in self.done} | set(self.parked)
-        if order not in known:
-            raise Problem(404, "No such order")
-        done = [
-            {"happened_at": OPENED, "actor": d.actor, "action": "retry", "reason": d.reason}
-            for by, d in self.done
-            if by == order
-        ]
-        return {**self._row(order), "interventions": done}
-
-    async def retry(self, order: str, act: Decision) -> dict[str, Any]:
-        return await self._decide(order, act)
-
-    async def resolve(self, order: str, act: Decision) -> dict[str, Any]:
-        if act.outcome != "cancelled":
-            errors = [{"field": "as", "detail": "Input should be 'cancelled'"}]
-            raise Problem(422, "Request is not valid", errors=errors)
-        return await self._decide(order, act)
-
-    async def rebuild(self) -> dict[str, Any]:
-        """Does as if."""
-        return {"projection": "statistics", "durable": "shop-counts", "emptied": 3, "sequence": 42}
-
-    async def _decide(self, order: str, act: Decision) -> dict[str, Any]:
-        self.parked.pop(order)
-        self.done.append((order, act))
-        return await self.show(order)
-
-    def _row(self, order: str) -> dict[str, Any]:
-        why = self.parked.get(order)
-        return {"order_id": order, "state": "placed", "parked": why, "opened_at": OPENED}
-
-
 class Shop:
     """The running shop: what it knows, and what `tally` has to know of it."""
 
-    def __init__(self, runtime: Any, client: Client, parking: Parking, admin: str) -> None:
+    def __init__(self, runtime: Any, client: Client, admin: str) -> None:
         self.runtime = runtime
         self.database: Database = runtime.parts.database
         self.client = client
-        self.parking = parking
         self.env = {
             "TALLY_NATS_URL": runtime.parts.connection.url,
             "TALLY_ADMIN": f"shop={admin}",
@@ -241,19 +179,16 @@ async def shop(postgres: PostgresServer, nats: NatsServer) -> AsyncIterator[Shop
     url = await postgres.create_database(f"cli-{uuid7()}")
     await migrate("tallystick.testing", url)
     await create_letters(url)
-    port, parking = free_port(), Parking()
+    port = free_port()
     settings = Settings(
         database_url=url, nats_url=nats.url, admin_port=port, admin_token=TOKEN, sweep_s=0.1
     )
-    admin = APIRouter()
-    admin.include_router(parking.routes)
-    admin.include_router(parking.rebuilds)
-    composed = service(settings, router, APIRouter(), admin=admin)
+    composed = service(settings, router, APIRouter())
     client = await connect(nats.url)
     assert await reconcile(client, [declared(router)]) == []
     async with served(composed):
         runtime = composed.state.composition.runtime
-        yield Shop(runtime, client, parking, f"http://127.0.0.1:{port}")
+        yield Shop(runtime, client, f"http://127.0.0.1:{port}")
     await client.close()
 
 

@@ -1,4 +1,4 @@
-"""What holds of every command."""
+"""What holds of every command of the library."""
 
 import shlex
 from collections.abc import AsyncIterator, Iterator
@@ -81,11 +81,9 @@ async def known(shop: Shop) -> AsyncIterator[dict[str, str]]:
 
 @pytest.mark.parametrize("line", RUNNABLE)
 async def test_an_example_works(shop: Shop, tally: Tally, known: dict[str, str], line: str) -> None:
-    shop.parking.parked[known["order"]] = "past its deadline"
     words = [STANDS_FOR.get(word, word).format(**known) for word in shlex.split(line)]
     with shop.healed():
         result = await tally(*words[1:])
-    shop.parking.parked.clear()
     assert result.exit_code == 0, (words, result.stderr)
     assert result.stdout
 
@@ -141,5 +139,5 @@ async def test_the_shell_completes_commands_and_services(tally: Tally) -> None:
         return found
 
     assert await completed("tally ti") == ["timeline"]
-    assert await completed("tally parked re") == ["retry", "resolve"]
+    assert await completed("tally dlq re") == ["replay"]
     assert await completed("tally dlq list --service s") == ["shop"]

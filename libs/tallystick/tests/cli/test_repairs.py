@@ -123,7 +123,7 @@ async def test_an_effect_is_refused_with_what_to_do_instead(shop: Shop, tally: T
     assert result.exit_code == 1
     assert f"shop-insure/shop/{item} is an effect" in result.stderr
     assert "Replay it" in result.stderr
-    assert "tally parked resolve" in result.stderr
+    assert "a person decides" in result.stderr
     dead = await shop.database.fetch("select id from tallystick.held where state = 'dead'")
     assert {row[0] for row in dead} >= {item, dead_letter}
 

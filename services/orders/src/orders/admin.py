@@ -14,7 +14,7 @@ from orders.api import cancellable, missing
 from orders.facts import CancelAsked
 from tallystick import Broker, Conflict, Database, Problem, TallystickError, resource
 from tallystick_contracts.orders import OrderId
-from tallystick_contracts.parked import Act, ParkedPage, ParkedWhole
+from tallystick_platform.parked import Act, ParkedPage, ParkedWhole
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from orders.facts import NAMES, Fact
 from orders.store import Backlog
 from tallystick_contracts.money import Money
 from tallystick_contracts.orders import Outcome
-from tallystick_contracts.parked import Parked
+from tallystick_platform.parked import Parked
 
 log = structlog.get_logger()
 

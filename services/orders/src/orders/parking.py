@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from tallystick import Database, Write
 from tallystick_contracts.orders import OrderId
-from tallystick_contracts.parked import Act, Intervention, Parked
+from tallystick_platform.parked import Act, Intervention, Parked
 
 MOST: Final = 100  # orders that are parked by one statement
 RETRY: Final = "retry"

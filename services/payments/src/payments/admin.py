@@ -15,7 +15,7 @@ from payments.facts import Capture, Payment, Refund, Resolved, State
 from payments.provider import Captured, Provider
 from tallystick import Conflict, Database, Effect, PermanentError, Problem, Write, resource
 from tallystick_contracts.orders import OrderId
-from tallystick_contracts.parked import Act, ParkedPage, ParkedWhole
+from tallystick_platform.parked import Act, ParkedPage, ParkedWhole
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from payments.facts import Payment, Resolved
 from tallystick import Database, Write
 from tallystick_contracts.orders import OrderId
-from tallystick_contracts.parked import Act, Intervention, Parked
+from tallystick_platform.parked import Act, Intervention, Parked
 
 RETRY: Final = "retry"
 

@@ -13,7 +13,7 @@ from shipping.api import missing
 from shipping.facts import Book, CancelBooking, Dispatch, PrintLabel, Shipment, State
 from tallystick import Conflict, Database, Job, Problem, Write, resource
 from tallystick_contracts.orders import OrderId
-from tallystick_contracts.parked import Act, ParkedPage, ParkedWhole
+from tallystick_platform.parked import Act, ParkedPage, ParkedWhole
 
 log = structlog.get_logger()
 

@@ -23,8 +23,8 @@ log = structlog.get_logger()
 
 INSTEAD = (
     "Nobody else would ever finish it. Replay it: it asks outside under the key it has always had,"
-    " so nothing is done twice there. Where no answer will ever come, decide it with"
-    " tally parked resolve."
+    " so nothing is done twice there. Where no answer will ever come, a person decides at the"
+    " service that waits for it."
 )
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=300)]

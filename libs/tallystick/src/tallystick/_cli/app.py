@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tallystick._cli import parked, rebuild, timeline
+from tallystick._cli import timeline
 from tallystick._cli.dlq import command as dlq
+from tallystick._cli.extensions import extend
 from tallystick._cli.programs import command as dev
 from tallystick._cli.programs import production as programs
 from tallystick._cli.streams import durable, tail, topology
@@ -30,7 +31,14 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    command_line()()
+
+
+@cache
+def command_line() -> typer.Typer:
+    """All commands of `tally`: the library's own, then those that installed packages add."""
+    extend(app)
+    return app
 
 
 def _show_version(wanted: bool) -> None:  # as typer calls it
@@ -72,5 +80,5 @@ def tally(
     ctx.obj = partial(find, nats_url, admin or (), config)
 
 
-for group in (topology, tail, timeline, durable, rebuild, dlq, parked, programs, dev):
+for group in (topology, tail, timeline, durable, dlq, programs, dev):
     group.register(app)

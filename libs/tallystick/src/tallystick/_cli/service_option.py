@@ -11,7 +11,16 @@ from tallystick._cli.targets import Places, find
 from tallystick.errors import TallystickError
 
 
-def places_of(ctx: typer.Context) -> Places | None:
+def places(ctx: typer.Context, service: str | None = None) -> Places:
+    """Where the platform is, as options, environment or a file say; with a name, only this service.
+
+    Raises UsedWrongly.
+    """
+    found: Places = ctx.obj()
+    return found.only(service)
+
+
+def places_to_complete(ctx: typer.Context) -> Places | None:
     """What a command that is being completed would know; None if that is not enough."""
     options: dict[str, Any] = ctx.find_root().params
     with suppress(TallystickError):
@@ -20,8 +29,8 @@ def places_of(ctx: typer.Context) -> Places | None:
 
 
 def _known(ctx: typer.Context, incomplete: str) -> list[str]:
-    places = places_of(ctx)
-    return [name for name in places.admins if name.startswith(incomplete)] if places else []
+    found = places_to_complete(ctx)
+    return [name for name in found.admins if name.startswith(incomplete)] if found else []
 
 
 ServiceOption = Annotated[

@@ -31,7 +31,7 @@ from tallystick.errors import TallystickError
 
 EXAMPLE = example(
     "tally dlq discard 3f2a9c0b71de --dry-run",
-    "tally dlq discard 3f2a9c0b71de --reason 'of an order that was only a test'",
+    "tally dlq discard 3f2a9c0b71de --reason 'it was only a test'",
 )
 
 

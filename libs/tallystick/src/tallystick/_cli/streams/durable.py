@@ -14,7 +14,7 @@ from tallystick._broker.jetstream import Config, info
 from tallystick._cli.admin_api import asked
 from tallystick._cli.errors import UsedWrongly, example, reports_errors
 from tallystick._cli.output import AsJson, end_of, say, say_json
-from tallystick._cli.service_option import places_of
+from tallystick._cli.service_option import places_to_complete
 from tallystick._cli.streams.broker import connected, durables, streams
 from tallystick._cli.streams.declarations import declarations
 from tallystick._cli.streams.durable_state import State, lines, states
@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
 def _completed(ctx: typer.Context, incomplete: str) -> list[str]:
     """For the shell: the durables of the broker; none if it does not answer."""
     with suppress(TallystickError):
-        if places := places_of(ctx):
+        if places := places_to_complete(ctx):
             found = asyncio.run(_all(places))
             return [one["name"] for one in found if one["name"].startswith(incomplete)]
     return []

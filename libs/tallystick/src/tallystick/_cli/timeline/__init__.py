@@ -1,4 +1,4 @@
-"""`tally timeline`: the story of one order, asked for everywhere and drawn."""
+"""`tally timeline`: the story of one key, asked for everywhere and drawn."""
 
 from tallystick._cli.timeline.command import register
 

@@ -14,10 +14,10 @@ ORDER = "019abc5e-6a24-7c31-8f0e-2d41b7a95c60"
 @pytest.fixture(autouse=True)
 def parked(shop: Shop) -> Iterator[None]:
     """One order is parked."""
-    shop.parking.parked[ORDER] = "past its deadline in placed"
+    shop.parked[ORDER] = "past its deadline in placed"
     yield
-    shop.parking.parked.clear()
-    shop.parking.done.clear()
+    shop.parked.clear()
+    shop.done.clear()
 
 
 async def test_what_is_parked_is_listed_with_its_reason(tally: Tally) -> None:
@@ -28,7 +28,7 @@ async def test_what_is_parked_is_listed_with_its_reason(tally: Tally) -> None:
 
 
 async def test_nothing_parked_is_said(shop: Shop, tally: Tally) -> None:
-    shop.parking.parked.clear()
+    shop.parked.clear()
     assert (await tally("parked", "list")).stdout == "nothing is parked\n"
 
 
@@ -37,7 +37,7 @@ async def test_a_retry_is_recorded_with_who_and_why(shop: Shop, tally: Tally) ->
     result = await tally(*retry)
     assert result.exit_code == 0, result.stderr
     assert "not parked" in result.stdout
-    ((_, act),) = shop.parking.done
+    ((_, act),) = shop.done
     assert (act.actor, act.reason) == ("ada", "the bank is back")
     assert "the bank is back" in (await tally("parked", "show", ORDER)).stdout
     again = await tally(*retry)
@@ -52,7 +52,7 @@ async def test_a_decision_is_the_services_to_take_or_to_refuse(shop: Shop, tally
     assert "as: Input should be 'cancelled'" in refused.stderr
     done = await tally(*resolve, "--as", "cancelled", "--json")
     assert json.loads(done.stdout)["services"]["shop"]["parked"] is None
-    assert "@" in shop.parking.done[0][1].actor
+    assert "@" in shop.done[0][1].actor
 
 
 async def test_an_order_that_no_service_knows_is_a_line_and_2(tally: Tally) -> None:

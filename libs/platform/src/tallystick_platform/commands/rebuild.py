@@ -11,10 +11,17 @@ from typing import Annotated, Any
 
 import typer
 
-from tallystick._cli.admin_api import asked, path_of
-from tallystick._cli.errors import example, reports_errors
-from tallystick._cli.output import AsJson, say, say_json
-from tallystick._cli.targets import Places
+from tallystick.cli import (
+    AsJson,
+    Places,
+    asked,
+    example,
+    path_of,
+    places,
+    reports_errors,
+    say,
+    say_json,
+)
 
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="A service, such as orders.")]
 Projection = Annotated[
@@ -35,7 +42,7 @@ def rebuild(
 
     Safe while events come in, to interrupt, and to repeat; what history no longer holds stays.
     """
-    begun = asyncio.run(_rebuild(ctx.obj().only(service), service, projection))
+    begun = asyncio.run(_rebuild(places(ctx, service), service, projection))
     if as_json:
         say_json(begun)
     else:
@@ -45,8 +52,8 @@ def rebuild(
         )
 
 
-async def _rebuild(places: Places, service: str, projection: str) -> dict[str, Any]:
-    async with asked(places) as services:
+async def _rebuild(at: Places, service: str, projection: str) -> dict[str, Any]:
+    async with asked(at) as services:
         begun: dict[str, Any] = await services.post(
             service, path_of("projections", projection, "rebuild")
         )

@@ -9,24 +9,28 @@ from typing import Annotated, Any
 
 import typer
 
-from tallystick._cli.actor import Actor, Reason, asked_reason
-from tallystick._cli.admin_api import path_of
-from tallystick._cli.errors import UsedWrongly, example, reports_errors
-from tallystick._cli.output import (
+from tallystick.cli import (
+    Actor,
     AsJson,
+    Reason,
+    ServiceOption,
+    UsedWrongly,
+    asked_reason,
     end_of,
+    example,
     faint,
     notable,
+    path_of,
+    places,
     plain,
+    reports_errors,
     say,
     say_json,
+    second,
     strong,
     table,
 )
-from tallystick._cli.parking import each, resolve, retry
-from tallystick._cli.service_option import ServiceOption
-from tallystick._cli.targets import Places
-from tallystick._cli.times import second
+from tallystick_platform.commands.parked_services import each, resolve, retry
 
 group = typer.Typer(no_args_is_help=True, help="Orders that wait for a person.")
 ORDER = "019abc5e-6a24-7c31-8f0e-2d41b7a95c60"
@@ -58,8 +62,7 @@ def list_parked(
     ctx: typer.Context, service: ServiceOption = None, limit: Limit = 100, as_json: AsJson = False
 ) -> None:
     """List what waits for a person, and why."""
-    places: Places = ctx.obj().only(service)
-    answers = asyncio.run(each(places, path_of("parked"), [("limit", str(limit))]))
+    answers = asyncio.run(each(places(ctx, service), path_of("parked"), [("limit", str(limit))]))
     if as_json:
         say_json({"services": answers.given, "silent": answers.silent})
     else:
@@ -80,8 +83,7 @@ def show_parked(
     ctx: typer.Context, order: Order, service: ServiceOption = None, as_json: AsJson = False
 ) -> None:
     """Show what services say of an order, and what people have done about it."""
-    places: Places = ctx.obj().only(service)
-    answers = asyncio.run(each(places, path_of("parked", order)))
+    answers = asyncio.run(each(places(ctx, service), path_of("parked", order)))
     if as_json:
         say_json({"services": answers.given, "silent": answers.silent})
     elif answers.given:
@@ -105,7 +107,7 @@ def retry_parked(
     That is safe: what an order asks outside is asked under the same key again.
     """
     body = {"actor": actor, "reason": asked_reason(reason)}
-    done = asyncio.run(retry(ctx.obj().only(service), order, body))
+    done = asyncio.run(retry(places(ctx, service), order, body))
     _report(done, as_json=as_json)
 
 
@@ -124,7 +126,7 @@ def resolve_parked(
     The service that can take this decision does, and refuses what it knows to be wrong.
     """
     body = {"as": outcome, "actor": actor, "reason": asked_reason(reason)}
-    done = asyncio.run(resolve(ctx.obj().only(service), order, body))
+    done = asyncio.run(resolve(places(ctx, service), order, body))
     _report(done, as_json=as_json)
 
 

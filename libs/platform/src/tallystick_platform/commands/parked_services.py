@@ -9,23 +9,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tallystick._cli.admin_api import Answers, Refused, Services, Silent, asked, path_of
-from tallystick._cli.errors import UsedWrongly
-from tallystick._cli.targets import Places
+from tallystick.cli import (
+    Answers,
+    Places,
+    Refused,
+    Services,
+    Silent,
+    UsedWrongly,
+    asked,
+    path_of,
+)
 
 NOT_MINE = 422
 """A service's answer to a decision that is not its to take."""
 
 
-async def each(places: Places, path: str, params: Sequence[tuple[str, str]] = ()) -> Answers:
+async def each(at: Places, path: str, params: Sequence[tuple[str, str]] = ()) -> Answers:
     """What the services answer that have such a path and know what it names."""
-    async with asked(places) as services:
+    async with asked(at) as services:
         return await services.each(path, params, optional=True)
 
 
-async def retry(places: Places, order: str, body: Mapping[str, str]) -> dict[str, Any]:
+async def retry(at: Places, order: str, body: Mapping[str, str]) -> dict[str, Any]:
     """Has an order tried again wherever it is parked; raises UsedWrongly, Silent, or Refused."""
-    async with asked(places) as services:
+    async with asked(at) as services:
         known = await _known(services, order)
         parked = [name for name, row in known.given.items() if row["parked"] is not None]
         if not parked:
@@ -35,12 +42,12 @@ async def retry(places: Places, order: str, body: Mapping[str, str]) -> dict[str
         return {name: await services.post(name, path, body) for name in parked}
 
 
-async def resolve(places: Places, order: str, body: Mapping[str, str]) -> dict[str, Any]:
+async def resolve(at: Places, order: str, body: Mapping[str, str]) -> dict[str, Any]:
     """Has the service decide that can; raises UsedWrongly if none can, Silent, or Refused.
 
     Those are asked first where the order is parked.
     """
-    async with asked(places) as services:
+    async with asked(at) as services:
         known = await _known(services, order)
         refusals = []
         for name in sorted(known.given, key=lambda name: known.given[name]["parked"] is None):

@@ -9,7 +9,7 @@ import click
 import pytest
 import typer
 
-from tallystick._cli import app
+from tallystick.cli import command_line
 
 TEXT = (Path(__file__).parents[4] / "docs" / "cli.md").read_text()
 TRANSCRIPTS = re.findall(r"<!-- transcript: ([^\n]+) -->\n\n```text\n(.*?)```", TEXT, re.DOTALL)
@@ -18,7 +18,7 @@ SAID = re.findall(r"`(tally(?: [^`]*)?)`", TEXT)
 
 def resolved(line: str) -> tuple[click.Command, list[str]]:
     """The command that a line names, and its arguments."""
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(command_line())
     program, *words = shlex.split(line)
     assert program == "tally"
     while words and words[0] in getattr(command, "commands", {}):
@@ -52,6 +52,6 @@ def test_a_transcript_is_what_a_command_said(line: str, said: str) -> None:
 
 
 def test_every_command_is_told_of() -> None:
-    root: Any = typer.main.get_command(app)
+    root: Any = typer.main.get_command(command_line())
     for name in root.commands:
         assert f"`tally {name}" in TEXT

@@ -1,0 +1,78 @@
+"""What a command of your own needs, beside those of `tally`.
+
+A package adds commands by an entry point of the group `tallystick.commands`: a function that is
+given a `typer.Typer` and adds to it.
+
+    [project.entry-points."tallystick.commands"]
+    stock = "shop.commands:register"
+
+    def register(app: typer.Typer) -> None:
+        app.command(epilog=example("tally stock 4711"))(stock)
+
+    @reports_errors
+    def stock(ctx: typer.Context, item: str, as_json: AsJson = False) -> None:
+        '''Show how many of an item there are.'''
+        answers = asyncio.run(ask(places(ctx), item))
+        ...
+        end_of(answers.silent)
+
+    async def ask(at: Places, item: str) -> Answers:
+        async with asked(at) as services:
+            return await services.each(path_of("stock", item), optional=True)
+
+- Errors: `reports_errors` turns each TallystickError into a line and an exit code, of which
+  `UsedWrongly` is 2.
+- Services: `places` says where they are, `asked` opens their admin ports, whose paths `path_of`
+  makes; `Answers`, `Refused` and `Silent` are what comes of it. `ServiceOption` names one of them.
+- Output: `say`, `say_json`, `table` and `end_of`; `plain` for text of others; `strong`, `notable`
+  and `faint` for what the eye should find, or not; `second` for a time.
+- People: `Actor` and `Reason` are who acts and why, `asked_reason` asks for the latter.
+"""
+
+from tallystick._cli.actor import Actor, Reason, asked_reason
+from tallystick._cli.admin_api import Answers, Refused, Services, Silent, asked, path_of
+from tallystick._cli.app import command_line
+from tallystick._cli.errors import UsedWrongly, example, reports_errors
+from tallystick._cli.output import (
+    AsJson,
+    end_of,
+    faint,
+    notable,
+    plain,
+    say,
+    say_json,
+    strong,
+    table,
+)
+from tallystick._cli.service_option import ServiceOption, places
+from tallystick._cli.targets import Places
+from tallystick._cli.times import second
+
+__all__ = [
+    "Actor",
+    "Answers",
+    "AsJson",
+    "Places",
+    "Reason",
+    "Refused",
+    "ServiceOption",
+    "Services",
+    "Silent",
+    "UsedWrongly",
+    "asked",
+    "asked_reason",
+    "command_line",
+    "end_of",
+    "example",
+    "faint",
+    "notable",
+    "path_of",
+    "places",
+    "plain",
+    "reports_errors",
+    "say",
+    "say_json",
+    "second",
+    "strong",
+    "table",
+]
