@@ -119,8 +119,9 @@ def row_in(service: str, state: str) -> Any:
 
 def outputs(decision: Any) -> list[Any]:
     """The messages of a decision; a confirmed movement of money is no message."""
-    stored = decision.events if hasattr(decision, "events") else decision.outputs
-    return [output for output in stored if not isinstance(output, payments.facts.Operation)]
+    return [
+        output for output in decision.outputs if not isinstance(output, payments.facts.Operation)
+    ]
 
 
 def carried_out(decision: Any) -> str:

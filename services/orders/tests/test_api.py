@@ -57,7 +57,7 @@ async def tell(database: Database, order_id: OrderId, fact: Fact) -> None:
     order = await store.get(database, order_id)
     assert order is not None
     decision = decide(order, fact)
-    await database.commit(*store.update(order, decision.after), *decision.events)
+    await database.commit(*store.update(order, decision.after), *decision.outputs)
 
 
 def dispatched(order_id: OrderId) -> ShipmentDispatched:

@@ -2,7 +2,7 @@ from uuid import uuid4
 
 import pytest
 
-from orders.domain import decide
+from orders.domain import decide, ends
 from orders.facts import CancelAsked, Order, State
 from tallystick_contracts.money import Money
 from tallystick_contracts.orders import OrderEnded, OrderId, Outcome
@@ -24,16 +24,16 @@ REFUNDED = PaymentRefunded(
 
 def test_an_order_that_ends_says_so_once_with_its_outcome() -> None:
     shipped = decide(PLACED, DISPATCHED)
-    assert shipped.ends
-    assert shipped.events == (OrderEnded(order_id=ORDER, sequence=2, outcome=Outcome.SHIPPED),)
+    assert ends(shipped)
+    assert shipped.outputs == (OrderEnded(order_id=ORDER, sequence=2, outcome=Outcome.SHIPPED),)
     again = decide(shipped.after, DISPATCHED)
-    assert not again.ends
-    assert again.events == ()
+    assert not ends(again)
+    assert again.outputs == ()
 
 
 def test_an_impossible_fact_does_not_end_an_order_again() -> None:
     shipped = decide(PLACED, DISPATCHED).after
-    assert not decide(shipped, DECLINED).ends
+    assert not ends(decide(shipped, DECLINED))
 
 
 @pytest.mark.parametrize(

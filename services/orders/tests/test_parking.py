@@ -60,7 +60,7 @@ async def now(database: Database, order_id: OrderId) -> Order:
 
 async def tell(database: Database, order_id: OrderId, fact: Fact) -> Order:
     decision = decide(await now(database, order_id), fact)
-    await database.commit(*store.update(decision.before, decision.after), *decision.events)
+    await database.commit(*store.update(decision.before, decision.after), *decision.outputs)
     return await now(database, order_id)
 
 

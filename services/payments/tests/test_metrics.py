@@ -41,8 +41,8 @@ def test_an_answer_that_was_heard_before_is_not_counted() -> None:
 
 
 async def test_parked_payments_are_counted(database: Database) -> None:
-    assert await parking.count(database) == 0
+    assert await parking.PAYMENTS.count(database) == 0
     first = payment(State.CAPTURING, token="tok")
     await database.commit(*store.update(Payment(order_id=first.order_id), first))
     await database.fetch("update payments set parked = 'x'")
-    assert await parking.count(database) == 1
+    assert await parking.PAYMENTS.count(database) == 1

@@ -132,7 +132,7 @@ async def test_an_unknown_shipment_is_not_found(
 
 
 async def test_parked_shipments_are_counted(database: Database) -> None:
-    assert await parking.count(database) == 0
+    assert await parking.SHIPMENTS.count(database) == 0
     await opened(database, State.BOOKED)
     await database.fetch("update shipments set parked = 'x'")
-    assert await parking.count(database) == 1
+    assert await parking.SHIPMENTS.count(database) == 1

@@ -152,7 +152,7 @@ async def cancellable(db: Database, order_id: UUID) -> Order:
 async def _cancel(db: Database, order: Order) -> State:
     decision = domain.decide(order, CancelAsked())
     if decision.after != order:
-        await db.commit(*store.update(order, decision.after), *decision.events)
+        await db.commit(*store.update(order, decision.after), *decision.outputs)
     return decision.after.state
 
 

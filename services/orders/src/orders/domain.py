@@ -5,10 +5,9 @@ It is the table of docs/saga.md, which a test holds against every cell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from orders.facts import ENDED, NAMES, CancelAsked, Fact, Order, State
@@ -21,8 +20,10 @@ from tallystick_contracts.payments import (
     PaymentVoided,
 )
 from tallystick_contracts.shipping import ShipmentCancelled, ShipmentDispatched, ShipmentFailed
+from tallystick_platform import state_table
+from tallystick_platform.state_table import Cell, carried_out, ignored, to
 
-IMPOSSIBLE: Final = "impossible: "
+Decision = state_table.Decision[Order, Event]
 
 
 def cancel_requested(order: Order) -> Event:
@@ -36,24 +37,7 @@ def ended(order: Order) -> Event:
     return OrderEnded(order_id=order.order_id, sequence=order.version, outcome=outcome)
 
 
-class Cell(msgspec.Struct, frozen=True):
-    """The next state and what the same commit publishes; without a state nothing changes."""
-
-    state: State | None = None
-    publishes: tuple[Callable[[Order], Event], ...] = ()
-
-
-def to(state: State, *publishes: Callable[[Order], Event]) -> Cell:
-    """A cell that changes the state."""
-    return Cell(state, publishes)
-
-
-def ignored(*facts: type[Fact]) -> dict[type[Fact], Cell]:
-    """The cells of late, repeated and overtaken facts."""
-    return dict.fromkeys(facts, Cell())
-
-
-TABLE: Final[Mapping[State, Mapping[type[Fact], Cell]]] = {
+TABLE: Final[Mapping[State, Mapping[type[Fact], Cell[Order, Event]]]] = {
     State.PLACED: {
         CancelAsked: to(State.CANCELLING, cancel_requested),
         PaymentCaptured: to(State.PAID),
@@ -89,35 +73,10 @@ TABLE: Final[Mapping[State, Mapping[type[Fact], Cell]]] = {
 }
 
 
-class Decision(msgspec.Struct, frozen=True):
-    """What one commit changes and publishes; `impossible` names a fact that cannot be."""
-
-    before: Order
-    after: Order
-    events: tuple[Event, ...] = ()
-    impossible: str | None = None
-
-    @property
-    def ends(self) -> bool:
-        """Whether this commit ends the order."""
-        return self.after.state in ENDED and self.before.state not in ENDED
-
-
 def decide(order: Order, fact: Fact) -> Decision:
     """The cell of the order's state and the fact, carried out on the order."""
     cell = TABLE[order.state].get(type(fact))
-    if cell is None:
-        return _park(order, fact)
-    if cell.state is None:
-        return Decision(order, order)
-    after = replace(
-        order,
-        state=cell.state,
-        version=order.version + 1,
-        reason=_reason(order, fact),
-        parked=order.parked if _for_a_person(order) else None,
-    )
-    return Decision(order, after, tuple(event(after) for event in cell.publishes))
+    return carried_out(cell, order, fact, NAMES[type(fact)], _learn)
 
 
 def decide_by_hand(order: Order, fact: Fact) -> Decision:
@@ -127,6 +86,15 @@ def decide_by_hand(order: Order, fact: Fact) -> Decision:
         return decision
     after = replace(decision.after, version=order.version + 1, parked=None)
     return replace(decision, after=after)
+
+
+def ends(decision: Decision) -> bool:
+    """Whether this commit ends the order."""
+    return decision.after.state in ENDED and decision.before.state not in ENDED
+
+
+def _learn(order: Order, fact: Fact) -> Order:
+    return replace(order, reason=_reason(order, fact))
 
 
 def _reason(order: Order, fact: Fact) -> str | None:
@@ -141,16 +109,3 @@ def _reason(order: Order, fact: Fact) -> str | None:
             return None
         case _:
             return order.reason
-
-
-def _park(order: Order, fact: Fact) -> Decision:
-    impossible = f"{IMPOSSIBLE}{NAMES[type(fact)]} in {order.state}"
-    if _for_a_person(order):
-        return Decision(order, order, impossible=impossible)
-    after = replace(order, version=order.version + 1, parked=impossible)
-    return Decision(order, after, impossible=impossible)
-
-
-def _for_a_person(order: Order) -> bool:
-    """Whether only a person may take the flag down; a deadline's goes with the next change."""
-    return order.parked is not None and order.parked.startswith(IMPOSSIBLE)

@@ -7,7 +7,6 @@ from typing import Final
 
 import msgspec
 
-from tallystick_contracts.orders import OrderId
 from tallystick_contracts.payments import (
     PaymentCaptured,
     PaymentDeclined,
@@ -15,6 +14,7 @@ from tallystick_contracts.payments import (
     PaymentVoided,
 )
 from tallystick_contracts.shipping import ShipmentCancelled, ShipmentDispatched, ShipmentFailed
+from tallystick_platform.state_table import Record
 
 
 class State(StrEnum):
@@ -31,18 +31,16 @@ class State(StrEnum):
 ENDED: Final = frozenset({State.SHIPPED, State.DECLINED, State.CANCELLED})
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Order(Record, frozen=True, kw_only=True):
     """The part of an order that facts change.
 
     `reason` says why it is cancelling or has ended; `parked`, why a person should look at it. `age`
     is in seconds, by the database's clock when it was read.
     """
 
-    order_id: OrderId
     state: State = State.PLACED
     version: int = 1
     reason: str | None = None
-    parked: str | None = None
     age: float = 0.0
 
 

@@ -75,7 +75,7 @@ async def _told(event: Event, delivery: Delivery, ends: Ends) -> None:
     if order is None:
         raise PermanentError(f"there is no order {event.order_id}")
     decision = domain.decide(order, event)
-    await delivery.commit(*store.update(order, decision.after), *decision.events)
+    await delivery.commit(*store.update(order, decision.after), *decision.outputs)
     metrics.observe(decision, event)
-    if decision.ends:
+    if domain.ends(decision):
         ends.tell(order.order_id)

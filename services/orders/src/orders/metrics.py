@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from orders.domain import Decision
+from orders.domain import Decision, ends
 from orders.facts import NAMES, Fact
 from orders.store import Backlog
 from tallystick_contracts.money import Money
@@ -61,7 +61,7 @@ def observe_late(order: Parked) -> None:
 def observe(decision: Decision, fact: Fact) -> None:
     """Logs and counts what came of a decision that was committed."""
     after = decision.after
-    if decision.ends:
+    if ends(decision):
         ENDED.labels(after.state).inc()
         END_SECONDS.labels(after.state).observe(after.age)
     if decision.impossible is not None:

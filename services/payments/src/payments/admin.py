@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import Field
 
 from payments import parking, store
@@ -15,13 +15,16 @@ from payments.facts import Capture, Payment, Refund, Resolved, State
 from payments.provider import Captured, Provider
 from tallystick import Conflict, Database, Effect, PermanentError, Problem, Write, resource
 from tallystick_contracts.orders import OrderId
-from tallystick_platform.parked import Act, ParkedPage, ParkedWhole
+from tallystick_platform.parked import Act, ParkedWhole
+from tallystick_platform.parked_admin import ParkedAdmin
+from tallystick_platform.parking import RETRY, intervention
 
 log = structlog.get_logger()
 
+parked = ParkedAdmin(parking.PAYMENTS, missing)
 admin = APIRouter(prefix="/admin", tags=["admin"])
+admin.include_router(parked.routes)
 Db = Annotated[Database, resource(Database)]
-BEFORE_ALL: Final = UUID(int=0)
 UNKNOWN_IN: Final = frozenset(
     {State.CAPTURING, State.CAPTURING_STOP, State.UNKNOWN, State.UNKNOWN_STOP}
 )
@@ -32,25 +35,6 @@ class Resolution(Act):
     """The answer that a person gives for a provider that gives none."""
 
     outcome: Annotated[Resolved, Field(alias="as", strict=False)]
-
-
-@admin.get("/parked")
-async def list_parked(
-    db: Db, after: UUID = BEFORE_ALL, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-) -> ParkedPage:
-    """Payments that wait for a person, the oldest first."""
-    found = await parking.page(db, after, limit)
-    return ParkedPage(parked=found, next=found[-1].order_id if len(found) == limit else None)
-
-
-@admin.get("/parked/{order_id}")
-async def show_parked(order_id: UUID, db: Db) -> ParkedWhole:
-    """A payment, parked or not, and what people have done about it."""
-    payment = await parking.get(db, OrderId(order_id))
-    if payment is None:
-        raise missing(order_id)
-    done = await parking.interventions(db, OrderId(order_id))
-    return ParkedWhole(**payment.model_dump(), interventions=done)
 
 
 @admin.post("/parked/{order_id}/retry")
@@ -64,12 +48,12 @@ async def retry_parked(order_id: UUID, act: Act, db: Db) -> ParkedWhole:
         waits = _waits_for(payment)
         if payment.parked is None and waits is None:
             raise Problem(409, "Payment not parked", state=payment.state)
-        flag = [parking.unpark(payment)] if payment.parked is not None else []
+        flag = [parking.PAYMENTS.unpark(payment)] if payment.parked is not None else []
         try:
-            await _act(db, payment, parking.RETRY, act, *flag)
+            await _act(db, payment, RETRY, act, *flag)
         except Conflict:  # an answer came in between: decide again
             continue
-        return await show_parked(order_id, db)
+        return await parked.show_parked(order_id, db)
 
 
 @admin.post("/parked/{order_id}/resolve", status_code=202)
@@ -91,7 +75,7 @@ async def resolve_parked(
             await _act(db, payment, f"resolve as {act.outcome}", act, resolution)
         except Conflict:  # an answer came in between: decide again
             continue
-        return await show_parked(order_id, db)
+        return await parked.show_parked(order_id, db)
 
 
 async def _check_ledger(provider: Provider, payment: Payment, outcome: Resolved) -> None:
@@ -111,7 +95,7 @@ async def _act(db: Database, payment: Payment, action: str, act: Act, *writes: W
     """Commits what a person does, with the record of it, and has the provider asked at once."""
     effect = _waits_for(payment)
     rescheduled = [] if effect is None else [db.reschedule(effect)]
-    await db.commit(*writes, *rescheduled, parking.record(payment.order_id, action, act))
+    await db.commit(*writes, *rescheduled, intervention(payment.order_id, action, act))
     about = {"order_id": str(payment.order_id), "actor": act.actor, "reason": act.reason}
     log.warning("a person acted on a payment", action=action, **about)
 

@@ -10,6 +10,7 @@ from payments.domain import known
 from payments.facts import Captured, Declined, Payment, Refunded, RefundRefused, Resolved
 from payments.provider import Provider
 from tallystick_contracts.payments import LONGEST_REASON
+from tallystick_platform.text import fitting
 
 KEY_WINDOW: Final = timedelta(hours=24)
 """So long the provider promises to know a key."""
@@ -26,13 +27,13 @@ async def capture(provider: Provider, payment: Payment) -> Captured | Declined:
     look_up = payment.resolved is not None or payment.asked_for > KEY_WINDOW
     found = await provider.find(reference) if look_up else None
     if found is None and payment.resolved is Resolved.DECLINED:
-        return Declined(_text(payment.resolved_why or ""))
+        return Declined(fitting(payment.resolved_why or "", LONGEST_REASON))
     answer = found or await provider.capture(
         f"{reference}:capture", reference, amount.amount, amount.currency, known(payment.token)
     )
     if isinstance(answer, outside.Captured):
         return Captured(answer.reference)
-    return Declined(_text(answer.reason))
+    return Declined(fitting(answer.reason, LONGEST_REASON))
 
 
 async def refund(provider: Provider, payment: Payment) -> Refunded | RefundRefused:
@@ -41,9 +42,4 @@ async def refund(provider: Provider, payment: Payment) -> Refunded | RefundRefus
     answer = await provider.refund(f"{reference}:refund", reference, amount.amount, amount.currency)
     if isinstance(answer, outside.Refunded):
         return Refunded()
-    return RefundRefused(_text(answer.reason))
-
-
-def _text(reason: str) -> str:
-    """What the provider says, as far as it fits into columns and events."""
-    return reason.replace("\0", "")[:LONGEST_REASON]
+    return RefundRefused(fitting(answer.reason, LONGEST_REASON))

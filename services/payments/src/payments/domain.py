@@ -5,10 +5,9 @@ It is the table of docs/saga.md, which a test holds against every cell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, TypeVar
 
-import msgspec
 from msgspec.structs import replace
 
 from payments.facts import (
@@ -36,10 +35,12 @@ from tallystick_contracts.payments import (
     PaymentRefunded,
     PaymentVoided,
 )
+from tallystick_platform import state_table
+from tallystick_platform.state_table import Cell, carried_out, for_a_person, ignored, to
 
 Output = Event | Effect | Operation
 T = TypeVar("T")
-IMPOSSIBLE: Final = "impossible: "
+Decision = state_table.Decision[Payment, Output]
 
 
 def known(value: T | None) -> T:
@@ -102,28 +103,7 @@ def refunded(payment: Payment) -> Output:
     )
 
 
-class Cell(msgspec.Struct, frozen=True):
-    """The next state and what the same commit stores; without a state nothing changes.
-
-    `fills`: the one that changes no state and still learns what the fact tells.
-    """
-
-    state: State | None = None
-    stores: tuple[Callable[[Payment], Output], ...] = ()
-    fills: bool = False
-
-
-def to(state: State, *stores: Callable[[Payment], Output]) -> Cell:
-    """A cell that changes the state."""
-    return Cell(state, stores)
-
-
-def ignored(*facts: type[Fact]) -> dict[type[Fact], Cell]:
-    """The cells of late, repeated and overtaken facts."""
-    return dict.fromkeys(facts, Cell())
-
-
-TABLE: Final[Mapping[State, Mapping[type[Fact], Cell]]] = {
+TABLE: Final[Mapping[State, Mapping[type[Fact], Cell[Payment, Output]]]] = {
     State.NONE: {
         OrderPlaced: to(State.INTENT, capture),
         Stop: to(State.VOIDED, voided),
@@ -172,27 +152,10 @@ TABLE: Final[Mapping[State, Mapping[type[Fact], Cell]]] = {
 }
 
 
-class Decision(msgspec.Struct, frozen=True):
-    """What one commit changes and stores; `impossible` names a fact that cannot be."""
-
-    before: Payment
-    after: Payment
-    outputs: tuple[Output, ...] = ()
-    impossible: str | None = None
-
-
 def decide(payment: Payment, fact: Fact) -> Decision:
     """The cell of the payment's state and the fact, carried out on the payment."""
     cell = TABLE[payment.state].get(type(fact))
-    if cell is None:
-        return _park(payment, fact)
-    if cell.state is None:
-        return Decision(payment, _learn(payment, fact) if cell.fills else payment)
-    told = _learn(payment, fact)
-    if (cell.state, told) == (payment.state, payment):  # refused again, in the same words
-        return Decision(payment, payment)
-    after = replace(told, state=cell.state, version=payment.version + 1)
-    return Decision(payment, after, tuple(output(after) for output in cell.stores))
+    return carried_out(cell, payment, fact, NAMES[type(fact)], _learn)
 
 
 def started(payment: Payment) -> Payment:
@@ -206,7 +169,6 @@ def starting(decision: Decision) -> Decision:
 
 
 def _learn(payment: Payment, fact: Fact) -> Payment:
-    payment = payment if _for_a_person(payment) else replace(payment, parked=None)
     match fact:
         case OrderPlaced(total=amount, payment_token=token):
             return replace(payment, amount=amount, token=token)
@@ -216,20 +178,7 @@ def _learn(payment: Payment, fact: Fact) -> Payment:
             return replace(payment, reference=reference)
         case Declined(reason=reason):
             return replace(payment, reason=reason)
-        case RefundRefused(reason=reason) if not _for_a_person(payment):
+        case RefundRefused(reason=reason) if not for_a_person(payment):
             return replace(payment, parked=f"refund refused: {reason}")
         case _:
             return payment
-
-
-def _park(payment: Payment, fact: Fact) -> Decision:
-    impossible = f"{IMPOSSIBLE}{NAMES[type(fact)]} in {payment.state}"
-    if payment.state is State.NONE or _for_a_person(payment):
-        return Decision(payment, payment, impossible=impossible)
-    after = replace(payment, version=payment.version + 1, parked=impossible)
-    return Decision(payment, after, impossible=impossible)
-
-
-def _for_a_person(payment: Payment) -> bool:
-    """Whether only a person may take the flag down; another goes with the next change."""
-    return payment.parked is not None and payment.parked.startswith(IMPOSSIBLE)

@@ -12,6 +12,7 @@ from tallystick import Effect
 from tallystick_contracts.money import Money
 from tallystick_contracts.orders import OrderId, OrderPlaced
 from tallystick_contracts.payments import RefundReason
+from tallystick_platform.state_table import Record
 
 
 class State(StrEnum):
@@ -37,7 +38,7 @@ class Resolved(StrEnum):
     DECLINED = "declined"
 
 
-class Payment(msgspec.Struct, frozen=True, kw_only=True):
+class Payment(Record, frozen=True, kw_only=True):
     """The payment of an order; version 0 is not stored.
 
     One that was stopped before its order was heard of has no amount and no token. `reference` is
@@ -46,7 +47,6 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     first have been asked, by the database's clock when it was read.
     """
 
-    order_id: OrderId
     state: State = State.NONE
     version: int = 0
     amount: Money | None = None
@@ -54,7 +54,6 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     reference: str | None = None
     reason: str | None = None
     stop: RefundReason | None = None
-    parked: str | None = None
     resolved: Resolved | None = None
     resolved_why: str | None = None
     noticed: str | None = None

@@ -108,7 +108,7 @@ async def refund(effect: Refund, delivery: Delivery, provider: Provider) -> None
 @router.every(5)
 async def measure(database: Database) -> None:
     """Shows what waits for a person to whoever watches."""
-    metrics.WAITING_FOR_A_PERSON.set(await parking.count(database))
+    metrics.WAITING_FOR_A_PERSON.set(await parking.PAYMENTS.count(database))
 
 
 async def _start(delivery: Delivery, payment: Payment) -> Payment:

@@ -40,11 +40,9 @@ def observe(decision: Decision, fact: Fact) -> None:
     for moved in decision.outputs:
         if isinstance(moved, Operation):
             MOVED.labels(moved.purpose, moved.amount.currency).inc(moved.amount.amount)
-    before, after = decision.before, decision.after
-    reason = decision.impossible or (after.parked if after.parked != before.parked else None)
-    if reason is not None:
-        log.error("payment parked", order_id=str(after.order_id), reason=reason)
-        PARKED.labels(NAMES[type(fact)], before.state).inc()
+    if (reason := decision.parks) is not None:
+        log.error("payment parked", order_id=str(decision.after.order_id), reason=reason)
+        PARKED.labels(NAMES[type(fact)], decision.before.state).inc()
 
 
 def observe_webhook(notice: Notice, use: Use) -> None:

@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from shipping import parking, store
 from shipping.api import missing
 from shipping.facts import Book, CancelBooking, Dispatch, PrintLabel, Shipment, State
 from tallystick import Conflict, Database, Job, Problem, Write, resource
 from tallystick_contracts.orders import OrderId
-from tallystick_platform.parked import Act, ParkedPage, ParkedWhole
+from tallystick_platform.parked import Act, ParkedWhole
+from tallystick_platform.parked_admin import ParkedAdmin
+from tallystick_platform.parking import RETRY, intervention
 
 log = structlog.get_logger()
 
+parked = ParkedAdmin(parking.SHIPMENTS, missing)
 admin = APIRouter(prefix="/admin", tags=["admin"])
+admin.include_router(parked.routes)
 Db = Annotated[Database, resource(Database)]
-BEFORE_ALL: Final = UUID(int=0)
-
-
-@admin.get("/parked")
-async def list_parked(
-    db: Db, after: UUID = BEFORE_ALL, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-) -> ParkedPage:
-    """Shipments that wait for a person, the oldest first."""
-    found = await parking.page(db, after, limit)
-    return ParkedPage(parked=found, next=found[-1].order_id if len(found) == limit else None)
-
-
-@admin.get("/parked/{order_id}")
-async def show_parked(order_id: UUID, db: Db) -> ParkedWhole:
-    """A shipment, parked or not, and what people have done about it."""
-    shipment = await parking.get(db, OrderId(order_id))
-    if shipment is None:
-        raise missing(order_id)
-    done = await parking.interventions(db, OrderId(order_id))
-    return ParkedWhole(**shipment.model_dump(), interventions=done)
 
 
 @admin.post("/parked/{order_id}/retry")
@@ -54,15 +38,15 @@ async def retry_parked(order_id: UUID, act: Act, db: Db) -> ParkedWhole:
         again = _again(db, shipment)
         if shipment.parked is None and not again:
             raise Problem(409, "Shipment not parked", state=shipment.state)
-        flag = [parking.unpark(shipment)] if shipment.parked is not None else []
-        record = parking.record(shipment.order_id, parking.RETRY, act)
+        flag = [parking.SHIPMENTS.unpark(shipment)] if shipment.parked is not None else []
+        record = intervention(shipment.order_id, RETRY, act)
         try:
             await db.commit(*flag, *again, record)
         except Conflict:  # an answer came in between: decide again
             continue
         about = {"order_id": str(order_id), "actor": act.actor, "reason": act.reason}
-        log.warning("a person acted on a shipment", action=parking.RETRY, **about)
-        return await show_parked(order_id, db)
+        log.warning("a person acted on a shipment", action=RETRY, **about)
+        return await parked.show_parked(order_id, db)
 
 
 @admin.post("/parked/{order_id}/resolve")

@@ -8,6 +8,7 @@ from shipping import carrier as outside
 from shipping.carrier import Carrier
 from shipping.facts import Booked, BookingCancelled, CancellationRefused, Refused, Shipment
 from tallystick_contracts.shipping import LONGEST_REASON
+from tallystick_platform.text import fitting
 
 
 async def book(carrier: Carrier, shipment: Shipment) -> Booked | Refused:
@@ -17,8 +18,8 @@ async def book(carrier: Carrier, shipment: Shipment) -> Booked | Refused:
     reference, address = str(shipment.order_id), msgspec.structs.asdict(shipment.address)
     answer = await carrier.book(f"{reference}:book", reference, address)
     if isinstance(answer, outside.Booked):
-        return Booked(_text(answer.tracking))
-    return Refused(_text(answer.reason))
+        return Booked(fitting(answer.tracking, LONGEST_REASON))
+    return Refused(fitting(answer.reason, LONGEST_REASON))
 
 
 async def cancel(carrier: Carrier, shipment: Shipment) -> BookingCancelled | CancellationRefused:
@@ -27,9 +28,4 @@ async def cancel(carrier: Carrier, shipment: Shipment) -> BookingCancelled | Can
     answer = await carrier.cancel(f"{reference}:cancel", reference)
     if isinstance(answer, outside.BookingCancelled):
         return BookingCancelled()
-    return CancellationRefused(_text(answer.reason))
-
-
-def _text(reason: str) -> str:
-    """What the carrier says, as far as it fits into columns and events."""
-    return reason.replace("\0", "")[:LONGEST_REASON]
+    return CancellationRefused(fitting(answer.reason, LONGEST_REASON))

@@ -5,10 +5,9 @@ It is the table of docs/saga.md, which a test holds against every cell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from shipping.facts import (
@@ -31,9 +30,11 @@ from tallystick import Effect, Event, Job
 from tallystick_contracts.orders import OrderCancelRequested, OrderPlaced
 from tallystick_contracts.payments import PaymentCaptured
 from tallystick_contracts.shipping import ShipmentCancelled, ShipmentDispatched, ShipmentFailed
+from tallystick_platform import state_table
+from tallystick_platform.state_table import Cell, carried_out, for_a_person, ignored, to
 
 Output = Event | Effect | Job
-IMPOSSIBLE: Final = "impossible: "
+Decision = state_table.Decision[Shipment, Output]
 
 
 def book(shipment: Shipment) -> Output:
@@ -75,26 +76,9 @@ def cancelled(shipment: Shipment) -> Output:
     return ShipmentCancelled(order_id=shipment.order_id, sequence=shipment.version)
 
 
-class Cell(msgspec.Struct, frozen=True):
-    """The next state and what the same commit stores; without a state nothing changes."""
-
-    state: State | None = None
-    stores: tuple[Callable[[Shipment], Output], ...] = ()
-
-
-def to(state: State, *stores: Callable[[Shipment], Output]) -> Cell:
-    """A cell that changes the state."""
-    return Cell(state, stores)
-
-
-def ignored(*facts: type[Fact]) -> dict[type[Fact], Cell]:
-    """The cells of late, repeated and overtaken facts."""
-    return dict.fromkeys(facts, Cell())
-
-
 EVENTS = (OrderPlaced, PaymentCaptured, OrderCancelRequested)
 
-TABLE: Final[Mapping[State, Mapping[type[Fact], Cell]]] = {
+TABLE: Final[Mapping[State, Mapping[type[Fact], Cell[Shipment, Output]]]] = {
     State.NONE: {
         OrderPlaced: to(State.AWAITING_PAYMENT),
         PaymentCaptured: to(State.AWAITING_ORDER),
@@ -142,31 +126,13 @@ TABLE: Final[Mapping[State, Mapping[type[Fact], Cell]]] = {
 }
 
 
-class Decision(msgspec.Struct, frozen=True):
-    """What one commit changes and stores; `impossible` names a fact that cannot be."""
-
-    before: Shipment
-    after: Shipment
-    outputs: tuple[Output, ...] = ()
-    impossible: str | None = None
-
-
 def decide(shipment: Shipment, fact: Fact) -> Decision:
     """The cell of the shipment's state and the fact, carried out on the shipment."""
     cell = TABLE[shipment.state].get(type(fact))
-    if cell is None:
-        return _park(shipment, fact)
-    if cell.state is None:
-        return Decision(shipment, shipment)
-    told = _learn(shipment, fact)
-    if (cell.state, told) == (shipment.state, shipment):  # refused again, in the same words
-        return Decision(shipment, shipment)
-    after = replace(told, state=cell.state, version=shipment.version + 1)
-    return Decision(shipment, after, tuple(output(after) for output in cell.stores))
+    return carried_out(cell, shipment, fact, NAMES[type(fact)], _learn)
 
 
 def _learn(shipment: Shipment, fact: Fact) -> Shipment:
-    shipment = shipment if _for_a_person(shipment) else replace(shipment, parked=None)
     match fact:
         case OrderPlaced(address=address):
             return replace(shipment, address=address)
@@ -174,20 +140,7 @@ def _learn(shipment: Shipment, fact: Fact) -> Shipment:
             return replace(shipment, tracking=tracking)
         case Refused(reason=reason):
             return replace(shipment, reason=reason)
-        case CancellationRefused(reason=reason) if not _for_a_person(shipment):
+        case CancellationRefused(reason=reason) if not for_a_person(shipment):
             return replace(shipment, parked=f"cancellation refused: {reason}")
         case _:
             return shipment
-
-
-def _park(shipment: Shipment, fact: Fact) -> Decision:
-    impossible = f"{IMPOSSIBLE}{NAMES[type(fact)]} in {shipment.state}"
-    if shipment.state is State.NONE or _for_a_person(shipment):
-        return Decision(shipment, shipment, impossible=impossible)
-    after = replace(shipment, version=shipment.version + 1, parked=impossible)
-    return Decision(shipment, after, impossible=impossible)
-
-
-def _for_a_person(shipment: Shipment) -> bool:
-    """Whether only a person may take the flag down; another goes with the next change."""
-    return shipment.parked is not None and shipment.parked.startswith(IMPOSSIBLE)

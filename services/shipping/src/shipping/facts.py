@@ -10,6 +10,7 @@ import msgspec
 from tallystick import Effect, Job
 from tallystick_contracts.orders import Address, OrderCancelRequested, OrderId, OrderPlaced
 from tallystick_contracts.payments import PaymentCaptured
+from tallystick_platform.state_table import Record
 
 
 class State(StrEnum):
@@ -28,13 +29,12 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-class Shipment(msgspec.Struct, frozen=True, kw_only=True):
+class Shipment(Record, frozen=True, kw_only=True):
     """The shipment of an order; version 0 is not stored.
 
     The address comes with OrderPlaced, `tracking` is the carrier's number, `reason` its refusal.
     """
 
-    order_id: OrderId
     state: State = State.NONE
     version: int = 0
     address: Address | None = None

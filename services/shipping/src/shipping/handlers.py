@@ -87,7 +87,7 @@ async def cancel_booking(effect: CancelBooking, delivery: Delivery, carrier: Car
 @router.every(5)
 async def measure(database: Database) -> None:
     """Shows what waits for a person to whoever watches."""
-    metrics.WAITING_FOR_A_PERSON.set(await parking.count(database))
+    metrics.WAITING_FOR_A_PERSON.set(await parking.SHIPMENTS.count(database))
 
 
 @router.reply(ShippingQuote)

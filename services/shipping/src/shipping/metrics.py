@@ -22,8 +22,6 @@ WAITING_FOR_A_PERSON = Gauge("shipments_parked", "Shipments that wait for a pers
 
 def observe(decision: Decision, fact: Fact) -> None:
     """Logs and counts what a person should know of a decision that was committed."""
-    before, after = decision.before, decision.after
-    reason = decision.impossible or (after.parked if after.parked != before.parked else None)
-    if reason is not None:
-        log.error("shipment parked", order_id=str(after.order_id), reason=reason)
-        PARKED.labels(NAMES[type(fact)], before.state).inc()
+    if (reason := decision.parks) is not None:
+        log.error("shipment parked", order_id=str(decision.after.order_id), reason=reason)
+        PARKED.labels(NAMES[type(fact)], decision.before.state).inc()
