@@ -9,10 +9,10 @@ from typing import Any
 import structlog
 
 from tallystick.errors import BrokerUnavailable, DatabaseUnavailable, InDoubt
+from tallystick.tasks import stop
 
 log = structlog.get_logger()
 
-CANCEL_EVERY = 1.0  # seconds
 AWAY = (BrokerUnavailable, DatabaseUnavailable, InDoubt)
 
 
@@ -38,15 +38,8 @@ class Loops:
         self.begin(*(repeat(seconds, act) for act in acts))
 
     async def stop(self) -> None:
-        """Cancels all loops and returns when they have ended.
-
-        Before Python 3.12 `asyncio.wait_for` may swallow a cancellation: it is repeated.
-        """
-        left = {task for task in self._tasks if not task.done()}
-        while left:
-            for task in left:
-                task.cancel()
-            _, left = await asyncio.wait(left, timeout=CANCEL_EVERY)
+        """Cancels all loops and returns when they have ended."""
+        await stop(self._tasks)
 
 
 async def repeat(seconds: float, act: Callable[[], Awaitable[object]]) -> None:

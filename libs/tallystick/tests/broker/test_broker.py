@@ -3,21 +3,19 @@
 import asyncio
 from asyncio import StreamReader, StreamWriter
 
-import pytest
 from structlog.testing import capture_logs
 
 from tallystick._broker.connection import Connection
-from tallystick._telemetry import log_limiter
+from tallystick.limiter import EVERY_S, Limiter
 
 
-async def test_what_the_client_fails_with_is_said_once_in_a_while(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    broker = Connection("nats://nowhere:4222", "shop")
+async def test_what_the_client_fails_with_is_said_once_in_a_while() -> None:
+    broker, now = Connection("nats://nowhere:4222", "shop"), [0.0]
+    broker._failures = Limiter(clock=lambda: now[0])
     with capture_logs() as lines:
         for error in (OSError("refused"), OSError("refused"), TimeoutError()):
             await broker._failed(error)
-        monkeypatch.setattr(log_limiter, "SAY_EVERY", 0.0)
+        now[0] += EVERY_S
         await broker._failed(OSError("refused"))
     assert [line["error"] for line in lines] == ["refused", "TimeoutError", "refused"]
 

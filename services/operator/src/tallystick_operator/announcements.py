@@ -11,6 +11,7 @@ from tallystick_operator.resources import Body
 from tallystick_operator.status import AWAY, BLOCKED, FILLING, REFUSED, Round, condition
 
 AGAIN_AFTER_S = 60.0
+"""The same is announced no sooner, so that none floods."""
 _NUMBERS = re.compile(r"\d[\d,.]*")
 
 
@@ -51,17 +52,3 @@ def announcements(body: Body, result: Round) -> Iterator[Announcement]:
         before = Announcement("Warning", ready.get("reason", ""), ready.get("message", ""))
         if said.message and said.shape != before.shape:
             yield said
-
-
-class Sayings:
-    """What one resource's events said lately, so that none floods."""
-
-    def __init__(self) -> None:
-        self._said: dict[tuple[str, str], float] = {}
-
-    def is_news(self, announcement: Announcement, now: float) -> bool:
-        """Whether it was not said in the last minute; from now on it was."""
-        recent = {shape: at for shape, at in self._said.items() if now - at < AGAIN_AFTER_S}
-        is_news = announcement.shape not in recent
-        self._said = recent | ({announcement.shape: now} if is_news else {})
-        return is_news

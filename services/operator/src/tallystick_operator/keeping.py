@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 import kopf
 import structlog
 
+from tallystick.limiter import Limiter
 from tallystick.topology import Connection
 from tallystick_operator import metrics
-from tallystick_operator.announcements import Sayings, announcements
+from tallystick_operator.announcements import AGAIN_AFTER_S, announcements
 from tallystick_operator.cluster import Cluster, ClusterError
 from tallystick_operator.ownership import name_of
 from tallystick_operator.reconciling import reconcile
@@ -35,7 +36,7 @@ class Kept:
     def __init__(self, body: Body) -> None:
         self.body = body
         self.changed = asyncio.Event()
-        self.sayings = Sayings()
+        self.announced = Limiter(AGAIN_AFTER_S)
         self.turned = time.monotonic()
         self.task: asyncio.Task[None] | None = None
         self.ended = False  # asyncio.wait_for of Python 3.11 may swallow a cancellation
@@ -126,7 +127,7 @@ class Keeping:
 
     def _announce(self, kept: Kept, body: Body, result: Round) -> None:
         for said in announcements(body, result):
-            if kept.sayings.is_news(said, time.monotonic()):
+            if kept.announced.is_due(said.shape):
                 log.info("event", topology=name_of(body), reason=said.reason, message=said.message)
                 about = kopf.Body(dict(body))  # type: ignore[arg-type]  # its keys are checked there
                 kopf.event(about, type=said.type, reason=said.reason, message=said.message)

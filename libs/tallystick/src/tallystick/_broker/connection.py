@@ -14,9 +14,9 @@ from tallystick._addresses import address_of
 from tallystick._broker.publisher import Publisher
 from tallystick._broker.wire import Wire
 from tallystick._requirements import check_version
-from tallystick._telemetry.log_limiter import LogLimiter
 from tallystick._telemetry.metrics import RECONNECTS
 from tallystick.errors import BrokerUnavailable
+from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
 
@@ -40,9 +40,7 @@ class Connection:
         self.since = 0.0  # loop time of the last (re)connection
         self._closing = False
         self._closed = asyncio.Event()
-        self._failures = (
-            LogLimiter()
-        )  # while the broker is away, the client fails four times a second
+        self._failures = Limiter()  # while the broker is away, the client fails four times a second
         self._reconnected: list[Callable[[], None]] = []
 
     def on_reconnect(self, act: Callable[[], None]) -> None:

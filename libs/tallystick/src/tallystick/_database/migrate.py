@@ -5,7 +5,6 @@ release, as after a rollback, is left as it is and counts as migrated.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ from tallystick._addresses import address_of
 from tallystick._database.scripts import Scripts, is_reached, scripts_of
 from tallystick._requirements import check_version, require
 from tallystick.errors import MigrationFailed
+from tallystick.limiter import Limiter
 
 AWAY = (
     OSError,
@@ -26,7 +26,6 @@ AWAY = (
     asyncpg.PostgresConnectionError,
 )
 LOOK_EVERY_S = 0.2
-SAY_EVERY_S = 5.0
 _LOCK = 0x74616C6C79  # one for all migrators of a database
 
 log = structlog.get_logger()
@@ -109,10 +108,9 @@ class _Wait:
     def __init__(self, reason: str, **about: str) -> None:
         self._reason = reason
         self._about = about
-        self._say_at = 0.0
+        self._limiter = Limiter()
 
     async def __call__(self, **about: str) -> None:
-        if (now := time.monotonic()) >= self._say_at:
-            self._say_at = now + SAY_EVERY_S
+        if self._limiter.is_due(self._reason):
             log.warning(self._reason, **self._about, **about)
         await asyncio.sleep(LOOK_EVERY_S)

@@ -14,7 +14,6 @@ import structlog
 from tallystick._addresses import address_of
 from tallystick._database.group import LOST, Group
 from tallystick._database.reads import BatchedReads
-from tallystick._telemetry.log_limiter import LogLimiter
 from tallystick._telemetry.metrics import (
     COMMIT_WAITING,
     DB_AVAILABLE,
@@ -23,6 +22,7 @@ from tallystick._telemetry.metrics import (
     child,
 )
 from tallystick.errors import DatabaseUnavailable, InDoubt
+from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
 
@@ -80,7 +80,7 @@ class Postgres:
 
     async def open(self) -> None:
         """Returns when the database answers; waits for one that is away, and says so."""
-        said = LogLimiter()
+        said = Limiter()
         while True:
             try:
                 return await self._ask()

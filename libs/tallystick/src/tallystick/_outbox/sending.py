@@ -13,9 +13,9 @@ from tallystick._broker.publisher import Outcome, PubAck, Publication
 from tallystick._failpoints import failpoint
 from tallystick._messages.envelope import OutboxRow, parse_headers, wire_headers
 from tallystick._telemetry import tracing
-from tallystick._telemetry.log_limiter import LogLimiter
 from tallystick._telemetry.metrics import SEND_FAILED, SENT, child
 from tallystick.errors import NotStored, TallystickError
+from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ class Sending:
         self._connection = connection
         self._source = source
         self._sent = sent
-        self._failures = LogLimiter()
+        self._failures = Limiter()
         self._queues: dict[str, list[OutboxRow]] = {}
         self._in_flight: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()

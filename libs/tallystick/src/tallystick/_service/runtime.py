@@ -19,8 +19,8 @@ from tallystick._loops import Loops
 from tallystick._service.assembly import Parts
 from tallystick._service.retention import purge
 from tallystick._telemetry import metrics
-from tallystick._telemetry.log_limiter import LogLimiter
 from tallystick.errors import DatabaseUnavailable, InDoubt
+from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
 
@@ -125,7 +125,7 @@ class Runtime:
 
     async def _until_migrated(self) -> None:
         """Waits for whoever migrates the database, and says so."""
-        name, said = self.parts.router.name, LogLimiter()
+        name, said = self.parts.router.name, Limiter()
         while await self._is_behind():
             if said.is_due(name):
                 log.info("migration awaited", waiting_for=f"tally migrate {name}")

@@ -1,4 +1,8 @@
-"""Ends a process whose event loop is blocked: others do its work by then, and it cannot know."""
+"""Ends a process whose event loop is blocked: others do its work by then, and it cannot know.
+
+`faulthandler.dump_traceback_later(exit=True)` does not do: it exits with 1, writes beside the log,
+and ends a process that was stopped as a whole as soon as that goes on.
+"""
 
 from __future__ import annotations
 

@@ -28,9 +28,9 @@ from opentelemetry.trace import (
 from typing_extensions import override
 
 from tallystick._telemetry import traceparent
-from tallystick._telemetry.log_limiter import LogLimiter
 from tallystick._telemetry.metrics import SPANS_LOST
 from tallystick._telemetry.tracing import Attributes
+from tallystick.limiter import Limiter
 
 LEAVES_WITHIN_S = 2.0
 
@@ -114,7 +114,7 @@ class _Counted(SpanExporter):
     def __init__(self, exporter: SpanExporter, address: str) -> None:
         self._exporter = exporter
         self._address = address
-        self._said = LogLimiter()
+        self._said = Limiter()
         self._ended = 0
         self._closed = False
 
