@@ -11,28 +11,26 @@ from tallystick._service.watchdog import Watchdog
 
 LIMIT_S = 0.3
 WATCHED = """
-import asyncio, sys, time
+import asyncio, time
 from tallystick._service.watchdog import Watchdog
 
 async def main():
-    async with Watchdog(0.3).watching():
+    async with Watchdog({limit_s}).watching():
         await asyncio.sleep(0.1)
         print("watched", flush=True)
-        await asyncio.to_thread(sys.stdin.readline)
-        {then}
+        end = time.{clock}() + {seconds}
+        while time.{clock}() < end:
+            pass
+        await asyncio.sleep(0)
 
 asyncio.run(main())
 """
 
 
-def watched(then: str) -> "subprocess.Popen[str]":
-    """A process whose loop turns until it is told to go on."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", WATCHED.format(then=then)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+def watched(**how: object) -> "subprocess.Popen[str]":
+    """A process whose loop begins to be blocked for so many seconds by that clock."""
+    script = WATCHED.format(**how)
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert process.stdout
     assert process.stdout.readline() == "watched\n"
     return process
@@ -62,18 +60,18 @@ async def test_a_loop_that_turns_is_left_alone() -> None:
 
 
 def test_a_process_whose_loop_is_blocked_ends_with_70_and_says_where() -> None:
-    process = watched("time.sleep(60)")
-    said, _ = process.communicate("go on\n", timeout=30)
+    process = watched(limit_s=LIMIT_S, clock="monotonic", seconds=60)
+    said, _ = process.communicate(timeout=30)
     assert process.returncode == 70
     assert "in main" in said
 
 
 def test_a_process_that_was_stopped_as_a_whole_is_not_blamed() -> None:
-    process = watched("await asyncio.sleep(0.1)")
+    process = watched(limit_s=2.0, clock="thread_time", seconds=0.3)
     process.send_signal(signal.SIGSTOP)
-    time.sleep(3 * LIMIT_S)  # what is stopped shows nothing that could be waited for
+    time.sleep(2.5)  # what is stopped shows nothing that could be waited for
     process.send_signal(signal.SIGCONT)
-    process.communicate("go on\n", timeout=30)
+    process.communicate(timeout=30)
     assert process.returncode == 0
 
 
