@@ -3,9 +3,9 @@ import inspect
 import re
 
 import tallystick
-from tallystick import errors, outside, testing, topology
+from tallystick import cli, errors, limiter, outside, tasks, testing, topology
 
-PUBLIC = (tallystick, errors, outside, topology, testing)
+PUBLIC = (tallystick, cli, errors, limiter, outside, tasks, topology, testing)
 RAISES = re.compile(r"[Rr]aises (?:an? )?([^.]*)")
 
 

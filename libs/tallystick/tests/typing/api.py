@@ -49,6 +49,7 @@ from tallystick.errors import (
     Refused,
     RequestFailed,
 )
+from tallystick.outside import Answer, CallRefused, Client, NoAnswer
 from tallystick.testing import Decided, Harness
 
 
@@ -80,6 +81,22 @@ class Bank:
     async def __aexit__(self, *_: object) -> None: ...
 
     def stopping(self) -> None: ...
+
+
+class Gateway(Client):
+    def __init__(self, url: str) -> None:
+        super().__init__("gateway", url, timeout_s=2.0)
+
+    async def price(self, item: str) -> Price | None:
+        try:
+            answer = await self.get(f"/prices/{item}", answers=(200, 404))
+            assert_type(await self.post("/prices", {"item": item}, key=item), Answer)
+        except NoAnswer as error:
+            assert_type(error.delay, float | None)
+            raise
+        except CallRefused:
+            return None
+        return answer.read(Price, cents=5) if answer.status == 200 else None
 
 
 stoppable: Stoppable = Bank()
