@@ -12,7 +12,9 @@ from tallystick.outside import CallRefused, NoAnswer
 from tallystick.testing import http_reply, outsider
 
 TEXT = (Path(__file__).parents[4] / "docs" / "outside.md").read_text()
-CLIENT, HANDLER, TEST = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+CLIENT, HANDLER, TEST = re.findall(
+    r"^```(?:python|text)\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE
+)
 SHOWN: dict[str, Any] = {}
 exec(CLIENT, SHOWN)  # a document of ours
 

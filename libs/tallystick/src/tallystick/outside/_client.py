@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-import aiohttp
 import msgspec
 
 from tallystick._addresses import address_of
+from tallystick._requirements import require
 from tallystick.outside._answer import Answer, CallRefused, NoAnswer
 from tallystick.outside._span import client_span
+
+if TYPE_CHECKING:
+    import aiohttp
 
 OK: Final = (200,)
 BUSY: Final = frozenset({408, 425, 429})
@@ -30,17 +33,22 @@ class Client:
     TemporaryError, if it may have taken effect or not: nobody there, a timeout, a broken line, a
     status of 5xx, 408, 425 or 429 (with the delay of its `Retry-After` in seconds, at most 60); or
     it raises CallRefused, a PermanentError, for any other status that is not among `answers`.
-    Redirects are not followed.
+    Redirects are not followed. To make one raises MissingExtra without the extra `outside`.
     """
 
     _session: aiohttp.ClientSession
 
     def __init__(self, name: str, url: str, *, timeout_s: float = 2.0) -> None:
+        require("tallystick.outside.Client", "outside")
+        import aiohttp  # noqa: PLC0415  # of an extra
+
         self._name = name
         self._url = url.rstrip("/")
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
 
     async def __aenter__(self) -> Self:
+        import aiohttp  # noqa: PLC0415  # of an extra
+
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
         self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
         return self
@@ -83,6 +91,8 @@ class Client:
         self, method: str, path: str, headers: Mapping[str, str], data: bytes | None
     ) -> tuple[Answer, str]:
         """What came back, and its Retry-After; raises NoAnswer if nothing whole did."""
+        import aiohttp  # noqa: PLC0415  # of an extra
+
         call = f"{method} {address_of(self._url)}{path}"
         try:
             with client_span(self._name, method) as span:
@@ -99,7 +109,7 @@ class Client:
 
 def _reason(cause: BaseException) -> str:
     """Why nothing came; of a broken answer only the words: the rest repeats our own headers."""
-    words = cause.message if isinstance(cause, aiohttp.ClientResponseError) else str(cause)
+    words = getattr(cause, "message", None) or str(cause)
     return f"{type(cause).__name__} {words}".rstrip()
 
 
