@@ -17,6 +17,8 @@ from tallystick.testing import PostgresServer, free_port, migrate, served
 HEADER = "X-Customer-Id"
 ADA, BOB = {HEADER: "c-ada"}, {HEADER: "c-bob"}
 
+SOME_ORDER = "0190a8a0-0000-7000-8000-000000000001"
+
 
 @pytest.fixture(scope="module")
 async def proxied(postgres: PostgresServer) -> AsyncIterator[aiohttp.ClientSession]:
@@ -57,8 +59,8 @@ async def placed(http: aiohttp.ClientSession, who: Mapping[str, str], key: str =
     [
         ("GET", "/orders"),
         ("POST", "/orders"),
-        ("GET", f"/orders/{uuid4()}"),
-        ("POST", f"/orders/{uuid4()}/cancel"),
+        ("GET", f"/orders/{SOME_ORDER}"),
+        ("POST", f"/orders/{SOME_ORDER}/cancel"),
     ],
 )
 @pytest.mark.parametrize("said", [[], [""], ["a b"], ["c-ada", "c-bob"]])

@@ -30,12 +30,17 @@ STANDS_FOR = {
 def commands() -> Iterator[tuple[str, click.Command]]:
     """Every command by its full name."""
     root: Any = typer.main.get_command(app)
-    pairs = [(name, command) for name, command in root.commands.items()]
+    pairs = list(root.commands.items())
     for name, command in pairs:
         inner = getattr(command, "commands", {})
         pairs += [(f"{name} {under}", found) for under, found in inner.items()]
-        if not inner:
+        if not inner and _is_ours(command):
             yield name, command
+
+
+def _is_ours(command: click.Command) -> bool:
+    """Other packages add commands of their own to the same application."""
+    return command.callback is not None and command.callback.__module__.startswith("tallystick.")
 
 
 def examples(command: click.Command) -> list[str]:
