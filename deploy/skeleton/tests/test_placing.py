@@ -1,5 +1,5 @@
-import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -61,11 +61,10 @@ def test_who_interrupts_meanwhile_waits_for_its_end(
     write = placing._write
 
     def interrupted(path: Path, content: bytes) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)  # others do not block it
         write(path, content)
 
     monkeypatch.setattr(placing, "_write", interrupted)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # another test may have taken it
     with pytest.raises(KeyboardInterrupt):
         place(copy, root, changed(copy, root))
     assert changed(copy, root) == []
