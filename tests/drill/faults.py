@@ -29,6 +29,7 @@ LINKS: Final = (
     *(f"{name}>sandbox" for name in READERS if not name.startswith("orders")),
     "customers>orders",
 )
+DATABASES: Final = ("orders", "payments", "shipping")
 OUTSIDERS: Final = ("provider", "carrier")
 WEBHOOKS: Final = ("webhooks",)
 NOBODY: Final = ("",)
@@ -58,6 +59,9 @@ KINDS: Final[dict[str, Kind]] = {
     "database killed": Kind(("postgres",)),
     "database terminated": Kind(("postgres",), weight=0.7),
     "database frozen": Kind(("postgres",), (1, 2.5), weight=0.7),
+    "database read-only": Kind(DATABASES, (1, 3)),
+    "database refuses logins": Kind(DATABASES, (1, 3)),
+    "database locked": Kind(DATABASES, (2, 4)),
     "connection slow": Kind(LINKS, (1, 4), weight=2),
     "connection dropped": Kind(LINKS, weight=3),
     "connection half-open": Kind(LINKS, (1, 3), weight=2),
@@ -76,6 +80,7 @@ KINDS: Final[dict[str, Kind]] = {
     "stream full": Kind(STREAMS, (2, 3)),
     "broker wiped": Kind(("nats",), weight=0.3, loses=True, most=3),
     "poison: exception": Kind(NOBODY, weight=0.3, most=2),
+    "poison: slow statement": Kind(NOBODY, weight=0.2, most=1),
     "poison: exit": Kind(NOBODY, weight=0.3, most=2),
     "poison: memory": Kind(NOBODY, weight=0.2, most=1),
     "poison: endless loop": Kind(NOBODY, weight=0.2, most=1),

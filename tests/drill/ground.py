@@ -33,6 +33,7 @@ TIMES = {
     "BLOCKED_AFTER_S": "3",
     "SWEEP_S": "0.5",
     "CALL_TIMEOUT_S": "2",
+    "STATEMENT_TIMEOUT_S": "5",
     "REPUBLISH_AFTER_S": "5",
 }
 GIVE_UP_AFTER = float(TIMES["REPUBLISH_AFTER_S"])

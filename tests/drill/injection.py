@@ -12,12 +12,13 @@ from random import Random
 from typing import Any
 
 import aiohttp
+import asyncpg
 import nats
 import psutil  # type: ignore[import-untyped]
 import structlog
 
 from tallystick import TallystickError
-from tests.drill import broker
+from tests.drill import broker, database
 from tests.drill.clients import Clients
 from tests.drill.evidence import Poison, Struck
 from tests.drill.faults import KINDS, OUTSIDERS, WEBHOOKS, Fault
@@ -38,12 +39,20 @@ OUTSIDE: dict[str, dict[str, Any]] = {
 }
 POISON = {
     "poison: exception": ("exception", "exhausted"),
+    "poison: slow statement": ("wait", "exhausted"),
     "poison: exit": ("exit", "poison"),
     "poison: memory": ("memory", "poison"),
     "poison: endless loop": ("loop", "poison"),
 }
 TRIES = 20  # a stream cannot be asked while the broker is away
-FAILURES = (TallystickError, nats.errors.Error, OSError, TimeoutError, aiohttp.ClientError)
+FAILURES = (
+    TallystickError,
+    nats.errors.Error,
+    asyncpg.PostgresError,
+    OSError,
+    TimeoutError,
+    aiohttp.ClientError,
+)
 
 
 class Injector:
@@ -112,6 +121,8 @@ class Injector:
             ),
             **dict.fromkeys(OUTSIDE, self._outsider),
             **dict.fromkeys(("messages duplicated", "messages reordered"), self._repeat),
+            **dict.fromkeys(database.ALTERED, self._alter),
+            "database locked": self._lock,
             "consumer deleted": self._delete,
             "stream purged": self._purge,
             "stream full": self._fill,
@@ -145,6 +156,12 @@ class Injector:
                 link.drop()
         await asyncio.sleep(fault.duration)
         link.heal()
+
+    async def _alter(self, _: int, fault: Fault) -> None:
+        await database.altered(self._url("postgres"), fault.target, fault.kind, fault.duration)
+
+    async def _lock(self, _: int, fault: Fault) -> None:
+        await database.locked(self._url(fault.target), fault.duration)
 
     async def _outsider(self, _: int, fault: Fault) -> None:
         rates = OUTSIDE[fault.kind]
@@ -210,6 +227,10 @@ class Injector:
         reason, readers = ("schema" if undecodable else None), broker.readers_of_orders()
         self.poison.append(Poison(fault.kind, about, reason, readers, time.time()))
         return about
+
+    def _url(self, name: str) -> str:
+        """A database as its server's superuser."""
+        return self._ground.facts.database("postgres", name)
 
     @property
     def _broker(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import wraps
 from importlib import import_module
@@ -38,10 +38,17 @@ def _poisoned(binding: Any, folder: Path) -> Any:
     async def handler(event: Any, delivery: Any, *resources: Any) -> None:
         token = event.payment_token
         if token.startswith(PREFIX) and not (folder / HEALED).exists():
-            KINDS[token.removeprefix(PREFIX)](delivery)
+            doing = KINDS[token.removeprefix(PREFIX)](delivery)
+            if doing is not None:
+                await doing
         await binding.handler(event, delivery, *resources)
 
     return handler
+
+
+async def _wait(delivery: Any) -> None:
+    """A statement that its server ends, as it ends one that takes too long."""
+    await delivery.database.fetch("select pg_cancel_backend(pg_backend_pid()), pg_sleep(60)")
 
 
 def _raise(_: Any) -> None:
@@ -72,9 +79,10 @@ def _loop(_: Any) -> None:
         pass
 
 
-KINDS: Final[dict[str, Callable[[Any], None]]] = {
+KINDS: Final[dict[str, Callable[[Any], Awaitable[None] | None]]] = {
     "exception": _raise,
     "stumble": _stumble,
+    "wait": _wait,
     "exit": _exit,
     "memory": _eat,
     "loop": _loop,
