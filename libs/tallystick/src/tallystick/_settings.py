@@ -88,6 +88,12 @@ class Settings(BaseSettings):
     database_url: Annotated[str, _url_of("postgresql", "postgres")] = Field(
         repr=False, description="the service's own PostgreSQL database"
     )
+    database_queries: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=4, description="connections for queries of its routes and handlers"
+    )
+    database_transactions: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=4, description="connections for `transaction()` of its routes and handlers"
+    )
     nats_url: Annotated[str, AfterValidator(_servers)] | None = Field(
         default=None, repr=False, description="NATS servers; none for a service without messages"
     )
@@ -121,6 +127,9 @@ class Settings(BaseSettings):
         default=False,
         description="continue the trace that a request names, sampled as it says;"
         " if not, a new one begins, linked to it and sampled by trace_ratio",
+    )
+    statement_timeout_s: Seconds = Field(
+        default=10, description="the longest run of one SQL statement"
     )
     ack_wait_s: Seconds = Field(default=5, description="the broker redelivers after this silence")
     deadline_s: Seconds = Field(default=30, description="the longest run of one handler")

@@ -23,6 +23,14 @@ class TemporaryError(TallystickError):
         self.delay = delay
 
 
+class PartnerUnavailable(TemporaryError):
+    """The outside does not serve us: no connection, no answer in time, 5xx, or a login refused.
+
+    Many in a row open the circuit of an effect; a plain TemporaryError, which says "not yet" about
+    one message, never does.
+    """
+
+
 class PermanentError(TallystickError):
     """No retry can mend this: the message becomes a dead letter."""
 
@@ -33,6 +41,10 @@ class Conflict(TallystickError):
 
 class DatabaseUnavailable(TallystickError):
     """The database cannot be reached; nothing was committed."""
+
+
+class DatabaseBusy(TemporaryError):
+    """Every connection for this purpose is in use; nothing was committed."""
 
 
 class InDoubt(TallystickError):
@@ -49,6 +61,10 @@ class DeclarationError(TallystickError):
 
 class BrokerUnavailable(TallystickError):
     """The broker did not confirm the message in time; it may have been stored or not."""
+
+
+class BrokerConnectionEnded(BrokerUnavailable):
+    """The broker ended the connection for good; only a new process mends that."""
 
 
 class NotStored(TallystickError):

@@ -84,8 +84,7 @@ async def test_no_more_is_asked_for_than_may_be_in_hand(
     await say(client, *(b"%d" % number for number in range(15)))
     pull.ask(0)
     await eventually(lambda: len(hand.arrivals) == 10)
-    for in_hand in (10, 6):
-        pull.ask(in_hand)
+    pull.ask(10)
     info = await client.jetstream().consumer_info("SHOP", "shop-books")
     assert (info.num_pending, info.num_waiting) == (5, 0)
     pull.ask(5)
@@ -207,3 +206,23 @@ def test_every_form_of_an_ack_subject_is_read(reply: bytes) -> None:
 def test_a_subject_is_text_that_a_row_can_keep() -> None:
     reply = b"$JS.ACK.SHOP.shop-books.3.17.5.1700000000123456789.9"
     assert arrival_of(b"evt.a\0b\xff", reply, b"", b"").subject == "evt.ab\ufffd"
+
+
+@pytest.mark.parametrize("in_hand", range(10))
+async def test_every_free_hand_is_offered(
+    client: Client, pull: Pull, hand: Hand, in_hand: int
+) -> None:
+    await say(client, *(b"%d" % number for number in range(15)))
+    pull.ask(in_hand)
+    await eventually(lambda: len(hand.arrivals) == 10 - in_hand)
+
+
+async def test_while_some_hands_are_offered_in_vain_no_more_are(
+    client: Client, pull: Pull, hand: Hand
+) -> None:
+    for in_hand in (7, 6, 5, 4):
+        pull.ask(in_hand)
+    await until_asked(client)
+    assert (await client.jetstream().consumer_info("SHOP", "shop-books")).num_waiting == 1
+    await say(client, b"1")
+    await eventually(lambda: hand.bodies == [b"1"])

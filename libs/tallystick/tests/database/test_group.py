@@ -1,11 +1,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from tallystick._database.group import LARGEST, RETRIES, AlreadyProcessed, Group
+from tallystick._database.pool import Target
+from tallystick._database.session import Session
 from tallystick._database.units import Unit, Write
 from tallystick.errors import Conflict, DatabaseUnavailable, InDoubt
 from tallystick.testing import eventually
@@ -35,8 +38,8 @@ async def outcomes(group: Group, *units: Unit) -> list[Any]:
     return await asyncio.gather(*map(group.submit, units), return_exceptions=True)
 
 
-async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    return await asyncpg.connect(url, server_settings={"application_name": NAME}, command_timeout=5)
+async def connect(url: str) -> Session:
+    return await Target(url, NAME, 5).connect()
 
 
 @pytest.fixture
@@ -214,11 +217,7 @@ async def test_a_connection_lost_while_idle_is_made_anew(group: Group, sql: Sql)
     await sql(
         "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1", NAME
     )
-    await eventually(
-        lambda: all(
-            lane._connection is None or lane._connection.is_closed() for lane in group._idle
-        )
-    )
+    await eventually(lambda: all(not lane.is_connected for lane in group._idle))
     await group.submit(add(2))
     assert len(await sql("select from things")) == 2
 
@@ -264,7 +263,9 @@ async def test_what_does_not_pass_is_raised_in_the_end(
     assert RETRIES < 100
 
 
-@pytest.mark.parametrize("state", ["disk_full", "out_of_memory", "read_only_sql_transaction"])
+@pytest.mark.parametrize(
+    "state", ["disk_full", "too_many_connections", "read_only_sql_transaction"]
+)
 async def test_a_server_that_cannot_write_is_blamed_on_no_unit(
     group: Group, sql: Sql, fail_first: Callable[..., Awaitable[None]], state: str
 ) -> None:
@@ -273,6 +274,17 @@ async def test_a_server_that_cannot_write_is_blamed_on_no_unit(
     assert [type(outcome) for outcome in found] == [DatabaseUnavailable] * 2
     await group.submit(add(3))
     assert await sql("select id from things") == [(3,)]
+
+
+@pytest.mark.parametrize(
+    "state", ["out_of_memory", "query_canceled", "configuration_limit_exceeded"]
+)
+async def test_what_one_statement_may_be_guilty_of_is_blamed_on_nobody_whom_it_does_not_meet_alone(
+    group: Group, sql: Sql, fail_first: Callable[..., Awaitable[None]], state: str
+) -> None:
+    await fail_first(f"raise exception '' using errcode = '{state}'")
+    found = await outcomes(group, add(1), add(2))
+    assert [type(outcome) for outcome in found] == [frozenset, frozenset]
 
 
 async def test_a_migration_in_between_is_blamed_on_no_unit(group: Group, sql: Sql) -> None:
@@ -327,6 +339,8 @@ async def test_groups_that_want_the_same_rows_do_not_block_each_other(
     database_url: str, group: Group, sql: Sql
 ) -> None:
     other = Group("others", lambda: connect(database_url))
+    deadlocks = "select deadlocks from pg_stat_database where datname = current_database()"
+    before = await sql(deadlocks)
     await outcomes(group, *(add(n) for n in range(40)))
     async with asyncio.timeout(10):
         for value in range(10):
@@ -336,5 +350,89 @@ async def test_groups_that_want_the_same_rows_do_not_block_each_other(
             conflicts = sum(isinstance(o, Conflict) for outcome in both for o in outcome)
             assert conflicts == 40
     await other.close()
-    deadlocks = "select deadlocks from pg_stat_database where datname = current_database()"
-    assert await sql(deadlocks) == [(0,)]
+    assert await sql(deadlocks) == before
+
+
+async def test_a_statement_that_takes_too_long_is_blamed_on_its_unit_and_keeps_few_waiting(
+    database_url: str, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = Group("tests", Target(database_url, NAME, 0.5).connect, within_s=0.2)
+    slow = Unit((Write("insert into things (id) select $1 from pg_sleep(30)", (99,)),))
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    failing = asyncio.create_task(group.submit(slow))
+    await asyncio.gather(*(group.submit(add(n)) for n in range(20)))
+    assert loop.time() - begun < 2
+    with pytest.raises(TimeoutError):
+        await failing
+    assert len(await sql("select from things")) == 20
+    await group.close()
+
+
+async def test_the_same_statement_that_waits_for_a_lock_is_blamed_on_its_unit(
+    database_url: str, sql: Sql
+) -> None:
+    group = Group("tests", Target(database_url, NAME, 0.4).connect, within_s=0.2)
+    await outcomes(group, *(add(n) for n in range(8)))
+    other = await connect(database_url)
+    async with other.transaction():
+        await other.execute("select from things where id = 5 for update")
+        found = await outcomes(group, *(raised(n, 0) for n in range(8)))
+    kinds = [type(outcome).__name__ for outcome in found]
+    assert kinds == ["frozenset"] * 5 + ["TimeoutError"] + ["frozenset"] * 2
+    other.drop()
+    await group.close()
+
+
+@pytest.mark.parametrize("guard", [["a", "b"], {"a": 1}, ("a", ["b"])])
+def test_what_cannot_be_a_guard_is_refused_where_it_is_written(guard: Any) -> None:
+    with pytest.raises(TypeError, match="a guard is a key"):
+        Write("update things set value = 1 returning id", (), guard=guard)
+
+
+async def test_a_statement_without_a_guard_may_return_anything(group: Group, sql: Sql) -> None:
+    statement = "insert into things (id) values ($1) returning array[id], '{}'::jsonb"
+    found = await outcomes(group, Unit((Write(statement, (1,)),)), add(2))
+    assert [type(outcome) for outcome in found] == [frozenset, frozenset]
+    assert len(await sql("select from things")) == 2
+
+
+async def test_a_guard_that_cannot_be_compared_is_blamed_on_its_unit_alone(
+    group: Group, sql: Sql
+) -> None:
+    statement = "insert into things (id) values ($1) returning array[id]"
+    good, bad, also_good = await outcomes(
+        group, add(1), Unit((Write(statement, (2,), (2,)),)), add(3)
+    )
+    assert isinstance(bad, TypeError)
+    assert (type(good), type(also_good)) == (frozenset, frozenset)
+    assert [r[0] for r in await sql("select id from things order by 1")] == [1, 3]
+
+
+async def test_a_guard_of_another_type_than_its_column_is_no_conflict(
+    group: Group, sql: Sql
+) -> None:
+    await sql("create table if not exists parcels (id uuid primary key, weight int)")
+    await sql("truncate parcels")
+    known = uuid4()
+    await sql("insert into parcels values ($1, 1)", known)
+    statement = "update parcels set weight = $2 where id = $1 returning id"
+    wrong = Unit((Write(statement, (str(known), 2), str(known)),))
+    with pytest.raises(TypeError, match=r"as the column returns it \(UUID, not str\)"):
+        await group.submit(wrong)
+    assert await sql("select weight from parcels") == [(1,)]
+    await group.submit(Unit((Write(statement, (known, 2), known),)))
+    with pytest.raises(Conflict):
+        await group.submit(Unit((Write(statement, (uuid4(), 2), uuid4()),)))
+    await sql("drop table parcels")
+
+
+async def test_an_error_of_our_own_leaves_no_queue_behind(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallystick._database.group.batches", lambda _: 1 / 0)
+    found = await outcomes(group, add(1), add(2))
+    assert [type(outcome) for outcome in found] == [ZeroDivisionError] * 2
+    monkeypatch.undo()
+    await group.submit(add(3))
+    assert group.waiting == 0

@@ -1,6 +1,13 @@
 import pytest
 
-from tallystick._deferred.admission import Admission, Breaker, RateLimit
+from tallystick._deferred.admission import PROBES, Admission, Breaker, RateLimit
+from tallystick.errors import (
+    DatabaseBusy,
+    DatabaseUnavailable,
+    PartnerUnavailable,
+    PermanentError,
+    TemporaryError,
+)
 
 
 class Clock:
@@ -39,10 +46,10 @@ def test_a_breaker_opens_after_so_many_failures_in_a_row(breaker: Breaker) -> No
     assert breaker.allows(running=0) == 0
 
 
-def test_after_a_pause_one_attempt_at_a_time_finds_out(breaker: Breaker, clock: Clock) -> None:
+def test_after_a_pause_a_few_attempts_at_a_time_find_out(breaker: Breaker, clock: Clock) -> None:
     failed(breaker, 3)
     clock.now += 1
-    assert (breaker.allows(running=0), breaker.allows(running=1)) == (1, 0)
+    assert [breaker.allows(running=n) for n in (0, 1, PROBES, 64)] == [PROBES, PROBES - 1, 0, 0]
     breaker.succeeded()
     assert breaker.allows(running=1) is None
 
@@ -104,8 +111,28 @@ def test_the_narrowest_limit_counts() -> None:
     assert Admission(None, None).allows(5, 0) == 5
     assert Admission(20, None).allows(5, 0) == 2
     admission = Admission(20, 1)
-    admission.ended(answered=False)
+    admission.ended(PartnerUnavailable())
     assert admission.allows(5, 0) == 0
-    admission.ended(answered=True)
+    admission.ended(None)
     admission.started()
     assert admission.allows(5, 0) == 1
+
+
+@pytest.mark.parametrize("error", [None, TemporaryError("not yet"), PermanentError(), ValueError()])
+def test_only_an_outside_that_is_away_opens_the_circuit(error: Exception | None) -> None:
+    admission = Admission(None, 1)
+    for _ in range(100):
+        admission.ended(error)
+    assert admission.allows(5, 0) == 5
+    admission.ended(PartnerUnavailable())
+    assert admission.allows(5, 0) == 0
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable(), DatabaseBusy()])
+def test_what_is_our_own_neither_opens_the_circuit_nor_closes_it(error: Exception) -> None:
+    admission = Admission(None, 1)
+    admission.ended(error)
+    assert admission.allows(5, 0) == 5
+    admission.ended(PartnerUnavailable())
+    admission.ended(error)
+    assert admission.allows(5, 0) == 0

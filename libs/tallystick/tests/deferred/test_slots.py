@@ -1,6 +1,7 @@
 from tallystick._deferred.admission import Admission
 from tallystick._deferred.agenda import Agenda
 from tallystick._deferred.slots import Slots
+from tallystick.errors import PartnerUnavailable
 
 
 class Told(Agenda):
@@ -95,6 +96,6 @@ def test_what_a_rate_holds_up_is_told_when_it_goes_on() -> None:
 def test_a_rate_says_nothing_while_the_circuit_is_open() -> None:
     slots = slots_of({"a": 3}, {"a": Admission(100, 1)})
     assert slots.next_in("a") == 0
-    slots.ended("a", answered=False)
+    slots.ended("a", PartnerUnavailable())
     assert slots.next_in("a") is None
     assert 0 < slots.closed_for("a") <= 1

@@ -1,10 +1,12 @@
 """The broker or the database is away for a while: nothing is lost and nothing doubled."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -139,3 +141,76 @@ async def test_it_works_again_after_the_database_was_killed(
         assert runtime.live()[0]
     assert {row[0] for row in await connection.fetch("select value from things")} == {1}
     await connection.close()
+
+
+Change = Callable[[str], Awaitable[None]]
+
+
+@pytest.fixture
+async def shop(own_postgres: PostgresServer) -> AsyncIterator[tuple[str, Change]]:
+    """A database of its own, and what alters it and breaks its connections off."""
+    name = f"shop_{uuid4().hex}"
+    url = await own_postgres.create_database(name)
+    await apply("tallystick.testing", url)
+    connection = await asyncpg.connect(url)
+    await connection.execute("create table things (id int primary key, value int)")
+    await connection.close()
+    root = await asyncpg.connect(own_postgres.url)
+
+    async def change(what: str) -> None:
+        await root.execute(f"alter database {name} {what}")
+        await root.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name
+        )
+
+    yield url, change
+    await root.close()
+
+
+@pytest.mark.parametrize(
+    ("away", "back"),
+    [
+        ("set default_transaction_read_only = on", "reset default_transaction_read_only"),
+        ("allow_connections false", "allow_connections true"),
+        ("connection limit 0", "connection limit -1"),
+    ],
+)
+async def test_a_database_that_takes_nothing_for_a_while_is_away_and_then_back(
+    run: Run, router: Router, shop: tuple[str, Change], away: str, back: str
+) -> None:
+    url, change = shop
+    if away.startswith("connection limit"):  # a superuser has no limit
+        url = await _of_a_mere_user(url)
+    async with run(router, database_url=url, replica_timeout_s=1) as runtime:
+        database = runtime.parts.database
+        for item in range(5):
+            await database.commit(Sold(item=item), Charge(item=item + 500))
+        await change(away)
+        await eventually(lambda: not database.postgres.available.is_set())
+        with pytest.raises((DatabaseUnavailable, InDoubt)):
+            await database.commit(Sold(item=99))
+        assert not (await runtime.ready())[0]
+        await asyncio.sleep(1)  # every connection is made anew meanwhile
+        assert runtime.live()[0]
+        await change(back)
+        await eventually(database.postgres.available.is_set)
+        for item in range(5, 10):
+            await database.commit(Sold(item=item))
+        connection = await asyncpg.connect(shop[0])
+        done = "(select count(*) = 25 from things) and not exists (select from tallystick.held)"
+        alive = "exists (select from tallystick.replicas where now() - seen_at < '1 s')"
+        async with asyncio.timeout(20):
+            while not await connection.fetch(f"select where {done} and {alive}"):
+                await asyncio.sleep(0.05)
+        assert runtime.live()[0]
+        await connection.close()
+
+
+async def _of_a_mere_user(url: str) -> str:
+    """The same database as its owner, who is no superuser."""
+    root, parts = await asyncpg.connect(url), urlsplit(url)
+    await root.execute("drop role if exists mere")
+    await root.execute("create role mere login password 'mere'")
+    await root.execute("grant pg_read_all_data, pg_write_all_data to mere")
+    await root.close()
+    return parts._replace(netloc=f"mere:mere@{parts.hostname}:{parts.port}").geturl()

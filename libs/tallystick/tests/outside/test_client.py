@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from tallystick import PermanentError, TemporaryError
+from tallystick.errors import PartnerUnavailable
 from tallystick.outside import Answer, CallRefused, Client, NoAnswer
 from tallystick.testing import http_reply, outsider
 
@@ -81,6 +82,8 @@ async def test_a_status_that_the_caller_understands_is_an_answer() -> None:
         http_reply(502, b"<html>"),
         http_reply(503, {"title": "Unavailable"}),
         http_reply(408, b""),
+        http_reply(401, {"title": "No such key"}),
+        http_reply(403, b""),
         http_reply(425, b""),
         http_reply(429, b""),
         http_reply(200, b""),
@@ -130,7 +133,7 @@ async def test_one_that_is_busy_says_when_to_come_back(header: str, delay: float
     assert no_answer.value.delay == delay
 
 
-@pytest.mark.parametrize("status", [202, 301, 400, 401, 404, 422])
+@pytest.mark.parametrize("status", [202, 301, 400, 404, 422])
 async def test_a_call_that_is_wrong_itself_is_refused(status: int) -> None:
     async with bank(http_reply(status, {"title": "No"}, "Location: /elsewhere")) as (client, _):
         with pytest.raises(CallRefused, match=f"payments: {status} ") as refused:
@@ -143,3 +146,14 @@ async def test_a_refusal_shows_what_was_said_but_not_all_of_it() -> None:
         with pytest.raises(CallRefused) as refused:
             await ask(client)
     assert 200 < len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("status", "away"),
+    [(401, True), (403, True), (408, True), (500, True), (503, True), (425, False), (429, False)],
+)
+async def test_only_a_partner_that_does_not_serve_us_is_away(status: int, away: bool) -> None:
+    async with bank(http_reply(status, b"")) as (client, _):
+        with pytest.raises(NoAnswer) as no_answer:
+            await ask(client)
+    assert isinstance(no_answer.value, PartnerUnavailable) is away

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -53,7 +53,7 @@ class Received(BaseModel):
     """A message that one of its durables took in, or an effect that it stored.
 
     `state` is `done`, `waiting`, `running`, `dead`, `discarded`, or `withdrawn` for an effect that
-    was never begun. What waits or died says when it is due and why.
+    was never begun. What waits or died says when it is due and why: an error, an open circuit.
     """
 
     durable: str
@@ -86,10 +86,17 @@ class Known(BaseModel):
 class Messages:
     """What people may see of a service's messages."""
 
-    def __init__(self, database: Postgres, router: Router, replica: str) -> None:
+    def __init__(
+        self,
+        database: Postgres,
+        router: Router,
+        replica: str,
+        circuit_open: Callable[[str], bool],
+    ) -> None:
         self._database = database
         self._router = router
         self._replica = replica
+        self._circuit_open = circuit_open
 
     def routes(self) -> APIRouter:
         """The route under `/admin/messages`."""
@@ -139,6 +146,8 @@ class Messages:
         binding = self._router.bindings[row["durable"]]
         state = _state(row, binding.kind)
         given = {**row, "kind": binding.kind, "state": state, "attempts": attempts}
+        if state == "waiting" and self._circuit_open(row["durable"]):
+            given["error"] = "; ".join(filter(None, ("the circuit is open", row["error"])))
         return Received(handler=binding.handler.__name__, **given)
 
 

@@ -15,7 +15,7 @@ from tallystick._broker.publisher import Publisher
 from tallystick._broker.wire import Wire
 from tallystick._requirements import check_version
 from tallystick._telemetry.metrics import RECONNECTS
-from tallystick.errors import BrokerUnavailable
+from tallystick.errors import BrokerConnectionEnded
 from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
@@ -69,13 +69,13 @@ class Connection:
         log.info("broker connected", address=self.address)
 
     async def until_closed(self) -> None:
-        """Raises BrokerUnavailable once the broker has ended the connection for good.
+        """Raises BrokerConnectionEnded once the broker has ended the connection for good.
 
         So it answers what it takes for an attack or a login that is no longer valid; only a new
         process mends that.
         """
         await self._closed.wait()
-        raise BrokerUnavailable(f"the broker ended the connection: {self.client.last_error}")
+        raise BrokerConnectionEnded(f"the broker ended the connection: {self.client.last_error}")
 
     async def close(self) -> None:
         """Ends the connection; one that was never made needs no end."""

@@ -56,13 +56,18 @@ class Pull:
         self._asked = 0
 
     def ask(self, in_hand: int) -> None:
-        """Asks for as much as fits, once that is half of the whole."""
+        """Asks for every free hand, if none is offered or half of them are not.
+
+        While some are offered and nothing comes, nothing is there for more.
+        """
         now = asyncio.get_running_loop().time()
         if self._asked and now - self._heard > 3 * HEARTBEAT_S:
             log.warning("pull silent", durable=self._next.decode())
             self._asked = 0
         wanted = self._prefetch - in_hand - self._asked
-        if self._unsubscribe is None or 2 * wanted < self._prefetch:
+        if self._unsubscribe is None or wanted < 1:
+            return
+        if self._asked and 2 * wanted < self._prefetch:
             return
         request = {
             "batch": wanted,

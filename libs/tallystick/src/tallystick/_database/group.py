@@ -8,35 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Hashable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
 
+from tallystick._database.session import Record, Session
 from tallystick._database.units import Unit, Write, batches
 from tallystick._failpoints import failpoint
 from tallystick._telemetry.metrics import COMMIT_SECONDS, COMMIT_UNITS, CONFLICTS, child
 from tallystick.errors import Conflict, DatabaseUnavailable, InDoubt, TallystickError
 
-Connect = Callable[[], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
+Connect = Callable[[], Awaitable[Session]]
 Stored = frozenset[Hashable]
 LARGEST = 100  # units; more gains nothing (performance measured to 250) and blames later
 RETRIES = 10
-
-LOST = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # the connection went in the middle of a statement
-    asyncpg.PostgresConnectionError,
-    asyncpg.exceptions.OperatorInterventionError,
-    asyncpg.exceptions.CannotConnectNowError,
-    asyncpg.exceptions.InsufficientResourcesError,
-    asyncpg.exceptions.ReadOnlySQLTransactionError,
-)
-"""What says that the connection or the server cannot do it, and nothing about the statements."""
+COMPANY_S = 2.5
+"""How long a statement may keep others waiting; then its unit goes on apart, with all its time."""
 
 AGAIN = (
     asyncpg.SerializationError,
@@ -50,9 +39,19 @@ class AlreadyProcessed(TallystickError):
     """The message was taken in before, or its claim was lost: the unit changed nothing."""
 
 
+class _StatementFailed(Exception):
+    """One statement failed, its cause says how; `units` are those that it was run for."""
+
+    def __init__(self, units: Set[Unit]) -> None:
+        super().__init__()
+        self.units = units
+
+
 @dataclass(eq=False, slots=True)
 class _Waiting:
     unit: Unit
+    keys: frozenset[Hashable]
+    is_apart: bool = False
     stored: asyncio.Future[Stored] = field(default_factory=asyncio.Future)
 
     def resolve(self, stored: Stored) -> None:
@@ -67,21 +66,26 @@ class _Waiting:
 class Group:
     """Commits units in groups over a few connections of its own."""
 
-    def __init__(self, name: str, connect: Connect, *, lanes: int = 2) -> None:
+    def __init__(
+        self, name: str, connect: Connect, *, lanes: int = 2, within_s: float = 10.0
+    ) -> None:
         self.name = name
         self._lanes = lanes
-        self._connect = connect
-        self._idle: list[_Lane] = [_Lane(name, connect) for _ in range(lanes)]
+        company_s = min(COMPANY_S, within_s)
+        self._idle = [_Lane(name, connect, company_s, self._set_apart) for _ in range(lanes)]
+        self._slow = _Lane(name, connect, company_s, None)
+        self._slow_queue: list[_Waiting] = []
         self._queue: list[_Waiting] = []
+        self._is_slow_at_work = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, unit: Unit) -> Stored:
         """Returns the guards of the outputs that are new.
 
-        Raises AlreadyTaken, Conflict, DatabaseUnavailable, InDoubt, or what the database said of
-        this unit's own statements.
+        Raises AlreadyProcessed, Conflict, DatabaseUnavailable, InDoubt, or what the database said
+        of this unit's own statements: TimeoutError if one of them took too long.
         """
-        waiting = _Waiting(unit)
+        waiting = _Waiting(unit, frozenset(unit.keys()))
         self._queue.append(waiting)
         if len(self._queue) == 1:
             asyncio.get_running_loop().call_soon(self._dispatch)
@@ -95,36 +99,66 @@ class Group:
     @property
     def connections(self) -> tuple[int, int]:
         """How many are in use and how many are idle."""
-        idle = sum(lane.is_connected for lane in self._idle)
-        return self._lanes - len(self._idle), idle
+        lanes = [*self._idle, *([] if self._is_slow_at_work else [self._slow])]
+        return self._lanes + 1 - len(lanes), sum(lane.is_connected for lane in lanes)
+
+    def renew(self) -> None:
+        """Has connections that are idle made anew before they serve again."""
+        for lane in (*self._idle, *([] if self._is_slow_at_work else [self._slow])):
+            lane.close()
 
     async def close(self) -> None:
         """Ends after what was asked for has been committed."""
         while self._queue or self._tasks:
             self._dispatch()
             await asyncio.wait(self._tasks)
-        for lane in self._idle:
-            await lane.close()
+        for lane in (*self._idle, self._slow):
+            lane.close()
 
     def _dispatch(self) -> None:
         while self._queue and self._idle:
             group, self._queue = _choose(self._queue)
             lane = self._idle.pop()
-            task = asyncio.create_task(self._run(lane, group))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(self._run(lane, group))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _set_apart(self, slow: list[_Waiting]) -> None:
+        """What takes long takes its time on a lane of its own, and keeps no other unit waiting."""
+        for waiting in slow:
+            waiting.is_apart = True
+        self._slow_queue += slow
+        if not self._is_slow_at_work:
+            self._is_slow_at_work = True
+            self._begin(self._run_slow())
+
+    async def _run_slow(self) -> None:
+        try:
+            while self._slow_queue:
+                group, self._slow_queue = _choose(self._slow_queue)
+                await self._settle(self._slow, group)
+        finally:
+            self._is_slow_at_work = False
 
     async def _run(self, lane: _Lane, group: list[_Waiting]) -> None:
+        try:
+            await self._settle(lane, group)
+        finally:
+            self._idle.append(lane)
+            self._dispatch()
+
+    async def _settle(self, lane: _Lane, group: list[_Waiting]) -> None:
         try:
             await lane.settle(group)
         except BaseException as error:
             for waiting in group:
-                waiting.fail(error)
+                if waiting.is_apart == (lane is self._slow):
+                    waiting.fail(error)
             if not isinstance(error, Exception):
                 raise
-        finally:
-            self._idle.append(lane)
-            self._dispatch()
 
 
 def _choose(queue: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
@@ -135,28 +169,34 @@ def _choose(queue: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
     for place, waiting in enumerate(queue):
         if len(group) == LARGEST:
             return group, later + queue[place:]
-        keys = set(waiting.unit.keys())
-        (later if keys & held else group).append(waiting)
-        held |= keys
+        (later if waiting.keys & held else group).append(waiting)
+        held |= waiting.keys
     return group, later
 
 
 class _Lane:
     """One connection that commits one group at a time."""
 
-    def __init__(self, name: str, connect: Connect) -> None:
+    def __init__(
+        self,
+        name: str,
+        connect: Connect,
+        company_s: float,
+        set_apart: Callable[[list[_Waiting]], None] | None,
+    ) -> None:
         self._name = name
         self._connect = connect
-        self._connection: Any = None
+        self._company_s = company_s
+        self._set_apart = set_apart
+        self._session: Session | None = None
 
     @property
     def is_connected(self) -> bool:
-        return self._connection is not None and not self._connection.is_closed()
+        return self._session is not None and not self._session.is_closed
 
-    async def close(self) -> None:
-        if self._connection is not None:
-            with suppress(*LOST):
-                await self._connection.close(timeout=1)
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.drop()
 
     async def settle(self, group: list[_Waiting]) -> None:
         """Commits what can be committed; each unit that cannot is told why, alone."""
@@ -164,13 +204,13 @@ class _Lane:
         while group:
             try:
                 missed, stored = await self._attempt([waiting.unit for waiting in group])
-            except AGAIN:
-                retries += 1
-                if retries > RETRIES:
-                    raise
-                continue
-            except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                await self._bisect(group, error)
+            except (DatabaseUnavailable, InDoubt):
+                raise
+            except Exception as error:  # noqa: BLE001  # told to the unit that it comes from
+                if isinstance(_cause(error), AGAIN) and retries < RETRIES:
+                    retries += 1
+                    continue
+                await self._divide(group, error)
                 return
             group = self._tell(group, missed, stored)
 
@@ -186,89 +226,117 @@ class _Lane:
                 waiting.resolve(stored)
         return [waiting for waiting in group if missed and waiting.unit not in missed]
 
-    async def _bisect(self, group: list[_Waiting], error: Exception) -> None:
-        if len(group) == 1:
-            group[0].fail(error)
+    async def _divide(self, group: list[_Waiting], error: Exception) -> None:
+        """Settles those first whom it cannot come from; blames the one that is left."""
+        suspects = error.units if isinstance(error, _StatementFailed) else set[Unit]()
+        parts = (
+            [waiting for waiting in group if waiting.unit not in suspects],
+            [waiting for waiting in group if waiting.unit in suspects],
+        )
+        if parts[1] and self._set_apart is not None and isinstance(_cause(error), TimeoutError):
+            self._set_apart(parts[1])
+            await self.settle(parts[0])
             return
-        middle = len(group) // 2
-        await self.settle(group[:middle])
-        await self.settle(group[middle:])
+        if len(group) == 1:
+            group[0].fail(_cause(error))
+            return
+        if not all(parts):
+            middle = len(group) // 2
+            parts = (group[:middle], group[middle:])
+        for part in parts:
+            await self.settle(part)
 
     async def _attempt(self, units: list[Unit]) -> tuple[dict[Unit, TallystickError], Stored]:
         """One transaction: committed, or rolled back because of the units that it returns."""
         begun = time.perf_counter()
-        connection = await self._connected()
+        session = await self._connected()
         try:
-            await connection.execute("begin")
-            missed, stored = await _execute(connection, units)
-            if missed:
-                await connection.execute("rollback")
-                return missed, stored
-        except LOST as error:
-            if isinstance(error, asyncpg.InterfaceError) and not connection.is_closed():
-                await self._roll_back()
-                raise  # arguments that do not fit their statement
-            self._drop()
-            raise DatabaseUnavailable(f"lost before the commit: {error}") from error
-        except asyncpg.PostgresError:
-            await self._roll_back()
-            raise
+            await session.execute("begin")
+            is_alone = len(units) == 1 and self._set_apart is None
+            within_s = None if is_alone else self._company_s
+            missed, stored = await _execute(session, units, within_s)
         except BaseException:
-            self._drop()
+            await session.roll_back()
             raise
-        await self._finish(connection)
+        if missed:
+            await session.roll_back()
+            return missed, stored
+        await self._finish(session)
         failpoint("after-commit-before-answer")
         child(COMMIT_SECONDS, self._name).observe(time.perf_counter() - begun)
         child(COMMIT_UNITS, self._name).observe(len(units))
         return {}, stored
 
-    async def _finish(self, connection: Any) -> None:
+    async def _finish(self, session: Session) -> None:
         failpoint("before-commit")
         try:
-            await connection.execute("commit")
-        except LOST as error:
-            self._drop()
-            raise InDoubt(f"lost while committing: {error}") from error
-        except asyncpg.PostgresError:
-            await self._roll_back()
-            raise
-        except BaseException:
-            self._drop()
+            await session.commit()
+        except Exception:
+            if not session.is_closed:
+                await session.roll_back()
             raise
 
-    async def _roll_back(self) -> None:
-        try:
-            await self._connection.execute("rollback")
-        except LOST:
-            self._drop()
+    async def _connected(self) -> Session:
+        if self._session is None or self._session.is_closed:
+            self._session = await self._connect()
+        return self._session
 
-    async def _connected(self) -> Any:
-        if self._connection is None or self._connection.is_closed():
-            try:
-                self._connection = await self._connect()
-            except (*LOST, asyncpg.PostgresError) as error:
-                raise DatabaseUnavailable(f"cannot connect: {error}") from error
-        return self._connection
 
-    def _drop(self) -> None:
-        self._connection.terminate()
-        self._connection = None
+def _cause(error: Exception) -> BaseException:
+    return (error.__cause__ or error) if isinstance(error, _StatementFailed) else error
 
 
 async def _execute(
-    connection: Any, units: list[Unit]
+    session: Session, units: list[Unit], within_s: float | None
 ) -> tuple[dict[Unit, TallystickError], Stored]:
     """Runs the statements; the units whose guards were missed, and all guards that were met."""
     missed: dict[Unit, TallystickError] = {}
     stored: set[Hashable] = set()
     for sql, pairs in batches(units):
-        rows = await connection.fetchmany(sql, [write.args for _, write in pairs])
-        met = {row[0] if len(row) == 1 else tuple(row) for row in rows}
+        try:
+            rows = await session.fetchmany(
+                sql, [write.args for _, write in pairs], within_s=within_s
+            )
+            met = _met(pairs, rows)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            raise _StatementFailed({unit for unit, _ in pairs}) from error
         stored |= met
         for unit, write in pairs:
             if write.guard is not None and write.guard not in met:
                 _miss(missed, unit, write)
     return missed, frozenset(stored)
+
+
+def _met(pairs: Sequence[tuple[Unit, Write]], rows: Sequence[Record]) -> set[Hashable]:
+    """The keys that a statement returned; raises TypeError for one that cannot be compared.
+
+    A guard of another type than its column (a text for a UUID) is equal in the database and not
+    here: it would look like a race that is lost for ever.
+    """
+    guards = {write.guard for _, write in pairs if write.guard is not None}
+    if not guards:
+        return set()
+    met = {row[0] if len(row) == 1 else tuple(row) for row in rows}
+    if missing := guards - met:
+        for returned in met - guards:
+            _compare(returned, next(iter(missing)))
+    return met
+
+
+def _compare(returned: Hashable, guard: Hashable) -> None:
+    types = _types(returned), _types(guard)
+    if types[0] != types[1]:
+        raise TypeError(
+            f"the statement returned {returned!r} and its guard is {guard!r}: give the guard as "
+            f"the column returns it ({types[0]}, not {types[1]})"
+        )
+
+
+def _types(key: Hashable) -> str:
+    """The types of a key's columns, for people."""
+    return ", ".join(type(part).__name__ for part in (key if isinstance(key, tuple) else (key,)))
 
 
 def _miss(missed: dict[Unit, TallystickError], unit: Unit, write: Write) -> None:

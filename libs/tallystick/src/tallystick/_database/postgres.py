@@ -3,49 +3,68 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Hashable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 import structlog
 
-from tallystick._addresses import address_of
-from tallystick._database.group import LOST, Group
+from tallystick._database.availability import Availability
+from tallystick._database.group import Group
+from tallystick._database.pool import Pool, Target
 from tallystick._database.reads import BatchedReads
-from tallystick._telemetry.metrics import (
-    COMMIT_WAITING,
-    DB_AVAILABLE,
-    DB_CONNECTIONS,
-    DB_WAIT_SECONDS,
-    child,
-)
-from tallystick.errors import DatabaseUnavailable, InDoubt
+from tallystick._database.session import Session
+from tallystick._telemetry.metrics import COMMIT_WAITING, DB_AVAILABLE, DB_CONNECTIONS, child
+from tallystick.errors import DatabaseUnavailable
 from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
 
 Record = asyncpg.Record
 PostgresError = asyncpg.PostgresError
-STATEMENT_WITHIN = 10.0  # seconds
 LOOK_EVERY = 0.5  # seconds
-_NOT_YET = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError)
-"""What a server says that is there, while the service's database or user is still to be made."""
+VITAL = 2  # connections: the sign of life, and the question whether the database is there
+OWN = 4  # connections of the library: leases, sweeps, marks, look-ups
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many connections a service's own code gets, and how long its statements may take."""
+
+    queries: int = 4
+    transactions: int = 4
+    statement_s: float = 10.0
 
 
 class Postgres:
-    """A service's database: connections, reads, and the groups in which units are committed."""
+    """A service's database: its connections by purpose, and the groups in which units commit.
 
-    def __init__(self, url: str, *, name: str, pool_size: int = 8) -> None:
-        self._url = url
-        self._name = name
-        self._pool: asyncpg.Pool[Record] | None = None
-        self._pool_size = pool_size
+    No purpose can keep the connections of another: a handler that reads inside its transaction
+    never waits for handlers in transactions, and leases go on whatever handlers do.
+    """
+
+    def __init__(self, url: str, *, name: str, limits: Limits | None = None) -> None:
+        limits = limits or Limits()
+        self.target = Target(url, name, limits.statement_s)
+        self.vital = Pool("vital", VITAL, self.target)
+        self.own = Pool("library", OWN, self.target)
+        self.queries = Pool("queries", limits.queries, self.target)
+        self.transactions = Pool("transactions", limits.transactions, self.target)
+        self.requests = Group("requests", self.target.connect, within_s=limits.statement_s)
+        self.deliveries = Group("deliveries", self.target.connect, within_s=limits.statement_s)
+        self._availability = Availability(self.vital)
         self._reads: dict[str, BatchedReads[Any, Record]] = {}
-        self.requests = Group("requests", self._connect)
-        self.deliveries = Group("deliveries", self._connect)
-        self.available = asyncio.Event()
+
+    @property
+    def available(self) -> asyncio.Event:
+        """Set while the database answers and takes writes."""
+        return self._availability.event
+
+    async def answers(self) -> bool:
+        """Whether the database answers and takes writes, asked now."""
+        return await self._availability.answers()
 
     async def get(self, sql: str, key: Hashable) -> Record | None:
         """The row of one key; concurrent callers share a query.
@@ -57,34 +76,20 @@ class Postgres:
         return await self._reads[sql].get(key)
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
-        """The rows of a query; raises DatabaseUnavailable."""
-        async with self._acquired() as connection:
-            return await connection.fetch(sql, *args)
+        """The rows of a query of the library's own; raises DatabaseUnavailable, DatabaseBusy."""
+        return await self.own.fetch(sql, *args)
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy[Record]]:
-        """A connection in a transaction; raises DatabaseUnavailable, or InDoubt at the commit."""
-        async with self._acquired() as connection:
-            transaction = connection.transaction()
-            await transaction.start()
-            try:
-                yield connection
-            except BaseException:
-                if not connection.is_closed():
-                    await transaction.rollback()
-                raise
-            try:
-                await transaction.commit()
-            except LOST as error:
-                raise InDoubt(f"lost while committing: {error}") from error
+    def connection(self) -> AbstractAsyncContextManager[Session]:
+        """A connection of the library's own in a transaction, as `Pool.connection`."""
+        return self.own.connection()
 
     async def open(self) -> None:
         """Returns when the database answers; waits for one that is away, and says so."""
         said = Limiter()
         while True:
             try:
-                return await self._ask()
-            except (DatabaseUnavailable, *_NOT_YET) as error:
+                return await self._availability.ask()
+            except DatabaseUnavailable as error:
                 if said.is_due(reason := str(error)):
                     log.info("database unavailable", error=reason)
             await asyncio.sleep(2 * LOOK_EVERY)
@@ -95,69 +100,36 @@ class Postgres:
             self._measure()
             await asyncio.sleep(LOOK_EVERY)
             was = self.available.is_set()
-            if await self._answers() != was:
-                log.log(30 if was else 20, "database lost" if was else "database recovered")
+            if await self.answers() and not was:
+                await self._renew()
 
     async def close(self) -> None:
         await self.requests.close()
         await self.deliveries.close()
-        if self._pool is not None:
-            self._pool.terminate()
+        for pool in self._pools:
+            pool.close()
+
+    async def _renew(self) -> None:
+        """What was opened while it was away may be read-only for ever, or of another server."""
+        for pool in self._pools:
+            await pool.renew()
+        for group in (self.requests, self.deliveries):
+            group.renew()
+
+    @property
+    def _pools(self) -> tuple[Pool, ...]:
+        return self.vital, self.own, self.queries, self.transactions
 
     def _measure(self) -> None:
         DB_AVAILABLE.set(self.available.is_set())
-        used, idle = 0, 0
-        if self._pool is not None:
-            idle = self._pool.get_idle_size()
-            used = self._pool.get_size() - idle
         for group in (self.requests, self.deliveries):
             child(COMMIT_WAITING, group.name).set(group.waiting)
-            busy, free = group.connections
-            used, idle = used + busy, idle + free
-        child(DB_CONNECTIONS, "used").set(used)
-        child(DB_CONNECTIONS, "idle").set(idle)
+        for pool in self._pools:
+            pool.measure()
+        counts = [pool.counts for pool in self._pools]
+        counts += [group.connections for group in (self.requests, self.deliveries)]
+        child(DB_CONNECTIONS, "used").set(sum(used for used, _ in counts))
+        child(DB_CONNECTIONS, "idle").set(sum(idle for _, idle in counts))
 
-    async def _answers(self) -> bool:
-        try:
-            await self._ask()
-        except DatabaseUnavailable:
-            return False
-        return True
-
-    async def _ask(self) -> None:
-        await self.fetch("select 1")  # one that is not answered clears `available`
-        self.available.set()
-
-    async def _read(self, sql: str, keys: list[Any]) -> dict[Any, Record]:
-        return {row[0]: row for row in await self.fetch(sql, keys)}
-
-    @asynccontextmanager
-    async def _acquired(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy[Record]]:
-        try:
-            if self._pool is None:
-                self._pool = await self._create_pool()
-            begun = time.perf_counter()
-            async with self._pool.acquire(timeout=STATEMENT_WITHIN) as connection:
-                DB_WAIT_SECONDS.observe(time.perf_counter() - begun)
-                yield connection
-        except LOST as error:
-            self.available.clear()
-            raise DatabaseUnavailable(f"{address_of(self._url)}: {error}") from error
-
-    async def _create_pool(self) -> asyncpg.Pool[Record]:
-        return await asyncpg.create_pool(
-            self._url,
-            min_size=0,  # one more would be kept by a task that logs a traceback while it is away
-            max_size=self._pool_size,
-            timeout=5,
-            command_timeout=STATEMENT_WITHIN,
-            server_settings={"application_name": self._name},
-        )
-
-    async def _connect(self) -> asyncpg.Connection[Record]:
-        return await asyncpg.connect(
-            self._url,
-            timeout=5,
-            command_timeout=STATEMENT_WITHIN,
-            server_settings={"application_name": self._name},
-        )
+    async def _read(self, sql: str, keys: list[Any]) -> list[tuple[Any, Record]]:
+        return [(row[0], row) for row in await self.queries.fetch(sql, keys)]

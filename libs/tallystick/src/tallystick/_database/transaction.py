@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from tallystick._messages.message import Message
+from tallystick.errors import TallystickError
 
 
 class Transaction:
@@ -26,3 +30,31 @@ class Transaction:
     def add(self, *messages: Message) -> None:
         """Messages and effects that are stored with the transaction."""
         self.messages.extend(messages)
+
+
+class _Block:
+    """A transaction's block: a task that was begun in it may outlive it."""
+
+    def __init__(self, owner: object) -> None:
+        self.owner = owner
+        self.ended = False
+
+
+_blocks: ContextVar[tuple[_Block, ...]] = ContextVar("blocks", default=())
+
+
+@contextmanager
+def alone(owner: object) -> Iterator[None]:
+    """A block inside which the same owner's next one raises TallystickError."""
+    outer, block = _blocks.get(), _Block(owner)
+    if any(each.owner is owner and not each.ended for each in outer):
+        raise TallystickError(
+            "a transaction inside a transaction waits for a connection while it keeps one, and many"
+            " of them wait for each other for ever: use the one that is open"
+        )
+    token = _blocks.set((*outer, block))
+    try:
+        yield
+    finally:
+        block.ended = True
+        _blocks.reset(token)

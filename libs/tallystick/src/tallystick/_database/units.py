@@ -23,6 +23,15 @@ class Write(msgspec.Struct, frozen=True):
     args: tuple[Any, ...] = ()
     guard: Hashable | None = None
 
+    def __post_init__(self) -> None:
+        """Raise TypeError for a guard that cannot be compared, such as a list."""
+        try:
+            hash(self.guard)
+        except TypeError:
+            raise TypeError(
+                f"a guard is a key, or a tuple of several columns: {self.guard!r} is neither"
+            ) from None
+
 
 Part = Write | Message
 """What a unit is made of: statements, and messages and effects that go out with them."""

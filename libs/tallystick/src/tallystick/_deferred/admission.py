@@ -5,15 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from tallystick.errors import DatabaseBusy, DatabaseUnavailable, InDoubt, PartnerUnavailable
+
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
+PROBES = 5  # so that one unlucky message does not keep it open
+
+OUR_OWN = (DatabaseUnavailable, DatabaseBusy, InDoubt)
+"""What ended an attempt and says nothing about the outside."""
 
 
 class Breaker:
-    """Opens after so many failures in a row; then one attempt at a time finds out.
+    """Opens after so many failures in a row; then a few attempts at a time find out.
 
-    While it is open nothing starts, and what is due waits with patience: an outage outside costs
-    one call per pause, not one per message.
+    A failure is an error that says that the outside is away, not one that says "not yet" about a
+    message. While it is open nothing starts, and what is due waits with patience: an outage outside
+    costs a few calls per pause, not one per message. One answer closes it.
     """
 
     def __init__(self, failures: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -37,7 +44,7 @@ class Breaker:
         """How many more may start; None is no limit."""
         if not self.is_open:
             return None
-        return 0 if running or self.closed_for else 1
+        return 0 if self.closed_for else max(0, PROBES - running)
 
     def succeeded(self) -> None:
         """The outside has answered."""
@@ -105,7 +112,9 @@ class Admission:
         if self._rate is not None:
             self._rate.started()
 
-    def ended(self, *, answered: bool) -> None:
-        """An attempt has ended: by an answer of the outside, or without one."""
-        if self.breaker is not None:
-            (self.breaker.succeeded if answered else self.breaker.failed)()
+    def ended(self, error: Exception | None) -> None:
+        """An attempt has ended: well, or by this error."""
+        if self.breaker is None or isinstance(error, OUR_OWN):
+            return
+        away = isinstance(error, PartnerUnavailable)
+        (self.breaker.failed if away else self.breaker.succeeded)()

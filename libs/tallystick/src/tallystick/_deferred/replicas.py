@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 
-from tallystick._database.postgres import Postgres
+from tallystick._database.migrate import Fetches
 from tallystick._failpoints import failpoint
 from tallystick._telemetry.metrics import EXPIRED_LEASES, child
 
@@ -37,7 +37,7 @@ class Replicas:
     """This replica's sign of life, and its judgement on the others'."""
 
     def __init__(
-        self, database: Postgres, name: str, release: str, replica_timeout_s: float
+        self, database: Fetches, name: str, release: str, replica_timeout_s: float
     ) -> None:
         self._database = database
         self._name = name

@@ -6,9 +6,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 
+import structlog
+
 from tallystick._deferred.admission import Admission
 from tallystick._deferred.agenda import Agenda
 from tallystick._messages.inbound import Key
+
+log = structlog.get_logger()
 
 
 class Slots:
@@ -55,10 +59,22 @@ class Slots:
         """It runs, and takes nobody's slot."""
         self._tracked.add(key)
 
-    def ended(self, durable: str, *, answered: bool) -> None:
-        """An attempt has ended: by an answer of the outside, or without one."""
-        if admission := self._admissions.get(durable):
-            admission.ended(answered=answered)
+    def ended(self, durable: str, error: Exception | None) -> None:
+        """An attempt has ended: well, or by this error."""
+        admission = self._admissions.get(durable)
+        if admission is None:
+            return
+        was = self.circuit_open(durable)
+        admission.ended(error)
+        if self.circuit_open(durable) and not was:
+            log.warning("circuit opened", durable=durable, error=str(error))
+        elif was and not self.circuit_open(durable):
+            log.info("circuit closed", durable=durable)
+
+    def circuit_open(self, durable: str) -> bool:
+        """Whether the outside has not answered so often that a few attempts find out if it does."""
+        admission = self._admissions.get(durable)
+        return bool(admission and admission.breaker and admission.breaker.is_open)
 
     def closed_for(self, durable: str) -> float:
         """Seconds for which a circuit stays open, 0 if it does not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from typing import Any
 
 from tallystick._database.group import AlreadyProcessed
@@ -113,10 +113,32 @@ class Attempts:
                 database=self._database,
             )
             try:
-                await binding.handler(message, delivery, *given)
+                await _alone(binding.handler(message, delivery, *given))
                 if not delivery.committed and settlement is not None:
                     await delivery.commit()
             except Conflict:
                 continue
             return
         raise Conflict(f"another version {CONFLICTS} times in a row")
+
+
+async def _alone(handling: Awaitable[None]) -> None:
+    """Awaits a handler; raises what it says by a group of errors of one kind as that error.
+
+    A handler with a TaskGroup raises groups: its PermanentError is to be one nevertheless.
+    """
+    try:
+        await handling
+    except ExceptionGroup as group:
+        errors = list(_leaves(group))
+        if len({type(error) for error in errors}) == 1:
+            raise errors[0] from group
+        raise
+
+
+def _leaves(error: Exception) -> Iterator[Exception]:
+    if isinstance(error, ExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error

@@ -11,7 +11,7 @@ import msgspec
 
 from tallystick._database.group import AlreadyProcessed, Group, Stored
 from tallystick._database.postgres import Postgres
-from tallystick._database.transaction import Transaction
+from tallystick._database.transaction import Transaction, alone
 from tallystick._database.units import Part, Unit, Write
 from tallystick._deferred import rows as deferred_rows
 from tallystick._deferred.agenda import Agenda
@@ -68,7 +68,7 @@ class Committer:
         settlement: Write | None = None,
         may_start: Callable[[Effect], bool] = lambda _: True,
     ) -> None:
-        """One unit: raises AlreadyTaken, Conflict, DatabaseUnavailable, InDoubt, PostgresError."""
+        """One unit; raises what `Group.commit` raises."""
         parts = list(parts)
         outputs = self._outputs(parts, correlation_id, may_start)
         writes = _in_order(part for part in parts if isinstance(part, Write))
@@ -81,17 +81,18 @@ class Committer:
     async def transaction(
         self, *, correlation_id: str | None = None, settlement: Write | None = None
     ) -> AsyncIterator[Transaction]:
-        """An interactive unit on a connection of its own."""
-        async with self._database.connection() as connection:
-            if settlement is not None and not await connection.fetch(
-                settlement.sql, *settlement.args
-            ):
-                raise AlreadyProcessed
-            transaction = Transaction(connection)
-            yield transaction
-            outputs = self._outputs(transaction.messages, correlation_id, lambda _: False)
-            for write in self._writes(outputs):
-                await connection.execute(write.sql, *write.args)
+        """An interactive unit on a connection of its own; what its block raises is the block's."""
+        with alone(self):
+            async with self._database.transactions.connection() as connection:
+                if settlement is not None and not await connection.fetch(
+                    settlement.sql, *settlement.args
+                ):
+                    raise AlreadyProcessed
+                transaction = Transaction(connection)
+                yield transaction
+                outputs = self._outputs(transaction.messages, correlation_id, lambda _: False)
+                for write in self._writes(outputs):
+                    await connection.execute(write.sql, *write.args)
         self._outbox.send(outputs.rows)
         self._start_effects(outputs, frozenset())
 

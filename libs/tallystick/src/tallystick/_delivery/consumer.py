@@ -58,6 +58,7 @@ class Consumer:
         self._agenda = agenda
         self._in_hand: dict[asyncio.Task[None], tuple[Arrival, float]] = {}
         self._trusted_from = 0.0
+        self._asks = False
         self.pull = Pull(
             connection,
             binding.stream,
@@ -83,8 +84,15 @@ class Consumer:
         """Asks for more, called often: nothing asked before may come any more."""
         self._ask()
 
+    def _ask_soon(self) -> None:
+        """Asks once for all that is settled in this turn of the loop."""
+        if not self._asks:
+            self._asks = True
+            asyncio.get_running_loop().call_soon(self._ask)
+
     def _ask(self) -> None:
         """Asks for more, if the database can take it."""
+        self._asks = False
         child(IN_HAND, self._binding.durable).set(len(self._in_hand))
         if self._database.available.is_set() and self._connection.connected.is_set():
             self.pull.ask(len(self._in_hand))
@@ -98,9 +106,12 @@ class Consumer:
                 if since < old:
                     self._answer(arrival, b"+WPI")
 
-    async def drain(self) -> None:
-        """Takes nothing more; returns when what was begun has ended."""
+    async def stop(self) -> None:
+        """Takes nothing more."""
         await self.pull.stop()
+
+    async def finished(self) -> None:
+        """Returns when what was begun has ended."""
         if self._in_hand:
             await asyncio.wait(list(self._in_hand))
 
@@ -116,7 +127,7 @@ class Consumer:
         self._in_hand.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("delivery unsettled", durable=self._binding.durable, exc_info=error)
-        self._ask()
+        self._ask_soon()
 
     async def _deliver(self, arrival: Arrival) -> None:
         fields = parse_headers(arrival.headers)
@@ -138,7 +149,6 @@ class Consumer:
             else:
                 await self._look_up(facts, inbound, inbound.made_at or arrival.stored_at)
         except (DatabaseUnavailable, InDoubt) as error:
-            self._database.available.clear()
             log.warning("delivery left to the broker", message_id=inbound.id, error=str(error))
         else:
             failpoint("after-commit-before-ack")
@@ -175,8 +185,10 @@ class Consumer:
         settlement = None if self._binding.idempotent else deferred_rows.received(inbound)
         try:
             await self._attempts.run(self._binding, inbound, settlement)
-        except (DatabaseUnavailable, InDoubt):
-            raise
+        except (DatabaseUnavailable, InDoubt) as error:
+            if not await self._database.answers():
+                raise
+            await self._defer(inbound, error)  # if it was committed after all, this changes nothing
         except Exception as error:  # noqa: BLE001  # stored with the message, and logged
             await self._defer(inbound, error)
 

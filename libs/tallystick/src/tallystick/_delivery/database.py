@@ -31,7 +31,8 @@ class Database:
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that may read under locks; slower, with a connection of its own.
 
-        Raises DatabaseUnavailable, InDoubt, or asyncpg.PostgresError.
+        Raises DatabaseUnavailable, DatabaseBusy if every connection for transactions is in use for
+        long, InDoubt, or what the block raises. There is none inside another.
         """
         return self._committer.transaction()
 
@@ -52,5 +53,8 @@ class Database:
         return await self.postgres.get(sql, key)
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
-        """The rows of a query; raises DatabaseUnavailable."""
-        return await self.postgres.fetch(sql, *args)
+        """The rows of a query; raises DatabaseUnavailable, or DatabaseBusy.
+
+        Reads have connections of their own: one inside a transaction waits for no transaction.
+        """
+        return await self.postgres.queries.fetch(sql, *args)

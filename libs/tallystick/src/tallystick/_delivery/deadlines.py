@@ -19,7 +19,11 @@ class Deadlines:
         self._over: set[asyncio.Task[object]] = set()
 
     async def run(self, seconds: float, work: Awaitable[None]) -> None:
-        """Awaits `work`; raises TimeoutError if it takes longer."""
+        """Awaits `work`; raises TimeoutError if it takes longer.
+
+        A CancelledError that nobody sent to this task is the work's own, such as that of a task
+        which it has cancelled itself: raises RuntimeError, for nobody would hear of it otherwise.
+        """
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a deadline is for what runs in a task")
@@ -27,6 +31,8 @@ class Deadlines:
         try:
             await work
         except asyncio.CancelledError:
+            if not task.cancelling():
+                raise RuntimeError("it ended in a CancelledError that nobody asked for") from None
             if task not in self._over:
                 raise
             task.uncancel()

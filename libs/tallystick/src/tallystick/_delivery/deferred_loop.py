@@ -22,7 +22,7 @@ from tallystick._failpoints import failpoint
 from tallystick._messages.binding import Binding
 from tallystick._messages.retry import RetryLater
 from tallystick._telemetry.metrics import CIRCUIT_OPEN, DEFERRED, child
-from tallystick.errors import DatabaseUnavailable, InDoubt, TemporaryError
+from tallystick.errors import DatabaseUnavailable, InDoubt
 
 log = structlog.get_logger()
 
@@ -130,7 +130,7 @@ class DeferredLoop:
             child(DEFERRED, durable, state).set(found.get((durable, state), 0))
         self._counted = set(found)
         for durable in self._bindings:
-            child(CIRCUIT_OPEN, durable).set(self._slots.closed_for(durable) > 0)
+            child(CIRCUIT_OPEN, durable).set(self._slots.circuit_open(durable))
 
     async def _run(self, deferred: Deferred) -> None:
         binding = self._bindings[deferred.inbound.durable]
@@ -155,14 +155,21 @@ class DeferredLoop:
                 attempt=deferred.starts,
                 previous=deferred.trace,
             )
-        except (DatabaseUnavailable, InDoubt):
-            raise
+        except (DatabaseUnavailable, InDoubt) as error:
+            if not await self._database.answers():
+                raise
+            await self._failed(
+                binding, deferred, error
+            )  # an end that was committed is never undone
         except Exception as error:  # noqa: BLE001  # stored with the message, and logged
-            self._slots.ended(binding.durable, answered=not isinstance(error, TemporaryError))
-            decision = await self._outcomes.fail(binding, deferred, error)
-            if isinstance(decision, RetryLater):
-                self._agenda.wake(max(decision.delay, self._slots.closed_for(binding.durable)))
+            await self._failed(binding, deferred, error)
         else:
-            self._slots.ended(binding.durable, answered=True)
+            self._slots.ended(binding.durable, None)
             if done and deferred.lease > 1:
                 await self._outcomes.succeeded(deferred)
+
+    async def _failed(self, binding: Binding, deferred: Deferred, error: Exception) -> None:
+        self._slots.ended(binding.durable, error)
+        decision = await self._outcomes.fail(binding, deferred, error)
+        if isinstance(decision, RetryLater):
+            self._agenda.wake(max(decision.delay, self._slots.closed_for(binding.durable)))

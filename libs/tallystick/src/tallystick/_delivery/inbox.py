@@ -29,6 +29,6 @@ class Inbox:
         """Knows a done message no more."""
         await self._database.fetch(_FORGET, *key)
 
-    async def _read(self, keys: list[Key]) -> dict[Key, Known]:
+    async def _read(self, keys: list[Key]) -> list[tuple[Key, Known]]:
         rows = await self._database.fetch(_STATES, *map(list, zip(*keys, strict=True)))
-        return {(row[0], row[1], row[2]): row[3] for row in rows}
+        return [((row[0], row[1], row[2]), row[3]) for row in rows]

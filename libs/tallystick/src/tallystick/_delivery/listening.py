@@ -35,29 +35,47 @@ class Listening:
         self._consumers = consumers
         self._replying = replying
         self._sweep_s = sweep_s
+        self._draining = False
 
     async def run(self) -> None:
-        """Connects and listens; ends when cancelled, or by BrokerUnavailable for good."""
-        await self._connection.connect()
-        await self._replying.start()
-        async with asyncio.TaskGroup() as consumers:
-            consumers.create_task(self._connection.until_closed())
-            for consumer, durable in self._consumers:
-                consumers.create_task(self._consume(consumer, durable))
+        """Connects and listens; ends when cancelled, or by BrokerConnectionEnded for good.
+
+        One that ended by another error can be run again.
+        """
+        if not self._connection.since:
+            await self._connection.connect()
+        try:
+            await self._replying.start()
+            async with asyncio.TaskGroup() as consumers:
+                consumers.create_task(self._connection.until_closed())
+                for consumer, durable in self._consumers:
+                    consumers.create_task(self._consume(consumer, durable))
+        finally:
+            await self._stop()
 
     async def drain(self) -> None:
-        """Takes nothing more; returns when what was begun has ended."""
-        await self._replying.drain()
-        for consumer, _ in self._consumers:
-            await consumer.drain()
+        """Takes nothing more, anywhere; returns when all that was begun has ended."""
+        self._draining = True
+        await self._stop()
+        await asyncio.gather(
+            self._replying.finished(), *(consumer.finished() for consumer, _ in self._consumers)
+        )
+
+    async def _stop(self) -> None:
+        await asyncio.gather(
+            self._replying.stop(), *(consumer.stop() for consumer, _ in self._consumers)
+        )
 
     async def _consume(self, consumer: Consumer, durable: Durable) -> None:
         await self._until_declared(durable)
-        await consumer.start()
+        if not self._draining:
+            await consumer.start()
         async with asyncio.TaskGroup() as loops:
             loops.create_task(consumer.heartbeats())
-            loops.create_task(repeat(self._sweep_s, consumer.tick))
-            loops.create_task(repeat(LAG_EVERY, partial(self._measure, durable)))
+            name = durable.name
+            loops.create_task(repeat(self._sweep_s, consumer.tick, f"ask for {name}"))
+            lag_of = partial(self._measure, durable)
+            loops.create_task(repeat(LAG_EVERY, lag_of, f"lag of {name}"))
 
     async def _until_declared(self, durable: Durable) -> None:
         """Waits until the durable is as it was declared; says what it waits for."""

@@ -57,10 +57,13 @@ class Replying:
                 await self._connection.wire.subscribe(subject, receive, queue=self._service)
             )
 
-    async def drain(self) -> None:
-        """Takes no request more; returns when those begun are answered."""
-        for unsubscribe in self._unsubscribe:
-            await unsubscribe()
+    async def stop(self) -> None:
+        """Takes no request more."""
+        unsubscribe, self._unsubscribe = self._unsubscribe, []
+        await asyncio.gather(*(each() for each in unsubscribe))
+
+    async def finished(self) -> None:
+        """Returns when the requests that were begun are answered."""
         if self._tasks:
             await asyncio.wait(list(self._tasks))
 

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
-from tallystick.errors import DeclarationError, InvalidMessage, PermanentError, TemporaryError
+from tallystick.errors import (
+    DatabaseUnavailable,
+    DeclarationError,
+    InDoubt,
+    InvalidMessage,
+    PermanentError,
+    TemporaryError,
+)
 
 LONGEST_TEMPORARY_DELAY = 5.0  # seconds between two attempts that end in a TemporaryError
 
@@ -38,8 +45,8 @@ class Retry:
     """How often and how patiently a failed message is tried again.
 
     Unexpected errors are limited by `attempts` and wait, full-jitter exponential, up to `first` *
-    2**n seconds, never more than `longest`. A TemporaryError counts no attempt; it is limited by
-    `patience`, from the time that the message was first held.
+    2**n seconds, never more than `longest`. A TemporaryError counts no attempt, nor does a lost
+    connection; they are limited by `give_up_after`, from the time that the message was first held.
     """
 
     attempts: int = 8
@@ -64,10 +71,11 @@ class Retry:
                 return GiveUp("schema", attempts)
             case PermanentError():
                 return GiveUp("permanent", attempts + 1)
-            case TemporaryError():
+            case TemporaryError() | DatabaseUnavailable() | InDoubt():
                 if time_left <= timedelta(0):
                     return GiveUp("exhausted", attempts)
-                delay = self._patient(starts) if error.delay is None else error.delay
+                said = getattr(error, "delay", None)
+                delay = self._patient(starts) if said is None else said
                 return RetryLater(min(max(0.0, delay), time_left.total_seconds()), attempts)
             case _ if attempts + 1 >= self.attempts:
                 return GiveUp("exhausted", attempts + 1)

@@ -142,8 +142,9 @@ class Router:
     ) -> Callable[[H], H]:
         """Does an effect that this service has stored, with patience (default: the retry's).
 
-        In each replica at most `rate` attempts start a second; after `breaker` TemporaryErrors in a
-        row only one attempt at a time finds out whether the outside is back.
+        In each replica at most `rate` attempts start a second; after `breaker` times
+        `tallystick.errors.PartnerUnavailable` in a row only a few attempts at a time find out
+        whether the outside is back. A plain TemporaryError is "not yet", and opens nothing.
         """
         declared = message_type(effect)
         if declared.domain != self.name or declared.kind != "effect":

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from tallystick._broker.broker import Broker
 from tallystick._broker.connection import Connection
-from tallystick._database.postgres import Postgres
+from tallystick._database.postgres import Limits, Postgres
 from tallystick._deferred.admission import Admission
 from tallystick._deferred.agenda import Agenda
 from tallystick._deferred.isolation import Isolation
@@ -83,7 +83,7 @@ class _Assembly:
         self.replica = f"{settings.replica}-{uuid4().hex[:8]}"
         self.bindings = {n: b for n, b in router.bindings.items() if b.role in self.roles}
         metrics.begin(self.bindings, get_args(Reason))
-        self.postgres = Postgres(settings.database_url, name=router.name)
+        self.postgres = Postgres(settings.database_url, name=router.name, limits=_limits(settings))
         self.connection = Connection(settings.nats_url or "", router.name)
         self.broker = Broker(self.connection, router)
         self.outbox = Outbox(self.postgres, self.connection, router.name)
@@ -115,7 +115,7 @@ class _Assembly:
             broker=self.broker,
             outbox=self.outbox,
             replicas=Replicas(
-                self.postgres, self.replica, RELEASE, self.settings.replica_timeout_s
+                self.postgres.vital, self.replica, RELEASE, self.settings.replica_timeout_s
             ),
             slots=self.slots,
             attempts=self.attempts,
@@ -205,3 +205,11 @@ class _Assembly:
             return None
         after_s = self.settings.republish_after_s
         return Reconciler(self.postgres, self.outbox, self.router.unfinished, after_s)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        queries=settings.database_queries,
+        transactions=settings.database_transactions,
+        statement_s=settings.statement_timeout_s,
+    )

@@ -19,7 +19,7 @@ from tallystick._loops import Loops
 from tallystick._service.assembly import Parts
 from tallystick._service.retention import purge
 from tallystick._telemetry import metrics
-from tallystick.errors import DatabaseUnavailable, InDoubt
+from tallystick.errors import DatabaseBusy, DatabaseUnavailable, InDoubt
 from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
@@ -59,7 +59,7 @@ class Runtime:
         await parts.replicas.renew()
         self._begin_loops()
         if parts.settings.nats_url:
-            self._loops.begin(parts.listening.run())
+            self._loops.begin(parts.listening.run)
             self._loops.every(parts.settings.republish_after_s, parts.own_messages.round)
         log.info(
             "service started", replica=parts.replica, release=RELEASE, roles=sorted(parts.roles)
@@ -72,7 +72,7 @@ class Runtime:
     def _begin_loops(self) -> None:
         parts, every = self.parts, self._loops.every
         sweep_s = parts.settings.sweep_s
-        self._loops.begin(parts.postgres.watch(), parts.outbox.mark(), parts.deferred.run())
+        self._loops.begin(parts.postgres.watch, parts.outbox.mark, parts.deferred.run)
         every(parts.settings.replica_timeout_s / RENEWALS, self._renew)
         every(LOOK_EVERY, parts.attempts.deadlines.enforce)
         every(sweep_s, parts.replicas.expire_leases, parts.deferred.sweep, parts.outbox.sweep)
@@ -116,8 +116,8 @@ class Runtime:
         parts, migrated = self.parts, False
         try:
             if parts.postgres.available.is_set():
-                migrated = not await pending(parts.postgres, parts.router.name)
-        except (DatabaseUnavailable, InDoubt) as error:
+                migrated = not await pending(parts.postgres.vital, parts.router.name)
+        except (DatabaseBusy, DatabaseUnavailable, InDoubt) as error:
             log.info("service not ready", reason=str(error))
         database = parts.postgres.available.is_set()
         broker = parts.connection.connected.is_set() if parts.settings.nats_url else None
@@ -136,7 +136,7 @@ class Runtime:
         parts = self.parts
         while True:
             try:
-                return await pending(parts.postgres, parts.router.name)
+                return await pending(parts.postgres.vital, parts.router.name)
             except (DatabaseUnavailable, InDoubt):
                 await parts.postgres.open()
 

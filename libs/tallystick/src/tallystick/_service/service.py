@@ -88,5 +88,5 @@ def _admin_routes(parts: Parts) -> list[APIRouter]:
         topology_routes(router, parts.settings),
         DeadLetters(postgres).routes(),
         Repairs(postgres, router).routes(),
-        Messages(postgres, router, parts.replica).routes(),
+        Messages(postgres, router, parts.replica, parts.slots.circuit_open).routes(),
     ]

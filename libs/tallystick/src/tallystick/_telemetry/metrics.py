@@ -116,6 +116,26 @@ DB_WAIT_SECONDS = Histogram(
     "What a query outside a group waited for its connection",
     buckets=_FAST,
 )
+DB_PENDING = Gauge(
+    "db_client_connection_pending_requests",
+    "Who waits for a connection, by its purpose",
+    ["pool"],
+)
+DB_TIMEOUTS = Counter(
+    "db_client_connection_timeouts_total",
+    "Who waited in vain for a connection: all of its purpose were in use",
+    ["pool"],
+)
+
+# What is done for ever.
+FAILURES_IN_A_ROW = Gauge(
+    "messaging_periodic_failures_in_a_row",
+    "Failures of something periodic since it last succeeded",
+    ["act"],
+)
+LOOP_RESTARTS = Counter(
+    "messaging_loop_restarts_total", "Loops that ended by an error and began again", ["loop"]
+)
 
 # HTTP.
 HTTP_SERVER_SECONDS = Histogram(

@@ -4,8 +4,17 @@ See docs/outside.md.
 """
 
 from tallystick._addresses import address_of
-from tallystick.outside._answer import Answer, CallRefused, NoAnswer
+from tallystick.outside._answer import Answer, CallRefused, NoAnswer, Unavailable
 from tallystick.outside._client import Client
 from tallystick.outside._span import Call, client_span
 
-__all__ = ["Answer", "Call", "CallRefused", "Client", "NoAnswer", "address_of", "client_span"]
+__all__ = [
+    "Answer",
+    "Call",
+    "CallRefused",
+    "Client",
+    "NoAnswer",
+    "Unavailable",
+    "address_of",
+    "client_span",
+]

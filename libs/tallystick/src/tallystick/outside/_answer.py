@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tallystick.errors import PermanentError, TemporaryError
+from tallystick.errors import PartnerUnavailable, PermanentError, TemporaryError
 
 T = TypeVar("T")
 SHOWN = 200
@@ -16,6 +16,10 @@ SHOWN = 200
 
 class NoAnswer(TemporaryError):
     """No answer that can be trusted came: the call may have taken effect or not."""
+
+
+class Unavailable(NoAnswer, PartnerUnavailable):
+    """The other side does not serve us: nobody there, too late, an error there, no login."""
 
 
 class CallRefused(PermanentError):

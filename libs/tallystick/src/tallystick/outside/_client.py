@@ -9,14 +9,15 @@ import msgspec
 
 from tallystick._addresses import address_of
 from tallystick._requirements import require
-from tallystick.outside._answer import Answer, CallRefused, NoAnswer
+from tallystick.outside._answer import Answer, CallRefused, NoAnswer, Unavailable
 from tallystick.outside._span import client_span
 
 if TYPE_CHECKING:
     import aiohttp
 
 OK: Final = (200,)
-BUSY: Final = frozenset({408, 425, 429})
+NOT_YET: Final = frozenset({425, 429})
+NOT_SERVED: Final = frozenset({401, 403, 408})  # an expired key says nothing about a call
 KEEP_ALIVE_S: Final = 4  # below the 5 s after which many servers close: no call on a closing line
 LONGEST_DELAY_S: Final = 60.0
 
@@ -31,9 +32,11 @@ class Client:
 
     Every call ends in one of three ways. It returns an Answer; or it raises NoAnswer, a
     TemporaryError, if it may have taken effect or not: nobody there, a timeout, a broken line, a
-    status of 5xx, 408, 425 or 429 (with the delay of its `Retry-After` in seconds, at most 60); or
-    it raises CallRefused, a PermanentError, for any other status that is not among `answers`.
-    Redirects are not followed. To make one raises MissingExtra without the extra `outside`.
+    status of 5xx, 401, 403, 408, 425 or 429 (with the delay of its `Retry-After` in seconds, at
+    most 60). All but 425, 429 and an answer that cannot be read are Unavailable, which is also a
+    PartnerUnavailable: many in a row open the circuit. Or it raises CallRefused, a PermanentError,
+    for any other status that is not among `answers`. Redirects are not followed.
+    To make one raises MissingExtra without the extra `outside`.
     """
 
     _session: aiohttp.ClientSession
@@ -83,14 +86,16 @@ class Client:
         if answer.status in answers:
             return answer
         reason = f"{answer.call}: {answer.status} {answer.start}"
-        if answer.status >= 500 or answer.status in BUSY:
+        if answer.status in NOT_YET:
             raise NoAnswer(reason, delay=_delay(retry_after))
+        if answer.status >= 500 or answer.status in NOT_SERVED:
+            raise Unavailable(reason, delay=_delay(retry_after))
         raise CallRefused(reason)
 
     async def _send(
         self, method: str, path: str, headers: Mapping[str, str], data: bytes | None
     ) -> tuple[Answer, str]:
-        """What came back, and its Retry-After; raises NoAnswer if nothing whole did."""
+        """What came back, and its Retry-After; raises Unavailable if nothing whole did."""
         import aiohttp  # noqa: PLC0415  # of an extra
 
         call = f"{method} {address_of(self._url)}{path}"
@@ -104,7 +109,7 @@ class Client:
                     answer = Answer(call, response.status, await response.read())
                     return answer, response.headers.get("Retry-After", "")
         except (aiohttp.ClientError, OSError) as cause:  # a TimeoutError is an OSError
-            raise NoAnswer(f"{call}: {_reason(cause)}") from cause
+            raise Unavailable(f"{call}: {_reason(cause)}") from cause
 
 
 def _reason(cause: BaseException) -> str:

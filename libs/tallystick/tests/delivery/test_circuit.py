@@ -1,0 +1,95 @@
+"""The circuit of an effect opens for an outside that is away, and for nothing else."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
+
+from tallystick import Delivery, Effect, Retry, Router, TemporaryError
+from tallystick._deferred import admission
+from tallystick._service.runtime import Runtime
+from tallystick.errors import PartnerUnavailable
+from tallystick.testing import eventually
+
+Sql = Callable[..., Awaitable[list[Any]]]
+Run = Callable[..., AbstractAsyncContextManager[Runtime]]
+Until = Callable[[str], Awaitable[None]]
+
+NOTHING_HELD = "not exists (select from tallystick.held)"
+RETRY = Retry(first=0.01, longest=0.02)
+
+
+class Charge(Effect, name="shop.charge", key="item"):
+    item: int
+
+
+class Partner:
+    """Raises what it is told, so often for each item, or while it is away."""
+
+    def __init__(self, error: type[Exception], times: int) -> None:
+        self.error = error
+        self.times = times
+        self.is_away = False
+        self.calls: Counter[int] = Counter()
+
+    async def charge(self, item: int) -> None:
+        self.calls[item] += 1
+        if self.is_away or self.calls[item] <= self.times:
+            raise self.error("no")
+
+
+def service(partner: Partner) -> Router:
+    router = Router("shop")
+
+    @router.effect(Charge, retry=RETRY)
+    async def charge(effect: Charge, delivery: Delivery) -> None:
+        await partner.charge(effect.item)
+
+    return router
+
+
+async def test_a_partner_that_says_not_yet_of_each_is_not_away(
+    run: Run, sql: Sql, until: Until
+) -> None:
+    partner = Partner(TemporaryError, times=2)
+    with capture_logs() as lines:
+        async with run(service(partner)) as runtime:
+            for start in range(0, 300, 100):
+                some = (Charge(item=item) for item in range(start, start + 100))
+                await runtime.parts.database.commit(*some)
+            await until(NOTHING_HELD)
+    assert set(partner.calls.values()) == {3}
+    assert not [line for line in lines if "circuit" in line["event"]]
+
+
+async def test_a_partner_that_is_away_opens_it_and_one_that_is_back_closes_it(
+    run: Run, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "FIRST_PAUSE_S", 0.2)
+    partner = Partner(PartnerUnavailable, times=0)
+    partner.is_away = True
+    with capture_logs() as lines:
+        async with run(service(partner)) as runtime:
+            await runtime.parts.database.commit(*(Charge(item=item) for item in range(200)))
+            labels = {"durable": "shop-charge"}
+            await eventually(
+                lambda: REGISTRY.get_sample_value("messaging_circuit_open", labels) == 1
+            )
+            assert runtime.parts.slots.circuit_open("shop-charge")
+            await asyncio.sleep(0.5)
+            assert sum(partner.calls.values()) < 150
+            partner.is_away = False
+            await until(NOTHING_HELD)
+            await eventually(
+                lambda: REGISTRY.get_sample_value("messaging_circuit_open", labels) == 0
+            )
+    said = [line["event"] for line in lines if "circuit" in line["event"]]
+    assert said == [
+        "circuit opened",
+        "circuit closed",
+    ]
