@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from tallystick import Delivery, Effect, Retry, Router, TemporaryError
+from tallystick._admin.messages import Messages
 from tallystick._deferred import admission
 from tallystick._service.runtime import Runtime
 from tallystick.errors import PartnerUnavailable
@@ -53,6 +54,13 @@ def service(partner: Partner) -> Router:
     return router
 
 
+async def said_of(runtime: Runtime, key: str) -> list[str | None]:
+    """What people are told of an effect that waits."""
+    parts = runtime.parts
+    shown = Messages(parts.postgres, parts.router, parts.replica, parts.slots.circuit_open)
+    return [message.error for message in (await shown.about(key, [])).received]
+
+
 async def test_a_partner_that_says_not_yet_of_each_is_not_away(
     run: Run, sql: Sql, until: Until
 ) -> None:
@@ -82,6 +90,7 @@ async def test_a_partner_that_is_away_opens_it_and_one_that_is_back_closes_it(
             )
             assert runtime.parts.slots.circuit_open("shop-charge")
             await asyncio.sleep(0.5)
+            assert await said_of(runtime, "199") == ["the circuit is open"]
             assert sum(partner.calls.values()) < 150
             partner.is_away = False
             await until(NOTHING_HELD)
