@@ -27,6 +27,10 @@ class PermanentError(TallystickError):
     """No retry can mend this: the message becomes a dead letter."""
 
 
+class CommittedTwice(TallystickError):
+    """A delivery is committed once, and last: this commit did not happen."""
+
+
 class Conflict(TallystickError):
     """A guarded write met another version: read again, decide again."""
 
@@ -64,7 +68,19 @@ class Refused(TallystickError):
 
 
 class RequestFailed(TemporaryError):
-    """A request got no answer: nobody answers, too late, or an error there."""
+    """A request got no answer: nobody answers, too late, or an error there that may pass."""
+
+
+class RequestRefused(PermanentError):
+    """The service that was asked refuses this request: asked again, it would refuse it again."""
+
+
+class BrokerTooOld(TallystickError):
+    """The broker lacks what this library stands on."""
+
+
+class NotTheOwner(TallystickError):
+    """Another database holds what was done with this service's messages."""
 
 
 class MigrationFailed(TallystickError):

@@ -62,7 +62,8 @@ class Broker:
         """Asks another service; `within` is in seconds.
 
         Raises RequestFailed: at once if nobody answers such requests, when time is up, or with
-        the error there. Raises DeclarationError for one that the router does not name.
+        the error there; RequestRefused if that would be the same again. Raises DeclarationError
+        for one that the router does not name.
         """
         _must_be_declared(self._router, "requests", [type(request)])
         if not self.is_connected:

@@ -37,6 +37,7 @@ from tallystick._republishing.own_messages import OwnMessages
 from tallystick._republishing.reconciler import Reconciler
 from tallystick._settings import Settings
 from tallystick._telemetry import metrics
+from tallystick.errors import DeclarationError
 from tallystick.topology import Durable, declared
 
 
@@ -156,7 +157,15 @@ class _Assembly:
     def _resources(self, given: Sequence[AbstractAsyncContextManager[Any]]) -> dict[type, Any]:
         """What handlers and routes find by its type."""
         ours = {Database: self.database, Commits: self.database, Broker: self.broker}
-        return {type(one): one for one in given} | {type(self.settings): self.settings} | ours
+        found: dict[type, Any] = {type(self.settings): self.settings} | ours
+        for one in given:
+            if not isinstance(one, AbstractAsyncContextManager):
+                raise DeclarationError(f"a {type(one).__name__} is no resource: it is not entered")
+            if type(one) in found:
+                name = type(one).__name__
+                raise DeclarationError(f"there are two resources of {name}: give each its class")
+            found[type(one)] = one
+        return found
 
     def _attempts(self) -> Attempts:
         attempts = Attempts(

@@ -36,6 +36,11 @@ DUPLICATES = Counter(
     "Messages that the inbox knew already and that changed nothing",
     ["durable"],
 )
+FAILED_AFTER_COMMIT = Counter(
+    "messaging_failed_after_commit_total",
+    "Handlers that raised, or tried to commit again, after their commit: that was not done",
+    ["durable"],
+)
 DEAD_LETTERED = Counter(
     "messaging_dead_lettered_messages_total",
     "Messages given up, by the reason",
@@ -157,7 +162,7 @@ def begin(durables: Iterable[str], reasons: Sequence[str]) -> None:
     letter of a durable would alarm nobody.
     """
     for durable in durables:
-        for counter in (CONSUMED, REDELIVERED, DUPLICATES, EXPIRED_LEASES):
+        for counter in (CONSUMED, REDELIVERED, DUPLICATES, FAILED_AFTER_COMMIT, EXPIRED_LEASES):
             child(counter, durable)
         for reason in reasons:
             child(DEAD_LETTERED, durable, reason)
