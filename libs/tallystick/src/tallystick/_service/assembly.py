@@ -15,6 +15,7 @@ from tallystick._deferred.admission import Admission
 from tallystick._deferred.agenda import Agenda
 from tallystick._deferred.isolation import Isolation
 from tallystick._deferred.leases import Leases
+from tallystick._deferred.orphans import Orphans
 from tallystick._deferred.outcomes import RELEASE, Outcomes
 from tallystick._deferred.protocol import quarantine_after
 from tallystick._deferred.replicas import Replicas
@@ -63,6 +64,7 @@ class Parts:
     listening: Listening
     own_messages: OwnMessages
     reconciler: Reconciler | None
+    orphans: Orphans
 
 
 def assemble(
@@ -143,6 +145,7 @@ class _Assembly:
             listening=self._listening(read),
             own_messages=self._own_messages(read),
             reconciler=self._reconciler(),
+            orphans=Orphans(self.postgres, self.router.bindings),
         )
 
     def _slots(self) -> Slots:

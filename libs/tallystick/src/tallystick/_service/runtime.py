@@ -26,6 +26,7 @@ log = structlog.get_logger()
 
 RENEWALS = 5  # before a replica that cannot renew is gone
 PURGE_EVERY = 3600.0  # seconds
+ORPHANS_EVERY = 60.0  # seconds
 
 
 @runtime_checkable
@@ -78,6 +79,7 @@ class Runtime:
         every(sweep_s, parts.replicas.expire_leases, parts.deferred.sweep, parts.outbox.sweep)
         every(sweep_s, parts.quarantine.round)
         every(PURGE_EVERY, self._purge)
+        every(ORPHANS_EVERY, parts.orphans.round)
         if parts.reconciler is not None:
             every(sweep_s, parts.reconciler.round)
         for act in parts.router.periodic:

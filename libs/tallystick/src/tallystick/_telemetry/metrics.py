@@ -51,6 +51,11 @@ DEFERRED = Gauge(
     "Messages that wait in the held table",
     ["durable", "state"],
 )
+ORPHANED = Gauge(
+    "messaging_orphaned_messages",
+    "Messages that wait in the held table for a handler that this release does not declare",
+    ["durable"],
+)
 CIRCUIT_OPEN = Gauge(
     "messaging_circuit_open", "1 while the outside does not answer an effect", ["durable"]
 )
