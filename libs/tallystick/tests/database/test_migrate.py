@@ -199,7 +199,7 @@ async def test_a_folder_without_scripts_has_nothing_pending(url: Url, folder: Pa
     assert not await pending(url, "parcels")
 
 
-@pytest.mark.parametrize("follows", ["('0002a', '0002b')", "['0002a', '0002b']"])
+@pytest.mark.parametrize("follows", ["('0002a', '0002b')", "[\n    '0002a',\n    '0002b',\n]"])
 async def test_scripts_that_were_merged_are_reached(url: Url, folder: Path, follows: str) -> None:
     for name in ("0002a", "0002b"):
         (folder / f"{name}.py").write_text(MERGED.format(name, "'0001'"))
@@ -239,7 +239,7 @@ async def test_who_may_create_nothing_finds_what_is_applied(url: Url) -> None:
     address = url.rpartition("@")[2]
     with capture_logs() as lines:
         await apply("parcels", f"postgresql://{user}:secret-enough@{address}")
-    assert [line["event"] for line in lines] == ["migrated", "migrated"]
+    assert [line["event"] for line in lines] == ["database migrated", "database migrated"]
 
 
 def test_a_release_reads_its_scripts_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ async def test_what_nobody_handles_is_shown_and_dead_after_a_day(run: Run, sql: 
             repair = Repair(runtime.parts.postgres, runtime.parts.router)
             key = ("shop-gone", "shop", "old")
             assert await repair.discard([key], Act("ann", "its handler is gone")) == [key]
-    said = [line for line in lines if "nobody declares" in line["event"]]
+    said = [line for line in lines if line["event"] == "messages orphaned"]
     assert [line["waiting"] for line in said] == [{"shop-gone": 1}]
 
 

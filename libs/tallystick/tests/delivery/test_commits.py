@@ -137,7 +137,7 @@ async def test_what_fails_after_the_commit_is_logged_and_counted_and_the_message
             await runtime.parts.database.commit(Sold(item=1))
             await eventually(lambda: late() == before + 1)
             await settled("shop-books")
-    (line,) = [line for line in lines if line["event"] == "failed after its commit"]
+    (line,) = [line for line in lines if line["event"] == "handler failed after commit"]
     assert isinstance(line["exc_info"], error)
     assert [row[0] for row in await sql("select id from things")] == [1]
     assert [row[0] for row in await sql("select state from tallystick.inbox")] == ["done"]

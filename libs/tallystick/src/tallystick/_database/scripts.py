@@ -1,16 +1,20 @@
 """Where the migrations are and how far a database has got: the library's own and the service's."""
 
-import ast
+import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from tallystick.errors import MigrationFailed
 
 LIBRARY = "tallystick"
 SCHEMA = "tallystick"
+_ASSIGNED = re.compile(
+    r"^((?:down_)?revision)\b(?:\s*:[^=\n]*)?\s*=\s*([^=].*(?:\n[ \t)\]].*)*)", re.MULTILINE
+)
+_LITERAL = re.compile(r"""None\b|"[^"\n]*"|'[^'\n]*'|\([^()]*\)|\[[^\[\]]*\]""")
+_TEXT = re.compile(r"""(["'])(\w+)\1""")
 
 
 @dataclass(frozen=True)
@@ -45,29 +49,21 @@ class Scripts:
         # Read as text: a serving replica does without Alembic, SQLAlchemy and their 30 MB.
         said = [_assigned(script) for script in self.folder.glob("*.py")]
         scripts = [one for one in said if "revision" in one]
-        followed = {down for one in scripts for down in _several(one.get("down_revision"))}
-        return frozenset(one["revision"] for one in scripts), frozenset(followed)
+        followed = frozenset(down for one in scripts for down in one.get("down_revision", ()))
+        return frozenset(name for one in scripts for name in one["revision"]), followed
 
 
-def _assigned(script: Path) -> dict[str, Any]:
-    """What a script says of its place; raises MigrationFailed if that takes running it."""
-    said: dict[str, Any] = {}
-    try:
-        for node in ast.parse(script.read_text()).body:
-            match node:
-                case (
-                    ast.Assign(targets=[ast.Name(id=name)], value=ast.expr() as value)
-                    | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
-                ) if name in ("revision", "down_revision"):
-                    said[name] = ast.literal_eval(value)
-    except (SyntaxError, ValueError) as error:
-        raise MigrationFailed(f"{script}: revision and down_revision are no literals") from error
+def _assigned(script: Path) -> dict[str, tuple[str, ...]]:
+    """What a script says of its place; raises MigrationFailed if that takes running it.
+
+    Read as text: before Python 3.12 `ast.parse` fails in a process with threads (CPython 106905).
+    """
+    said: dict[str, tuple[str, ...]] = {}
+    for name, value in _ASSIGNED.findall(script.read_text()):
+        if (literal := _LITERAL.match(value)) is None:
+            raise MigrationFailed(f"{script}: revision and down_revision are no literals")
+        said[name] = tuple(text for _, text in _TEXT.findall(literal[0]))
     return said
-
-
-def _several(down: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...]:
-    """What a script follows: nothing, one, or those that it merges."""
-    return (down,) if isinstance(down, str) else tuple(down or ())
 
 
 @cache

@@ -47,5 +47,5 @@ class Orphans:
             child(ORPHANED, durable).set(found.get(durable, 0))
             child(DEAD_LETTERED, durable, REASON)  # begins at zero: its first letter is seen
         if found.keys() - self._seen.keys():
-            log.warning("messages wait for handlers that nobody declares", waiting=found)
+            log.warning("messages orphaned", waiting=found)
         self._seen = found

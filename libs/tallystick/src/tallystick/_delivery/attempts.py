@@ -160,7 +160,7 @@ class _Handling:
         """Logs and counts what came after the commit: too late to undo it, and not done itself."""
         child(FAILED_AFTER_COMMIT, self.binding.durable).inc()
         log.error(
-            "failed after its commit",
+            "handler failed after commit",
             durable=self.binding.durable,
             message_id=self.inbound.id,
             exc_info=error,

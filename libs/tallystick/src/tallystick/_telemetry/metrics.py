@@ -74,6 +74,11 @@ LAG = Gauge(
     "Messages that a durable has neither received nor settled",
     ["durable"],
 )
+DURABLE_READY = Gauge(
+    "messaging_durable_ready",
+    "1 while a durable is at the broker as it was declared; without that, nothing is read by it",
+    ["durable"],
+)
 IN_HAND = Gauge(
     "messaging_consumer_in_hand_messages",
     "Deliveries that this replica holds and has not settled",
