@@ -19,6 +19,8 @@ class TemporaryError(TallystickError):
     """
 
     def __init__(self, detail: str = "", *, delay: float | None = None) -> None:
+        if delay is not None and not isinstance(delay, int | float):
+            raise TypeError(f"delay is {delay!r}, and not a number of seconds")
         super().__init__(detail or "not now, try again later")
         self.delay = delay
 

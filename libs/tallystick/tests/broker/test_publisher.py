@@ -118,7 +118,7 @@ async def test_a_batch_that_is_confirmed_as_one_message_is_not_believed(
     await client.subscribe("evt.old.>", cb=answer_as_an_old_broker)
     await client.flush()
     batch = [publication(n, subject="evt.old.x") for n in range(2)]
-    outcome = await broker.publisher.publish_batch(batch)
+    outcome = await broker.publisher.store_together(batch)
     assert isinstance(outcome, NotStored)
     assert str(outcome) == "a batch of 2 was confirmed as 0"
 

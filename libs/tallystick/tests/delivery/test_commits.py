@@ -2,15 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from tallystick import Conflict, Database, Delivery, Event, Retry, Router, Write
+from tallystick import Conflict, Database, Delivery, Event, Retry, Router, TemporaryError, Write
 from tallystick._service.runtime import Runtime
-from tallystick.errors import CommittedTwice, InvalidMessage
+from tallystick.errors import CommittedTwice, DeclarationError, InvalidMessage
 from tallystick.testing import Harness, eventually
 
 Sql = Callable[..., Awaitable[list[Any]]]
@@ -54,6 +55,8 @@ async def later() -> Write:
         (Sold, "not a MessageMeta"),
         (None, "not a NoneType"),
         ("insert into things", "not a str"),
+        (Write("insert into things (code) values ($1)", "a"), "are a str, no tuple"),  # type: ignore[arg-type]  # what it is about
+        (Write("insert into things (id) values ($1)", 7), "are a int, no tuple"),  # type: ignore[arg-type]  # what it is about
     ],
 )
 async def test_what_is_no_part_is_refused_by_every_commit(
@@ -66,14 +69,47 @@ async def test_what_is_no_part_is_refused_by_every_commit(
         database = runtime.parts.database
         with pytest.raises(TypeError, match=says):
             await database.commit(put(8), part)
-        with pytest.raises(TypeError, match="is no message"):
-            async with database.transaction() as tx:
-                tx.add(part)
         await database.commit(Sold(item=3))
         await until("exists (select from tallystick.held where state = 'dead')")
     assert await sql("select id from things") == []
     (letter,) = await sql("select error_type, reason from tallystick.held")
     assert tuple(letter) == ("TypeError", "exhausted")
+
+
+@pytest.mark.parametrize("part", [[Sold(item=1)], put(1), Sold])
+async def test_what_is_no_message_is_refused_by_a_transaction(
+    run: Run, sql: Sql, part: Any
+) -> None:
+    async def books(event: Sold, delivery: Delivery) -> None: ...
+
+    async with run(routing(books)) as runtime:
+        with pytest.raises(TypeError, match="is no message"):
+            async with runtime.parts.database.transaction() as tx:
+                tx.add(part)
+    assert await sql("select id from things") == []
+
+
+async def test_a_delay_that_is_no_number_becomes_a_dead_letter_and_no_endless_attempt(
+    run: Run, until: Until, sql: Sql
+) -> None:
+    async def waits(event: Sold, delivery: Delivery) -> None:
+        raise TemporaryError("not now", delay=timedelta(seconds=5))  # type: ignore[arg-type]  # what it is about
+
+    async with run(routing(waits)) as runtime:
+        await runtime.parts.database.commit(Sold(item=1))
+        await until("exists (select from tallystick.held where state = 'dead')")
+    assert [row[0] for row in await sql("select error_type from tallystick.held")] == ["TypeError"]
+
+
+async def test_a_list_of_messages_is_none_to_the_broker_either(run: Run) -> None:
+    async def books(event: Sold, delivery: Delivery) -> None: ...
+
+    async with run(routing(books)) as runtime:
+        several: Any = [Sold(item=1)]
+        with pytest.raises(DeclarationError, match="no class of messages"):
+            await runtime.parts.broker.publish(several)
+        with pytest.raises(DeclarationError, match="no class of messages"):
+            _ = runtime.parts.broker.history([Sold])  # type: ignore[arg-type]  # what it is about
 
 
 async def test_a_coroutine_that_nobody_awaited_is_refused() -> None:

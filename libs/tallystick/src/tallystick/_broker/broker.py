@@ -75,6 +75,7 @@ def _must_be_declared(router: Router, keyword: str, types: Sequence[type[Any]]) 
     """Said on a laptop too, where nobody's user keeps it from anything."""
     declared: tuple[type[Any], ...] = getattr(router, keyword)
     for cls in types:
+        message_type(cls)  # a list of them is none
         if cls not in declared:
             raise DeclarationError(
                 f'{cls.__name__} is not declared: Router("{router.name}", '

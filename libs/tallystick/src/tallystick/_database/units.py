@@ -29,10 +29,13 @@ Part = Write | Message
 
 
 def check_parts(parts: Iterable[object]) -> None:
-    """Raises TypeError for what is no part: nothing that is given to a commit may be dropped."""
+    """Raises TypeError for what is no part, or has no arguments to give; nothing is dropped."""
     for part in parts:
         if not isinstance(part, Write | Message):
             raise TypeError(_no_part(part))
+        if isinstance(part, Write) and not isinstance(part.args, tuple | list):
+            name = type(part.args).__name__
+            raise TypeError(f"the arguments of {part.sql[:80]!r} are a {name}, no tuple: (one,)")
 
 
 def _no_part(part: object) -> str:
