@@ -10,7 +10,7 @@ import pytest
 
 from shipping.facts import PrintLabel
 from tallystick import Event, Job
-from tallystick._broker.requesting import DEADLINE  # inside: a hostile deadline
+from tallystick._broker.requesting import WITHIN  # inside: a hostile wait
 from tallystick._messages.envelope import parse_headers  # inside: headers as the wire has them
 from tallystick._messages.message import message_type  # inside: the types of what is injected
 from tallystick.testing.snapshots import messages_of
@@ -141,7 +141,7 @@ async def test_a_question_with_a_deadline_that_is_none_is_answered(
     enemy: Enemy, deadline: str
 ) -> None:
     body = b'{"country":"BE","quantity":1}'
-    answer = await enemy.client.request(QUOTE, body, timeout=5, headers={DEADLINE: deadline})
+    answer = await enemy.client.request(QUOTE, body, timeout=5, headers={WITHIN: deadline})
     assert (answer.headers or {}).get("tally-error", "TimeoutError") == "TimeoutError"
     assert (answer.headers or {}) or b"price" in answer.data
 

@@ -128,6 +128,8 @@ async def _until_reading(runtime: Runtime, *, trusts: bool) -> None:
         if trusts:
             consumer._trusted_from = 0
     await eventually(runtime.parts.connection.connected.is_set)
+    replying = runtime.parts.listening._replying
+    await eventually(lambda: len(replying._unsubscribe) == len(replying._replies))
 
 
 @pytest.fixture

@@ -132,7 +132,11 @@ def test_a_document_needs_no_settings_where_main_has_the_router(tmp_path: Path) 
     assert shown.exit_code == 0, shown.output
     document = json.loads(shown.stdout)
     assert document["service"] == "parcels"
-    assert document["permissions"]["publish"] == ["evt.parcels.>", "dlq.parcels.>"]
+    assert document["permissions"]["publish"] == [
+        "evt.parcels.>",
+        "dlq.parcels.>",
+        "$JS.API.DIRECT.GET.DLQ_PARCELS.dlq.parcels.owner",
+    ]
 
 
 @pytest.mark.usefixtures("environment")
@@ -276,3 +280,13 @@ def test_a_taken_port_is_a_line_and_1(environment: dict[str, str], setting: str)
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1].startswith(f"tally: {setting}: cannot listen on")
     assert "Address already in use" in result.stderr
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_a_package_and_its_router_have_one_name(tmp_path: Path, command: str) -> None:
+    other = MAIN.replace("PARCELS_", "").replace('Router("parcels")', 'Router("post")')
+    (tmp_path / "parcels" / "main.py").write_text(other)
+    done = tally(command, "parcels", env={"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"})
+    assert done.exit_code == 2
+    assert 'parcels.main makes "post": the package, the router and the prefix' in done.stderr

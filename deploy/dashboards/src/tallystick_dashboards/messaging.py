@@ -27,7 +27,7 @@ def dashboard(runbooks: Runbooks) -> Dashboard:
 
 
 def _reading(made: Dashboard, runbooks: Runbooks) -> None:
-    lagging = runbooks.link("ConsumerLagging")
+    lagging = [runbooks.link("ConsumerLagging"), runbooks.link("DurableNotReady")]
     made.with_row(Row("Read")).with_panel(
         lines(
             "Handled",
@@ -41,7 +41,7 @@ def _reading(made: Dashboard, runbooks: Runbooks) -> None:
             "Messages that a durable has neither received nor settled",
             "short",
             (shared("messaging_consumer_actionable_lag", "durable", CHOSEN), "{{durable}}"),
-            links=[lagging],
+            links=lagging,
         )
     ).with_panel(
         lines(
@@ -49,7 +49,7 @@ def _reading(made: Dashboard, runbooks: Runbooks) -> None:
             "From its start to its commit or its error",
             "s",
             (quantile(0.95, HANDLED, "durable", CHOSEN), "{{durable}}"),
-            links=[lagging, *map(_slow, MESSAGING)],
+            links=[*lagging, *map(_slow, MESSAGING)],
         )
     ).with_panel(
         lines(

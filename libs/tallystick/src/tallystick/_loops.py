@@ -12,10 +12,12 @@ import structlog
 from tallystick._telemetry.metrics import FAILURES_IN_A_ROW, LOOP_RESTARTS, child
 from tallystick.errors import (
     BrokerConnectionEnded,
+    BrokerTooOld,
     BrokerUnavailable,
     DatabaseBusy,
     DatabaseUnavailable,
     InDoubt,
+    NotTheOwner,
 )
 from tallystick.limiter import Limiter
 from tallystick.tasks import stop
@@ -23,6 +25,8 @@ from tallystick.tasks import stop
 log = structlog.get_logger()
 
 BEGIN_AGAIN_AFTER = 1.0  # seconds
+FINAL = (BrokerConnectionEnded, BrokerTooOld, NotTheOwner)
+"""What no further try in this process mends."""
 AWAY = (BrokerUnavailable, DatabaseBusy, DatabaseUnavailable, InDoubt)
 
 Act = Callable[[], Awaitable[object]]
@@ -119,4 +123,4 @@ async def _kept(name: str, loop: Loop) -> None:
 def _is_final(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return any(map(_is_final, error.exceptions))
-    return isinstance(error, BrokerConnectionEnded)
+    return isinstance(error, FINAL)

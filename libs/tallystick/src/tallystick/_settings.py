@@ -3,6 +3,8 @@
 import os
 import re
 import socket
+from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -10,6 +12,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -18,6 +21,8 @@ from tallystick._addresses import is_plain, scheme_of
 from tallystick.errors import InvalidSettings
 
 _REPLICA = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_LINK = r"(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)\w*)?)"
+"""What Kubernetes says in the environment of the Services that a pod finds."""
 SHORTEST_TOKEN = 16
 API = "api"
 """The role that serves the HTTP API."""
@@ -60,6 +65,10 @@ def _token(token: SecretStr) -> SecretStr:
     if len(token.get_secret_value()) < SHORTEST_TOKEN:
         raise ValueError(f"shorter than {SHORTEST_TOKEN} characters")
     return token
+
+
+def _is_link(value: object) -> bool:
+    return isinstance(value, str) and value.startswith(("tcp://", "udp://", "sctp://"))
 
 
 def _replica(name: str) -> str:
@@ -144,7 +153,16 @@ class Settings(BaseSettings):
     quarantine_memory_mib: Annotated[int, Field(ge=64)] = Field(
         default=512, description="memory of the process that runs a suspect message"
     )
+    take_over: str = Field(
+        default="", description="the id of a lost database whose messages this one takes over"
+    )
     call_timeout_s: Seconds = Field(default=2, description="the longest wait for an outside answer")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_links(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Of a Service called cafe, Kubernetes says CAFE_PORT=tcp://...: that is no setting."""
+        return {n: v for n, v in values.items() if not (n.endswith("port") and _is_link(v))}
 
     def __init__(self, **values: Any) -> None:
         """Raise `InvalidSettings`."""
@@ -157,6 +175,20 @@ class Settings(BaseSettings):
     def variable(cls, field: str) -> str:
         """Return the environment variable that sets `field`."""
         return f"{cls.model_config.get('env_prefix', '')}{field}".upper()
+
+    @classmethod
+    def unread(cls, environment: Mapping[str, str]) -> dict[str, str]:
+        """Return variables of this service that are no setting, each with the nearest setting."""
+        prefix = cls.variable("")
+        known = [cls.variable(field) for field in cls.model_fields]
+        link = re.compile(f"{prefix}{_LINK}")
+        unread = [
+            name
+            for name, value in environment.items()
+            if prefix and name.upper().startswith(prefix) and name.upper() not in known
+            if not link.fullmatch(name)
+        ]
+        return {name: next(iter(get_close_matches(name, known, 1)), "") for name in unread}
 
     def roles(self, declared: frozenset[str]) -> frozenset[str]:
         """Return the roles of this process; raise `InvalidSettings` for one that nobody has."""

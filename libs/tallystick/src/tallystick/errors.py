@@ -19,6 +19,8 @@ class TemporaryError(TallystickError):
     """
 
     def __init__(self, detail: str = "", *, delay: float | None = None) -> None:
+        if delay is not None and not isinstance(delay, int | float):
+            raise TypeError(f"delay is {delay!r}, and not a number of seconds")
         super().__init__(detail or "not now, try again later")
         self.delay = delay
 
@@ -33,6 +35,10 @@ class PartnerUnavailable(TemporaryError):
 
 class PermanentError(TallystickError):
     """No retry can mend this: the message becomes a dead letter."""
+
+
+class CommittedTwice(TallystickError):
+    """A delivery is committed once, and last: this commit did not happen."""
 
 
 class Conflict(TallystickError):
@@ -80,7 +86,19 @@ class Refused(TallystickError):
 
 
 class RequestFailed(TemporaryError):
-    """A request got no answer: nobody answers, too late, or an error there."""
+    """A request got no answer: nobody answers, too late, or an error there that may pass."""
+
+
+class RequestRefused(PermanentError):
+    """The service that was asked refuses this request: asked again, it would refuse it again."""
+
+
+class BrokerTooOld(TallystickError):
+    """The broker lacks what this library stands on."""
+
+
+class NotTheOwner(TallystickError):
+    """Another database holds what was done with this service's messages."""
 
 
 class MigrationFailed(TallystickError):

@@ -1,12 +1,13 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from nats.aio.client import Client
+from nats.aio.client import Client, ServerVersion
+from nats.aio.msg import Msg
 
 from tallystick._broker import publisher
-from tallystick._broker.connection import Connection
+from tallystick._broker.connection import Connection, check_broker
 from tallystick._broker.publisher import Outcome, PubAck, Publication
-from tallystick.errors import BrokerUnavailable, InvalidMessage, NotStored
+from tallystick.errors import BrokerTooOld, BrokerUnavailable, InvalidMessage, NotStored
 from tallystick.testing import NatsServer, nats_server
 
 
@@ -105,6 +106,42 @@ async def test_a_batch_with_a_message_that_is_refused_stores_nothing(
     assert (
         stored(await broker.publisher.store_each(batch[:place] + batch[place + 1 :])) == [True] * 2
     )
+
+
+async def test_a_batch_that_is_confirmed_as_one_message_is_not_believed(
+    broker: Connection, client: Client
+) -> None:
+    async def answer_as_an_old_broker(message: Msg) -> None:
+        if message.reply:
+            await message.respond(b'{"stream":"OLD","seq":2}')
+
+    await client.subscribe("evt.old.>", cb=answer_as_an_old_broker)
+    await client.flush()
+    batch = [publication(n, subject="evt.old.x") for n in range(2)]
+    outcome = await broker.publisher.store_together(batch)
+    assert isinstance(outcome, NotStored)
+    assert str(outcome) == "a batch of 2 was confirmed as 0"
+
+
+@pytest.mark.parametrize("version", ["2.12.0", "2.15.1", "3.0.1"])
+def test_a_broker_with_atomic_batches_is_good(version: str) -> None:
+    check_broker(ServerVersion(version))
+
+
+@pytest.mark.parametrize("version", ["2.11.9", "1.99.0", "0.0.0-unknown"])
+def test_a_broker_without_atomic_batches_is_refused(version: str) -> None:
+    with pytest.raises(BrokerTooOld, match=r"v[0-9.a-z-]+> is too old: nats-server 2\.12"):
+        check_broker(ServerVersion(version))
+
+
+async def test_who_connects_looks_at_the_brokers_version(
+    nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallystick._broker.connection.OLDEST_BROKER", (99, 0))
+    connection = Connection(nats_url, "shop")
+    with pytest.raises(BrokerTooOld, match=r"nats-server 99\.0 or later"):
+        await connection.connect()
+    await connection.client.close()
 
 
 async def test_a_batch_is_no_larger_than_the_broker_takes(broker: Connection) -> None:

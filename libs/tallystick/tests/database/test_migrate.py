@@ -39,6 +39,16 @@ def upgrade() -> None:
 """
 
 
+MERGED = """
+from alembic import op
+revision = "{0}"
+down_revision = {1}
+def upgrade() -> None:
+    pass
+"""
+REACHED = "select * from tallystick.alembic_version_parcels"
+
+
 class Url(str):
     """A database's address that can be asked."""
 
@@ -83,7 +93,7 @@ async def test_an_empty_database_is_brought_to_the_head_of_both(url: Url) -> Non
         "tallystick.inbox",
         "tallystick.alembic_version",
         "public.parcels",
-        "public.alembic_version",
+        "tallystick.alembic_version_parcels",
     }
 
 
@@ -103,7 +113,7 @@ async def test_the_release_before_finds_nothing_to_do(url: Url, folder: Path) ->
     scripts_of.cache_clear()
     assert not await pending(url, "parcels")
     await apply("parcels", url)
-    assert [tuple(row) for row in await url.fetch("select * from alembic_version")] == [("0002",)]
+    assert [tuple(row) for row in await url.fetch(REACHED)] == [("0002",)]
 
 
 async def test_many_migrators_at_once_apply_everything_once(url: Url, folder: Path) -> None:
@@ -120,7 +130,7 @@ async def test_a_broken_migration_leaves_what_was_before_it(url: Url, folder: Pa
     (folder / "0003_broken.py").write_text(BROKEN)
     with pytest.raises(MigrationFailed, match=r'parcels: .*"parcels" already exists'):
         await apply("parcels", url)
-    assert [tuple(row) for row in await url.fetch("select * from alembic_version")] == [("0002",)]
+    assert [tuple(row) for row in await url.fetch(REACHED)] == [("0002",)]
     assert (await url.fetch("select to_regclass('half')"))[0][0] is None
 
 
@@ -160,16 +170,80 @@ def test_heads_read_as_text_are_those_that_alembic_finds() -> None:
 )
 def test_a_database_ahead_counts_as_migrated(folder: Path, stored: set[str], reached: bool) -> None:
     (folder / "0002_index.py").write_text(INDEX)
-    assert is_reached(frozenset(stored), Scripts("parcels", folder, "public")) is reached
+    assert is_reached(frozenset(stored), Scripts("parcels", folder)) is reached
 
 
 @pytest.mark.parametrize("package", ["nowhere", "tallystick", "json"])
 def test_a_package_without_scripts_has_the_librarys_alone(package: str) -> None:
-    assert [scripts.schema for scripts in scripts_of(package)] == ["tallystick"]
+    assert [scripts.owner for scripts in scripts_of(package)] == ["tallystick"]
+
+
+async def test_what_somebody_elses_scripts_did_is_not_taken_for_ours(
+    url: Url, folder: Path
+) -> None:
+    await url.fetch("create table public.alembic_version (version_num text)")
+    await url.fetch("insert into public.alembic_version values ('f00dfeed')")
+    assert await pending(url, "parcels")
+    await apply("parcels", url)
+    assert not await pending(url, "parcels")
+    assert (await url.fetch("select to_regclass('public.parcels')"))[0][0] == "parcels"
+    found = await url.fetch("select version_num from public.alembic_version")
+    assert [row[0] for row in found] == ["f00dfeed"]
+
+
+async def test_a_folder_without_scripts_has_nothing_pending(url: Url, folder: Path) -> None:
+    (folder / "0001_parcels.py").unlink()
+    (folder / "__init__.py").touch()
+    scripts_of.cache_clear()
+    await apply("parcels", url)
+    assert not await pending(url, "parcels")
+
+
+@pytest.mark.parametrize("follows", ["('0002a', '0002b')", "[\n    '0002a',\n    '0002b',\n]"])
+async def test_scripts_that_were_merged_are_reached(url: Url, folder: Path, follows: str) -> None:
+    for name in ("0002a", "0002b"):
+        (folder / f"{name}.py").write_text(MERGED.format(name, "'0001'"))
+    (folder / "0003.py").write_text(MERGED.format("0003", follows))
+    scripts_of.cache_clear()
+    assert await pending(url, "parcels")
+    await apply("parcels", url)
+    assert [row[0] for row in await url.fetch(REACHED)] == ["0003"]
+    assert not await pending(url, "parcels")
+
+
+async def test_several_heads_are_reached(url: Url, folder: Path) -> None:
+    for name in ("0002a", "0002b"):
+        (folder / f"{name}.py").write_text(MERGED.format(name, "'0001'"))
+    scripts_of.cache_clear()
+    await apply("parcels", url)
+    assert not await pending(url, "parcels")
+
+
+def test_a_script_whose_place_is_computed_says_so(folder: Path) -> None:
+    (folder / "0002.py").write_text(MERGED.format("0002", "before()"))
+    scripts_of.cache_clear()
+    with pytest.raises(MigrationFailed, match=r"0002\.py: revision and down_revision"):
+        _ = scripts_of("parcels")[1].heads
+
+
+@pytest.mark.usefixtures("folder")
+async def test_who_may_create_nothing_finds_what_is_applied(url: Url) -> None:
+    await apply("parcels", url)
+    user = f"reader_{uuid4().hex[:8]}"
+    for statement in (
+        f"create role {user} login password 'secret-enough'",
+        f"grant usage on schema tallystick to {user}",
+        f"grant select on all tables in schema tallystick to {user}",
+    ):
+        await url.fetch(statement)
+    address = url.rpartition("@")[2]
+    with capture_logs() as lines:
+        await apply("parcels", f"postgresql://{user}:secret-enough@{address}")
+    assert [line["event"] for line in lines] == ["database migrated", "database migrated"]
 
 
 def test_a_release_reads_its_scripts_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    scripts = Scripts("x", scripts_of("tallystick")[0].folder, "public")
+    scripts = Scripts("x", scripts_of("tallystick")[0].folder)
     heads = scripts.heads
     monkeypatch.setattr(Path, "read_text", lambda _: pytest.fail("they were read again"))
     assert (scripts.heads, bool(scripts.revisions)) == (heads, True)

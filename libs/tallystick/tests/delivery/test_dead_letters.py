@@ -19,6 +19,7 @@ from tallystick import (
     TemporaryError,
     Write,
 )
+from tallystick._broker.claims import subject_of
 from tallystick._deferred.protocol import INBOX_KEPT, POISON_EXPIRED_LEASES
 from tallystick._service.runtime import Runtime
 
@@ -85,7 +86,8 @@ async def dead_letters(client: Client) -> list[tuple[str, Mapping[str, str], byt
     state = (await jetstream.stream_info("DLQ_SHOP")).state
     numbers = range(state.first_seq, state.last_seq + 1) if state.messages else ()
     found = [await jetstream.get_msg("DLQ_SHOP", number) for number in numbers]
-    return [(m.subject or "", m.headers or {}, m.data or b"") for m in found]
+    read = [(m.subject or "", m.headers or {}, m.data or b"") for m in found]
+    return [one for one in read if one[0] != subject_of("shop")]
 
 
 async def outcomes(sql: Sql) -> list[tuple[int, str]]:

@@ -52,6 +52,13 @@ SERVICE = """
     def app(settings):
         return service(settings, router, APIRouter())
 """
+READS_ITS_SETTINGS = """
+    class Own(Settings):
+        model_config = {"env_prefix": "GRIM_"}
+
+    def app():
+        return service(Own(), router, APIRouter())
+"""
 THREAD = """
     import threading
     threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
@@ -73,6 +80,7 @@ async def grim(
     connection = await asyncpg.connect(database_url)
     await connection.execute("create table if not exists deeds (what text)")
     await connection.close()
+    monkeypatch.setenv("GRIM_DATABASE_URL", database_url)
     yield Settings(database_url=database_url, sweep_s=0.1)
     for module in [name for name in sys.modules if name.partition(".")[0] == "grim"]:
         del sys.modules[module]
@@ -135,6 +143,23 @@ async def test_who_kills_its_process_twice_is_dead_as_poison_and_nobody_else(
         await eventually(database, "select count(*) from deeds", [(1,)])
         outcomes = "select outcome from tallystick.attempts where id like 'exit%' order by claim"
         await eventually(database, outcomes, [("lapsed",), ("died",), ("died",), ("poison",)])
+
+
+async def test_a_service_that_reads_its_own_settings_buries_its_poison_as_well(
+    grim: Settings, tmp_path: Path
+) -> None:
+    source = (tmp_path / "grim" / "main.py").read_text().partition("def app(settings)")[0]
+    (tmp_path / "grim" / "main.py").write_text(source + dedent(READS_ITS_SETTINGS))
+    module = importlib.import_module("grim.main")
+    runtime: Runtime = module.app().state.composition.runtime
+    runtime.parts.slots.closed = True  # stored as due, started by nobody yet
+    database = runtime.parts.database
+    await database.commit(module.Do(what="exit 9"))
+    await database.fetch(MARK_AS_SUSPECT, QUARANTINE_AFTER)
+    runtime.parts.slots.closed = False
+    async with runtime.running():
+        dead = "select id, state, reason from tallystick.held"
+        await eventually(database, dead, [("exit 9", "dead", "poison")])
 
 
 async def test_who_never_ends_is_killed_at_its_deadline(grim: Settings) -> None:

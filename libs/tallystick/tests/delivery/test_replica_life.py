@@ -212,7 +212,14 @@ async def test_a_replica_says_that_it_lives(run: Run, router: Router, sql: Sql) 
     async with run(router) as runtime:
         assert await sql("select name from tallystick.replicas") == [(runtime.parts.replica,)]
         assert runtime.live()[0]
-        assert await runtime.ready() == (True, {"database": True, "migrated": True, "broker": True})
+        state = {
+            "database": True,
+            "migrated": True,
+            "broker": True,
+            "durables": {},
+            "refused": None,
+        }
+        assert await runtime.ready() == (True, state)
     assert not runtime.live()[0]
 
 

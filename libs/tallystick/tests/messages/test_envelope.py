@@ -52,11 +52,24 @@ def test_an_event_goes_out_as_a_cloud_event() -> None:
         "ce-specversion": "1.0",
         "ce-subject": "mug",
         "ce-type": "dev.tallystick.shop.sold.v1",
-        "ce-sequence": "7",
+        "ce-sequence": "0000000000000000007",
         "ce-datacontenttype": "application/json",
         "traceparent": span.traceparent,
     }
     assert (made.key, made.body) == ("mug", b'{"item":"mug","version":7}')
+
+
+@given(st.lists(st.integers(0, 2**63 - 1), min_size=2))
+def test_sequences_sort_as_text_as_they_do_as_numbers(versions: list[int]) -> None:
+    made = [publishable("shop", Sold(item="mug", version=n), None, LARGEST) for n in versions]
+    texts = [parse_headers(row.headers)["ce-sequence"] for row in made]
+    assert [int(text) for text in sorted(texts)] == sorted(versions)
+
+
+@pytest.mark.parametrize("version", [-1, 2**64, True])
+def test_what_is_no_sequence_is_not_published(version: int) -> None:
+    with pytest.raises(InvalidMessage, match="version"):
+        publishable("shop", Sold(item="mug", version=version), None, LARGEST)
 
 
 def test_only_a_job_tells_its_correlation_id_to_its_reader() -> None:

@@ -75,7 +75,7 @@ def test_the_shard_of_a_key_is_the_same_in_every_release() -> None:
         ("shop", 1, "item_id", None, "domain.what-happened"),
         ("Shop.sold", 1, "item_id", None, "domain.what-happened"),
         ("shop.sold.out", 1, "item_id", None, "domain.what-happened"),
-        ("shop.sold", 0, "item_id", None, "below 1"),
+        ("shop.sold", 0, "item_id", None, "from 1 on"),
         ("shop.sold", 1, None, None, "key= must name"),
         ("shop.sold", 1, "other", None, 'no field "other"'),
         ("shop.sold", 1, "item_id", "other", 'no field "other"'),

@@ -68,3 +68,17 @@ def test_a_delay_that_an_outsider_asked_for_stays_within_the_patience(
 def test_a_policy_that_cannot_be_kept_is_an_error(wrong: dict[str, float]) -> None:
     with pytest.raises(DeclarationError):
         Retry(**wrong)  # type: ignore[arg-type]  # the claim
+
+
+def test_the_default_outlasts_an_outage_of_some_minutes() -> None:
+    retry = Retry()
+    waits = []
+    for _ in range(200):
+        decisions = [
+            retry.decide(OSError(), attempts=n, starts=1, time_left=DAY)
+            for n in range(retry.attempts)
+        ]
+        waits.append(sum(d.delay for d in decisions if isinstance(d, RetryLater)))
+        assert isinstance(decisions[-1], GiveUp)
+    assert min(waits) > 600
+    assert 1500 < sum(waits) / len(waits) < 1900

@@ -33,11 +33,24 @@ class Pack(Job, name="shop.pack", key="item"):
     item: str
 
 
+class SoldTwin(Event, name="shop.sold", key="item"):
+    item: str
+
+
 class Till:
     """A resource."""
 
 
 async def on_sold(event: Sold, delivery: Delivery, till: Till) -> None: ...
+
+
+async def anything(message: Any, delivery: Delivery) -> None: ...
+
+
+async def charge(effect: Charge, delivery: Delivery) -> None: ...
+
+
+async def pack(job: Pack, delivery: Delivery) -> None: ...
 
 
 @pytest.fixture
@@ -58,7 +71,9 @@ def test_a_handler_is_found_by_its_durable_and_stays_a_function(router: Router) 
 
 
 def test_events_of_one_stream_may_share_a_durable(router: Router) -> None:
-    router.on(Sold, SoldLater, durable="shop-sold")(on_sold)
+    @router.on(Sold, SoldLater, durable="shop-sold")
+    async def on_either(event: Sold | SoldLater, delivery: Delivery) -> None: ...
+
     binding = router.bindings["shop-sold"]
     assert binding.template == "evt.shop.sold.v1,evt.shop.sold.v2"
     assert binding.decode(delivered("dev.tallystick.shop.sold.v1")) == Sold(item="mug")
@@ -66,12 +81,16 @@ def test_events_of_one_stream_may_share_a_durable(router: Router) -> None:
     assert later == SoldLater(item="mug", day="x")
 
 
-@pytest.mark.parametrize("ce_type", ["", "dev.tallystick.shop.sold.v9", "dev.tallystick.a.b.v1\0"])
-def test_another_type_is_unknown_and_may_be_known_to_another_release(
-    router: Router, ce_type: str
-) -> None:
+def test_another_type_is_unknown_and_may_be_known_to_another_release(router: Router) -> None:
     router.on(Sold, durable="shop-sold")(on_sold)
     with pytest.raises(UnknownType, match="shop-sold knows no message of type"):
+        router.bindings["shop-sold"].decode(delivered("dev.tallystick.shop.sold.v9"))
+
+
+@pytest.mark.parametrize("ce_type", ["", "com.example.sold", "dev.tallystick.a.b.v1\0"])
+def test_what_no_release_can_know_is_invalid(router: Router, ce_type: str) -> None:
+    router.on(Sold, durable="shop-sold")(on_sold)
+    with pytest.raises(InvalidMessage, match="no type of ours"):
         router.bindings["shop-sold"].decode(delivered(ce_type))
 
 
@@ -82,7 +101,7 @@ def test_a_known_type_with_another_body_is_invalid(router: Router) -> None:
 
 
 def test_an_effect_is_named_by_its_message(router: Router) -> None:
-    router.effect(Charge, give_up_after=timedelta(hours=1), retry=Retry(attempts=2))(on_sold)
+    router.effect(Charge, give_up_after=timedelta(hours=1), retry=Retry(attempts=2))(charge)
     binding = router.bindings["shop-charge"]
     assert (binding.retry.give_up_after, binding.retry.attempts) == (timedelta(hours=1), 2)
     assert binding.kind == "effect"
@@ -105,14 +124,44 @@ def test_a_router_is_named_by_a_lower_case_word(name: str) -> None:
         (lambda r: r.on(Sold, durable="depot-sold"), "not of the form shop-<purpose>"),
         (lambda r: r.on(Sold, durable="shop-Sold"), "not of the form shop-<purpose>"),
         (lambda r: r.on(Sold, durable="shop-sold", concurrency=0), "concurrency is below 1"),
+        (lambda r: r.on(Sold, durable="shop-sold", concurrency="4"), "no whole number"),
+        (lambda r: r.on(Sold, durable="shop-sold", deadline=30), "deadline is 30, not a timedelta"),
+        (lambda r: r.on(Sold, durable="shop-sold", retry=3), "retry= is a Retry"),
+        (lambda r: r.on([Sold, SoldLater], durable="shop-sold"), "is no class of messages"),
+        (lambda r: r.on(Sold, Sold, durable="shop-sold"), "names an event twice"),
+        (lambda r: r.on(Sold, SoldTwin, durable="shop-sold"), "names an event twice"),
+        (lambda r: r.on(SoldTwin, durable="shop-sold"), "the name of two classes"),
         (lambda r: r.effect(Sold), "no effect of shop"),
+        (lambda r: r.effect(Charge, rate=0), "above 0"),
+        (lambda r: r.effect(Charge, breaker=0), "from 1 on"),
+        (lambda r: r.effect(Charge, give_up_after=60), "give_up_after is 60, not a timedelta"),
+        (lambda r: r.job(Pack, durable="shop-again"), "done by shop-pack already"),
+        (lambda r: r.every("1"), "needs a pause"),
     ],
 )
 def test_a_declaration_that_contradicts_itself_is_an_error(
     router: Router, declare: Callable[[Router], Callable[[Any], Any]], says: str
 ) -> None:
+    router.job(Pack, durable="shop-pack")(pack)
+    router.on(Sold, durable="shop-first")(on_sold)
     with pytest.raises(DeclarationError, match=says):
-        declare(router)(on_sold)
+        declare(router)(anything)
+
+
+@pytest.mark.parametrize(
+    ("declare", "says"),
+    [
+        (lambda: Router("shop", requests=[Sold]), "which is no request"),  # type: ignore[list-item]  # what it is about
+        (lambda: Router("shop", history=[Charge]), "which is no event"),  # type: ignore[list-item]  # the same
+        (lambda: Router("shop", history=[Sold, SoldTwin]), "the name of two classes"),
+        (lambda: Retry(attempts="3"), "attempts is a whole number"),  # type: ignore[arg-type]  # the same
+        (lambda: Retry(first="1"), "numbers of seconds"),  # type: ignore[arg-type]  # the same
+        (lambda: Retry(give_up_after=60), "not a timedelta"),  # type: ignore[arg-type]  # the same
+    ],
+)
+def test_what_is_declared_has_the_right_type(declare: Callable[[], Any], says: str) -> None:
+    with pytest.raises(DeclarationError, match=says):
+        declare()
 
 
 def test_an_effect_of_another_service_is_none_of_ours() -> None:

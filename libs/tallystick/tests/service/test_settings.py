@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from pydantic import AnyHttpUrl
 from pydantic_settings import SettingsConfigDict
@@ -25,6 +27,44 @@ def test_settings_come_from_the_environment(environment: pytest.MonkeyPatch) -> 
     assert settings.port == 8123
     assert settings.nats_url == "nats://a:4222,nats://b:4222"
     assert settings.service() == "payments"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "tcp://10.0.0.7:80"),
+        ("PORT_80_TCP", "tcp://10.0.0.7:80"),
+        ("PORT_80_TCP_ADDR", "10.0.0.7"),
+        ("SERVICE_HOST", "10.0.0.7"),
+        ("SERVICE_PORT", "80"),
+        ("SERVICE_PORT_HTTP", "80"),
+        ("ADMIN_PORT", "tcp://10.0.0.7:9000"),
+        ("NATS_SERVICE_HOST", "10.0.0.7"),
+        ("NATS_PORT_4222_TCP_PROTO", "tcp"),
+    ],
+)
+def test_what_kubernetes_says_of_a_service_is_no_setting(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    environment.setenv(f"PAYMENTS_{name}", value)
+    settings = PaymentSettings()
+    assert (settings.port, settings.admin_port) == (8000, 9000)
+    assert settings.unread({f"PAYMENTS_{name}": value}) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("PAYMENTS_NATS_ULR", "PAYMENTS_NATS_URL"),
+        ("PAYMENTS_DEADLINE", "PAYMENTS_DEADLINE_S"),
+        ("PAYMENTS_ZZZZZZZZZZZZZZZZ", ""),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_told_with_the_nearest_one(
+    environment: pytest.MonkeyPatch, name: str, nearest: str
+) -> None:
+    environment.setenv(name, "1")
+    assert PaymentSettings.unread(os.environ) == {name: nearest}
 
 
 def test_secrets_are_not_shown(environment: pytest.MonkeyPatch) -> None:

@@ -96,13 +96,16 @@ async def test_cleaning_empties_tables_of_every_schema_and_keeps_the_migration(
         create table apart.many (one int references one);
         create table alembic_version (version_num text);
         insert into one values (1); insert into apart.many values (1);
+        create table alembic_version_own (version_num text);
         insert into alembic_version values ('0001');
+        insert into alembic_version_own values ('0002');
         """
     )
     await clean(url)
     rows = "select (select count(*) from one) + (select count(*) from apart.many)"
     assert await connection.fetchval(rows) == 0
     assert await connection.fetchval("select version_num from alembic_version") == "0001"
+    assert await connection.fetchval("select version_num from alembic_version_own") == "0002"
     await connection.close()
 
 

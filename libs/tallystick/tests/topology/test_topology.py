@@ -8,7 +8,15 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, DiscardPolicy,
 from nats.js.errors import APIError
 
 from tallystick import Delivery, Effect, Event, Job, Router
-from tallystick.topology import Topology, declared, lag, reconcile, verify, verify_durable
+from tallystick.topology import (
+    Topology,
+    declared,
+    differences,
+    lag,
+    reconcile,
+    verify,
+    verify_durable,
+)
 
 
 class Sold(Event, name="shop.sold", key="item"):
@@ -145,6 +153,51 @@ async def test_a_changed_setting_of_a_stream_is_healed(
     assert [difference.setting for difference in await verify(client, made)] == [setting]
     assert await reconcile(client, [made]) == []
     assert getattr((await client.jetstream().stream_info(stream)).config, setting) == wanted
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("max_msg_size", 1000), ("description", "whose"), ("metadata", {"team": "till"})],
+)
+async def test_what_is_not_declared_of_a_stream_outlives_an_update(
+    client: Client, made: Topology, setting: str, value: Any
+) -> None:
+    config = (await client.jetstream().stream_info("SHOP")).config
+    await client.jetstream().update_stream(config.evolve(max_age=600, **{setting: value}))
+    assert await reconcile(client, [made]) == []
+    healed = (await client.jetstream().stream_info("SHOP")).config
+    found = getattr(healed, setting)
+    assert (value.items() <= found.items()) if isinstance(value, dict) else found == value
+    assert healed.max_age == config.max_age
+    assert await verify(client, made) == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("inactive_threshold", 3600.0), ("description", "whose"), ("max_waiting", 7)],
+)
+async def test_what_is_not_declared_of_a_durable_outlives_an_update(
+    client: Client, made: Topology, setting: str, value: Any
+) -> None:
+    jetstream = client.jetstream()
+    config = (await jetstream.consumer_info("SHOP", "shop-books")).config
+    await jetstream.delete_consumer("SHOP", "shop-books")  # some are given only to a new one
+    await jetstream.add_consumer("SHOP", config.evolve(ack_wait=60.0, **{setting: value}))
+    assert await reconcile(client, [made]) == []
+    healed = (await jetstream.consumer_info("SHOP", "shop-books")).config
+    assert (getattr(healed, setting), healed.ack_wait) == (value, 5)
+    assert await verify(client, made) == []
+
+
+def test_on_how_many_servers_a_stream_is_kept_is_not_compared_unless_it_is_declared(
+    router: Router,
+) -> None:
+    on_three = {stream.name: stream.config for stream in declared(router, replicas=3).streams}
+    for stream in declared(router).streams:
+        assert differences(stream.name, stream.config, on_three[stream.name]) == []
+    for stream in declared(router, replicas=1).streams:
+        (found,) = differences(stream.name, stream.config, on_three[stream.name])
+        assert found.setting == "num_replicas"
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ class Broker:
         """Asks another service; `within` is in seconds.
 
         Raises RequestFailed: at once if nobody answers such requests, when time is up, or with
-        the error there. Raises DeclarationError for one that the router does not name.
+        the error there; RequestRefused if that would be the same again. Raises DeclarationError
+        for one that the router does not name.
         """
         _must_be_declared(self._router, "requests", [type(request)])
         if not self.is_connected:
@@ -74,6 +75,7 @@ def _must_be_declared(router: Router, keyword: str, types: Sequence[type[Any]]) 
     """Said on a laptop too, where nobody's user keeps it from anything."""
     declared: tuple[type[Any], ...] = getattr(router, keyword)
     for cls in types:
+        message_type(cls)  # a list of them is none
         if cls not in declared:
             raise DeclarationError(
                 f'{cls.__name__} is not declared: Router("{router.name}", '

@@ -8,17 +8,27 @@ from contextlib import suppress
 
 import nats
 import structlog
-from nats.aio.client import Client
+from nats.aio.client import Client, ServerVersion
 
 from tallystick._addresses import address_of
 from tallystick._broker.publisher import Publisher
 from tallystick._broker.wire import Wire
 from tallystick._requirements import check_version
 from tallystick._telemetry.metrics import RECONNECTS
-from tallystick.errors import BrokerConnectionEnded
+from tallystick.errors import BrokerConnectionEnded, BrokerTooOld
 from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
+
+OLDEST_BROKER = (2, 12)
+"""The first with atomic batches."""
+
+
+def check_broker(found: ServerVersion) -> None:
+    """Raises BrokerTooOld: one without atomic batches would store some of one, and say nothing."""
+    if (found.major, found.minor) < OLDEST_BROKER:
+        oldest = ".".join(map(str, OLDEST_BROKER))
+        raise BrokerTooOld(f"{found!r} is too old: nats-server {oldest} or later is needed")
 
 
 class Connection:
@@ -48,7 +58,10 @@ class Connection:
         self._reconnected.append(act)
 
     async def connect(self) -> None:
-        """Returns when connected; waits for a broker that is away, and says so."""
+        """Returns when connected; waits for a broker that is away, and says so.
+
+        Raises BrokerTooOld.
+        """
         await self.client.connect(
             self.url,
             name=self.name,
@@ -64,6 +77,7 @@ class Connection:
             reconnected_cb=self._found,
             closed_cb=self._ended,
         )
+        check_broker(self.client.connected_server_version)
         await self.publisher.start()
         self._up()
         log.info("broker connected", address=self.address)

@@ -29,6 +29,7 @@ class PubAck(msgspec.Struct):
     stream: str = ""
     seq: int = 0
     duplicate: bool = False
+    count: int = 0  # of the messages of an atomic batch
     error: _ApiError | None = None
 
 
@@ -106,9 +107,12 @@ class Publisher:
                 self._send(replace(publication, headers=headers), reply)
 
         try:
-            return (await self._confirmed(1, send))[0]
+            outcome = (await self._confirmed(1, send))[0]
         except InvalidMessage as error:
             return NotStored(str(error))
+        if isinstance(outcome, PubAck) and outcome.count != len(publications):
+            return NotStored(f"a batch of {len(publications)} was confirmed as {outcome.count}")
+        return outcome
 
     def _send(self, publication: Publication, token: bytes) -> None:
         reply = self._prefix + token if token else b""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, TypeVar, get_args
 
 import msgspec
@@ -12,18 +11,22 @@ from nats.errors import NoRespondersError
 
 from tallystick._messages.message import Request, encode, message_type
 from tallystick._telemetry import tracing
-from tallystick.errors import RequestFailed
+from tallystick.errors import RequestFailed, RequestRefused
 
 R = TypeVar("R")
-DEADLINE = "tally-deadline"  # seconds since the epoch
+WITHIN = "tally-within"  # seconds that who asks will wait: no clock but one's own tells them
 ERROR = "tally-error"
+REFUSED = "tally-refused"  # there if the same request would be refused again
 
 
 async def ask(client: Client, request: Request[R], within: float) -> R:
-    """The answer to a request; raises RequestFailed, at once if nobody answers."""
+    """The answer to a request.
+
+    Raises RequestFailed, at once if nobody answers, or RequestRefused.
+    """
     template = message_type(type(request)).template
     with tracing.span(f"request {template}", tracing.CLIENT) as span:
-        headers = {DEADLINE: f"{time.time() + within:.3f}", "traceparent": span.traceparent}
+        headers = {WITHIN: f"{within:.3f}", "traceparent": span.traceparent}
         try:
             message = await client.request(
                 template, encode(request), timeout=within, headers=headers
@@ -34,7 +37,8 @@ async def ask(client: Client, request: Request[R], within: float) -> R:
             raise RequestFailed(f"{template}: no answer within {within:g} s") from error
         if (name := (message.headers or {}).get(ERROR)) is not None:
             detail = message.data.decode("utf-8", "replace")
-            raise RequestFailed(f"{template}: {name}: {detail}")
+            failed = RequestRefused if REFUSED in (message.headers or {}) else RequestFailed
+            raise failed(f"{template}: {name}: {detail}")
         return _answer(request, message.data)
 
 

@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 
 from tallystick._addresses import address_of
-from tallystick._database.scripts import Scripts, is_reached, scripts_of
+from tallystick._database.scripts import SCHEMA, Scripts, is_reached, scripts_of
 from tallystick._requirements import check_version, require
 from tallystick.errors import MigrationFailed
 from tallystick.limiter import Limiter
@@ -46,9 +46,9 @@ async def pending(database: Fetches, package: str) -> bool:
 
 async def _is_behind(database: Fetches, scripts: Scripts) -> bool:
     try:
-        rows = await database.fetch(f"select version_num from {scripts.schema}.alembic_version")  # noqa: S608  # the schema is ours
+        rows = await database.fetch(f'select version_num from {SCHEMA}."{scripts.table}"')  # noqa: S608  # a package's name
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-        return True
+        return bool(scripts.revisions)
     return not is_reached(frozenset(row[0] for row in rows), scripts)
 
 
@@ -67,7 +67,9 @@ async def apply(package: str, url: str) -> None:
     from tallystick._database.upgrade import upgrade  # noqa: PLC0415  # Alembic is for migrators only
 
     async with _alone(url) as connection:
-        await connection.execute("create schema if not exists tallystick")
+        # Looked up first: without the right to make one, what is there already would be refused.
+        if not await connection.fetchval("select to_regnamespace($1)", SCHEMA):
+            await connection.execute(f"create schema {SCHEMA}")
         for scripts in scripts_of(package):
             if await _is_behind(connection, scripts):
                 await upgrade(url, scripts)

@@ -6,17 +6,32 @@ from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
+from tallystick.errors import MigrationFailed
+
 LIBRARY = "tallystick"
-_REVISION = re.compile(r"^(down_)?revision(?:\s*:[^=]*)?\s*=\s*[\"'](\w+)[\"']", re.MULTILINE)
+SCHEMA = "tallystick"
+_ASSIGNED = re.compile(
+    r"^((?:down_)?revision)\b(?:\s*:[^=\n]*)?\s*=\s*([^=].*(?:\n[ \t)\]].*)*)", re.MULTILINE
+)
+_LITERAL = re.compile(r"""None\b|"[^"\n]*"|'[^'\n]*'|\([^()]*\)|\[[^\[\]]*\]""")
+_TEXT = re.compile(r"""(["'])(\w+)\1""")
 
 
 @dataclass(frozen=True)
 class Scripts:
-    """A folder of Alembic scripts and the schema whose `alembic_version` says how far they got."""
+    """A folder of Alembic scripts, and the table that says how far they got.
+
+    It is the owner's alone: in Alembic's own `public.alembic_version` may be what somebody else's
+    scripts have done to the same database.
+    """
 
     owner: str
     folder: Path
-    schema: str
+
+    @property
+    def table(self) -> str:
+        """The version table's name in the schema `tallystick`."""
+        return "alembic_version" if self.owner == LIBRARY else f"alembic_version_{self.owner}"
 
     @property
     def heads(self) -> frozenset[str]:
@@ -32,23 +47,33 @@ class Scripts:
     @cached_property  # a release's scripts do not change, and readiness is asked all the time
     def _read(self) -> tuple[frozenset[str], frozenset[str]]:
         # Read as text: a serving replica does without Alembic, SQLAlchemy and their 30 MB.
-        found = [
-            (bool(down), revision)
-            for script in self.folder.glob("*.py")
-            for down, revision in _REVISION.findall(script.read_text())
-        ]
-        followed = frozenset(revision for down, revision in found if down)
-        return frozenset(revision for down, revision in found if not down), followed
+        said = [_assigned(script) for script in self.folder.glob("*.py")]
+        scripts = [one for one in said if "revision" in one]
+        followed = frozenset(down for one in scripts for down in one.get("down_revision", ()))
+        return frozenset(name for one in scripts for name in one["revision"]), followed
+
+
+def _assigned(script: Path) -> dict[str, tuple[str, ...]]:
+    """What a script says of its place; raises MigrationFailed if that takes running it.
+
+    Read as text: before Python 3.12 `ast.parse` fails in a process with threads (CPython 106905).
+    """
+    said: dict[str, tuple[str, ...]] = {}
+    for name, value in _ASSIGNED.findall(script.read_text()):
+        if (literal := _LITERAL.match(value)) is None:
+            raise MigrationFailed(f"{script}: revision and down_revision are no literals")
+        said[name] = tuple(text for _, text in _TEXT.findall(literal[0]))
+    return said
 
 
 @cache
 def scripts_of(package: str) -> tuple[Scripts, ...]:
-    """Return the library's scripts and, if it has any, the service's."""
-    library = Scripts(LIBRARY, Path(__file__).parents[1] / "migrations" / "versions", LIBRARY)
+    """Return the library's scripts and, if it has a folder of them, the service's."""
+    library = Scripts(LIBRARY, Path(__file__).parents[1] / "migrations" / "versions")
     spec = find_spec(package) if package != LIBRARY else None
     places = (spec.submodule_search_locations if spec else None) or []
     folders = (Path(place) / "migrations" / "versions" for place in places)
-    own = (Scripts(package, folder, "public") for folder in folders if folder.is_dir())
+    own = (Scripts(package, folder) for folder in folders if folder.is_dir())
     return (library, *own)
 
 

@@ -28,7 +28,13 @@ class Transaction:
         await self._connection.execute(sql, *args)
 
     def add(self, *messages: Message) -> None:
-        """Messages and effects that are stored with the transaction."""
+        """Messages and effects that are stored with the transaction.
+
+        Raises TypeError for anything else.
+        """
+        for message in messages:
+            if not isinstance(message, Message):
+                raise TypeError(f"a {type(message).__name__} is no message: did you forget the *?")
         self.messages.extend(messages)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Coroutine, Hashable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -35,6 +35,25 @@ class Write(msgspec.Struct, frozen=True):
 
 Part = Write | Message
 """What a unit is made of: statements, and messages and effects that go out with them."""
+
+
+def check_parts(parts: Iterable[object]) -> None:
+    """Raises TypeError for what is no part, or has no arguments to give; nothing is dropped."""
+    for part in parts:
+        if not isinstance(part, Write | Message):
+            raise TypeError(_no_part(part))
+        if isinstance(part, Write) and not isinstance(part.args, tuple | list):
+            name = type(part.args).__name__
+            raise TypeError(f"the arguments of {part.sql[:80]!r} are a {name}, no tuple: (one,)")
+
+
+def _no_part(part: object) -> str:
+    name = type(part).__name__
+    if isinstance(part, Coroutine):
+        return f"a commit takes writes and messages, not a {name}: did you forget await?"
+    if isinstance(part, list | tuple | set | frozenset | Iterator):
+        return f"a commit takes writes and messages, not a {name} of them: did you forget the *?"
+    return f"a commit takes writes and messages, not a {name}"
 
 
 class Unit(msgspec.Struct, frozen=True, eq=False):

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from tallystick._database.scripts import Scripts
+from tallystick._database.scripts import SCHEMA, Scripts
 from tallystick.errors import MigrationFailed
 
 log = structlog.get_logger()
@@ -43,7 +43,8 @@ def _run(connection: Connection, scripts: Scripts) -> None:
     with EnvironmentContext(Config(), directory, fn=steps, destination_rev="heads") as environment:
         environment.configure(
             connection=connection,
-            version_table_schema=scripts.schema,
+            version_table=scripts.table,
+            version_table_schema=SCHEMA,
             transaction_per_migration=True,
             on_version_apply=_said,  # type: ignore[arg-type]  # called by keywords
         )

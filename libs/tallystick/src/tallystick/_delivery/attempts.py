@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+import structlog
 
 from tallystick._database.group import AlreadyProcessed
 from tallystick._database.postgres import Postgres
@@ -16,10 +19,13 @@ from tallystick._delivery.delivery import Delivery
 from tallystick._messages.binding import Binding, Periodic, Reply
 from tallystick._messages.inbound import Inbound
 from tallystick._messages.message import Message
+from tallystick._messages.signature import accepts
 from tallystick._telemetry import tracing
 from tallystick._telemetry.logging import handled
-from tallystick._telemetry.metrics import DUPLICATES, PROCESS_SECONDS, child
+from tallystick._telemetry.metrics import DUPLICATES, FAILED_AFTER_COMMIT, PROCESS_SECONDS, child
 from tallystick.errors import Conflict, DeclarationError
+
+log = structlog.get_logger()
 
 CONFLICTS = 20  # in a row; more is no race but a mistake in a handler
 
@@ -43,10 +49,12 @@ class Attempts:
         self.deadlines = Deadlines()
 
     def check(self, declaration: Binding | Reply | Periodic) -> None:
-        """Raises DeclarationError if a handler asks for a resource that nobody gave."""
+        """Raises DeclarationError if a handler takes no Delivery, or a resource nobody gave."""
+        name = declaration.handler.__name__
+        if isinstance(declaration, Binding) and not accepts(declaration.second, Delivery):
+            raise DeclarationError(f"{name} takes a {declaration.second}, and is given a Delivery")
         for kind in declaration.resources:
             if kind not in self._resources:
-                name = declaration.handler.__name__
                 raise DeclarationError(f"{name} asks for a {kind.__name__}, service() got none")
 
     async def run(
@@ -84,42 +92,79 @@ class Attempts:
     async def _handle(
         self, binding: Binding, inbound: Inbound, settlement: Write | None, attempt: int
     ) -> str:
-        message = binding.decode(inbound)
+        handling = _Handling(binding, binding.decode(inbound), inbound, settlement, attempt)
         seconds = binding.deadline.total_seconds() if binding.deadline else self._deadline_s
         try:
-            decided = self._decide(binding, message, inbound, settlement, attempt)
-            await self.deadlines.run(seconds, decided)
+            await self.deadlines.run(seconds, self._decide(handling))
         except AlreadyProcessed:
             child(DUPLICATES, binding.durable).inc()
             return "duplicate"
+        except Exception as error:
+            if not handling.is_done:
+                raise
+            handling.report(error)
+        else:
+            if handling.refused is not None:
+                handling.report(handling.refused)
         return "done"
 
-    async def _decide(
-        self,
-        binding: Binding,
-        message: Message,
-        inbound: Inbound,
-        settlement: Write | None,
-        attempt: int,
-    ) -> None:
-        given = [self._resources[kind] for kind in binding.resources]
+    async def _decide(self, handling: _Handling) -> None:
+        given = [self._resources[kind] for kind in handling.binding.resources]
         for _ in range(CONFLICTS):
-            delivery = Delivery(
-                inbound,
-                attempt=attempt,
-                settlement=settlement,
-                committer=self._committer,
-                group=self._postgres.deliveries,
-                database=self._database,
-            )
+            delivery = handling.delivery = self._delivery(handling)
             try:
-                await _alone(binding.handler(message, delivery, *given))
-                if not delivery.committed and settlement is not None:
+                await _alone(handling.binding.handler(handling.message, delivery, *given))
+                if not delivery.committed and handling.settlement is not None:
                     await delivery.commit()
             except Conflict:
+                if delivery.committed:
+                    raise
                 continue
             return
         raise Conflict(f"another version {CONFLICTS} times in a row")
+
+    def _delivery(self, handling: _Handling) -> Delivery:
+        return Delivery(
+            handling.inbound,
+            attempt=handling.attempt,
+            settlement=handling.settlement,
+            committer=self._committer,
+            group=self._postgres.deliveries,
+            database=self._database,
+        )
+
+
+@dataclass
+class _Handling:
+    """A message in its handler's hands, and the delivery that it was given last."""
+
+    binding: Binding
+    message: Message
+    inbound: Inbound
+    settlement: Write | None
+    attempt: int
+    delivery: Delivery | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is committed that this message is done: nobody will try it again."""
+        committed = self.delivery is not None and self.delivery.committed
+        return committed and self.settlement is not None
+
+    @property
+    def refused(self) -> Exception | None:
+        """A second commit whose refusal the handler kept to itself."""
+        return self.delivery.late if self.delivery is not None else None
+
+    def report(self, error: Exception) -> None:
+        """Logs and counts what came after the commit: too late to undo it, and not done itself."""
+        child(FAILED_AFTER_COMMIT, self.binding.durable).inc()
+        log.error(
+            "handler failed after commit",
+            durable=self.binding.durable,
+            message_id=self.inbound.id,
+            exc_info=error,
+        )
 
 
 async def _alone(handling: Awaitable[None]) -> None:

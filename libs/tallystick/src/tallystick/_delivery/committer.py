@@ -12,7 +12,7 @@ import msgspec
 from tallystick._database.group import AlreadyProcessed, Group, Stored
 from tallystick._database.postgres import Postgres
 from tallystick._database.transaction import Transaction, alone
-from tallystick._database.units import Part, Unit, Write
+from tallystick._database.units import Part, Unit, Write, check_parts
 from tallystick._deferred import rows as deferred_rows
 from tallystick._deferred.agenda import Agenda
 from tallystick._deferred.rows import Deferred
@@ -68,8 +68,12 @@ class Committer:
         settlement: Write | None = None,
         may_start: Callable[[Effect], bool] = lambda _: True,
     ) -> None:
-        """One unit; raises what `Group.commit` raises."""
+        """One unit; raises what `Group.submit` raises.
+
+        Raises TypeError for what is no part, InvalidMessage for what its readers could not read.
+        """
         parts = list(parts)
+        check_parts(parts)
         outputs = self._outputs(parts, correlation_id, may_start)
         writes = _in_order(part for part in parts if isinstance(part, Write))
         unit = Unit(writes, tuple(self._writes(outputs)), settlement)

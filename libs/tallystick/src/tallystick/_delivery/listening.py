@@ -10,9 +10,10 @@ import structlog
 
 from tallystick._broker.connection import Connection
 from tallystick._delivery.consumer import Consumer
+from tallystick._delivery.ownership import Ownership
 from tallystick._delivery.replying import Replying
 from tallystick._loops import repeat
-from tallystick._telemetry.metrics import LAG, child
+from tallystick._telemetry.metrics import DURABLE_READY, LAG, child
 from tallystick.errors import TallystickError
 from tallystick.topology import Durable, lag, verify_durable
 
@@ -30,24 +31,32 @@ class Listening:
         consumers: Sequence[tuple[Consumer, Durable]],
         replying: Replying,
         sweep_s: float,
+        ownership: Ownership,
     ) -> None:
         self._connection = connection
         self._consumers = consumers
         self._replying = replying
         self._sweep_s = sweep_s
+        self._ownership = ownership
         self._draining = False
+        self.differs = {durable.name: "not looked at yet" for _, durable in consumers}
+        """Durables that are not as they were declared, and how."""
+        self._show()
 
     async def run(self) -> None:
-        """Connects and listens; ends when cancelled, or by BrokerConnectionEnded for good.
+        """Connects and listens; ends when cancelled, or for good.
 
-        One that ended by another error can be run again.
+        Raises BrokerConnectionEnded, BrokerTooOld, or NotTheOwner. One that ended by another error
+        can be run again.
         """
         if not self._connection.since:
             await self._connection.connect()
+        await self._ownership.claim()
         try:
             await self._replying.start()
             async with asyncio.TaskGroup() as consumers:
                 consumers.create_task(self._connection.until_closed())
+                consumers.create_task(self._ownership.keep())
                 for consumer, durable in self._consumers:
                     consumers.create_task(self._consume(consumer, durable))
         finally:
@@ -79,12 +88,23 @@ class Listening:
 
     async def _until_declared(self, durable: Durable) -> None:
         """Waits until the durable is as it was declared; says what it waits for."""
-        said = ""
-        while found := await self._differences(durable):
-            if found != said:
-                log.warning("durable not ready", durable=durable.name, differs=found)
-            said = found
+        while await self._compare(durable):
             await asyncio.sleep(self._sweep_s)
+
+    async def _compare(self, durable: Durable) -> str:
+        """How a durable differs from what was declared: shown, and said when it changes."""
+        found = await self._differences(durable)
+        if found and found != self.differs.get(durable.name):
+            log.warning("durable not ready", durable=durable.name, differs=found)
+        self.differs = {n: d for n, d in self.differs.items() if n != durable.name}
+        if found:
+            self.differs[durable.name] = found
+        self._show()
+        return found
+
+    def _show(self) -> None:
+        for _, durable in self._consumers:
+            child(DURABLE_READY, durable.name).set(durable.name not in self.differs)
 
     async def _differences(self, durable: Durable) -> str:
         try:
@@ -94,4 +114,5 @@ class Listening:
 
     async def _measure(self, durable: Durable) -> None:
         if self._connection.connected.is_set():
+            await self._compare(durable)
             child(LAG, durable.name).set(await lag(self._connection.client, durable))

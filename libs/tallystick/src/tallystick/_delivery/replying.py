@@ -1,4 +1,4 @@
-"""Requests answered now, by one replica, within the deadline that the header says."""
+"""Requests answered now, by one replica, within the time that the header says."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import msgspec
 import structlog
 
 from tallystick._broker.connection import Connection
-from tallystick._broker.requesting import DEADLINE, ERROR
+from tallystick._broker.requesting import ERROR, REFUSED, WITHIN, reply_type
 from tallystick._messages.binding import Reply
 from tallystick._messages.envelope import PROTOCOL, header_lines, parse_headers
 from tallystick._messages.message import decode, message_type
 from tallystick._telemetry import tracing
 from tallystick._telemetry.metrics import PROCESS_SECONDS, child
-from tallystick.errors import BrokerUnavailable, TallystickError
+from tallystick.errors import BrokerUnavailable, InvalidMessage, PermanentError, TallystickError
 
 log = structlog.get_logger()
 
@@ -104,15 +104,15 @@ class Replying:
         try:
             async with asyncio.timeout(seconds_left(fields)):
                 given = [self._resources[kind] for kind in reply.resources]
-                return msgspec.json.encode(await reply.handler(request, *given))
+                return _encoded(await reply.handler(request, *given), reply)
         finally:
             self._running[name] -= 1
 
 
 def seconds_left(fields: Mapping[str, str]) -> float:
-    """Until the deadline of a request, which its header says in seconds since the epoch."""
+    """What who asks will wait, as the header says; counted from when the request came."""
     try:
-        left = float(fields.get(DEADLINE, "")) - time.time()
+        left = float(fields.get(WITHIN, ""))
     except ValueError:
         return LONGEST_S
     if math.isnan(left):  # a timer for that would keep other timers waiting
@@ -120,9 +120,20 @@ def seconds_left(fields: Mapping[str, str]) -> float:
     return min(max(left, 0.0), LONGEST_S)
 
 
+def _encoded(answer: Any, reply: Reply) -> bytes:
+    """The answer's body; raises TypeError for one that who asked could not read."""
+    body = msgspec.json.encode(answer)
+    try:
+        msgspec.json.decode(body, type=reply_type(reply.request))
+    except msgspec.MsgspecError as error:
+        raise TypeError(f"{reply.handler.__name__} gave no answer: {error}") from error
+    return body
+
+
 def _failure(error: Exception) -> tuple[bytes, bytes]:
     detail = str(error).encode("utf-8", "replace")[:1000] if _is_ours(error) else b""
-    lines = header_lines({ERROR: type(error).__name__})
+    refused = {REFUSED: "1"} if isinstance(error, PermanentError | InvalidMessage) else {}
+    lines = header_lines({ERROR: type(error).__name__, **refused})
     return b"".join((PROTOCOL, b"\r\n", lines, b"\r\n")), detail
 
 

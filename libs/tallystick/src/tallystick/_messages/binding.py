@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any, get_type_hints
 
 from tallystick._messages.inbound import Inbound
-from tallystick._messages.message import Kind, Message, Request, decode, message_type
+from tallystick._messages.message import Kind, Message, Request, decode, is_type, message_type
 from tallystick._messages.retry import Retry
-from tallystick.errors import TemporaryError
+from tallystick.errors import InvalidMessage, TemporaryError
 
 Handler = Callable[..., Awaitable[Any]]
 EVENTS = "events"
@@ -73,12 +73,22 @@ class Binding:
         return template if template in self._templates else self.template
 
     def decode(self, inbound: Inbound) -> Message:
-        """The message in a delivery; raises InvalidMessage or UnknownType."""
+        """The message in a delivery.
+
+        Raises InvalidMessage, or UnknownType for what another release may know.
+        """
         declared = inbound.fields.get("ce-type", "")
         for cls in self.types:
             if message_type(cls).ce_type == declared:
                 return decode(cls, inbound.body)
+        if not is_type(declared):
+            raise InvalidMessage(f"{self.durable}: ce-type {declared[:80]!r} is no type of ours")
         raise UnknownType(f"{self.durable} knows no message of type {declared[:80]!r}")
+
+    @property
+    def second(self) -> type:
+        """The type of the handler's second parameter: the delivery."""
+        return parameter_types(self.handler)[1]
 
     @cached_property
     def resources(self) -> tuple[type, ...]:

@@ -16,6 +16,7 @@ SHARDS = 64
 TYPE_PREFIX = "dev.tallystick."
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\.[a-z][a-z0-9-]{0,62}")
+_TYPE = re.compile(re.escape(TYPE_PREFIX) + _NAME.pattern + r"\.v[1-9][0-9]{0,8}")
 _SUBJECT_PREFIX = {"event": "evt", "job": "job", "request": "req", "effect": "eff"}
 _STREAM_SUFFIX = {"event": "", "job": "_JOBS"}
 
@@ -70,6 +71,11 @@ class MessageType:
         return f"{self.template}.{shard(key)}"
 
 
+def is_type(ce_type: str) -> bool:
+    """Whether a message of ours may have this CloudEvents type."""
+    return _TYPE.fullmatch(ce_type) is not None
+
+
 def shard(key: str) -> str:
     """The last token of the subjects of a key's messages: crc32(key) % 64."""
     return f"{zlib.crc32(key.encode()) % SHARDS:02d}"
@@ -83,8 +89,8 @@ def _declared(
         raise DeclarationError(f"{where}: a named message is an Event, Job, Request or Effect")
     if not _NAME.fullmatch(name):
         raise DeclarationError(f'{where}: name "{name}" is not of the form domain.what-happened')
-    if version < 1:
-        raise DeclarationError(f"{where}: version {version} is below 1")
+    if type(version) is not int or version < 1:
+        raise DeclarationError(f"{where}: version {version!r} is not a whole number from 1 on")
     if key is None and kind != "request":
         raise DeclarationError(f"{where}: key= must name the field that the message is about")
     for field in filter(None, (key, sequence)):
@@ -146,8 +152,11 @@ class Effect(Message, kind="effect"):
 
 
 def message_type(cls: type[Message]) -> MessageType:
-    """What the class declared; raises DeclarationError if it has no name."""
-    declared: MessageType | None = cls.__declared__  # type: ignore[attr-defined]  # by the metaclass
+    """What the class declared; raises DeclarationError if it has no name, or is no such class."""
+    try:
+        declared: MessageType | None = cls.__declared__  # type: ignore[attr-defined]  # by the metaclass
+    except AttributeError:
+        raise DeclarationError(f"{str(cls)[:200]} is no class of messages") from None
     if declared is None:
         raise DeclarationError(
             f"{cls.__module__}.{cls.__qualname__} has no name= and is no message"
@@ -156,10 +165,13 @@ def message_type(cls: type[Message]) -> MessageType:
 
 
 def message_key(message: Message) -> str:
-    """The key's value as text, at most 256 printable characters; raises InvalidMessage."""
+    """The key's value as text, 1 to 256 printable characters; raises InvalidMessage.
+
+    What is about nothing, a request say, has an empty one.
+    """
     field = message_type(type(message)).key
-    key = str(getattr(message, field)) if field else ""
-    if len(key) > 256 or not key.isprintable():
+    key = str(value) if field and (value := getattr(message, field)) is not None else ""
+    if len(key) > 256 or not key.isprintable() or (field and not key):
         raise InvalidMessage(f"{type(message).__name__}: key {key[:64]!r} is not usable as a key")
     return key
 
@@ -173,8 +185,18 @@ _encode = msgspec.json.Encoder().encode
 
 
 def encode(message: Message) -> bytes:
-    """The message's body as JSON."""
-    return _encode(message)
+    """The message's body as JSON; raises InvalidMessage for one that its readers could not read.
+
+    Nothing checks fields where a message is made, and a NaN becomes a null only here. So the body
+    is read as its readers read it, by one that may be made to pay for it: 0.4 us a message.
+    """
+    cls = type(message)
+    try:
+        body = _encode(message)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidMessage(f"{cls.__name__}: {error}") from error
+    decode(cls, body)
+    return body
 
 
 def decode(cls: type[Message], body: bytes) -> Message:

@@ -14,7 +14,9 @@ from tallystick._messages.envelope import (
 from tallystick._messages.ids import new_id
 from tallystick._messages.message import Message, encode, message_key, message_type
 from tallystick._telemetry import tracing
-from tallystick.errors import DeclarationError
+from tallystick.errors import DeclarationError, InvalidMessage
+
+SEQUENCE_DIGITS = 19  # of the largest bigint
 
 
 def publishable(
@@ -39,7 +41,7 @@ def publishable(
         "traceparent": tracing.create(declared.template, message_id, key),
     }
     if declared.sequence:
-        headers["ce-sequence"] = str(getattr(message, declared.sequence))
+        headers["ce-sequence"] = _sequence(message, declared.sequence)
     if declared.kind == "job":
         headers["tally-correlation-id"] = correlation_id
     row = OutboxRow(
@@ -52,3 +54,15 @@ def publishable(
     )
     check_size(row, max_payload)
     return row
+
+
+def _sequence(message: Message, field: str) -> str:
+    """The version of the aggregate in as many digits as any: its text sorts as its number does.
+
+    The CloudEvents extension `sequence` demands that. Its type `Integer` is not ours: that counts
+    the events of a whole source.
+    """
+    value = getattr(message, field)
+    if type(value) is not int or not 0 <= value < 10**SEQUENCE_DIGITS:
+        raise InvalidMessage(f"{type(message).__name__}: {field} {value!r} is no sequence")
+    return f"{value:0{SEQUENCE_DIGITS}d}"

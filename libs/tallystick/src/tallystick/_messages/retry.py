@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import inf
 from typing import Literal
 
 from tallystick.errors import (
@@ -18,7 +19,18 @@ from tallystick.errors import (
 
 LONGEST_TEMPORARY_DELAY = 5.0  # seconds between two attempts that end in a TemporaryError
 
-Reason = Literal["schema", "permanent", "exhausted", "poison", "expired", "unholdable"]
+Reason = Literal["schema", "permanent", "exhausted", "poison", "expired", "unholdable", "orphaned"]
+
+
+def is_positive(number: object) -> bool:
+    """Whether it is a number above zero, and not an endless one."""
+    return isinstance(number, int | float) and 0 < number < inf
+
+
+def check_duration(of: str, duration: object) -> None:
+    """Raises DeclarationError for what is no timedelta, or none above zero."""
+    if not isinstance(duration, timedelta) or duration <= timedelta(0):
+        raise DeclarationError(f"{of} is {duration!r}, not a timedelta above zero")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +57,25 @@ class Retry:
     """How often and how patiently a failed message is tried again.
 
     Unexpected errors are limited by `attempts` and wait, full-jitter exponential, up to `first` *
-    2**n seconds, never more than `longest`. A TemporaryError counts no attempt, nor does a lost
-    connection; they are limited by `give_up_after`, from the time that the message was first held.
+    2**n seconds, never more than `longest`: by default for about half an hour, so that an outage of
+    some minutes leaves no dead letters. A TemporaryError counts no attempt, nor does a lost
+    connection; they are limited by `give_up_after`, from the time that the message was first
+    deferred.
     """
 
-    attempts: int = 8
+    attempts: int = 22
     first: float = 0.2
-    longest: float = 60.0
+    longest: float = 300.0
     give_up_after: timedelta = field(default=timedelta(days=1))
 
     def __post_init__(self) -> None:
-        if self.attempts < 1 or not 0 < self.first <= self.longest:
-            raise DeclarationError(f"{self}: attempts >= 1 and 0 < first <= longest are needed")
+        if type(self.attempts) is not int or self.attempts < 1:
+            raise DeclarationError(f"{self}: attempts is a whole number from 1 on")
+        if not is_positive(self.first) or not is_positive(self.longest):
+            raise DeclarationError(f"{self}: first and longest are numbers of seconds above 0")
+        if self.first > self.longest:
+            raise DeclarationError(f"{self}: 0 < first <= longest is needed")
+        check_duration("give_up_after", self.give_up_after)
 
     def decide(
         self, error: BaseException, *, attempts: int, starts: int, time_left: timedelta

@@ -9,8 +9,9 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from tallystick._messages.binding import EVENTS, Binding, Handler, Periodic, Reply
-from tallystick._messages.message import Effect, Event, Job, Request, message_type
-from tallystick._messages.retry import Retry
+from tallystick._messages.message import Effect, Event, Job, Message, Request, message_type
+from tallystick._messages.retry import Retry, check_duration, is_positive
+from tallystick._messages.signature import check_handler
 from tallystick.errors import DeclarationError
 
 H = TypeVar("H", bound=Handler)
@@ -41,6 +42,15 @@ class Router:
         self.unfinished = unfinished
         self.requests = tuple(requests)
         self.history = tuple(history)
+        self._classes: dict[str, type[Message]] = {}
+        for keyword, kind, classes in (
+            ("requests", "request", self.requests),
+            ("history", "event", self.history),
+        ):
+            for cls in classes:
+                if message_type(cls).kind != kind:
+                    raise DeclarationError(f"{keyword}= names {_place(cls)}, which is no {kind}")
+                self._name(cls)
         self.bindings: dict[str, Binding] = {}
         self.replies: dict[str, Reply] = {}
         self.periodic: list[Periodic] = []
@@ -73,6 +83,8 @@ class Router:
         streams = {message_type(event).stream for event in events}
         if len(streams) != 1 or any(message_type(event).kind != "event" for event in events):
             raise DeclarationError(f"{durable}: a durable reads events, all of one stream")
+        if len({message_type(event).ce_type for event in events}) != len(events):
+            raise DeclarationError(f"{durable}: it names an event twice")
         return self._binds(
             Binding(durable, _undecided, events, retry, deadline, concurrency, role, idempotent)
         )
@@ -107,7 +119,11 @@ class Router:
         if declared.ce_type in self.replies:
             raise DeclarationError(f"{declared.ce_type} has a handler already")
 
+        _check_concurrency(declared.ce_type, concurrency)
+
         def bind(handler: H) -> H:
+            check_handler(handler, [request])
+            self._name(request)
             self.replies[declared.ce_type] = Reply(request, handler, concurrency, role)
             return handler
 
@@ -119,10 +135,11 @@ class Router:
         Each replica does; what may not be done by two at once is up to the handler. What it raises
         is logged, and it runs again.
         """
-        if seconds <= 0:
-            raise DeclarationError("what is done again and again needs a pause")
+        if not is_positive(seconds):
+            raise DeclarationError("what is done again and again needs a pause, in seconds")
 
         def bind(handler: H) -> H:
+            check_handler(handler)
             self.periodic.append(Periodic(seconds, handler, role))
             return handler
 
@@ -149,8 +166,10 @@ class Router:
         declared = message_type(effect)
         if declared.domain != self.name or declared.kind != "effect":
             raise DeclarationError(f"{declared.name} is no effect of {self.name}")
-        retry = replace(retry, give_up_after=give_up_after or retry.give_up_after)
         durable = effect_durable(effect)
+        _check_admission(durable, rate, breaker)
+        if give_up_after is not None:
+            retry = replace(retry, give_up_after=give_up_after)
         return self._binds(
             Binding(
                 durable,
@@ -178,15 +197,55 @@ class Router:
             raise DeclarationError(f'durable "{durable}" is not of the form {self.name}-<purpose>')
         if durable in self.bindings:
             raise DeclarationError(f"durable {durable} has a handler already")
-        if binding.concurrency < 1:
-            raise DeclarationError(f"durable {durable}: concurrency is below 1")
+        _check_concurrency(f"durable {durable}", binding.concurrency)
+        if not isinstance(binding.retry, Retry):
+            raise DeclarationError(f"durable {durable}: retry= is a Retry")
+        if binding.deadline is not None:
+            check_duration(f"durable {durable}: deadline", binding.deadline)
+        check_handler(binding.handler, binding.types, None)
+        self._check_alone(binding)
+        for cls in binding.types:
+            self._name(cls)
         self.bindings[durable] = binding
+
+    def _check_alone(self, binding: Binding) -> None:
+        """A job is done once: the broker lets only one durable read it from its stream."""
+        others = (b for b in self.bindings.values() if b.kind == "job" == binding.kind)
+        for other in others:
+            if other.types == binding.types:
+                name = message_type(binding.types[0]).name
+                raise DeclarationError(f"{name} is done by {other.durable} already")
+
+    def _name(self, cls: type[Message]) -> None:
+        """One name, one class: what is published by one could not be read by another."""
+        declared = message_type(cls).ce_type
+        known = self._classes.setdefault(declared, cls)
+        if known is not cls:
+            raise DeclarationError(
+                f"{declared} is the name of two classes, {_place(known)} and {_place(cls)}"
+            )
 
 
 def effect_durable(effect: type[Effect]) -> str:
     """What the held table calls the queue of an effect, `payments-capture`."""
     declared = message_type(effect)
     return f"{declared.domain}-{declared.action}"
+
+
+def _check_concurrency(of: str, concurrency: int) -> None:
+    if type(concurrency) is not int or concurrency < 1:
+        raise DeclarationError(f"{of}: concurrency is below 1, or no whole number")
+
+
+def _check_admission(durable: str, rate: float | None, breaker: int | None) -> None:
+    if rate is not None and not is_positive(rate):
+        raise DeclarationError(f"{durable}: rate is a number of attempts a second, above 0")
+    if breaker is not None and (type(breaker) is not int or breaker < 1):
+        raise DeclarationError(f"{durable}: breaker is a whole number from 1 on, or None")
+
+
+def _place(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 async def _undecided(*_: Any) -> None:

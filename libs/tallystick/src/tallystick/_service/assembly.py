@@ -15,6 +15,7 @@ from tallystick._deferred.admission import Admission
 from tallystick._deferred.agenda import Agenda
 from tallystick._deferred.isolation import Isolation
 from tallystick._deferred.leases import Leases
+from tallystick._deferred.orphans import Orphans
 from tallystick._deferred.outcomes import RELEASE, Outcomes
 from tallystick._deferred.protocol import quarantine_after
 from tallystick._deferred.replicas import Replicas
@@ -26,6 +27,7 @@ from tallystick._delivery.database import Database
 from tallystick._delivery.deferred_loop import DeferredLoop
 from tallystick._delivery.inbox import Inbox
 from tallystick._delivery.listening import Listening
+from tallystick._delivery.ownership import Ownership
 from tallystick._delivery.quarantine import Quarantine
 from tallystick._delivery.replying import Replying
 from tallystick._http.idempotency import Commits
@@ -37,6 +39,7 @@ from tallystick._republishing.own_messages import OwnMessages
 from tallystick._republishing.reconciler import Reconciler
 from tallystick._settings import Settings
 from tallystick._telemetry import metrics
+from tallystick.errors import DeclarationError
 from tallystick.topology import Durable, declared
 
 
@@ -62,6 +65,8 @@ class Parts:
     listening: Listening
     own_messages: OwnMessages
     reconciler: Reconciler | None
+    orphans: Orphans
+    ownership: Ownership
 
 
 def assemble(
@@ -71,12 +76,23 @@ def assemble(
     return _Assembly(settings, router, given).parts()
 
 
+def _check_name(settings: Settings, router: Router) -> None:
+    """A service has one name: its children, its migrations and its settings are found by it."""
+    prefix = settings.service()
+    if prefix and prefix != router.name:
+        raise DeclarationError(
+            f'Router("{router.name}") and {settings.variable("")} name two services: the router,'
+            f" the prefix of the settings and the package have one name"
+        )
+
+
 class _Assembly:
     """Makes each part once, those below before those above."""
 
     def __init__(
         self, settings: Settings, router: Router, given: Sequence[AbstractAsyncContextManager[Any]]
     ) -> None:
+        _check_name(settings, router)
         self.settings = settings
         self.router = router
         self.roles = settings.roles(router.roles)
@@ -85,6 +101,7 @@ class _Assembly:
         metrics.begin(self.bindings, get_args(Reason))
         self.postgres = Postgres(settings.database_url, name=router.name, limits=_limits(settings))
         self.connection = Connection(settings.nats_url or "", router.name)
+        self.ownership = self._ownership()
         self.broker = Broker(self.connection, router)
         self.outbox = Outbox(self.postgres, self.connection, router.name)
         self.agenda = Agenda()
@@ -142,6 +159,8 @@ class _Assembly:
             listening=self._listening(read),
             own_messages=self._own_messages(read),
             reconciler=self._reconciler(),
+            orphans=Orphans(self.postgres, self.router.bindings),
+            ownership=self.ownership,
         )
 
     def _slots(self) -> Slots:
@@ -156,7 +175,15 @@ class _Assembly:
     def _resources(self, given: Sequence[AbstractAsyncContextManager[Any]]) -> dict[type, Any]:
         """What handlers and routes find by its type."""
         ours = {Database: self.database, Commits: self.database, Broker: self.broker}
-        return {type(one): one for one in given} | {type(self.settings): self.settings} | ours
+        found: dict[type, Any] = {type(self.settings): self.settings} | ours
+        for one in given:
+            if not isinstance(one, AbstractAsyncContextManager):
+                raise DeclarationError(f"a {type(one).__name__} is no resource: it is not entered")
+            if type(one) in found:
+                name = type(one).__name__
+                raise DeclarationError(f"there are two resources of {name}: give each its class")
+            found[type(one)] = one
+        return found
 
     def _attempts(self) -> Attempts:
         attempts = Attempts(
@@ -177,7 +204,19 @@ class _Assembly:
         ]
         replies = [reply for reply in self.router.replies.values() if reply.role in self.roles]
         replying = Replying(self.router.name, self.connection, replies, self.resources)
-        return Listening(self.connection, consumers, replying, self.settings.sweep_s)
+        sweep_s = self.settings.sweep_s
+        return Listening(self.connection, consumers, replying, sweep_s, self.ownership)
+
+    def _ownership(self) -> Ownership:
+        return Ownership(
+            self.router.name,
+            self.replica,
+            self.postgres,
+            self.connection,
+            take_over=self.settings.take_over,
+            variable=self.settings.variable("take_over"),
+            check_every_s=self.settings.republish_after_s,
+        )
 
     def _consumer(self, binding: Binding, inbox: Inbox) -> Consumer:
         return Consumer(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import inspect
 import os
 import pickle
 import resource
@@ -81,7 +82,7 @@ def _attempts(
 ) -> int:
     """Compose the service and carry out orders until there are no more; 0."""
     signal.setitimer(signal.ITIMER_REAL, STARTS_WITHIN)
-    app: Any = service.app(settings)
+    app: Any = _composed(service, settings)
     _limit_memory(settings.quarantine_memory_mib)
     try:
         asyncio.run(_carry_out(app.state.composition.runtime, first, stream, signs))
@@ -145,6 +146,12 @@ def _next_order(stream: BinaryIO) -> Any:
 def _say(signs: int, sign: bytes) -> None:
     """A sign of life: the time until the next one counts."""
     os.write(signs, sign)
+
+
+def _composed(service: ModuleType, settings: Settings) -> Any:
+    """The service by its own `app()`, which may take settings or read them as its replica did."""
+    takes_settings = bool(inspect.signature(service.app).parameters)
+    return service.app(settings) if takes_settings else service.app()
 
 
 def _limit_memory(mib: int) -> None:

@@ -16,16 +16,20 @@ from tallystick._deferred.rows import Deferred
 from tallystick._delivery.deadlines import LOOK_EVERY
 from tallystick._http.idempotency import purge_idempotency
 from tallystick._loops import Loops
+from tallystick._messages.message import message_type
+from tallystick._messages.router import Router
 from tallystick._service.assembly import Parts
 from tallystick._service.retention import purge
+from tallystick._settings import Settings
 from tallystick._telemetry import metrics
-from tallystick.errors import DatabaseBusy, DatabaseUnavailable, InDoubt
+from tallystick.errors import DatabaseBusy, DatabaseUnavailable, InDoubt, InvalidSettings
 from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
 
 RENEWALS = 5  # before a replica that cannot renew is gone
 PURGE_EVERY = 3600.0  # seconds
+ORPHANS_EVERY = 60.0  # seconds
 
 
 @runtime_checkable
@@ -35,6 +39,17 @@ class Stoppable(Protocol):
     def stopping(self) -> None:
         """Let go of requests that only wait."""
         ...
+
+
+def check_broker(settings: Settings, router: Router) -> None:
+    """Raises InvalidSettings where messages would be taken, and no broker is named."""
+    roles = settings.roles(router.roles)
+    takers = [b.durable for b in router.bindings.values() if b.kind != "effect" and b.role in roles]
+    takers += [name for name, reply in router.replies.items() if reply.role in roles]
+    takers += [message_type(cls).ce_type for cls in (*router.requests, *router.history)]
+    if takers and not settings.nats_url:
+        variable = settings.variable("nats_url")
+        raise InvalidSettings(f"{router.name}: {variable} is missing, for {', '.join(takers)}")
 
 
 class Runtime:
@@ -54,9 +69,8 @@ class Runtime:
     async def running(self) -> AsyncIterator[None]:
         """Started: the database answers. The broker is connected to as soon as it is there."""
         parts = self.parts
-        await parts.postgres.open()
-        await self._until_migrated()
-        await parts.replicas.renew()
+        check_broker(parts.settings, parts.router)
+        await self._open()
         self._begin_loops()
         if parts.settings.nats_url:
             self._loops.begin(parts.listening.run)
@@ -69,6 +83,18 @@ class Runtime:
         finally:
             await self._drain()
 
+    async def _open(self) -> None:
+        """The database is there, migrated and this service's own."""
+        parts = self.parts
+        await parts.postgres.open()
+        try:
+            await self._until_migrated()
+            await parts.ownership.open()
+            await parts.replicas.renew()
+        except BaseException:
+            await parts.postgres.close()
+            raise
+
     def _begin_loops(self) -> None:
         parts, every = self.parts, self._loops.every
         sweep_s = parts.settings.sweep_s
@@ -78,6 +104,7 @@ class Runtime:
         every(sweep_s, parts.replicas.expire_leases, parts.deferred.sweep, parts.outbox.sweep)
         every(sweep_s, parts.quarantine.round)
         every(PURGE_EVERY, self._purge)
+        every(ORPHANS_EVERY, parts.orphans.round)
         if parts.reconciler is not None:
             every(sweep_s, parts.reconciler.round)
         for act in parts.router.periodic:
@@ -121,7 +148,10 @@ class Runtime:
             log.info("service not ready", reason=str(error))
         database = parts.postgres.available.is_set()
         broker = parts.connection.connected.is_set() if parts.settings.nats_url else None
-        return database and migrated, {"database": database, "migrated": migrated, "broker": broker}
+        differ = parts.listening.differs if parts.settings.nats_url else {}
+        refused = parts.ownership.refused
+        state = {"database": database, "migrated": migrated, "broker": broker, "durables": differ}
+        return database and migrated and not refused, state | {"refused": refused}
 
     async def _until_migrated(self) -> None:
         """Waits for whoever migrates the database, and says so."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from fastapi import APIRouter, FastAPI
 
 from tallystick._admin.app import serve_admin
@@ -24,6 +26,8 @@ from tallystick._settings import API, Settings
 from tallystick._telemetry.export import configure as configure_tracing
 from tallystick._telemetry.export import shutdown as shutdown_tracing
 from tallystick._telemetry.logging import configure as configure_logging
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ def service(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         configure_logging(settings)
         configure_tracing(settings)
+        for name, nearest in settings.unread(os.environ).items():
+            log.warning("variable not read", variable=name, nearest=nearest)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(shutdown_tracing)
             await stack.enter_async_context(

@@ -36,6 +36,11 @@ DUPLICATES = Counter(
     "Messages that the inbox knew already and that changed nothing",
     ["durable"],
 )
+FAILED_AFTER_COMMIT = Counter(
+    "messaging_failed_after_commit_total",
+    "Handlers that raised, or tried to commit again, after their commit: that was not done",
+    ["durable"],
+)
 DEAD_LETTERED = Counter(
     "messaging_dead_lettered_messages_total",
     "Messages given up, by the reason",
@@ -45,6 +50,11 @@ DEFERRED = Gauge(
     "messaging_deferred_messages",
     "Messages that wait in the held table",
     ["durable", "state"],
+)
+ORPHANED = Gauge(
+    "messaging_orphaned_messages",
+    "Messages that wait in the held table for a handler that this release does not declare",
+    ["durable"],
 )
 CIRCUIT_OPEN = Gauge(
     "messaging_circuit_open", "1 while the outside does not answer an effect", ["durable"]
@@ -62,6 +72,11 @@ EXPIRED_LEASES = Counter(
 LAG = Gauge(
     "messaging_consumer_actionable_lag",
     "Messages that a durable has neither received nor settled",
+    ["durable"],
+)
+DURABLE_READY = Gauge(
+    "messaging_durable_ready",
+    "1 while a durable is at the broker as it was declared; without that, nothing is read by it",
     ["durable"],
 )
 IN_HAND = Gauge(
@@ -177,7 +192,7 @@ def begin(durables: Iterable[str], reasons: Sequence[str]) -> None:
     letter of a durable would alarm nobody.
     """
     for durable in durables:
-        for counter in (CONSUMED, REDELIVERED, DUPLICATES, EXPIRED_LEASES):
+        for counter in (CONSUMED, REDELIVERED, DUPLICATES, FAILED_AFTER_COMMIT, EXPIRED_LEASES):
             child(counter, durable)
         for reason in reasons:
             child(DEAD_LETTERED, durable, reason)

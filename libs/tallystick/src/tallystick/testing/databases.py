@@ -16,7 +16,7 @@ begin
     for name in
         select format('%I.%I', schemaname, tablename) from pg_tables
         where schemaname not in ('pg_catalog', 'information_schema')
-          and tablename <> 'alembic_version'
+          and not starts_with(tablename, 'alembic_version')
     loop
         execute 'delete from ' || name;
     end loop;
@@ -41,7 +41,7 @@ async def create(server: str, name: str, *, template: str | None = None) -> str:
 
 
 async def clean(url: str) -> None:
-    """Empty every table of every schema but ``alembic_version``; the schema stays."""
+    """Empty every table of every schema but what says how far migrations got; the schemas stay."""
     connection: asyncpg.Connection = await asyncpg.connect(url)
     try:
         await connection.execute(CLEAN)

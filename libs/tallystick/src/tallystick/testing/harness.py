@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from tallystick._database.group import Group
 from tallystick._database.transaction import Transaction
-from tallystick._database.units import Part, Write
+from tallystick._database.units import Part, Write, check_parts
 from tallystick._delivery.attempts import CONFLICTS
 from tallystick._delivery.committer import Committer
 from tallystick._delivery.database import Database
@@ -100,6 +100,8 @@ class Harness:
             database=self._database or cast("Database", _NoDatabase()),
         )
         await binding.handler(message, delivery, *map(self._resource, binding.resources))
+        if delivery.late is not None:  # the handler kept it to itself
+            raise delivery.late
 
     def _resource(self, kind: type) -> object:
         if kind not in self._resources:
@@ -139,6 +141,11 @@ class _Recorder:
         self.parts: list[Part] = []
 
     async def commit_parts(self, _group: Group, parts: Iterable[Part], **_: object) -> None:
+        parts = list(parts)
+        check_parts(parts)
+        for part in parts:
+            if isinstance(part, Message):
+                encode(part)
         self._meet_conflicts()
         self.parts.extend(parts)
 

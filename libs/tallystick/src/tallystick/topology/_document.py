@@ -82,7 +82,7 @@ def _stream(stream: Stream) -> Document:
         "maxBytes": config["max_bytes"],
         "maxAgeSeconds": _seconds(config["max_age"]),
         "duplicateWindowSeconds": _seconds(config["duplicate_window"]),
-        "replicas": config["num_replicas"],
+        "replicas": config.get("num_replicas", 1),
     }
 
 

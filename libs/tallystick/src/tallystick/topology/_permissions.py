@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from tallystick._broker.claims import read_subject_of
 from tallystick._messages.message import message_type
 from tallystick._messages.router import Router
 from tallystick.topology._spec import Durable, declared
@@ -41,6 +42,7 @@ def permissions(router: Router) -> Permissions:
             if durable.name in rewound
             for subject in _rewinds(durable)
         ),
+        read_subject_of(router.name),
         *_rereads(message_type(event).stream for event in router.history),
     ]
     answered = sorted(message_type(reply.request).template for reply in router.replies.values())

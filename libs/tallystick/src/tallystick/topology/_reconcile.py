@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from nats.aio.client import Client
 
-from tallystick._broker.jetstream import NOT_FOUND, info, request
+from tallystick._broker.jetstream import NOT_FOUND, Config, info, request
 from tallystick.errors import Refused
 from tallystick.topology._differences import Difference, differences
 from tallystick.topology._spec import Durable, Item, Stream, Topology
@@ -57,10 +57,13 @@ async def reconcile(client: Client, topologies: Iterable[Topology]) -> list[Diff
 async def change(client: Client, item: Item, found: list[Difference]) -> None:
     """Makes one stream or durable as declared; `found` is how it differs.
 
-    Raises Refused, or BrokerUnavailable.
+    What is not declared stays as it is: an update says all settings, and those it leaves out would
+    be the broker's defaults again. Raises Refused, or BrokerUnavailable.
     """
     missing = any(difference.setting == "exists" for difference in found)
-    await request(client, _subject(item, "CREATE" if missing else "UPDATE"), _body(item, missing))
+    has = None if missing else await info(client, _subject(item, "INFO"))
+    body = _body(item, has and has["config"])
+    await request(client, _subject(item, "UPDATE" if has else "CREATE"), body)
     for difference in found:
         log.info("topology changed", did="created" if missing else "updated", what=str(difference))
 
@@ -107,13 +110,16 @@ def _subject(item: Item, verb: str) -> str:
             return f"CONSUMER.{verb}.{item.stream}.{item.name}"
 
 
-def _body(item: Item, missing: bool) -> dict[str, Any]:
+def _body(item: Item, has: Config | None) -> dict[str, Any]:
     match item:
         case Stream():
-            return {**item.config, "first_seq": time.time_ns() // 1000} if missing else item.config
+            return item.config | (
+                {"first_seq": time.time_ns() // 1000} if has is None else has | item.config
+            )
         case Durable():
-            action = "create" if missing else "update"
-            return {"stream_name": item.stream, "config": item.config, "action": action}
+            action = "create" if has is None else "update"
+            kept = {k: v for k, v in (has or {}).items() if k != "filter_subject"}
+            return {"stream_name": item.stream, "config": kept | item.config, "action": action}
 
 
 def title(item: Item) -> str:

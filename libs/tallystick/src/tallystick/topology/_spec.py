@@ -60,9 +60,13 @@ class Topology:
 
 
 def declared(
-    router: Router, *, ack_wait_s: float = 5, replicas: int = 1, max_bytes: int = GIB
+    router: Router, *, ack_wait_s: float = 5, replicas: int | None = None, max_bytes: int = GIB
 ) -> Topology:
-    """The topology of one service; `max_bytes` is the size of its event stream."""
+    """The topology of one service; `max_bytes` is the size of its event stream.
+
+    On how many servers a stream is kept is said by who keeps the broker; without `replicas` it is
+    neither set nor compared.
+    """
     domain, name = router.name, router.name.upper()
     readers = [b for b in router.bindings.values() if b.kind != "effect"]
     kept: list[tuple[str, str, int, Retention]] = [
@@ -88,7 +92,7 @@ def stream_of(
     max_bytes: int,
     max_age: timedelta,
     duplicate_window: timedelta = DEDUPE,
-    replicas: int = 1,
+    replicas: int | None = None,
 ) -> Stream:
     """A stream on disk whose messages can be read by sequence and published in atomic batches."""
     config: Config = {
@@ -100,10 +104,11 @@ def stream_of(
         "max_bytes": max_bytes,
         "max_age": _ns(max_age),
         "duplicate_window": _ns(duplicate_window),
-        "num_replicas": replicas,
         "allow_direct": True,
         "allow_atomic": True,
     }
+    if replicas is not None:
+        config["num_replicas"] = replicas
     return Stream(name, config)
 
 

@@ -29,6 +29,13 @@ def register(app: typer.Typer) -> None:
 def application(name: str) -> FastAPI:
     """Compose the service of this name, by its own composition root; it reads its settings."""
     composed: FastAPI = _root(name).app()
+    made = composed.state.composition.router.name
+    if made != name:
+        fail(
+            f'{name}.main makes "{made}": the package, the router and the prefix of the settings'
+            " have one name",
+            USED_WRONGLY,
+        )
     return composed
 
 

@@ -10,7 +10,9 @@ from typing import Any
 from tallystick._cli.timeline.evidence import Evidence
 from tallystick._cli.timeline.steps import Message, Step
 
-REASONS = frozenset({"schema", "permanent", "exhausted", "poison", "expired", "unholdable"})
+REASONS = frozenset(
+    {"schema", "permanent", "exhausted", "poison", "expired", "unholdable", "orphaned"}
+)
 NOTES = {"held": "redelivered, held", "lapsed": "its replica went"}
 """Outcomes that are no errors of a handler's."""
 Row = Mapping[str, Any]

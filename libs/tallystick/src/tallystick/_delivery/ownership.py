@@ -1,0 +1,109 @@
+"""One service, one database: a namesake with another one would take messages that are not its own.
+
+What was done with a message is in the database that took it in. So the broker keeps whose messages
+a name's are, and a replica that stands on another database reads none of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+
+from tallystick._broker.claims import Claim, NoStream, read_claim, write_claim
+from tallystick._broker.connection import Connection
+from tallystick._database.postgres import Postgres
+from tallystick.errors import BrokerUnavailable, NotTheOwner
+
+log = structlog.get_logger()
+
+RENEWED_AFTER_S = 86_400.0  # the stream forgets after a week
+LOOK_EVERY_S = 0.5
+
+_OWNER = """insert into tallystick.owner as o (service) values ($1)
+on conflict (alone) do update set service = coalesce(o.service, $1)
+returning id::text, service"""
+
+
+class Ownership:
+    """Claims a service's messages for its database, and says if another one has."""
+
+    def __init__(
+        self,
+        service: str,
+        replica: str,
+        database: Postgres,
+        connection: Connection,
+        *,
+        take_over: str,
+        variable: str,
+        check_every_s: float,
+    ) -> None:
+        self._service = service
+        self._replica = replica
+        self._database = database
+        self._connection = connection
+        self._take_over = take_over
+        self._variable = variable
+        self._check_every_s = check_every_s
+        self._owner = ""
+        self.refused: str | None = None
+        """Why this replica reads nothing."""
+
+    async def open(self) -> None:
+        """Reads whose this database is; raises NotTheOwner if it is another service's."""
+        ((owner, service),) = await self._database.fetch(_OWNER, self._service)
+        if service != self._service:
+            raise NotTheOwner(
+                f"this database is that of {service}, and {self._service} needs one of its own; if"
+                " it is a copy that is to be used here, empty the table tallystick.owner"
+            )
+        self._owner = owner
+
+    async def claim(self) -> None:
+        """Returns once the messages are this database's; waits for the stream that says so.
+
+        Raises NotTheOwner.
+        """
+        said = False
+        while True:
+            try:
+                if await self._claimed():
+                    return
+            except BrokerUnavailable as error:
+                if isinstance(error, NoStream) and not said:
+                    log.warning("claim awaited", waiting_for=str(error))
+                    said = True
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def keep(self) -> None:
+        """Claims again what the stream has forgotten; raises NotTheOwner once another took over."""
+        while True:
+            await asyncio.sleep(self._check_every_s)
+            await self.claim()
+
+    async def _claimed(self) -> bool:
+        sequence, found = await read_claim(self._connection.client, self._service)
+        now = time.time()
+        if found is not None and found.owner not in (self._owner, self._take_over):
+            self.refused = self._sentence(found)
+            raise NotTheOwner(self.refused)
+        if not is_due(found, self._owner, now):
+            return True
+        claim = Claim(self._owner, self._replica, now)
+        if found is not None and found.owner != self._owner:
+            log.warning("messages taken over", service=self._service, of_database=found.owner)
+        return await write_claim(self._connection.client, self._service, claim, sequence)
+
+    def _sentence(self, found: Claim) -> str:
+        return (
+            f"the messages of {self._service} belong to another database, {found.owner}, said"
+            f" replica {found.replica}: give one of the two services another name; if that"
+            f" database is gone for good, set {self._variable}={found.owner}"
+        )
+
+
+def is_due(found: Claim | None, owner: str, now: float) -> bool:
+    """Whether a claim has to be said, or said again before it is forgotten."""
+    return found is None or found.owner != owner or now - found.at > RENEWED_AFTER_S

@@ -1,0 +1,70 @@
+"""A handler's signature, checked where it is declared: not by its first message."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from types import FunctionType, MethodType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from tallystick.errors import DeclarationError
+
+
+def check_handler(handler: Callable[..., Any], *leading: Sequence[type] | None) -> None:
+    """Raises DeclarationError for what cannot be called with what it will be given.
+
+    That is one parameter for each of `leading`, which takes every one of those types (None: it is
+    checked elsewhere), and then resources, which are found by their classes.
+    """
+    name = getattr(handler, "__qualname__", repr(handler))
+    if wrong := _wrong_kind(handler) or _wrong_parameters(handler, leading):
+        raise DeclarationError(f"{name} {wrong}")
+
+
+def _wrong_kind(handler: Callable[..., Any]) -> str:
+    if inspect.isasyncgenfunction(handler) or inspect.isgeneratorfunction(handler):
+        return "yields: a handler returns once, when it is done"
+    if not isinstance(handler, FunctionType | MethodType):
+        return "is no function: write async def"
+    return "" if inspect.iscoroutinefunction(handler) else "is a plain def: write async def"
+
+
+def _wrong_parameters(handler: Callable[..., Any], leading: Sequence[Sequence[type] | None]) -> str:
+    parameters = list(inspect.signature(handler).parameters.values())
+    if len(parameters) < len(leading):
+        return f"has {len(parameters)} parameters, and is called with {len(leading)} or more"
+    try:
+        hints = get_type_hints(handler)
+    except (NameError, TypeError) as error:
+        return f"has an annotation that cannot be read where it is declared: {error}"
+    wanted = [*leading, *([()] * (len(parameters) - len(leading)))]
+    found = (
+        _wrong_parameter(one, hints, types) for one, types in zip(parameters, wanted, strict=True)
+    )
+    return next(filter(None, found), "")
+
+
+def _wrong_parameter(
+    parameter: inspect.Parameter, hints: dict[str, Any], types: Sequence[type] | None
+) -> str:
+    name = parameter.name
+    if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+        return f"has the parameter {parameter}, and is called by position"
+    if name not in hints:
+        return f"has the parameter {name} without an annotation, by which it is known what to give"
+    if types is None:
+        return ""
+    if not types:
+        is_class = isinstance(hints[name], type)
+        return "" if is_class else f"asks for the resource {name}: {hints[name]}, which is no class"
+    refused = [cls.__name__ for cls in types if not accepts(hints[name], cls)]
+    return f"takes {name}: {hints[name]}, and is given a {refused[0]}" if refused else ""
+
+
+def accepts(annotation: Any, cls: type) -> bool:
+    """Whether what is annotated so may be an instance of a class."""
+    if annotation is Any:
+        return True
+    if get_origin(annotation) in (Union, UnionType):
+        return any(accepts(one, cls) for one in get_args(annotation))
+    return isinstance(annotation, type) and issubclass(cls, annotation)

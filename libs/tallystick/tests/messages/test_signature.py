@@ -1,0 +1,121 @@
+"""A handler that could not be called is refused where it is declared, each with one sentence."""
+
+import functools
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from tallystick import Delivery, Event, Request, Router
+from tallystick._delivery.attempts import Attempts
+from tallystick.errors import DeclarationError
+
+
+class Sold(Event, name="shop.sold", key="item"):
+    item: str
+
+
+class Gone(Event, name="shop.gone", key="item"):
+    item: str
+
+
+class Price(Request[int], name="shop.price"):
+    item: str
+
+
+class Till: ...
+
+
+def plain(event: Sold, delivery: Delivery) -> None: ...
+
+
+def yields(event: Sold, delivery: Delivery) -> Iterator[None]:
+    yield
+
+
+async def yields_later(event: Sold, delivery: Delivery) -> AsyncIterator[None]:
+    yield
+
+
+async def lacks_one(event: Sold) -> None: ...
+
+
+async def says_nothing(event, delivery: Delivery) -> None: ...  # type: ignore[no-untyped-def]  # what it is about
+
+
+async def takes_many(event: list[Event], delivery: Delivery) -> None: ...
+
+
+async def takes_another(event: Gone, delivery: Delivery) -> None: ...
+
+
+async def by_name(event: Sold, delivery: Delivery, *, till: Till) -> None: ...
+
+
+async def takes_all(event: Sold, *rest: Any) -> None: ...
+
+
+async def asks_for_one_of_two(event: Sold, delivery: Delivery, till: Till | None) -> None: ...
+
+
+async def misspelt(event: Sold, delivery: "Delivry") -> None: ...  # type: ignore[name-defined]  # noqa: F821  # what it is about
+
+
+class Callable_:  # noqa: N801  # it stands for a function
+    async def __call__(self, event: Sold, delivery: Delivery) -> None: ...
+
+
+async def good(event: Sold, delivery: Delivery, till: Till) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "says"),
+    [
+        (plain, "plain is a plain def: write async def"),
+        (yields, "yields yields"),
+        (yields_later, "yields_later yields"),
+        (lacks_one, "lacks_one has 1 parameters"),
+        (says_nothing, "the parameter event without an annotation"),
+        (takes_many, "takes event: list.* and is given a Sold"),
+        (takes_another, "takes event: .*Gone.* and is given a Sold"),
+        (by_name, "the parameter till: .* is called by position"),
+        (takes_all, r"the parameter \*rest"),
+        (asks_for_one_of_two, "asks for the resource till: .* no class"),
+        (misspelt, "an annotation that cannot be read.*Delivry"),
+        (Callable_(), "is no function"),
+        (functools.partial(good, till=Till()), "is no function"),
+    ],
+)
+def test_a_handler_that_cannot_be_called_is_an_error_where_it_is_declared(
+    handler: Any, says: str
+) -> None:
+    router = Router("shop")
+    with pytest.raises(DeclarationError, match=says):
+        router.on(Sold, durable="shop-sold")(handler)
+    assert not router.bindings
+
+
+@pytest.mark.parametrize("annotation", [Sold, Event, Any, Sold | Gone, Gone | None | Sold])
+def test_a_handler_may_take_more_than_it_is_given(annotation: Any) -> None:
+    async def handler(event: annotation, delivery: Delivery) -> None: ...
+
+    Router("shop").on(Sold, durable="shop-sold")(handler)
+
+
+@pytest.mark.parametrize(("wrong", "says"), [(plain, "plain def"), (yields_later, "yields")])
+def test_what_is_repeated_and_what_replies_is_checked_as_well(wrong: Any, says: str) -> None:
+    router = Router("shop")
+    with pytest.raises(DeclarationError, match=says):
+        router.every(1)(wrong)
+    with pytest.raises(DeclarationError, match=says):
+        router.reply(Price)(wrong)
+
+
+def test_a_handler_without_a_delivery_is_found_at_the_start() -> None:
+    async def forgot(event: Sold, till: Till) -> None: ...
+
+    router = Router("shop")
+    router.on(Sold, durable="shop-sold")(forgot)
+    attempts = Attempts(None, None, None, {Till: Till()}, 1)  # type: ignore[arg-type]  # only asked for resources
+    with pytest.raises(DeclarationError, match=r"forgot takes a .*Till.* and is given a Delivery"):
+        attempts.check(router.bindings["shop-sold"])
