@@ -54,11 +54,14 @@ async def test_it_ends_though_the_rest_is_purged_meanwhile(
 async def test_it_ends_though_the_stream_is_deleted_meanwhile(
     broker: Connection, client: Client
 ) -> None:
+    async def read_and_delete() -> None:
+        async for recorded in read(broker):
+            if recorded.sequence == 1:
+                await client.jetstream().delete_stream("KEPT")
+
     async with asyncio.timeout(READ_WITHIN):
         with pytest.raises(Refused):
-            async for recorded in read(broker):
-                if recorded.sequence == 1:
-                    await client.jetstream().delete_stream("KEPT")
+            await read_and_delete()
 
 
 @pytest.mark.usefixtures("kept")

@@ -50,7 +50,7 @@ class Connection:
     async def connect(self) -> None:
         """Returns when connected; waits for a broker that is away, and says so."""
         await self.client.connect(
-            self.url,
+            [server.strip() for server in self.url.split(",")],
             name=self.name,
             inbox_prefix=self.inbox_prefix,
             max_reconnect_attempts=-1,
