@@ -38,7 +38,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     rows = [tuple(row) for row in rows]
     if not rows:
         return ["none"]
-    numbers = [isinstance(value, int) for value in rows[0]]
+    numbers = [any(isinstance(v, int) for v in column) for column in zip(*rows, strict=True)]
     cells = [[_cell(value) for value in row] for row in (titles, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     head, *lines = ("  ".join(map(_aligned, row, widths, numbers)).rstrip() for row in cells)

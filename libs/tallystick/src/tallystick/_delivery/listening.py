@@ -12,8 +12,8 @@ from tallystick._broker.connection import Connection
 from tallystick._delivery.consumer import Consumer
 from tallystick._delivery.replying import Replying
 from tallystick._loops import repeat
-from tallystick._telemetry.metrics import LAG, child
-from tallystick.errors import TallystickError
+from tallystick._telemetry.metrics import LAG, MISSING, child, forget
+from tallystick.errors import BrokerUnavailable, TallystickError
 from tallystick.topology import Durable, lag, verify_durable
 
 log = structlog.get_logger()
@@ -66,6 +66,7 @@ class Listening:
             if found != said:
                 log.warning("durable not ready", durable=durable.name, differs=found)
             said = found
+            await self._measure(durable)
             await asyncio.sleep(self._sweep_s)
 
     async def _differences(self, durable: Durable) -> str:
@@ -75,5 +76,18 @@ class Listening:
             return str(error)
 
     async def _measure(self, durable: Durable) -> None:
-        if self._connection.connected.is_set():
-            child(LAG, durable.name).set(await lag(self._connection.client, durable))
+        """Tells how far behind a durable is, and nothing while nobody knows."""
+        left: int | None = None
+        try:
+            if self._connection.connected.is_set():
+                left = await lag(self._connection.client, durable)
+                child(MISSING, durable.name).set(left is None)
+            else:
+                forget(MISSING, durable.name)
+        except BrokerUnavailable as error:
+            forget(MISSING, durable.name)
+            log.debug("the lag is not known", durable=durable.name, error=str(error))
+        if left is None:
+            forget(LAG, durable.name)
+        else:
+            child(LAG, durable.name).set(left)

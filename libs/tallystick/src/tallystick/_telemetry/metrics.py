@@ -64,6 +64,9 @@ LAG = Gauge(
     "Messages that a durable has neither received nor settled",
     ["durable"],
 )
+MISSING = Gauge(
+    "messaging_consumer_missing", "1 while the broker does not have a durable", ["durable"]
+)
 IN_HAND = Gauge(
     "messaging_consumer_in_hand_messages",
     "Deliveries that this replica holds and has not settled",
@@ -148,6 +151,12 @@ def child(metric: M, *labels: str) -> M:
     if found is None:
         found = _children[key] = metric.labels(*labels)
     return cast("M", found)
+
+
+def forget(metric: MetricWrapperBase, *labels: str) -> None:
+    """Tell nothing of it any more: what is not known is neither zero nor what it was."""
+    if _children.pop((metric, labels), None) is not None:
+        metric.remove(*labels)
 
 
 def begin(durables: Iterable[str], reasons: Sequence[str]) -> None:

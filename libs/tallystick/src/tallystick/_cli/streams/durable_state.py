@@ -17,14 +17,17 @@ TITLES = ("DURABLE", "STREAM", "PENDING", "UNACKED", "REDELIVERED", "READERS", "
 
 @dataclass(frozen=True)
 class State:
-    """One durable; `readers` are pulls that wait at the broker, None says it is missing there."""
+    """One durable; `readers` are pulls that wait at the broker.
+
+    Of one that is missing there nothing is known, and no count is zero.
+    """
 
     durable: str
     stream: str
-    pending: int
-    unacknowledged: int
-    redelivered: int
-    readers: int
+    pending: int | None
+    unacknowledged: int | None
+    redelivered: int | None
+    readers: int | None
     paused_until: datetime | None
     reads: Sequence[str]
     missing: bool
@@ -88,4 +91,4 @@ def _state(info: Config, wanted: Durable | None) -> State:
 def _missing(durable: Durable) -> State:
     said = f"durable {durable.stream}/{durable.name} is declared and not there"
     reads = durable.config["filter_subjects"]
-    return State(durable.name, durable.stream, 0, 0, 0, 0, None, reads, True, [said])
+    return State(durable.name, durable.stream, *[None] * 4, None, reads, True, [said])
