@@ -93,7 +93,9 @@ async def test_data_below_a_private_folder_is_served_and_the_folder_stays_privat
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="who is not root has none")
 def test_of_roots_rights_the_database_keeps_none_but_to_pass(postgres: PostgresServer) -> None:
     status = Path(f"/proc/{postgres.process.pid}/status").read_text()
-    kept = {line.split()[1] for line in status.splitlines() if line.startswith(("CapPrm", "CapEff"))}
+    kept = {
+        line.split()[1] for line in status.splitlines() if line.startswith(("CapPrm", "CapEff"))
+    }
     assert {int(mask, 16) for mask in kept} <= {0, 1 << 1, 1 << 2}
 
 

@@ -32,6 +32,7 @@ STATEMENT_WITHIN = 10.0  # seconds
 LOOK_EVERY = 0.5  # seconds
 _NOT_YET = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError)
 """What a server says that is there, while the service's database or user is still to be made."""
+MOST_STATEMENTS = 100  # whose readers meet; a text made anew for each question is not kept for ever
 
 
 class Postgres:
@@ -52,9 +53,11 @@ class Postgres:
 
         The statement has `= any($1)`, and the first column that it returns is the key.
         """
-        if sql not in self._reads:
-            self._reads[sql] = BatchedReads(lambda keys: self._read(sql, keys))
-        return await self._reads[sql].get(key)
+        reads = self._reads.pop(sql, None) or BatchedReads(lambda keys: self._read(sql, keys))
+        self._reads[sql] = reads  # the latest is the last
+        if len(self._reads) > MOST_STATEMENTS:
+            del self._reads[next(iter(self._reads))]  # who waits for it still gets an answer
+        return await reads.get(key)
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
         """The rows of a query; raises DatabaseUnavailable."""

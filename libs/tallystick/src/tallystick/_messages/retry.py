@@ -11,7 +11,7 @@ from tallystick.errors import DeclarationError, InvalidMessage, PermanentError, 
 
 LONGEST_TEMPORARY_DELAY = 5.0  # seconds between two attempts that end in a TemporaryError
 
-Reason = Literal["schema", "permanent", "exhausted", "poison", "expired", "unholdable"]
+Reason = Literal["schema", "permanent", "exhausted", "poison", "expired"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from tallystick._deferred.admission import Admission
 from tallystick._deferred.agenda import Agenda
 from tallystick._deferred.isolation import Isolation
 from tallystick._deferred.leases import Leases
-from tallystick._deferred.outcomes import RELEASE, Outcomes
+from tallystick._deferred.outcomes import Outcomes
 from tallystick._deferred.protocol import quarantine_after
 from tallystick._deferred.replicas import Replicas
 from tallystick._deferred.slots import Slots
@@ -37,6 +37,7 @@ from tallystick._republishing.own_messages import OwnMessages
 from tallystick._republishing.reconciler import Reconciler
 from tallystick._settings import Settings
 from tallystick._telemetry import metrics
+from tallystick._telemetry.release import release_of
 from tallystick.topology import Durable, declared
 
 
@@ -115,7 +116,10 @@ class _Assembly:
             broker=self.broker,
             outbox=self.outbox,
             replicas=Replicas(
-                self.postgres, self.replica, RELEASE, self.settings.replica_timeout_s
+                self.postgres,
+                self.replica,
+                release_of(self.router.name),
+                self.settings.replica_timeout_s,
             ),
             slots=self.slots,
             attempts=self.attempts,

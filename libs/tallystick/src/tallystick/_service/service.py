@@ -24,6 +24,7 @@ from tallystick._settings import API, Settings
 from tallystick._telemetry.export import configure as configure_tracing
 from tallystick._telemetry.export import shutdown as shutdown_tracing
 from tallystick._telemetry.logging import configure as configure_logging
+from tallystick._telemetry.release import release_of
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def service(
             await stack.enter_async_context(runtime.running())
             yield
 
-    app = FastAPI(title=router.name, lifespan=lifespan)
+    app = FastAPI(title=router.name, version=release_of(router.name), lifespan=lifespan)
     if API in runtime.parts.roles:
         app.include_router(api)
     app.state.composition = composition

@@ -1,8 +1,9 @@
 """A program that becomes another one, bound to the process that started it.
 
 python bound.py SIGNAL PARENT UID GID COMMAND...: take on the user UID and group GID unless UID is
-0, keeping root's right to pass through any folder, have the kernel send SIGNAL when the thread that started us ends, then exec COMMAND under our
-process id. It imports nothing of ours: it is run by its path, and quickly.
+0, keeping root's right to pass through any folder, have the kernel send SIGNAL when the thread that
+started us ends, then exec COMMAND under our process id. It imports nothing of ours: it is run by
+its path, and quickly.
 """
 
 import ctypes
@@ -30,25 +31,25 @@ def main(number: int, parent: int, uid: int, gid: int, command: list[str]) -> No
 
 def _become(uid: int, gid: int) -> None:
     """Take on a user that passes through the folders of others: no mode of theirs is changed."""
-    linux = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if linux:
-        linux.prctl(_KEEP_CAPABILITIES, 1, 0, 0, 0)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_KEEP_CAPABILITIES, 1, 0, 0, 0)
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
-    for capability in _PASSAGES if linux else ():
-        if linux.prctl(_IN_BOUND, capability, 0, 0, 0) == 1:
-            _keep_only(linux, capability)
-            return
+    if sys.platform == "linux":
+        _keep_passage(ctypes.CDLL(None))
 
 
-def _keep_only(linux: ctypes.CDLL, capability: int) -> None:
+def _keep_passage(linux: ctypes.CDLL) -> None:
     """Keep one capability of root, for the program that follows as well."""
-    header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
-    kept = 1 << capability
-    data = (ctypes.c_uint32 * 6)(kept, kept, kept, 0, 0, 0)  # effective, permitted, inheritable
-    linux.capset(header, data)
-    linux.prctl(_AMBIENT, _RAISE, capability, 0, 0)
+    for capability in _PASSAGES:
+        if linux.prctl(_IN_BOUND, capability, 0, 0, 0) == 1:
+            header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
+            kept = 1 << capability
+            data = (ctypes.c_uint32 * 6)(kept, kept, kept)  # effective, permitted, inheritable
+            linux.capset(header, data)
+            linux.prctl(_AMBIENT, _RAISE, capability, 0, 0)
+            return
 
 
 if __name__ == "__main__":

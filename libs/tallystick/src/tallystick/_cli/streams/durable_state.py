@@ -12,6 +12,7 @@ from tallystick._cli.streams.broker import filters
 from tallystick._cli.times import second
 from tallystick.topology import Durable, differences
 
+UNKNOWN = (None, None, None, None)
 TITLES = ("DURABLE", "STREAM", "PENDING", "UNACKED", "REDELIVERED", "READERS", "STATE")
 
 
@@ -91,4 +92,4 @@ def _state(info: Config, wanted: Durable | None) -> State:
 def _missing(durable: Durable) -> State:
     said = f"durable {durable.stream}/{durable.name} is declared and not there"
     reads = durable.config["filter_subjects"]
-    return State(durable.name, durable.stream, *[None] * 4, None, reads, True, [said])
+    return State(durable.name, durable.stream, *UNKNOWN, None, reads, True, [said])
