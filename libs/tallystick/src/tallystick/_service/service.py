@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 
 from tallystick._admin.app import serve_admin
 from tallystick._admin.dead_letters import DeadLetters
+from tallystick._admin.deferred import DeferredMessages
 from tallystick._admin.messages import Messages
 from tallystick._admin.repairs import Repairs
 from tallystick._admin.topology import topology_routes
@@ -88,6 +89,7 @@ def _admin_routes(parts: Parts) -> list[APIRouter]:
     return [
         topology_routes(router, parts.settings),
         DeadLetters(postgres).routes(),
+        DeferredMessages(postgres).routes(),
         Repairs(postgres, router).routes(),
         Messages(postgres, router, parts.replica).routes(),
     ]

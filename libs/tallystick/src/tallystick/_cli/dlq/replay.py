@@ -109,7 +109,7 @@ def replay(
         say_json({"groups": [as_json_of(group) for group in groups], "silent": silent})
     else:
         say("\n".join(ended_lines(groups)))
-    end_of(silent)
+    end_of(silent, matched=bool(groups))
     if any(not isinstance(group.end, Finished) for group in groups):
         raise typer.Exit(FAILED)
 
