@@ -128,3 +128,77 @@ async def test_who_stops_reading_is_told_nothing(shop: Shop, command: str) -> No
         _, complaint = await process.communicate()
     assert complaint == b""
     assert process.returncode == (1 if command == "--help" else 141)
+
+
+ANSWERS = (
+    (200, "application/json", b'{"a"x'),
+    (200, "application/json", b"[]"),
+    (200, "application/json", b"{}"),
+    (200, "application/json", b"\xff"),
+    (200, "text/html", b"<p>hello"),
+    (502, "application/json", b"[]"),
+    (503, "application/problem+json", b'{"title": null, "errors": null}'),
+    (500, "text/plain", b""),
+)
+ASKING = (
+    "dlq list",
+    "dlq show x",
+    "dlq audit",
+    "deferred list",
+    "parked list",
+    "topology",
+    "timeline x",
+    "durable list",
+)
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=str)
+async def test_what_something_else_answers_is_a_line_and_1(
+    tally: Tally, answer: tuple[int, str, bytes]
+) -> None:
+    status, kind, body = answer
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n"
+        writer.write(head.encode() + b"connection: close\r\n\r\n" + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        for command in ASKING:
+            env = {"TALLY_ADMIN": f"shop=http://127.0.0.1:{port}"}
+            result = await tally(*command.split(), env=env)
+            assert (result.exit_code, result.stdout) == (1, ""), command
+            assert result.stderr.startswith("tally: "), command
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"},
+        {"COLUMNS": "20"},
+        {"COLUMNS": "0"},
+        {"TERM": "dumb", "NO_COLOR": "1"},
+        {"TZ": "Pacific/Kiritimati"},
+    ],
+    ids=str,
+)
+async def test_every_terminal_gets_an_answer(shop: Shop, env: dict[str, str]) -> None:
+    item = await shop.sell("dead")
+    for command in (f"timeline {item}", "tail", "dlq list", f"dlq show {item}", "durable list"):
+        process = await asyncio.create_subprocess_exec(
+            *PROGRAM,
+            *command.split(),
+            env={**os.environ, **shop.env, **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        async with asyncio.timeout(30):
+            answer, complaint = await process.communicate()
+        assert (process.returncode, complaint) == (0, b""), command
+        assert answer
+        assert b"\x1b[" not in answer
+        if "ascii" in env.values():
+            assert answer.isascii()
