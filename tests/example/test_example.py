@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -110,7 +111,7 @@ def test_a_handler_that_blocks_is_told_of_with_its_place_and_goes_on(folder: Pat
         serves_coffee(url)
         place = f"cafe/main.py:{line}"
         log = folder / "log"
-        assert holds(lambda: "the event loop was blocked" in log.read_text(), within=10)
+        assert holds(lambda: "event loop was blocked" in log.read_text(), within=10)
         assert place in log.read_text()
 
 
@@ -127,7 +128,7 @@ async def test_in_production_three_commands_run_the_same_files(
             assert "--check" in command or f"    tally {command}" in section()
             run(tally, *command.split(), cwd=folder, **env)
         assert "\n    tally serve cafe\n" in section()
-        with developed(tally, folder, "serve", **env) as url:
+        with developed(tally, folder, "serve", settings=env) as url:
             serves_coffee(url)
 
     await asyncio.to_thread(run_it)
@@ -166,7 +167,7 @@ def developed(
     command: str = "dev",
     *,
     ends_by: signal.Signals = signal.SIGINT,
-    **env: str,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[str]:
     """Runs the README's command in a folder until Ctrl-C, and must end well then; or kills it."""
     port = free_port()
@@ -175,7 +176,7 @@ def developed(
         process = subprocess.Popen(
             [str(tally), command, "cafe"],
             cwd=folder,
-            env=environment(**ports, **env),
+            env=environment(**ports, **settings),
             stdout=log,
             stderr=log,
         )

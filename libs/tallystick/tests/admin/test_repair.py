@@ -289,7 +289,7 @@ async def test_the_next_attempt_counts_those_that_were_begun_and_no_repair_and_n
 ) -> None:
     key = await give_up(database, "a")
     failed = attempt(key, 0, ("shop-1", "1.0"), "exhausted", "not a")
-    await database.deliveries.commit(Unit((failed,)))
+    await database.deliveries.submit(Unit((failed,)))
     for many in (2, 3, 4):
         await repair.edit(key, b'{"what": "a", "many": %d}' % many, BECAUSE)
     await repair.replay([key], BECAUSE)

@@ -19,8 +19,8 @@ async def test_what_blocked_the_loop_is_said_with_its_place_and_how_long_it_did(
             time.sleep(4 * AFTER_S)  # noqa: ASYNC251  # that is it
             await eventually(lambda: len(said) == 2)
     first, last = said
-    assert first["event"] == "the event loop is blocked, nothing else runs"
-    assert last["event"] == "the event loop was blocked"
+    assert first["event"] == "event loop stalled"
+    assert last["event"] == "event loop was blocked"
     assert first["at"] == last["at"]
     assert "test_blocked_loop.py:" in last["at"]
     assert last["seconds"] + 0.1 >= 4 * AFTER_S

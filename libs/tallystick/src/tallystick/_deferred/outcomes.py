@@ -169,7 +169,9 @@ class Outcomes:
         if isinstance(decision, GiveUp):
             child(DEAD_LETTERED, inbound.durable, decision.reason).inc()
             unforeseen = None if isinstance(error, InvalidMessage | Expired) else error
-            log.error("delivery dead-lettered", reason=decision.reason, exc_info=unforeseen, **about)
+            log.error(
+                "delivery dead-lettered", reason=decision.reason, exc_info=unforeseen, **about
+            )
         elif error is not None:
             child(ATTEMPTS, inbound.durable, failure.error_type).inc()
             if (unsaid := self._failures.due(failure.fingerprint)) is not None:

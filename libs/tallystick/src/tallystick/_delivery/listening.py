@@ -86,7 +86,7 @@ class Listening:
                 forget(MISSING, durable.name)
         except BrokerUnavailable as error:
             forget(MISSING, durable.name)
-            log.debug("the lag is not known", durable=durable.name, error=str(error))
+            log.debug("lag unknown", durable=durable.name, error=str(error))
         if left is None:
             forget(LAG, durable.name)
         else:

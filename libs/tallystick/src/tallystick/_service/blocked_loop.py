@@ -52,7 +52,7 @@ class BlockedLoop:
             before, self._turned_at = self._turned_at, time.monotonic()
             place, self._place = self._place, ""
             if (seconds := self._turned_at - before) > self._after_s:
-                log.warning("the event loop was blocked", seconds=round(seconds, 1), at=place)
+                log.warning("event loop was blocked", seconds=round(seconds, 1), at=place)
 
     def _watch(self, blocked: int) -> None:
         """From a thread of its own; what never ends is said as well."""
@@ -60,7 +60,7 @@ class BlockedLoop:
             if not self._place and time.monotonic() - self._turned_at > self._after_s:
                 frame = sys._current_frames()[blocked]  # noqa: SLF001  # documented for this use
                 self._place = place_of(frame)
-                log.warning("the event loop is blocked, nothing else runs", at=self._place)
+                log.warning("event loop stalled", at=self._place)
 
 
 def place_of(frame: FrameType) -> str:
