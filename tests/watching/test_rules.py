@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 from typer.main import get_command
 
-from tallystick._messages.retry import Reason
+from tallystick._messages.retry import Reason  # inside: all that messages can die of
 from tallystick.cli import command_line
 from tests.watching import sources
 
