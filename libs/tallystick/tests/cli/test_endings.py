@@ -145,7 +145,6 @@ ASKING = (
     "dlq show x",
     "dlq audit",
     "deferred list",
-    "parked list",
     "topology",
     "timeline x",
     "durable list",
