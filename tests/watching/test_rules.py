@@ -3,14 +3,20 @@
 import re
 import shlex
 import subprocess
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.main import get_command
 
+from tallystick._messages.retry import Reason  # inside: all that messages can die of
 from tallystick.cli import command_line
 from tests.watching import sources
 
 ALERTS = sorted({alert["alert"] for alert in sources.alerts()})
+LOGGED = re.compile(r'grep (?:-\w+ )*"([^"]+)"')
+REASON = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
+GIVEN_UP = re.compile(r'GiveUp\("(\w+)"')
 COMMANDS = re.compile(r"`(tally [^`]*)`")
 
 
@@ -54,6 +60,19 @@ def test_every_command_of_tally_in_a_runbook_exists(name: str) -> None:
         assert _is_known(shlex.split(line)[1:]), line
 
 
+@pytest.mark.parametrize("name", ALERTS)
+def test_every_line_of_a_log_that_a_runbook_looks_for_is_written_by_the_code(name: str) -> None:
+    for line in LOGGED.findall((sources.RUNBOOKS / f"{name}.md").read_text()):
+        assert any(line in file.read_text() for file in _sources()), f"nobody logs {line!r}"
+
+
+def test_the_reasons_that_are_explained_are_those_that_messages_die_of() -> None:
+    given_up = {reason for file in _sources() for reason in GIVEN_UP.findall(file.read_text())}
+    explained = REASON.findall((sources.RUNBOOKS / "DeadLettersArriving.md").read_text())
+    assert set(explained) == set(get_args(Reason)) == given_up
+    assert len(explained) == len(given_up)
+
+
 @pytest.mark.promtool
 @pytest.mark.parametrize("name", ALERTS)
 def test_an_alert_fires_when_it_should_and_only_then(name: str) -> None:
@@ -63,6 +82,10 @@ def test_an_alert_fires_when_it_should_and_only_then(name: str) -> None:
 @pytest.mark.promtool
 def test_prometheus_takes_the_rules() -> None:
     _promtool("check", "rules", *map(str, (sources.CHART / "rules").glob("*.yaml")))
+
+
+def _sources() -> list[Path]:
+    return [*sources.ROOT.glob("libs/*/src/**/*.py"), *sources.ROOT.glob("services/*/src/**/*.py")]
 
 
 def _promtool(*arguments: str) -> None:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 
 EVERY_S = 5.0
+MOST_KEYS = 1000
+
+
+@dataclass
+class _Said:
+    at: float
+    unsaid: int = 0
 
 
 class Limiter:
@@ -19,13 +27,21 @@ class Limiter:
     ) -> None:
         self._every_s = every_s
         self._clock = clock
-        self._said: dict[Hashable, float] = {}
+        self._said: dict[Hashable, _Said] = {}
+
+    def due(self, key: Hashable) -> int | None:
+        """None if it was said lately; else, said now, how often it was not since the last time."""
+        now = self._clock()
+        before = self._said.get(key)
+        if before is not None and before.at > now - self._every_s:
+            before.unsaid += 1
+            return None
+        self._said.pop(key, None)
+        if len(self._said) == MOST_KEYS:
+            del self._said[next(iter(self._said))]
+        self._said[key] = _Said(now)
+        return before.unsaid if before else 0
 
     def is_due(self, key: Hashable) -> bool:
         """Whether it is to be said now, which then counts as said."""
-        now = self._clock()
-        self._said = {said: at for said, at in self._said.items() if at > now - self._every_s}
-        if key in self._said:
-            return False
-        self._said[key] = now
-        return True
+        return self.due(key) is not None

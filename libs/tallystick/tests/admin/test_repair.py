@@ -12,6 +12,7 @@ from tallystick._admin.repair import Act, EffectKept, NotDead, Repair
 from tallystick._admin.selection import Selection
 from tallystick._database.postgres import Postgres
 from tallystick._database.units import Unit
+from tallystick._deferred.leases import Leases, lease_of
 from tallystick._deferred.rows import Deferred, Failure, attempt, defer, end
 from tallystick._messages.inbound import Inbound, Key
 from tallystick._messages.message import message_type
@@ -281,3 +282,20 @@ async def test_old_attempts_go_but_those_of_a_repaired_letter(
     await database.fetch("update tallystick.attempts set ended_at = now() - interval '31 days'")
     await purge(database)
     assert [row[0] for row in await database.fetch("select id from tallystick.attempts")] == ["a"]
+
+
+async def test_the_next_attempt_counts_those_that_were_begun_and_no_repair_and_no_release(
+    repair: Repair, database: Postgres
+) -> None:
+    key = await give_up(database, "a")
+    failed = attempt(key, 0, ("shop-1", "1.0"), "exhausted", "not a")
+    await database.deliveries.submit(Unit((failed,)))
+    for many in (2, 3, 4):
+        await repair.edit(key, b'{"what": "a", "many": %d}' % many, BECAUSE)
+    await repair.replay([key], BECAUSE)
+    leases = Leases(database, "shop-1")
+    for _ in range(3):
+        async with database.connection() as connection:
+            (deferred,) = await leases.acquire(connection, {"shop-sold": 1}, 2)
+        assert deferred.starts == 2
+        assert await leases.release([lease_of(deferred)]) == 1

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from tallystick._delivery.inbox import Inbox
+from tallystick._telemetry.release import LIBRARY
 
 Shop = Any
 Ask = Any
@@ -53,7 +54,7 @@ async def test_groups_count_and_the_letters_come_in_pages(shop: Shop, ask: Ask) 
         await shop.sell("dead")
     _, answer = await ask("/admin/dead-letters")
     (group,) = answer["groups"]
-    assert (group["durable"], group["versions"]) == ("shop-letters", ["0.1.0"])
+    assert (group["durable"], group["versions"]) == ("shop-letters", [LIBRARY])
     assert group["count"] == answer["total"] >= 3
     assert group["first_seen"] < group["last_seen"]
     path, found, cursor = f"/admin/dead-letters/{group['fingerprint']}", [], None

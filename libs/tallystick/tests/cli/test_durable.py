@@ -55,7 +55,13 @@ async def test_a_durable_of_nobody_known_is_listed_as_well(shop: Shop, tally: Ta
 
 async def test_a_missing_durable_is_missing(shop: Shop, tally: Tally) -> None:
     await shop.client.jetstream().delete_consumer("SHOP", "shop-counts")
-    assert (await listed(tally, "shop-counts"))["missing"]
+    found = await listed(tally, "shop-counts")
+    shown = (await tally("durable", "list")).stdout.splitlines()
+    assert found["missing"]
+    assert {found[count] for count in ("pending", "unacknowledged", "redelivered", "readers")} == {
+        None
+    }
+    assert ["shop-counts", "SHOP", "missing"] in [line.split() for line in shown]
     await reconcile(shop.client, [declared(shop.runtime.parts.router)])
 
 

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from tallystick._database.postgres import Postgres
+from tallystick._database.postgres import MOST_STATEMENTS, Postgres
 from tallystick._database.reads import BatchedReads
 from tallystick.errors import DatabaseUnavailable
 
@@ -128,3 +128,25 @@ async def test_a_key_is_compared_as_the_database_compares(
     keys: list[Any] = [write(ids[0]), ids[1], write(ids[2]), str(uuid4()), uuid4()]
     rows = await asyncio.gather(*(database.get(query, key) for key in keys))
     assert [row and row["text"] for row in rows] == ["0", "1", "2", None, None]
+
+
+async def test_statements_that_are_made_anew_each_time_are_not_kept_for_ever(
+    database: Postgres,
+) -> None:
+    for number in range(MOST_STATEMENTS + 50):
+        sql = f"select id, {number} as said from unnest(array[1]) id where id = any($1::int[])"
+        row = await database.get(sql, 1)
+        assert row is not None
+        assert row["said"] == number
+    assert len(database._reads) == MOST_STATEMENTS
+
+
+async def test_a_reader_whose_statement_is_forgotten_meanwhile_gets_its_answer(
+    database: Postgres,
+) -> None:
+    def sql(number: int) -> str:
+        return f"select id, {number} as said from unnest(array[1]) id where id = any($1::int[])"
+
+    wanted = range(2 * MOST_STATEMENTS)
+    rows = await asyncio.gather(*(database.get(sql(number), 1) for number in wanted))
+    assert [row["said"] for row in rows if row is not None] == list(wanted)

@@ -130,11 +130,6 @@ async def test_who_lost_the_claim_changes_nothing(take: Take, sql: Sql, lease: i
     assert await states(sql) == ["held"]
 
 
-@pytest.mark.parametrize(("lease", "starts"), [(1, 1), (3, 2), (5, 3)])
-def test_each_claim_of_an_attempt_is_a_start(lease: int, starts: int) -> None:
-    assert claimed(lease).starts == starts
-
-
 @pytest.mark.parametrize("state", ["dead", "discarded"])
 async def test_what_is_dead_cannot_be_ended(take: Take, sql: Sql, state: str) -> None:
     await take(defer(replica="me"))

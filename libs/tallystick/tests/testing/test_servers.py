@@ -23,6 +23,7 @@ from tallystick.testing import (
 )
 from tallystick.testing import nats as nats_module
 from tallystick.testing import postgres as postgres_module
+from tallystick.testing.cluster import programs
 
 
 def test_a_free_port_can_be_listened_on_and_is_then_not_free() -> None:
@@ -76,12 +77,26 @@ async def test_the_database_wants_a_password(postgres: PostgresServer) -> None:
         await asyncpg.connect(f"postgresql://postgres:guess@127.0.0.1:{postgres.port}/postgres")
 
 
-async def test_data_below_a_private_folder_can_be_served(tmp_path: Path) -> None:
+async def test_data_below_a_private_folder_is_served_and_the_folder_stays_private(
+    tmp_path: Path,
+) -> None:
     private = tmp_path / "private, with a space"
     private.mkdir(mode=0o700)
+    above = [*(private / "data").parents, *programs().parents]
+    modes = [folder.stat().st_mode for folder in above]
     with postgres_server(private / "data") as server:
         connection = await asyncpg.connect(server.url)
         await connection.close()
+    assert [folder.stat().st_mode for folder in above] == modes
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="who is not root has none")
+def test_of_roots_rights_the_database_keeps_none_but_to_pass(postgres: PostgresServer) -> None:
+    status = Path(f"/proc/{postgres.process.pid}/status").read_text()
+    kept = {
+        line.split()[1] for line in status.splitlines() if line.startswith(("CapPrm", "CapEff"))
+    }
+    assert {int(mask, 16) for mask in kept} <= {0, 1 << 1, 1 << 2}
 
 
 async def test_cleaning_empties_tables_of_every_schema_and_keeps_the_migration(

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from tallystick._admin import record
-from tallystick._admin.selection import SELECTED, Selection, Text
+from tallystick._admin.selection import SELECTED, Selection, Text, key_of
 from tallystick._database.postgres import Postgres, Record
 from tallystick._http.problem import Problem
 from tallystick._messages.envelope import parse_headers
@@ -26,8 +26,14 @@ from tallystick.held h left join lateral (
     where (a.durable, a.source, a.id) = (h.durable, h.source, h.id)
     order by ended_at desc limit 1) a on true
 where {SELECTED} group by 1, 2, 3, 4, 5 order by last_seen desc, 1 limit $8"""  # noqa: S608  # constants of ours
+_NEWEST = """select distinct on (h.durable, h.fingerprint, h.due_at)
+    h.durable, h.fingerprint, h.due_at, h.source, h.id, h.subject, h.headers
+from tallystick.held h
+join (select * from unnest($1::text[], $2::text[], $3::timestamptz[])) g(durable, fingerprint, at)
+on h.durable = g.durable and h.due_at = g.at and h.fingerprint is not distinct from g.fingerprint
+where h.state = 'dead' order by h.durable, h.fingerprint, h.due_at, h.id desc"""
 _TOTAL = f"select count(*), now() from tallystick.held h where {SELECTED}"  # noqa: S608
-_DEAD_LETTERS = f"""select durable, source, id, subject, reason, error_type, error, place,
+_DEAD_LETTERS = f"""select durable, source, id, subject, headers, reason, error_type, error, place,
     fingerprint, attempts, held_at as deferred_at, due_at as died_at from tallystick.held h
 where {SELECTED} and ($8::timestamptz is null or (due_at, id) < ($8, $9))
 order by due_at desc, id desc limit $10"""  # noqa: S608
@@ -45,7 +51,10 @@ Limit = Annotated[int, Field(ge=1, le=1000)]
 
 
 class Group(BaseModel):
-    """Dead letters of one durable that failed in the same place with the same kind of error."""
+    """Dead letters of one durable that failed in the same place with the same kind of error.
+
+    `newest` names the last of them, as `durable/source/id`, and `key` says what that is about.
+    """
 
     fingerprint: str | None
     durable: str
@@ -57,6 +66,8 @@ class Group(BaseModel):
     first_seen: datetime
     last_seen: datetime
     versions: list[str] | None
+    newest: str | None = None
+    key: str | None = None
 
 
 class Groups(BaseModel):
@@ -68,11 +79,12 @@ class Groups(BaseModel):
 
 
 class DeadLetter(BaseModel):
-    """One dead letter; `error` is the last one, `place` where that was raised."""
+    """One dead letter about `key`; `error` is the last one, `place` where that was raised."""
 
     durable: str
     source: str
     id: str
+    key: str | None
     subject: str
     reason: str | None
     error_type: str | None
@@ -161,18 +173,38 @@ class DeadLetters:
         """Dead letters in groups, by fingerprint: durable, type of error, and place."""
         rows = await self._database.fetch(_GROUPS, *asked.args, asked.limit)
         total, at = (await self._database.fetch(_TOTAL, *asked.args))[0]
-        return Groups(groups=[Group(**row) for row in rows], total=total, at=at)
+        newest = await self._newest(rows)
+        groups = [
+            Group(**row, **newest.get((row["durable"], row["fingerprint"], row["last_seen"]), {}))
+            for row in rows
+        ]
+        return Groups(groups=groups, total=total, at=at)
+
+    async def _newest(
+        self, groups: Sequence[Record]
+    ) -> dict[tuple[str, str | None, datetime], Any]:
+        """The last letter of each group, by durable, fingerprint and time."""
+        columns = [[g[name] for g in groups] for name in ("durable", "fingerprint", "last_seen")]
+        found = await self._database.fetch(_NEWEST, *columns)
+        return {
+            (row["durable"], row["fingerprint"], row["due_at"]): {
+                "newest": "/".join((row["durable"], row["source"], row["id"])),
+                "key": key_of(row),
+            }
+            for row in found
+        }
 
     async def dead_letters(
         self, group: Text, asked: Annotated[SelectionAsked, Query()]
     ) -> DeadLetterNames:
-        """Those of one fingerprint, or of one message's id, the newest first."""
+        """Those of one fingerprint, of one message's id or about one key, the newest first."""
         selection = asked.model_copy(update={"dead_letter": [group]})
         before = record.read_cursor(asked.cursor) if asked.cursor else (None, None)
         rows = await self._database.fetch(_DEAD_LETTERS, *selection.args, *before, asked.limit)
         full = len(rows) == asked.limit
         following = record.cursor_after(rows[-1]["died_at"], rows[-1]["id"]) if full else None
-        return DeadLetterNames(dead_letters=[DeadLetter(**row) for row in rows], next=following)
+        letters = [DeadLetter(**{**row, "key": key_of(row)}) for row in rows]
+        return DeadLetterNames(dead_letters=letters, next=following)
 
     async def dead_letter(self, durable: Text, place: Text) -> DeadLetterDetail:
         """One letter, by `durable/source/id`: headers, body, every attempt, and every repair."""
@@ -183,6 +215,7 @@ class DeadLetters:
             raise Problem(404, "No such dead letter", detail=f"{durable}/{place} is none.")
         key = (whole["durable"], whole["source"], whole["id"])
         attempts = await self._database.fetch(ATTEMPTS, *([part] for part in key))
+        whole["key"] = key_of(whole)
         whole["headers"] = parse_headers(whole["headers"])
         return DeadLetterDetail(
             **(whole | readable(whole["body"])),

@@ -24,7 +24,8 @@ _PUBLISHED = """select id, subject, headers, octet_length(body) as size, cause a
     emission as republication, stored_at, sent_at
 from tallystick.outbox where key = $1 order by stored_at, id limit $2"""
 _RECEIVED = """select i.durable, i.source, i.id, i.state, i.taken_at as received_at, i.done_at,
-    h.state as held, h.replica, h.reason, h.due_at, h.error_type, h.error, h.place
+    h.state as held, h.replica, h.reason, nullif(h.due_at, '-infinity') as due_at,
+    h.error_type, h.error, h.place
 from unnest($1::text[], $2::text[]) m(source, id) cross join unnest($3::text[]) d(durable)
 join tallystick.inbox i on (i.durable, i.source, i.id) = (d.durable, m.source, m.id)
 left join tallystick.held h on (h.durable, h.source, h.id) = (i.durable, i.source, i.id)

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 from pydantic import BaseModel
 
+from tallystick._admin.selection import kept
 from tallystick._database.postgres import Postgres, Record
 from tallystick._http.problem import field_problem
 
@@ -163,6 +164,7 @@ def read_cursor(cursor: str) -> tuple[datetime, str]:
     """The time and id of a cursor; raises a Problem for one that nobody gave."""
     try:
         text = base64.urlsafe_b64decode(cursor.encode())
-        return msgspec.json.decode(text, type=tuple[datetime, str])
-    except (ValueError, msgspec.MsgspecError) as error:
+        at, id_ = msgspec.json.decode(text, type=tuple[datetime, str])
+        return kept(at), id_
+    except (ValueError, TypeError, msgspec.MsgspecError) as error:
         raise field_problem("cursor", "not a cursor that this service gave", "query") from error

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import structlog
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from tallystick._admin import record
 from tallystick._admin.body_check import InvalidBody
 from tallystick._admin.repair import MOST_AT_ONCE, Act, EffectKept, NotDead, Repair
-from tallystick._admin.selection import Selection, Text
+from tallystick._admin.selection import Moment, Selection, Text
 from tallystick._database.postgres import Postgres
 from tallystick._http.json import check_json
 from tallystick._http.problem import Problem, field_problem
@@ -87,7 +87,7 @@ class Repairs:
         return routes
 
     async def runs(
-        self, before: Annotated[AwareDatetime | None, Query()] = None, limit: Limit = 100
+        self, before: Annotated[Moment | None, Query()] = None, limit: Limit = 100
     ) -> record.Runs:
         """What was done about dead letters: who, when and why, the newest first."""
         return await record.runs(self._database, before, limit)

@@ -63,7 +63,7 @@ class Connection:
         Raises BrokerTooOld.
         """
         await self.client.connect(
-            self.url,
+            [server.strip() for server in self.url.split(",")],
             name=self.name,
             inbox_prefix=self.inbox_prefix,
             max_reconnect_attempts=-1,
@@ -112,10 +112,10 @@ class Connection:
         if isinstance(error, OSError) and not self.client.is_connected:
             self.wire.drop_transport()
         text = str(error) or type(error).__name__
-        if not self._failures.is_due(text):
+        if (unsaid := self._failures.due(text)) is None:
             return
         if isinstance(error, nats.errors.Error | OSError | asyncio.TimeoutError):
-            log.warning("broker error", error=text, address=self.address)
+            log.warning("broker error", error=text, address=self.address, unsaid=unsaid)
         else:
             log.error("broker error", exc_info=error, address=self.address)
 

@@ -20,6 +20,8 @@ BATCH = 256
 HEARTBEAT_S = 1.0
 SILENT_AFTER_S = 3.0
 FORGOTTEN_AFTER_S = 10.0
+NOTHING_LEFT, ASK_AGAIN = b"404", b"408"
+"""What the broker says instead of a message, besides heartbeats and that the reader is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class _Reader:
         self._stream = stream
         self._name = f"history-{secrets.token_hex(8)}"
         self._inbox = f"{connection.inbox_prefix}.{self._name}"
-        self._arrived: asyncio.Queue[Arrival | None] = asyncio.Queue()
+        self._arrived: asyncio.Queue[Arrival | bytes] = asyncio.Queue()
         self._unsubscribe: Callable[[], Awaitable[None]] | None = None
 
     async def open(self, subjects: Sequence[str], since: Start) -> bool:
@@ -90,20 +92,26 @@ class _Reader:
         return int(made["num_pending"]) > 0
 
     async def messages(self, *, follow: bool) -> AsyncIterator[Recorded]:
-        """What comes; ends when nothing is pending, unless it follows. TimeoutError: silence."""
+        """What comes; ends when nothing is pending, unless it follows. TimeoutError: silence.
+
+        What is pending may be purged before it comes: only the broker can say that it is gone.
+        """
         wanted = 0
         while True:
             if wanted == 0:
-                self._ask()
+                self._ask(follow=follow)
                 wanted = BATCH
             async with asyncio.timeout(SILENT_AFTER_S):
-                arrival = await self._arrived.get()
-            if arrival is None:
-                continue
-            wanted -= 1
-            yield _recorded(arrival)
-            if arrival.pending == 0 and not follow:
+                arrived = await self._arrived.get()
+            if isinstance(arrived, Arrival):
+                wanted -= 1
+                yield _recorded(arrived)
+                if arrived.pending == 0 and not follow:
+                    return
+            elif arrived == NOTHING_LEFT and not follow:
                 return
+            elif arrived == ASK_AGAIN:
+                wanted = 0
 
     async def close(self) -> None:
         """Hears no more; the broker forgets a consumer that nobody listens to by itself.
@@ -113,8 +121,10 @@ class _Reader:
         if self._unsubscribe is not None:
             await self._unsubscribe()
 
-    def _ask(self) -> None:
-        wanted = {"batch": BATCH, "expires": int(3600e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
+    def _ask(self, *, follow: bool) -> None:
+        """Asks for more; who does not follow is told at once that there is no more."""
+        patience = {"expires": int(3600e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
+        wanted = {"batch": BATCH, **(patience if follow else {"no_wait": True})}
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._name}".encode()
         try:
             self._connection.wire.send(
@@ -126,8 +136,8 @@ class _Reader:
     def _received(self, subject: bytes, reply: bytes, headers: bytes, body: bytes) -> None:
         if reply.startswith(b"$JS.ACK."):
             self._arrived.put_nowait(arrival_of(subject, reply, headers, body))
-        elif headers[9:12] == b"100":
-            self._arrived.put_nowait(None)
+        else:
+            self._arrived.put_nowait(headers[9:12])
 
 
 def _start(since: Start) -> dict[str, Any]:

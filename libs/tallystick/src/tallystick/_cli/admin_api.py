@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Never
 from urllib.parse import quote
 
 import aiohttp
@@ -35,7 +36,11 @@ class Refused(TallystickError):
 
 
 def _fields(problem: Mapping[str, Any]) -> list[str]:
-    return [f"{error['field']}: {error['detail']}" for error in problem.get("errors", ())]
+    return [f"{error['field']}: {error['detail']}" for error in problem.get("errors") or ()]
+
+
+class OtherRelease(TallystickError):
+    """A service does not tell what this release asks for."""
 
 
 @dataclass(frozen=True)
@@ -109,14 +114,24 @@ def path_of(*parts: str) -> str:
 
 async def _read(service: str, answer: aiohttp.ClientResponse) -> Any:
     is_json = "json" in answer.content_type
-    body = await answer.json(content_type=None) if is_json else {}
+    try:
+        body = json.loads(await answer.text() if is_json else "{}", object_hook=_Told)
+    except ValueError:
+        body, is_json = None, False
     if answer.status == 401:
         raise Refused(service, 401, {"title": f"the admin token is not accepted: check {TOKEN}"})
     if answer.status >= 400:
-        raise Refused(service, answer.status, body)
-    if not is_json:
+        raise Refused(service, answer.status, body if isinstance(body, dict) else {})
+    if not (is_json and isinstance(body, dict)):
         raise Refused(service, answer.status, {"title": f"{answer.url.host} is no service's admin"})
     return body
+
+
+class _Told(dict[str, Any]):
+    """What a service told; something else answers, or another release, if a member is missing."""
+
+    def __missing__(self, name: str) -> Never:
+        raise OtherRelease(f'an answer has no "{name}": is it a service\'s, and of this release?')
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Never, ParamSpec, TypeVar
@@ -16,6 +18,8 @@ FAILED = 1
 USED_WRONGLY = 2
 """Something has to be said differently, or to be set."""
 INTERRUPTED = 130
+NOBODY_READS = 141
+"""Who read the answer has gone, as `head` does: the code of shells for a broken pipe."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,14 +36,39 @@ def reports_errors(command: Callable[P, T]) -> Callable[P, T]:
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return command(*args, **kwargs)
-        except (InvalidSettings, UsedWrongly) as error:
-            fail(str(error), USED_WRONGLY)
-        except TallystickError as error:
-            fail(str(error), FAILED)
-        except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
+        except BaseException as error:  # raised again unless it is foreseen
+            _end(_innermost(error))
+            raise
 
     return run
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The first error of a group of tasks, which all ended by it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _end(error: BaseException) -> None:
+    """End the command as this error asks for; return if it is not foreseen."""
+    match error:
+        case InvalidSettings() | UsedWrongly():
+            fail(str(error), USED_WRONGLY)
+        case TallystickError():
+            fail(str(error), FAILED)
+        case KeyboardInterrupt():
+            raise typer.Exit(INTERRUPTED) from None
+        case OSError(errno=errno.EPIPE):
+            _end_unread()
+
+
+def _end_unread() -> Never:
+    """End without a word: what is left to flush at the end of the process goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    raise typer.Exit(NOBODY_READS) from None
 
 
 def fail(message: str, code: int) -> Never:

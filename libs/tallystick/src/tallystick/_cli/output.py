@@ -19,7 +19,9 @@ _PLAIN = str.maketrans("●○◆◇◌✗│├┤┼─╌▶◀▷◁…", "*
 
 
 def say(text: str) -> None:
-    """Print; without colours if it goes to no terminal or NO_COLOR is set."""
+    """Print, unless there is nothing; without colours outside a terminal, or with NO_COLOR."""
+    if not text:
+        return
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)
@@ -38,7 +40,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     rows = [tuple(row) for row in rows]
     if not rows:
         return ["none"]
-    numbers = [isinstance(value, int) for value in rows[0]]
+    numbers = [any(isinstance(v, int) for v in column) for column in zip(*rows, strict=True)]
     cells = [[_cell(value) for value in row] for row in (titles, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     head, *lines = ("  ".join(map(_aligned, row, widths, numbers)).rstrip() for row in cells)
@@ -106,9 +108,14 @@ def strong(text: str) -> str:
     return typer.style(text, bold=True)
 
 
-def end_of(silent: Mapping[str, str]) -> None:
-    """Say which services did not answer; if there is one, the exit code is 1."""
+def end_of(silent: Mapping[str, str], *, matched: bool = True) -> None:
+    """Say which services did not answer, or that nothing is what was meant.
+
+    Either makes the exit code 1; what is silent may have it.
+    """
     for reason in silent.values():
         warn(reason)
-    if silent:
+    if not (matched or silent):
+        warn("nothing matched, nothing was done: see tally dlq list")
+    if silent or not matched:
         raise typer.Exit(FAILED)

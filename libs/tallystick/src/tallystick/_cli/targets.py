@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from tallystick._addresses import address_of, scheme_of
+from tallystick._addresses import address_of
 from tallystick._cli.errors import UsedWrongly
 
 NATS_URL, ADMIN, TOKEN, CONFIG = (
@@ -18,6 +19,7 @@ NATS_URL, ADMIN, TOKEN, CONFIG = (
     "TALLY_ADMIN_TOKEN",
     "TALLY_CONFIG",
 )
+HTTP, NATS = ("http", "https"), ("nats", "tls")
 SETTINGS = (NATS_URL, ADMIN, TOKEN)
 FOUND_BY_ITSELF = Path(".state/tally.env")
 """Where a platform on this machine leaves a file: looked for here, and in the folders above."""
@@ -40,6 +42,8 @@ class Places:
         """Return the broker's URL; raises UsedWrongly."""
         if self.nats_url is None:
             raise UsedWrongly(f"no broker is known: set {NATS_URL}=nats://..., {_HINT}")
+        if not all(_is_url(url.strip(), NATS) for url in self.nats_url.split(",")):
+            raise UsedWrongly(f"the broker's URL is not of the form {NATS_URL}=nats://HOST:4222")
         return self.nats_url
 
     def services(self) -> Admins:
@@ -106,8 +110,17 @@ def parse_admins(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for text in filter(None, texts):
         name, _, url = text.partition("=")
-        if not _SERVICE.fullmatch(name) or scheme_of(url) not in ("http", "https"):
+        if not _SERVICE.fullmatch(name) or not _is_url(url, HTTP):
             given = f"{name}={address_of(url)}" if url else address_of(name)
             raise UsedWrongly(f'"{given}" is not of the form orders=http://127.0.0.1:9001')
         found[name] = (*found.get(name, ()), url.rstrip("/"))
     return found
+
+
+def _is_url(url: str, schemes: Collection[str]) -> bool:
+    """Whether it can be connected to, or at least be tried."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an end, a port beyond all ports
+        return False

@@ -7,35 +7,59 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from tallystick._cli.errors import UsedWrongly
+from tallystick._cli.output import cut
 
-_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+"""Times that the broker and the databases can compare, with room for any zone."""
+LAST_SEQUENCE = 2**63 - 1
+_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)", re.ASCII)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def parse_time(text: str) -> datetime:
     """A moment: `10m` ago (s, m, h, d), or `2026-11-25T10:00Z`; raises UsedWrongly."""
-    if ago := _AGO.fullmatch(text):
-        return datetime.now(UTC) - timedelta(seconds=float(ago[1]) * _UNITS[ago[2]])
     try:
-        moment = datetime.fromisoformat(text)
+        moment = _ago(text) or datetime.fromisoformat(text)
+        at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise _out_of_range(text) from None
     except ValueError:
         shapes = "10m, 2h, 1d (ago) or 2026-11-25T10:00Z"
         raise UsedWrongly(f'"{text}" is no time; say it like {shapes}') from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not EARLIEST <= at <= LATEST:
+        raise _out_of_range(text)
+    return at
+
+
+def _ago(text: str) -> datetime | None:
+    ago = _AGO.fullmatch(text)
+    return datetime.now(UTC) - timedelta(seconds=float(ago[1]) * _UNITS[ago[2]]) if ago else None
+
+
+def _out_of_range(text: str) -> UsedWrongly:
+    years = f"from {EARLIEST.year} to {LATEST.year}"
+    return UsedWrongly(f'"{cut(text, 40)}" is a time that nobody keeps; say one {years}')
 
 
 def parse_start(text: str) -> datetime | int:
     """A moment, or a stream's sequence; raises UsedWrongly."""
-    return int(text) if text.isdecimal() else parse_time(text)
+    if not (text.isascii() and text.isdecimal()):
+        return parse_time(text)
+    if len(text) > len(str(LAST_SEQUENCE)) or int(text) > LAST_SEQUENCE:
+        raise UsedWrongly(f'"{cut(text, 40)}" is no sequence: the last is {LAST_SEQUENCE}')
+    return int(text)
 
 
 def time_of(key: str) -> datetime | None:
-    """When a UUIDv7 was made; None for anything else."""
+    """When a UUIDv7 was made; None for anything else, also for one that lies about its time."""
     try:
         uuid = UUID(key)
     except ValueError:
         return None
-    return datetime.fromtimestamp((uuid.int >> 80) / 1000, UTC) if uuid.version == 7 else None
+    seconds = (uuid.int >> 80) / 1000
+    timely = uuid.version == 7 and seconds <= LATEST.timestamp()
+    return datetime.fromtimestamp(seconds, UTC) if timely else None
 
 
 def moment(at: datetime) -> str:

@@ -27,6 +27,7 @@ PostgresError = asyncpg.PostgresError
 LOOK_EVERY = 0.5  # seconds
 VITAL = 2  # connections: the sign of life, and the question whether the database is there
 OWN = 4  # connections of the library: leases, sweeps, marks, look-ups
+MOST_STATEMENTS = 100  # whose readers meet; a text made anew for each question is not kept for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,11 @@ class Postgres:
 
         The statement has `= any($1)`, and the first column that it returns is the key.
         """
-        if sql not in self._reads:
-            self._reads[sql] = BatchedReads(lambda keys: self._read(sql, keys))
-        return await self._reads[sql].get(key)
+        reads = self._reads.pop(sql, None) or BatchedReads(lambda keys: self._read(sql, keys))
+        self._reads[sql] = reads  # the latest is the last
+        if len(self._reads) > MOST_STATEMENTS:
+            del self._reads[next(iter(self._reads))]  # who waits for it still gets an answer
+        return await reads.get(key)
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
         """The rows of a query of the library's own; raises DatabaseUnavailable, DatabaseBusy."""

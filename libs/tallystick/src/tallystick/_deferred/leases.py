@@ -17,7 +17,10 @@ _LEASED = """
 update tallystick.held h set claim = h.claim + 1, replica = $1 from due
 where (h.durable, h.source, h.id) = (due.durable, due.source, due.id)
 returning h.durable, h.source, h.id, subject, headers, body, stream, stream_sequence,
-    claim, attempts, lapses, deaths, patient_until - now(), trace"""
+    claim, attempts, lapses, deaths, patient_until - now(), trace,
+    (select count(*) from tallystick.attempts a
+     where (a.durable, a.source, a.id) = (h.durable, h.source, h.id)
+     and a.outcome not in ('held', 'expired'))"""
 _LEASE = f"""with due as (
     select d.* from unnest($2::text[], $3::int[]) s(durable, slots), lateral (
         select durable, source, id from tallystick.held h

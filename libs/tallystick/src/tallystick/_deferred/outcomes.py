@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 
 import structlog
 
@@ -21,11 +20,12 @@ from tallystick._messages.inbound import Inbound
 from tallystick._messages.retry import Decision, GiveUp, RetryLater
 from tallystick._outbox.outbox import Outbox, insert
 from tallystick._telemetry.metrics import ATTEMPTS, DEAD_LETTERED, child
+from tallystick._telemetry.release import release_of
 from tallystick.errors import InvalidMessage, TallystickError
+from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
 
-RELEASE = version("tallystick")
 LONGEST_SUBJECT = 1024  # bytes of an original subject that a projection repeats
 
 
@@ -38,7 +38,8 @@ class Outcomes:
 
     def __init__(self, service: str, replica: str, database: Postgres, outbox: Outbox) -> None:
         self._service = service
-        self._where = (replica, RELEASE)
+        self._where = (replica, release_of(service))
+        self._failures = Limiter()
         self._database = database
         self._outbox = outbox
 
@@ -112,13 +113,13 @@ class Outcomes:
             await self._commit(write, inbound, 0, decision, failure)
         except AlreadyProcessed:
             return  # done or held before: a copy changes nothing
-        _report(inbound, decision, error)
+        self._report(inbound, decision, failure, error)
 
     async def _end(self, deferred: Deferred, decision: Decision, error: BaseException) -> None:
         failure = Failure.of(error, deferred.inbound.durable)
         write = deferred_rows.failed(deferred, decision, failure)
         await self._commit(write, deferred.inbound, deferred.lease, decision, failure)
-        _report(deferred.inbound, decision, error)
+        self._report(deferred.inbound, decision, failure, error)
 
     async def _commit(
         self, take: Write, inbound: Inbound, lease: int, decision: Decision, failure: Failure
@@ -160,13 +161,19 @@ class Outcomes:
             key="",
         )
 
-
-def _report(inbound: Inbound, decision: Decision, error: BaseException | None) -> None:
-    about = {"durable": inbound.durable, "message_id": inbound.id, "error": str(error or "")}
-    if isinstance(decision, GiveUp):
-        child(DEAD_LETTERED, inbound.durable, decision.reason).inc()
-        unforeseen = None if isinstance(error, InvalidMessage | Expired) else error
-        log.error("delivery dead-lettered", reason=decision.reason, exc_info=unforeseen, **about)
-    elif error is not None:
-        child(ATTEMPTS, inbound.durable, type(error).__name__).inc()
-        log.warning("delivery deferred", delay_s=round(decision.delay, 3), **about)
+    def _report(
+        self, inbound: Inbound, decision: Decision, failure: Failure, error: BaseException | None
+    ) -> None:
+        """Says each dead letter, and of failures that are tried again the first of each kind."""
+        about = {"durable": inbound.durable, "message_id": inbound.id, "error": failure.error}
+        if isinstance(decision, GiveUp):
+            child(DEAD_LETTERED, inbound.durable, decision.reason).inc()
+            unforeseen = None if isinstance(error, InvalidMessage | Expired) else error
+            log.error(
+                "delivery dead-lettered", reason=decision.reason, exc_info=unforeseen, **about
+            )
+        elif error is not None:
+            child(ATTEMPTS, inbound.durable, failure.error_type).inc()
+            if (unsaid := self._failures.due(failure.fingerprint)) is not None:
+                delay_s = round(decision.delay, 3)
+                log.warning("delivery deferred", delay_s=delay_s, unsaid=unsaid, **about)

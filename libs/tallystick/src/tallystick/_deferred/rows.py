@@ -83,11 +83,12 @@ class Deferred(msgspec.Struct, frozen=True):
     crashes: int
     time_left: timedelta
     trace: str | None = None  # the traceparent of the attempt before
+    begun: int = 0  # attempts on record: what only changed the row, as an edit, is none
 
     @property
     def starts(self) -> int:
-        """How often a handler was begun, this time included: begin and end each raise the claim."""
-        return (self.lease + 1) // 2
+        """How often a handler was begun, this time included."""
+        return self.begun + 1
 
 
 @dataclass(frozen=True, slots=True)

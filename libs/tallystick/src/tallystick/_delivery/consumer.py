@@ -27,6 +27,7 @@ from tallystick._messages.retry import RetryLater
 from tallystick._outbox.outbox import Outbox
 from tallystick._telemetry.metrics import CONSUMED, DUPLICATES, IN_HAND, REDELIVERED, child
 from tallystick.errors import BrokerUnavailable, DatabaseUnavailable, InDoubt
+from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
 
@@ -59,6 +60,7 @@ class Consumer:
         self._in_hand: dict[asyncio.Task[None], tuple[Arrival, float]] = {}
         self._trusted_from = 0.0
         self._asks = False
+        self._unsettled = Limiter()
         self.pull = Pull(
             connection,
             binding.stream,
@@ -149,10 +151,16 @@ class Consumer:
             else:
                 await self._look_up(facts, inbound, inbound.made_at or arrival.stored_at)
         except (DatabaseUnavailable, InDoubt) as error:
-            log.warning("delivery left to the broker", message_id=inbound.id, error=str(error))
+            self._say_unsettled(inbound, error)
         else:
             failpoint("after-commit-before-ack")
             self._answer(arrival, b"")
+
+    def _say_unsettled(self, inbound: Inbound, error: Exception) -> None:
+        """All that are in hand end so at once when the database goes: one is said."""
+        if (unsaid := self._unsettled.due(type(error).__name__)) is not None:
+            about = {"durable": inbound.durable, "message_id": inbound.id, "error": str(error)}
+            log.warning("delivery left to the broker", unsaid=unsaid, **about)
 
     def _facts(self, arrival: Arrival, inbound: Inbound) -> DeliveryFacts:
         trusted = asyncio.get_running_loop().time() > self._trusted_from

@@ -23,6 +23,7 @@ from tallystick._messages.binding import Binding
 from tallystick._messages.retry import RetryLater
 from tallystick._telemetry.metrics import CIRCUIT_OPEN, DEFERRED, child
 from tallystick.errors import DatabaseUnavailable, InDoubt
+from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
 
@@ -53,6 +54,7 @@ class DeferredLoop:
         self._attempts = attempts
         self._outcomes = outcomes
         self._quarantine_after = quarantine_after
+        self._in_doubt = Limiter()
         self._counted: set[tuple[str, str]] = set()
         agenda.run_by(self._run)
 
@@ -139,7 +141,9 @@ class DeferredLoop:
         except AlreadyProcessed:
             log.warning("lease lost", durable=binding.durable, id=deferred.inbound.id)
         except (DatabaseUnavailable, InDoubt) as error:
-            log.warning("attempt in doubt", durable=binding.durable, error=str(error))
+            if (unsaid := self._in_doubt.due(binding.durable)) is not None:
+                about = {"durable": binding.durable, "error": str(error), "unsaid": unsaid}
+                log.warning("attempt in doubt", **about)
         except Exception:
             log.exception("attempt not recorded", durable=binding.durable)
         finally:

@@ -13,8 +13,8 @@ from tallystick._delivery.consumer import Consumer
 from tallystick._delivery.ownership import Ownership
 from tallystick._delivery.replying import Replying
 from tallystick._loops import repeat
-from tallystick._telemetry.metrics import DURABLE_READY, LAG, child
-from tallystick.errors import TallystickError
+from tallystick._telemetry.metrics import DURABLE_READY, LAG, child, forget
+from tallystick.errors import BrokerUnavailable, TallystickError
 from tallystick.topology import Durable, lag, verify_durable
 
 log = structlog.get_logger()
@@ -89,6 +89,7 @@ class Listening:
     async def _until_declared(self, durable: Durable) -> None:
         """Waits until the durable is as it was declared; says what it waits for."""
         while await self._compare(durable):
+            await self._measure(durable)
             await asyncio.sleep(self._sweep_s)
 
     async def _compare(self, durable: Durable) -> str:
@@ -113,6 +114,15 @@ class Listening:
             return str(error)
 
     async def _measure(self, durable: Durable) -> None:
-        if self._connection.connected.is_set():
-            await self._compare(durable)
-            child(LAG, durable.name).set(await lag(self._connection.client, durable))
+        """Tells how far behind a durable is, and nothing while nobody knows."""
+        left: int | None = None
+        try:
+            if self._connection.connected.is_set():
+                await self._compare(durable)
+                left = await lag(self._connection.client, durable)
+        except BrokerUnavailable as error:
+            log.debug("lag unknown", durable=durable.name, error=str(error))
+        if left is None:
+            forget(LAG, durable.name)
+        else:
+            child(LAG, durable.name).set(left)

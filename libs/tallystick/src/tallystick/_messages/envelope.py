@@ -40,10 +40,11 @@ class OutboxRow(msgspec.Struct, frozen=True):
 
 def header_lines(headers: Mapping[str, str]) -> bytes:
     """Header lines with percent-encoded values."""
-    return "".join([f"{name}: {_encoded(value)}\r\n" for name, value in headers.items()]).encode()
+    return "".join([f"{name}: {encoded(value)}\r\n" for name, value in headers.items()]).encode()
 
 
-def _encoded(value: str) -> str:
+def encoded(value: str) -> str:
+    """A header's value as a row keeps it."""
     return value if _PLAIN(value) else quote(value, safe=_SAFE)
 
 

@@ -19,7 +19,7 @@ from tallystick.errors import (
 
 LONGEST_TEMPORARY_DELAY = 5.0  # seconds between two attempts that end in a TemporaryError
 
-Reason = Literal["schema", "permanent", "exhausted", "poison", "expired", "unholdable", "orphaned"]
+Reason = Literal["schema", "permanent", "exhausted", "poison", "expired", "orphaned"]
 
 
 def is_positive(number: object) -> bool:

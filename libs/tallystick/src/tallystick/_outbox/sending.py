@@ -66,8 +66,8 @@ class Sending:
         for row, outcome in zip(rows, outcomes, strict=True):
             _observe(row, outcome, begun)
         failed = [o for o in outcomes if isinstance(o, TallystickError)]
-        if failed and self._failures.is_due(error := str(failed[0])):
-            log.warning("publish failed", count=len(failed), error=error)
+        if failed and (unsaid := self._failures.due(error := str(failed[0]))) is not None:
+            log.warning("publish failed", count=len(failed), error=error, unsaid=unsaid)
         return [r for r, o in zip(rows, outcomes, strict=True) if isinstance(o, PubAck)]
 
     def _go(self, stream: str) -> None:

@@ -16,7 +16,7 @@ from tallystick._deferred.agenda import Agenda
 from tallystick._deferred.isolation import Isolation
 from tallystick._deferred.leases import Leases
 from tallystick._deferred.orphans import Orphans
-from tallystick._deferred.outcomes import RELEASE, Outcomes
+from tallystick._deferred.outcomes import Outcomes
 from tallystick._deferred.protocol import quarantine_after
 from tallystick._deferred.replicas import Replicas
 from tallystick._deferred.slots import Slots
@@ -39,6 +39,7 @@ from tallystick._republishing.own_messages import OwnMessages
 from tallystick._republishing.reconciler import Reconciler
 from tallystick._settings import Settings
 from tallystick._telemetry import metrics
+from tallystick._telemetry.release import release_of
 from tallystick.errors import DeclarationError
 from tallystick.topology import Durable, declared
 
@@ -132,7 +133,10 @@ class _Assembly:
             broker=self.broker,
             outbox=self.outbox,
             replicas=Replicas(
-                self.postgres.vital, self.replica, RELEASE, self.settings.replica_timeout_s
+                self.postgres.vital,
+                self.replica,
+                release_of(self.router.name),
+                self.settings.replica_timeout_s,
             ),
             slots=self.slots,
             attempts=self.attempts,

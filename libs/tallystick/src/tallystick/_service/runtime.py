@@ -11,7 +11,6 @@ from typing import Any, Protocol, runtime_checkable
 import structlog
 
 from tallystick._database.migrate import pending
-from tallystick._deferred.outcomes import RELEASE
 from tallystick._deferred.rows import Deferred
 from tallystick._delivery.deadlines import LOOK_EVERY
 from tallystick._http.idempotency import purge_idempotency
@@ -22,6 +21,7 @@ from tallystick._service.assembly import Parts
 from tallystick._service.retention import purge
 from tallystick._settings import Settings
 from tallystick._telemetry import metrics
+from tallystick._telemetry.release import LIBRARY, release_of
 from tallystick.errors import DatabaseBusy, DatabaseUnavailable, InDoubt, InvalidSettings
 from tallystick.limiter import Limiter
 
@@ -75,9 +75,7 @@ class Runtime:
         if parts.settings.nats_url:
             self._loops.begin(parts.listening.run)
             self._loops.every(parts.settings.republish_after_s, parts.own_messages.round)
-        log.info(
-            "service started", replica=parts.replica, release=RELEASE, roles=sorted(parts.roles)
-        )
+        log.info("service started", **self._identity(), roles=sorted(parts.roles))
         try:
             yield
         finally:
@@ -136,7 +134,12 @@ class Runtime:
     def live(self) -> tuple[bool, dict[str, Any]]:
         """Whether all loops turn; nothing but a restart mends one that has ended."""
         ended = self._loops.ended
-        return not ended, {"replica": self.parts.replica, "release": RELEASE, "ended": ended}
+        return not ended, {**self._identity(), "ended": ended}
+
+    def _identity(self) -> dict[str, str]:
+        """Which replica this is, and what it runs."""
+        release = release_of(self.parts.router.name)
+        return {"replica": self.parts.replica, "release": release, "library": LIBRARY}
 
     async def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether HTTP can be served, and the state of what it stands on."""

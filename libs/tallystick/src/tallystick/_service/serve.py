@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 import uvloop
@@ -14,8 +15,14 @@ from tallystick._settings import Settings
 log = structlog.get_logger()
 
 
-def serve(app: FastAPI, settings: Settings) -> None:
-    """Return after SIGTERM or Ctrl-C and the drain; raises PortTaken."""
+def serve(
+    app: FastAPI, settings: Settings, watch: AbstractAsyncContextManager[None] | None = None
+) -> None:
+    """Return after SIGTERM or Ctrl-C and the drain; raises PortTaken.
+
+    Unless something else watches the loop, a process of which it is blocked ends.
+    """
+    watch = watch or Watchdog(settings.blocked_after_s).watching()
     stopping = app.state.composition.runtime.stopping
     server = Server(config(app, lifespan=True, grace_s=settings.deadline_s), stopping)
     with bind(settings.host, settings.port, settings.variable("port")) as bound:
@@ -23,10 +30,12 @@ def serve(app: FastAPI, settings: Settings) -> None:
         bound.listen(server.config.backlog)  # who comes early waits instead of being refused
         log.info("service listening", address="{}:{}".format(*bound.getsockname()[:2]))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_watched(server, bound, settings.blocked_after_s))
+            runner.run(_watched(server, bound, watch))
     log.info("service stopped")
 
 
-async def _watched(server: Server, bound: socket.socket, limit_s: float) -> None:
-    async with Watchdog(limit_s).watching():
+async def _watched(
+    server: Server, bound: socket.socket, watch: AbstractAsyncContextManager[None]
+) -> None:
+    async with watch:
         await server.serve(sockets=[bound])

@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI
 
 from tallystick._admin.app import serve_admin
 from tallystick._admin.dead_letters import DeadLetters
+from tallystick._admin.deferred import DeferredMessages
 from tallystick._admin.messages import Messages
 from tallystick._admin.repairs import Repairs
 from tallystick._admin.topology import topology_routes
@@ -26,6 +27,7 @@ from tallystick._settings import API, Settings
 from tallystick._telemetry.export import configure as configure_tracing
 from tallystick._telemetry.export import shutdown as shutdown_tracing
 from tallystick._telemetry.logging import configure as configure_logging
+from tallystick._telemetry.release import release_of
 
 log = structlog.get_logger()
 
@@ -77,7 +79,7 @@ def service(
             await stack.enter_async_context(runtime.running())
             yield
 
-    app = FastAPI(title=router.name, lifespan=lifespan)
+    app = FastAPI(title=router.name, version=release_of(router.name), lifespan=lifespan)
     if API in runtime.parts.roles:
         app.include_router(api)
     app.state.composition = composition
@@ -93,6 +95,7 @@ def _admin_routes(parts: Parts) -> list[APIRouter]:
     return [
         topology_routes(router, parts.settings),
         DeadLetters(postgres).routes(),
+        DeferredMessages(postgres).routes(),
         Repairs(postgres, router).routes(),
         Messages(postgres, router, parts.replica, parts.slots.circuit_open).routes(),
     ]

@@ -185,6 +185,12 @@ def child(metric: M, *labels: str) -> M:
     return cast("M", found)
 
 
+def forget(metric: MetricWrapperBase, *labels: str) -> None:
+    """Tell nothing of it any more: what is not known is neither zero nor what it was."""
+    if _children.pop((metric, labels), None) is not None:
+        metric.remove(*labels)
+
+
 def begin(durables: Iterable[str], reasons: Sequence[str]) -> None:
     """Begins what is counted of these durables at zero; a message dies of one of the `reasons`.
 

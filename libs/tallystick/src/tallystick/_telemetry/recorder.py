@@ -29,6 +29,7 @@ from typing_extensions import override
 
 from tallystick._telemetry import traceparent
 from tallystick._telemetry.metrics import SPANS_LOST
+from tallystick._telemetry.release import release_of
 from tallystick._telemetry.tracing import Attributes
 from tallystick.limiter import Limiter
 
@@ -62,7 +63,13 @@ class Recorder:
         self, service: str, replica: str, exporter: SpanExporter, *, batch: bool, address: str = ""
     ) -> None:
         self._ids = _GivenIds()
-        resource = Resource.create({"service.name": service, "service.instance.id": replica})
+        resource = Resource.create(
+            {
+                "service.name": service,
+                "service.version": release_of(service),
+                "service.instance.id": replica,
+            }
+        )
         # Whether to record was decided before: what comes here is recorded.
         self._provider = TracerProvider(
             ALWAYS_ON, resource, shutdown_on_exit=False, id_generator=self._ids

@@ -1,8 +1,9 @@
 """A program that becomes another one, bound to the process that started it.
 
 python bound.py SIGNAL PARENT UID GID COMMAND...: take on the user UID and group GID unless UID is
-0, have the kernel send SIGNAL when the thread that started us ends, then exec COMMAND under our
-process id. It imports nothing of ours: it is run by its path, and quickly.
+0, keeping root's right to pass through any folder, have the kernel send SIGNAL when the thread that
+started us ends, then exec COMMAND under our process id. It imports nothing of ours: it is run by
+its path, and quickly.
 """
 
 import ctypes
@@ -10,19 +11,45 @@ import os
 import sys
 
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG; a change of user would clear it, an exec does not
+_KEEP_CAPABILITIES = 8  # PR_SET_KEEPCAPS
+_AMBIENT, _RAISE = 47, 2  # PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE
+_IN_BOUND = 23  # PR_CAPBSET_READ
+_PASSAGES = (2, 1)  # CAP_DAC_READ_SEARCH; in most containers only CAP_DAC_OVERRIDE
+_VERSION_3 = 0x20080522  # of capset's header
 
 
 def main(number: int, parent: int, uid: int, gid: int, command: list[str]) -> None:
     """Become the command; exits if the parent is gone already."""
     if uid:
-        os.setgroups([])
-        os.setgid(gid)
-        os.setuid(uid)
+        _become(uid, gid)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, number, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit("the process that started us is gone")
     os.execvp(command[0], command)  # noqa: S606 - it is what we are for
+
+
+def _become(uid: int, gid: int) -> None:
+    """Take on a user that passes through the folders of others: no mode of theirs is changed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_KEEP_CAPABILITIES, 1, 0, 0, 0)
+    os.setgroups([])
+    os.setgid(gid)
+    os.setuid(uid)
+    if sys.platform == "linux":
+        _keep_passage(ctypes.CDLL(None))
+
+
+def _keep_passage(linux: ctypes.CDLL) -> None:
+    """Keep one capability of root, for the program that follows as well."""
+    for capability in _PASSAGES:
+        if linux.prctl(_IN_BOUND, capability, 0, 0, 0) == 1:
+            header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
+            kept = 1 << capability
+            data = (ctypes.c_uint32 * 6)(kept, kept, kept)  # effective, permitted, inheritable
+            linux.capset(header, data)
+            linux.prctl(_AMBIENT, _RAISE, capability, 0, 0)
+            return
 
 
 if __name__ == "__main__":

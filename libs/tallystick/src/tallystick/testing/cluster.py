@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import stat
 import subprocess
 import tempfile
 from importlib.util import find_spec
@@ -34,23 +33,12 @@ def account() -> Account:
     return Account(entry.pw_uid, entry.pw_gid)
 
 
-def open_way_to(path: Path) -> None:
-    """Let the unprivileged account pass through (not list) the folders above ``path``."""
-    for folder in path.resolve().parents:
-        mode = folder.stat().st_mode
-        if not mode & stat.S_IXOTH:
-            folder.chmod(mode | stat.S_IXOTH)
-
-
 def prepare(data: Path, password: str) -> None:
     """Make ``data`` a cluster whose superuser has this password; one that is there stays.
 
     It appears whole or not at all: a half-made one would pass for a whole one.
     """
     data.parent.mkdir(parents=True, exist_ok=True)
-    if account() != OURS:
-        open_way_to(data)
-        open_way_to(programs() / "postgres")
     if not data.exists():
         draft = data.with_name(data.name + ".new")
         shutil.rmtree(draft, ignore_errors=True)

@@ -2,9 +2,8 @@
 
 import json
 import socket
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from tallystick._requirements import require
 from tallystick.topology import Permissions
 
 from .child import Child
+from .folders import temporary
 from .nats_users import authorization
 from .ports import HOST, free_port
 
@@ -113,8 +113,8 @@ def nats_server(
 
     ``users`` may do what their permissions say, and who gives no name may do everything.
     """
-    with tempfile.TemporaryDirectory(prefix="tally-nats-") as folder:
-        server = NatsServer(store or Path(folder), port or free_port(), users)
+    with nullcontext(store) if store else temporary("tally-nats-") as folder:
+        server = NatsServer(folder, port or free_port(), users)
         try:
             yield server
         finally:

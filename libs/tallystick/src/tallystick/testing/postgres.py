@@ -2,15 +2,17 @@
 
 import secrets
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+
+import asyncpg
 
 from . import databases
 from .child import Child, NotReadyError
 from .cluster import SUPERUSER, account, prepare, programs
+from .folders import temporary
 from .ports import HOST, free_port
 
 LEFTOVERS = "pre-existing shared memory block"
@@ -85,6 +87,13 @@ class PostgresServer:
         """Create a database, empty or as a copy of ``template``, and return its URL."""
         return await databases.create(self.url, name, template=template)
 
+    async def database(self, name: str) -> str:
+        """Return the URL of a database, created if it is not there yet."""
+        try:
+            return await self.create_database(name)
+        except asyncpg.DuplicateDatabaseError:
+            return databases.url_of(self.url, name)
+
 
 @contextmanager
 def postgres_server(
@@ -99,9 +108,9 @@ def postgres_server(
     ``password`` is the superuser's, needed for data that exists. ``fsync=False`` is quicker and
     loses commits in a power cut (not when a process is killed).
     """
-    with tempfile.TemporaryDirectory(prefix="tally-postgres-") as folder:
+    with nullcontext() if data else temporary("tally-postgres-") as folder:
         server = PostgresServer(
-            data or Path(folder) / "data",
+            data or Path(str(folder)) / "data",
             port or free_port(),
             password or secrets.token_hex(16),
             fsync=fsync,

@@ -28,10 +28,10 @@ async def verify_durable(client: Client, durable: Durable) -> list[Difference]:
     return await _differences(client, durable)
 
 
-async def lag(client: Client, durable: Durable) -> int:
-    """Messages that a durable has neither received nor settled; 0 if it does not exist."""
+async def lag(client: Client, durable: Durable) -> int | None:
+    """Messages that a durable has neither received nor settled; None if it does not exist."""
     found = await info(client, _subject(durable, "INFO"))
-    return found["num_pending"] + found["num_ack_pending"] if found else 0
+    return int(found["num_pending"] + found["num_ack_pending"]) if found else None
 
 
 async def is_idle(client: Client, durable: Durable) -> bool:

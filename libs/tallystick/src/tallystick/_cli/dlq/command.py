@@ -37,13 +37,15 @@ def register(app: typer.Typer) -> None:
 
 Fingerprint = Annotated[
     str | None,
-    typer.Argument(metavar="FINGERPRINT", help="List those of one group, or of a message's id."),
+    typer.Argument(
+        metavar="FINGERPRINT", help="List those of one group, of a message's id, or about a key."
+    ),
 ]
 Which = Annotated[
     str,
     typer.Argument(
         metavar="LETTER",
-        help="DURABLE/SOURCE/ID as listed; or a fingerprint, or a message's id: its newest one.",
+        help="DURABLE/SOURCE/ID as listed; a fingerprint, a message's id or a key: its newest one.",
     ),
 ]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many of each service.")]

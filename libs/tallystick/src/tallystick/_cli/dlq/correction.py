@@ -26,10 +26,13 @@ def corrected(body: str | None, sets: Sequence[str]) -> str:
 
 
 def _value(text: str) -> Any:
+    """JSON, or else text: so is what only Python takes for a number, `NaN` or `1e999`."""
     try:
-        return json.loads(text)
-    except ValueError:
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
         return text
+    return value
 
 
 def _set(within: Any, parts: Sequence[str], new: Any, path: str) -> Any:
@@ -39,7 +42,7 @@ def _set(within: Any, parts: Sequence[str], new: Any, path: str) -> Any:
     name, *rest = parts
     if isinstance(within, dict):
         return within | {name: _set(within.get(name, {}), rest, new, path)}
-    if isinstance(within, list) and name.isdecimal() and int(name) < len(within):
+    if isinstance(within, list) and name in map(str, range(len(within))):
         place = int(name)
         changed = _set(within[place], rest, new, path)
         return [*within[:place], changed, *within[place + 1 :]]

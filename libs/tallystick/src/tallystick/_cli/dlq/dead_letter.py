@@ -28,10 +28,10 @@ def group_lines(given: Given) -> list[str]:
     groups = [group for answer in given.values() for group in answer["groups"]]
     groups.sort(key=lambda group: str(group["last_seen"]), reverse=True)
     if not groups:
-        return ["no dead letters"]
+        return ["no dead letters"] if given else []  # who is silent may have some
     head, *rows = table(GROUPS, [_group(group) for group in groups])
-    errors = [faint("  " + _one_line(group["error"] or "")) for group in groups]
-    return [head, *(line for pair in zip(rows, errors, strict=True) for line in pair)]
+    about = [[faint("  " + one_line(group["error"])), *_newest(group)] for group in groups]
+    return [head, *(line for row, more in zip(rows, about, strict=True) for line in (row, *more))]
 
 
 def dead_letter_lines(given: Given) -> list[str]:
@@ -41,13 +41,13 @@ def dead_letter_lines(given: Given) -> list[str]:
     ]
     dead_letters.sort(key=lambda dead_letter: str(dead_letter["died_at"]), reverse=True)
     if not dead_letters:
-        return ["no such dead letters"]
+        return ["no such dead letters"] if given else []
     rows = [
-        (_second(x["died_at"]), x["reason"], x["attempts"], x["subject"], reference(x))
+        (_second(x["died_at"]), x["reason"], x["attempts"], x["key"], x["subject"], reference(x))
         for x in dead_letters
     ]
     more = any(answer["next"] for answer in given.values())
-    lines = table(("DIED", "REASON", "ATTEMPTS", "SUBJECT", "LETTER"), rows)
+    lines = table(("DIED", "REASON", "ATTEMPTS", "KEY", "SUBJECT", "LETTER"), rows)
     return [*lines, *([faint("there are more: --limit 1000")] if more else [])]
 
 
@@ -58,7 +58,7 @@ def whole_lines(dead_letter: Given) -> list[str]:
         bad(plain(f"{dead_letter['reason']}: {dead_letter['error_type']}: {dead_letter['error']}")),
         *_facts(dead_letter),
         "",
-        *_history(dead_letter["history"]),
+        *history_lines(dead_letter["history"]),
         "",
         *_repairs(dead_letter["repairs"]),
         *table(("HEADER", "VALUE"), sorted(dead_letter["headers"].items())),
@@ -78,12 +78,21 @@ def _group(group: Given) -> tuple[object, ...]:
     return (*about, *seen, " ".join(group["versions"] or ()), group["fingerprint"])
 
 
+def _newest(group: Given) -> list[str]:
+    """How the last letter of a group is named, and what it is about; not told by older services."""
+    if not group.get("newest"):
+        return []
+    about = f", about {group['key']}" if group["key"] else ""
+    return [faint(f"  the newest: {plain(group['newest'] + about)}")]
+
+
 def _facts(dead_letter: Given) -> list[str]:
     stream = dead_letter["stream"]
     facts = {
         "now": _NOW[dead_letter["state"]],
         "died": _second(dead_letter["died_at"]),
         "deferred": _second(dead_letter["deferred_at"]),
+        "key": dead_letter["key"],
         "subject": dead_letter["subject"],
         "stream": f"{stream}, sequence {dead_letter['stream_sequence']}" if stream else None,
         "raised in": dead_letter["place"],
@@ -92,14 +101,15 @@ def _facts(dead_letter: Given) -> list[str]:
     return [f"  {name:<12} {plain(str(value))}" for name, value in facts.items() if value]
 
 
-def _history(attempts: list[dict[str, Any]]) -> list[str]:
+def history_lines(attempts: list[dict[str, Any]]) -> list[str]:
+    """Each attempt, with the time since the one before."""
     times = [datetime.fromisoformat(attempt["at"]) for attempt in attempts]
     gaps = [
         "",
         *(f"+{span((after - before).total_seconds())}" for before, after in pairwise(times)),
     ]
     rows = [
-        (number, moment(at), gap, a["replica"], a["version"], a["outcome"], _one_line(a["error"]))
+        (number, moment(at), gap, a["replica"], a["version"], a["outcome"], one_line(a["error"]))
         for number, (at, gap, a) in enumerate(zip(times, gaps, attempts, strict=True), 1)
     ]
     return table(("", "ATTEMPT ENDED", "AFTER", "REPLICA", "VERSION", "OUTCOME", "ERROR"), rows)
@@ -108,7 +118,7 @@ def _history(attempts: list[dict[str, Any]]) -> list[str]:
 def _repairs(repairs: list[dict[str, Any]]) -> list[str]:
     """What people did about it, with the run that `tally dlq audit` takes."""
     rows = [
-        (_second(r["at"]), r["actor"], r["action"], _one_line(r["reason"]), r["run"])
+        (_second(r["at"]), r["actor"], r["action"], one_line(r["reason"]), r["run"])
         for r in repairs
     ]
     return [*table(("WHEN", "WHO", "DID", "WHY", "RUN"), rows), ""] if rows else []
@@ -118,11 +128,12 @@ def _bodies(dead_letter: Given) -> list[str]:
     """The body; if it was edited, the original as well."""
     edits = [repair for repair in dead_letter["repairs"] if repair["action"] == "edit"]
     if not edits:
-        return _body("BODY", dead_letter)
-    return [*_body("BODY, as edited", dead_letter), "", *_body("ORIGINAL BODY", edits[0])]
+        return body_lines("BODY", dead_letter)
+    return [*body_lines("BODY, as edited", dead_letter), "", *body_lines("ORIGINAL BODY", edits[0])]
 
 
-def _body(title: str, dead_letter: Given) -> list[str]:
+def body_lines(title: str, dead_letter: Given) -> list[str]:
+    """A body, as JSON if it is."""
     text = dead_letter["body"]
     if text is None:
         return [faint(f"{title} in base 64"), cut(dead_letter["body_base64"] or "", MOST_OF_BODY)]
@@ -137,5 +148,6 @@ def _second(text: str) -> str:
     return second(datetime.fromisoformat(text))
 
 
-def _one_line(text: str | None) -> str:
+def one_line(text: str | None) -> str:
+    """A text of others that is no longer than a line."""
     return cut(plain(" ".join((text or "").split())), 120)

@@ -72,8 +72,8 @@ def discard(
         say_json({"discarded": done, "silent": silent})
     else:
         lines = [f"{name}: {count:,} discarded" for name, count in done.items()]
-        say("\n".join(lines or ["no such dead letters"]))
-    end_of(silent)
+        say("\n".join(lines))
+    end_of(silent, matched=any(done.values()))
 
 
 def _before(done: Mapping[str, int]) -> str:

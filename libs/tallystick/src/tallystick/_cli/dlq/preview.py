@@ -35,8 +35,8 @@ def preview(places: Places, selected: Selected, would: str, *, as_json: bool) ->
             *group_lines(answers.given),
             f"{total:,} {dead_letters} {would}; nothing was changed",
         ]
-        say("\n".join(said if total else said[:1]))
-    end_of(answers.silent)
+        say("\n".join(said if total else []))
+    end_of(answers.silent, matched=bool(total))
 
 
 async def _ask(places: Places, selected: Selected) -> Answers:

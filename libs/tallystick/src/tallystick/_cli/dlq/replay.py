@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Annotated
@@ -25,7 +26,14 @@ from tallystick._cli.dlq.selection import (
     Until,
     select,
 )
-from tallystick._cli.errors import FAILED, INTERRUPTED, example, fail, reports_errors
+from tallystick._cli.errors import (
+    FAILED,
+    INTERRUPTED,
+    UsedWrongly,
+    example,
+    fail,
+    reports_errors,
+)
 from tallystick._cli.output import AsJson, end_of, say, say_json
 from tallystick._cli.service_option import ServiceOption
 from tallystick._cli.targets import Places
@@ -78,6 +86,8 @@ def replay(
     and what asks for money asks under the key it has always had. A canary goes group by group;
     where one fails as before, its group stops, and the rest of it is left as it was.
     """
+    if math.isnan(wait):
+        raise UsedWrongly("--wait is a number of seconds, or inf to wait for ever")
     places: Places = ctx.obj().only(service)
     selected = select(dead_letters, durable, died_of, error_type, since, until)
     if dry_run:
@@ -99,7 +109,7 @@ def replay(
         say_json({"groups": [as_json_of(group) for group in groups], "silent": silent})
     else:
         say("\n".join(ended_lines(groups)))
-    end_of(silent)
+    end_of(silent, matched=bool(groups))
     if any(not isinstance(group.end, Finished) for group in groups):
         raise typer.Exit(FAILED)
 

@@ -29,8 +29,6 @@ def so_far(groups: Sequence[Group]) -> str:
 
 def ended_lines(groups: Sequence[Group]) -> list[str]:
     """How each group ended, and what a person can do next."""
-    if not groups:
-        return ["no such dead letters"]
     lines = [line for group in groups for line in _ended(group)]
     runs = [group.run for group in groups if group.seen.replayed]
     return [*lines, *(f"what became of them: tally dlq audit {run}" for run in runs)]

@@ -15,7 +15,7 @@ DeadLetterNames = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="LETTER",
-        help="Fingerprints of groups, ids of messages, or DURABLE/SOURCE/ID as listed.",
+        help="Fingerprints of groups, ids of messages, keys, or DURABLE/SOURCE/ID as listed.",
         show_default=False,
     ),
 ]

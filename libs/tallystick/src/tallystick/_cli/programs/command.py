@@ -18,7 +18,8 @@ def dev(name: Name) -> None:
     """Serve a service of the current folder on servers of its own, to try it out.
 
     Starts NATS and PostgreSQL, migrates the database, declares streams and durables and serves
-    until Ctrl-C. What was stored is gone then. The servers come with tallystick[testing].
+    until Ctrl-C. What was stored stays in .state/dev/NAME, and is there the next time. While it
+    runs, tally finds it from this folder. The servers come with tallystick[testing].
     """
     from tallystick._cli.programs.development import develop  # noqa: PLC0415  # others start without it
 

@@ -1,52 +1,78 @@
-"""A service under development: the servers that it needs beside it, gone when it ends."""
+"""A service under development: the servers that it needs beside it, which end with it."""
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import nats
 import typer
 from fastapi import FastAPI
 
+from tallystick._cli.programs.surroundings import folder_of, password_of, told
 from tallystick._database.migrate import migrate
 from tallystick._requirements import require
+from tallystick._service.blocked_loop import BlockedLoop
 from tallystick._service.serve import serve
 from tallystick._service.service import Composition
 from tallystick._telemetry import logging
-from tallystick.testing import nats_server, postgres_server
+from tallystick.errors import TallystickError
+from tallystick.testing import NotReadyError, nats_server, postgres_server
 from tallystick.topology import declared, reconcile
 
-A_DAY = 86_400  # seconds: who stops at a breakpoint is not blocked
+
+class ServerEnded(TallystickError):
+    """A server did not start; the message ends in its log."""
 
 
 def develop(name: str, compose: Callable[[], FastAPI]) -> None:
     """Serve a service on a NATS and a PostgreSQL of its own, migrated and reconciled.
 
-    Returns after SIGTERM or Ctrl-C; what was stored is gone then. Raises MissingExtra, PortTaken,
-    MigrationFailed.
+    Returns after SIGTERM or Ctrl-C; what was stored stays in the folder. Raises MissingExtra,
+    RunsAlready, ServerEnded, PortTaken, MigrationFailed.
     """
-    with _servers(name) as (broker, database):
-        prefix = name.upper().replace("-", "_")
-        os.environ |= {f"{prefix}_NATS_URL": broker, f"{prefix}_DATABASE_URL": database}
+    with folder_of(name) as folder, _servers(name, folder) as (broker, database):
+        token = _set_up(name, broker, database)
         app = compose()
         made: Composition = app.state.composition
-        logging.configure(made.settings)
+        settings = made.settings
+        logging.configure(settings)
         migrate(name, database)
         asyncio.run(_reconcile(broker, made))
-        typer.echo(_welcome(made, broker, database))
-        serve(app, made.settings.model_copy(update={"blocked_after_s": A_DAY}))
+        admin = f"http://{_near(settings.host)}:{settings.admin_port}"
+        with told(made.router.name, admin, token, broker) as command:
+            typer.echo(_welcome(made, broker, database, command, folder))
+            serve(app, settings, BlockedLoop().watching())
+
+
+def _set_up(name: str, broker: str, database: str) -> str:
+    """Set the service's variables; returns its admin token, made up unless it is set."""
+    prefix = name.upper().replace("-", "_")
+    os.environ |= {f"{prefix}_NATS_URL": broker, f"{prefix}_DATABASE_URL": database}
+    return os.environ.setdefault(f"{prefix}_ADMIN_TOKEN", secrets.token_urlsafe(24))
 
 
 @contextmanager
-def _servers(name: str) -> Iterator[tuple[str, str]]:
-    """Run both servers; yields the URL of the broker and that of the service's database."""
+def _servers(name: str, folder: Path) -> Iterator[tuple[str, str]]:
+    """Run both servers; yields the URL of the broker and that of the service's database.
+
+    The kernel ends them if we are killed.
+    """
     require("tally dev", "testing")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the servers' files go as well
-    with nats_server() as broker, postgres_server() as postgres:
-        yield broker.url, asyncio.run(postgres.create_database(name))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the servers end in peace
+    password = password_of(folder)
+    try:
+        with (
+            nats_server(folder / "nats") as broker,
+            postgres_server(folder / "postgres", password=password) as postgres,
+        ):
+            yield broker.url, asyncio.run(postgres.database(name))
+    except NotReadyError as error:
+        raise ServerEnded(str(error)) from error
 
 
 async def _reconcile(broker: str, made: Composition) -> None:
@@ -55,14 +81,21 @@ async def _reconcile(broker: str, made: Composition) -> None:
     await client.close()
 
 
-def _welcome(made: Composition, broker: str, database: str) -> str:
+def _near(host: str) -> str:
+    """An address by which this machine reaches what listens on this one."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104  # none is bound
+
+
+def _welcome(made: Composition, broker: str, database: str, command: str, folder: Path) -> str:
     settings = made.settings
-    here = f"http://{settings.host}"
+    here = f"http://{_near(settings.host)}"
     return f"""
   {made.router.name:<11} {here}:{settings.port}/docs
   metrics     {here}:{settings.admin_port}/metrics
   NATS        {broker}
   PostgreSQL  {database}
 
-Ctrl-C ends it, and what it stored is gone then.
+{command}
+
+Ctrl-C ends it. What it stored stays in {folder}: to begin anew, remove that folder.
 """

@@ -12,19 +12,23 @@ from tallystick._cli.streams.broker import filters
 from tallystick._cli.times import second
 from tallystick.topology import Durable, differences
 
+UNKNOWN = (None, None, None, None)
 TITLES = ("DURABLE", "STREAM", "PENDING", "UNACKED", "REDELIVERED", "READERS", "STATE")
 
 
 @dataclass(frozen=True)
 class State:
-    """One durable; `readers` are pulls that wait at the broker, None says it is missing there."""
+    """One durable; `readers` are pulls that wait at the broker.
+
+    Of one that is missing there nothing is known, and no count is zero.
+    """
 
     durable: str
     stream: str
-    pending: int
-    unacknowledged: int
-    redelivered: int
-    readers: int
+    pending: int | None
+    unacknowledged: int | None
+    redelivered: int | None
+    readers: int | None
     paused_until: datetime | None
     reads: Sequence[str]
     missing: bool
@@ -88,4 +92,4 @@ def _state(info: Config, wanted: Durable | None) -> State:
 def _missing(durable: Durable) -> State:
     said = f"durable {durable.stream}/{durable.name} is declared and not there"
     reads = durable.config["filter_subjects"]
-    return State(durable.name, durable.stream, 0, 0, 0, 0, None, reads, True, [said])
+    return State(durable.name, durable.stream, *UNKNOWN, None, reads, True, [said])

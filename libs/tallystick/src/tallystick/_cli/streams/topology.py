@@ -18,7 +18,7 @@ from tallystick._cli.streams.broker import connected
 from tallystick._cli.streams.declarations import declarations
 from tallystick._cli.streams.documents import show_documents, write_documents
 from tallystick._cli.targets import Places
-from tallystick.topology import Difference, Topology, declared, verify
+from tallystick.topology import Difference, Topology, declared, reconcile, verify
 
 Names = Annotated[
     list[str] | None,
@@ -29,6 +29,13 @@ Names = Annotated[
 ]
 Check = Annotated[
     bool, typer.Option("--check", help="Compare with the broker; exit code 1 if it differs.")
+]
+Apply = Annotated[
+    bool,
+    typer.Option(
+        "--apply",
+        help="Make it so, where nothing is lost by that; exit code 1 if it still differs.",
+    ),
 ]
 AsDocument = Annotated[
     bool,
@@ -50,6 +57,7 @@ def topology(
     ctx: typer.Context,
     names: Names = None,
     check: Check = False,
+    apply: Apply = False,
     as_document: AsDocument = False,
     write: Write = None,
     as_json: AsJson = False,
@@ -57,14 +65,17 @@ def topology(
     """Show what the broker must hold.
 
     These are the streams and durables that follow from the declarations of messages and handlers.
-    Running services are asked for theirs. For a service that is named, --check reads its settings;
-    the rest needs none, and shows the times that hold unless a setting says otherwise.
+    Running services are asked for theirs. For a service that is named, --check and --apply read its
+    settings; the rest needs none, and shows the times that hold unless a setting says otherwise.
+    --apply makes and updates, deletes nothing, and is safe to repeat.
     """
     names = names or []
+    if apply and not names:
+        raise UsedWrongly("say whose: tally topology orders --apply")
     if as_document or write:
         _documents(names, write)
     elif names:
-        _installed(names, ctx.obj(), check=check, as_json=as_json)
+        _installed(names, ctx.obj(), check=check, apply=apply, as_json=as_json)
     else:
         _running(ctx.obj(), check=check, as_json=as_json)
 
@@ -79,8 +90,10 @@ def _documents(names: Sequence[str], folder: Path | None) -> None:
         show_documents(routers)
 
 
-def _installed(names: Sequence[str], places: Places, *, check: bool, as_json: bool) -> None:
-    if not check:
+def _installed(
+    names: Sequence[str], places: Places, *, check: bool, apply: bool, as_json: bool
+) -> None:
+    if not (check or apply):
         _show([declared(router_of(name)) for name in names], as_json=as_json)
         return
     differences: list[Difference] = []
@@ -89,7 +102,8 @@ def _installed(names: Sequence[str], places: Places, *, check: bool, as_json: bo
         settings = composition.settings
         broker = replace(places, nats_url=settings.nats_url or places.nats_url)
         wanted = declared(composition.router, ack_wait_s=settings.ack_wait_s)
-        differences += asyncio.run(_differences(broker, [wanted]))
+        find = _applied if apply else _differences
+        differences += asyncio.run(find(broker, [wanted]))
     _compare(differences, as_json=as_json)
 
 
@@ -110,6 +124,12 @@ async def _declarations(places: Places) -> tuple[list[Topology], Mapping[str, st
 async def _differences(places: Places, wanted: Sequence[Topology]) -> list[Difference]:
     async with connected(places) as broker:
         return [found for one in wanted for found in await verify(broker.client, one)]
+
+
+async def _applied(places: Places, wanted: Sequence[Topology]) -> list[Difference]:
+    """What is left after the broker was made as declared, where it could be."""
+    async with connected(places) as broker:
+        return await reconcile(broker.client, wanted)
 
 
 def _show(wanted: Sequence[Topology], *, as_json: bool) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from tallystick._cli.timeline.evidence import Evidence
 from tallystick._cli.timeline.steps import Message, Step
+from tallystick._messages.retry import Reason
 
-REASONS = frozenset(
-    {"schema", "permanent", "exhausted", "poison", "expired", "unholdable", "orphaned"}
-)
+REASONS = frozenset(get_args(Reason))
 NOTES = {"held": "redelivered, held", "lapsed": "its replica went"}
 """Outcomes that are no errors of a handler's."""
 Row = Mapping[str, Any]

@@ -1,0 +1,81 @@
+"""The folder of a service under development: what is stored, and where the command finds it all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tallystick._cli.targets import ADMIN, FOUND_BY_ITSELF, NATS_URL, TOKEN
+from tallystick.errors import TallystickError
+
+STATE = FOUND_BY_ITSELF.parent / "dev"
+MARK = "# written by tally dev, which removes it when it ends\n"
+
+
+class RunsAlready(TallystickError):
+    """Two cannot share one broker's and one database's files."""
+
+
+@contextmanager
+def folder_of(name: str) -> Iterator[Path]:
+    """Yield the folder in which a service's data stays between two runs; raises RunsAlready."""
+    folder = (STATE / name).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    (STATE / ".gitignore").write_text("*\n")
+    with (folder / "in-use").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunsAlready(f"tally dev {name} runs already in this folder") from None
+        yield folder
+
+
+def password_of(folder: Path) -> str:
+    """Return the password of the database there, made up the first time."""
+    file = folder / "password"
+    if not file.exists():
+        _write(file, secrets.token_hex(16))
+    return file.read_text()
+
+
+@contextmanager
+def told(name: str, address: str, token: str, broker: str) -> Iterator[str]:
+    """Let `tally` in this folder find the service; yields what a person is told about it.
+
+    A file that another platform wrote is left alone.
+    """
+    settings = {NATS_URL: broker, ADMIN: f"{name}={address}", TOKEN: token}
+    file = FOUND_BY_ITSELF.absolute()
+    if not _is_free(file):
+        yield "\n".join(_lines(settings, "  export "))
+        return
+    _write(file, MARK + "\n".join(_lines(settings)) + "\n")
+    try:
+        yield "  tally dlq list, tally tail, ... in another terminal find it from this folder"
+    finally:
+        if _is_free(file) and token in file.read_text():
+            file.unlink()
+
+
+def _is_free(file: Path) -> bool:
+    """Whether there is no such file but one of ours; one that was killed leaves it behind."""
+    with suppress(FileNotFoundError):
+        return file.read_text().startswith(MARK)
+    return True
+
+
+def _lines(settings: Mapping[str, str], before: str = "") -> list[str]:
+    return [f"{before}{name}={value}" for name, value in settings.items()]
+
+
+def _write(file: Path, text: str) -> None:
+    """Nobody else may read it."""
+    draft = file.with_name(f"{file.name}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as output:
+        output.write(text)
+    draft.replace(file)
