@@ -26,7 +26,11 @@ async def proxied(postgres: PostgresServer) -> AsyncIterator[aiohttp.ClientSessi
     url = await postgres.create_database(f"orders-{uuid7()}")
     await migrate("orders", url)
     settings = Settings(
-        database_url=url, port=free_port(), admin_port=free_port(), customer_header=HEADER
+        nats_url="nats://127.0.0.1:9",
+        database_url=url,
+        port=free_port(),
+        admin_port=free_port(),
+        customer_header=HEADER,
     )
     async with (
         served(app(settings), settings.port),
