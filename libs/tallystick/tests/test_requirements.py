@@ -76,7 +76,7 @@ def test_an_unsupported_version_is_told_with_the_range_and_what_to_do(
     with pytest.raises(UnsupportedVersion) as told:
         check_version("uvicorn")
     assert str(told.value) == (
-        "uvicorn 0.60.1 is installed, and this release of Tallystick works with "
+        "uvicorn 0.60.1 is installed, but this release of Tallystick works with "
         "uvicorn>=0.54,<0.55: pip install 'uvicorn>=0.54,<0.55', or another tallystick"
     )
 

@@ -1,8 +1,8 @@
 """Messaging for FastAPI services on NATS JetStream: at-least-once delivery, effects once.
 
-What a service is made of is here; errors are in `tallystick.errors`, calls to the outside world in
-`tallystick.outside`, streams and durables in `tallystick.topology`, what tests need in
-`tallystick.testing`, and what commands of your own need in `tallystick.cli`.
+This module has what every service uses. Errors are in `tallystick.errors`, calls to the outside
+world in `tallystick.outside`, streams and durables in `tallystick.topology`, the test kit in
+`tallystick.testing`, and the parts for commands of your own in `tallystick.cli`.
 """
 
 from tallystick._broker.broker import Broker

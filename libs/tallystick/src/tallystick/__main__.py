@@ -1,4 +1,4 @@
-"""The program `tally`: the command line, or one sentence if it is not installed."""
+"""The program `tally`: run the command line, or print how to install it."""
 
 import sys
 
@@ -7,7 +7,7 @@ from tallystick.errors import TallystickError
 
 
 def main() -> None:
-    """Run the command line; exits with 1 if what it needs is not installed."""
+    """Run the command line; exit with 1 if the extra that it needs is not installed."""
     try:
         require("tally", "cli")
     except TallystickError as error:

@@ -1,4 +1,4 @@
-"""Named places where a test can make the worst happen; elsewhere they cost one look at a dict."""
+"""Named places in the code where a test can inject a fault; unused, each costs a dict check."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _armed: dict[str, Callable[[], None]] = {}
 
 
 def failpoint(name: str) -> None:
-    """Does what a test has armed here: kills the process, raises, or nothing at all."""
+    """Do what a test has armed for this place, such as kill the process or raise; else nothing."""
     if _armed:
         act = _armed.get(name)
         if act is not None:
@@ -32,12 +32,12 @@ def failpoint(name: str) -> None:
 
 
 def arm(name: str, act: Callable[[], None]) -> None:
-    """Does `act` whenever this place is passed; raises ValueError for one that does not exist."""
+    """Call `act` whenever this place is passed; raise ValueError if the place does not exist."""
     if name not in POINTS:
-        raise ValueError(f"no failpoint {name!r}, there are {', '.join(sorted(POINTS))}")
+        raise ValueError(f"no failpoint {name!r}: use one of {', '.join(sorted(POINTS))}")
     _armed[name] = act
 
 
 def disarm() -> None:
-    """Makes every place harmless again."""
+    """Remove what was armed at all places."""
     _armed.clear()

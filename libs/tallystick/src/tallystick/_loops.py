@@ -1,4 +1,4 @@
-"""What a service does for ever, beside answering: nothing of it ends unnoticed, or for good."""
+"""Run the loops of a service until it stops; a loop that fails is logged and started again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 BEGIN_AGAIN_AFTER = 1.0  # seconds
 FINAL = (BrokerConnectionEnded, BrokerTooOld, NotTheOwner)
-"""What no further try in this process mends."""
+"""The errors after which another try in this process cannot succeed."""
 AWAY = (BrokerUnavailable, DatabaseBusy, DatabaseUnavailable, InDoubt)
 
 Act = Callable[[], Awaitable[object]]
@@ -41,55 +41,55 @@ class Loops:
 
     @property
     def ended(self) -> list[str]:
-        """The loops that ended by an error that nothing but a restart of the process mends."""
+        """The names of the loops that ended by a final error; only a new process helps."""
         return [task.get_name() for task in self._tasks if task.done()]
 
     def begin(self, *loops: Loop) -> None:
-        """Runs loops that end only by being cancelled; one that fails begins again."""
+        """Start loops that run until they are cancelled; start one that fails again."""
         for loop in loops:
             name = name_of(loop)
             child(LOOP_RESTARTS, name)
-            self._tasks.append(asyncio.create_task(_kept(name, loop), name=name))
+            self._tasks.append(asyncio.create_task(_restarted(name, loop), name=name))
 
     def every(self, seconds: float, *acts: Act) -> None:
-        """Acts for ever; what fails is said and tried again."""
+        """Call each of `acts` every `seconds`; log and count an error, and go on."""
         for act in acts:
             self.begin(_named(name_of(act), partial(repeat, seconds, act)))
 
     async def stop(self) -> None:
-        """Cancels all loops and returns when they have ended."""
+        """Cancel all loops and return when they have ended."""
         await stop(self._tasks)
 
 
 async def repeat(seconds: float, act: Act, name: str = "") -> None:
-    """Acts, waits, and acts again; what fails is said, counted and tried again.
+    """Call `act`, wait `seconds`, and so on; log and count an error, and go on.
 
-    `name` is what people know it by; by default it is the act's own.
+    `name` is its name in logs and metrics, by default `name_of(act)`.
     """
     name = name or name_of(act)
     failures = child(FAILURES_IN_A_ROW, name)
     failures.set(0)
-    said = Limiter()
+    warnings = Limiter()
     while True:
         try:
             await act()
-        except Exception as error:  # noqa: BLE001  # said and counted
+        except Exception as error:  # noqa: BLE001  # logged and counted
             failures.inc()
-            _say(name, error, said)
+            _log(name, error, warnings)
         else:
             failures.set(0)
         await asyncio.sleep(seconds)
 
 
 def name_of(act: Callable[..., object]) -> str:
-    """What people know it by, `Outbox.sweep`: few, for it is a label."""
+    """Return the name of an act in logs and metrics, such as `Outbox.sweep`; it is a label."""
     while isinstance(act, partial):
         act = act.func
     return getattr(act, "__qualname__", type(act).__name__)
 
 
-def _say(act: str, error: Exception, said: Limiter) -> None:
-    if not said.is_due(f"{type(error).__name__} {error}"):
+def _log(act: str, error: Exception, warnings: Limiter) -> None:
+    if not warnings.is_due(f"{type(error).__name__} {error}"):
         return
     if isinstance(error, AWAY):
         log.warning("periodic act postponed", act=act, error=str(error))
@@ -105,7 +105,7 @@ def _named(name: str, loop: Loop) -> Loop:
     return named
 
 
-async def _kept(name: str, loop: Loop) -> None:
+async def _restarted(name: str, loop: Loop) -> None:
     while True:
         try:
             await loop()

@@ -1,7 +1,7 @@
-"""What the library's own metadata asks for, held against what is installed.
+"""Compare the installed packages with the requirements in the library's own metadata.
 
-A package whose private parts are used has an upper bound, and what only some programs need comes
-with an extra: both are said in `pyproject.toml`, and found again in the metadata of the wheel.
+A package whose private parts are used has an upper bound, and a package that only some programs
+need belongs to an extra. `pyproject.toml` declares both, and the wheel's metadata repeats them.
 """
 
 import re
@@ -17,9 +17,9 @@ _RELEASE = re.compile(r"\d+(?:\.\d+)*")
 
 
 def require(what: str, extra: str, package: str | None = None) -> None:
-    """Raise `MissingExtra`, which tells what `what` lacks, unless `extra` is installed.
+    """Raise `MissingExtra`, which names the package that `what` needs, unless it is installed.
 
-    Where only one `package` of the extra is needed, the others are not looked for.
+    Checks every package of `extra`, or only `package` if that is given.
     """
     for name in [package] if package else _brought_by(extra):
         if not _is_installed(name):
@@ -27,13 +27,13 @@ def require(what: str, extra: str, package: str | None = None) -> None:
 
 
 def check_version(package: str) -> None:
-    """Raise `UnsupportedVersion` unless the installed `package` is of a supported version."""
+    """Raise `UnsupportedVersion` unless a supported version of `package` is installed."""
     installed = metadata.version(package)
     bounds = next(_BOUND.findall(line) for name, line in _requirements() if name == package)
     if not all(_keeps(installed, *bound) for bound in bounds):
         supported = ",".join(sorted((sign + version for sign, version in bounds), reverse=True))
         raise UnsupportedVersion(
-            f"{package} {installed} is installed, and this release of Tallystick works with "
+            f"{package} {installed} is installed, but this release of Tallystick works with "
             f"{package}{supported}: pip install '{package}{supported}', or another tallystick"
         )
 
@@ -44,7 +44,7 @@ def _brought_by(extra: str) -> list[str]:
 
 
 def _requirements() -> Iterator[tuple[str, str]]:
-    """Yield each package that the library asks for, with what it says of it."""
+    """Yield the name and the requirement line of each package that the library requires."""
     for line in metadata.requires("tallystick") or ():
         if named := _NAME.match(line):
             yield named[0], line

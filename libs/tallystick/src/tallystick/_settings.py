@@ -1,4 +1,4 @@
-"""What a service reads from its environment, checked once at the start."""
+"""The settings of a service: read from its environment, checked once at the start."""
 
 import os
 import re
@@ -22,7 +22,7 @@ from tallystick.errors import InvalidSettings
 
 _REPLICA = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _LINK = r"(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)\w*)?)"
-"""What Kubernetes says in the environment of the Services that a pod finds."""
+"""Variables that Kubernetes sets in a pod for each Service."""
 SHORTEST_TOKEN = 16
 API = "api"
 """The role that serves the HTTP API."""
@@ -35,11 +35,11 @@ _KINDS = {
 
 
 def _url_of(*schemes: str) -> AfterValidator:
-    """Check an URL's scheme without ever repeating the URL: it may carry a password."""
+    """Return a check of a URL's scheme; its error never shows the URL: it may hold a password."""
 
     def check(url: str) -> str:
         if scheme_of(url) not in schemes:
-            raise ValueError(f"not an URL that starts with {schemes[0]}://")
+            raise ValueError(f"not a URL that starts with {schemes[0]}://")
         return _plain(url)
 
     return AfterValidator(check)
@@ -56,7 +56,7 @@ def _servers(urls: str) -> str:
 def _plain(url: str) -> str:
     if not is_plain(url):
         raise ValueError(
-            "not an URL with a clear host: write @ / ? # in a password as %40 %2F %3F %23"
+            "not a URL with a clear host: write @ / ? # in a password as %40 %2F %3F %23"
         )
     return url
 
@@ -86,10 +86,10 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
 class Settings(BaseSettings):
-    """The settings every service has; a service's own class adds its prefix and its fields.
+    """The settings that every service has; a service's own class adds its prefix and its fields.
 
-    `Settings()` reads `<PREFIX><FIELD>` and raises `InvalidSettings` with one message that names
-    every variable that is missing or wrong.
+    `Settings()` reads the variables `<PREFIX><FIELD>`. It raises `InvalidSettings` with one
+    message that names every variable that is missing or wrong.
     """
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -104,19 +104,19 @@ class Settings(BaseSettings):
         default=4, description="connections for `transaction()` of its routes and handlers"
     )
     nats_url: Annotated[str, AfterValidator(_servers)] | None = Field(
-        default=None, repr=False, description="NATS servers; none for a service without messages"
+        default=None, repr=False, description="NATS servers; unset for a service without messages"
     )
     host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on")
     port: Port = Field(default=8000, description="port of the HTTP API; 0 takes a free one")
     admin_port: Port = Field(default=9000, description="port of probes, metrics and admin")
     admin_token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
-        default=None, description="bearer token of /admin/; without one /admin/ is closed"
+        default=None, description="bearer token of /admin/; if unset, /admin/ is closed"
     )
     run: str = Field(
-        default="", description="the roles of this process, such as api,events; all if empty"
+        default="", description="the roles of this process, such as api,events; if empty, all"
     )
     replica: Annotated[str, AfterValidator(_replica)] = Field(
-        default_factory=_this_replica, description="this process's name, one of its kind"
+        default_factory=_this_replica, description="the unique name of this process"
     )
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="auto: text on a terminal, JSON elsewhere"
@@ -127,31 +127,37 @@ class Settings(BaseSettings):
     otlp_endpoint: Annotated[str, _url_of("http", "https")] | None = Field(
         default=None,
         repr=False,
-        description="where spans are sent (OTLP over HTTP); none sends none",
+        description="where spans are sent (OTLP over HTTP); if unset, none are sent",
     )
     trace_ratio: float = Field(
-        default=0.01, ge=0, le=1, description="share of the traces begun here that are sampled"
+        default=0.01, ge=0, le=1, description="share of the traces started here that are sampled"
     )
     trust_traceparent: bool = Field(
         default=False,
-        description="continue the trace that a request names, sampled as it says;"
-        " if not, a new one begins, linked to it and sampled by trace_ratio",
+        description="continue the trace of a request's traceparent, and sample it if that does;"
+        " if false, start a new trace, linked to it and sampled by trace_ratio",
     )
     statement_timeout_s: Seconds = Field(
         default=10, description="the longest run of one SQL statement"
     )
-    ack_wait_s: Seconds = Field(default=5, description="the broker redelivers after this silence")
-    deadline_s: Seconds = Field(default=30, description="the longest run of one handler")
-    replica_timeout_s: Seconds = Field(default=5, description="a silent replica is gone after this")
-    blocked_after_s: Seconds = Field(
-        default=10, description="a process whose event loop is blocked so long ends"
+    ack_wait_s: Seconds = Field(
+        default=5, description="the broker redelivers a message that is not acknowledged by then"
     )
-    sweep_s: Seconds = Field(default=1, description="between two sweeps of outbox and held")
+    deadline_s: Seconds = Field(default=30, description="the longest run of one handler")
+    replica_timeout_s: Seconds = Field(
+        default=5, description="a replica that has not renewed its row for so long is gone"
+    )
+    blocked_after_s: Seconds = Field(
+        default=10, description="a process whose event loop is blocked for so long ends"
+    )
+    sweep_s: Seconds = Field(
+        default=1, description="time between two sweeps of the outbox and of deferred messages"
+    )
     republish_after_s: Seconds = Field(
-        default=120, description="what has not ended by then is said again"
+        default=120, description="the events of an aggregate that has not ended are republished"
     )
     quarantine_memory_mib: Annotated[int, Field(ge=64)] = Field(
-        default=512, description="memory of the process that runs a suspect message"
+        default=512, description="memory of the process that runs quarantined messages"
     )
     take_over: str = Field(
         default="", description="the id of a lost database whose messages this one takes over"
@@ -161,11 +167,11 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _without_links(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Of a Service called cafe, Kubernetes says CAFE_PORT=tcp://...: that is no setting."""
+        """Drop a variable such as CAFE_PORT=tcp://..., which Kubernetes sets for a Service cafe."""
         return {n: v for n, v in values.items() if not (n.endswith("port") and _is_link(v))}
 
     def __init__(self, **values: Any) -> None:
-        """Raise `InvalidSettings`."""
+        """Read the settings; raise `InvalidSettings`."""
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -178,7 +184,10 @@ class Settings(BaseSettings):
 
     @classmethod
     def unread(cls, environment: Mapping[str, str]) -> dict[str, str]:
-        """Return variables of this service that are no setting, each with the nearest setting."""
+        """Return variables with this service's prefix that are not settings, each with the nearest.
+
+        The nearest is the setting with the most similar name, or an empty text.
+        """
         prefix = cls.variable("")
         known = [cls.variable(field) for field in cls.model_fields]
         link = re.compile(f"{prefix}{_LINK}")
@@ -191,26 +200,28 @@ class Settings(BaseSettings):
         return {name: next(iter(get_close_matches(name, known, 1)), "") for name in unread}
 
     def roles(self, declared: frozenset[str]) -> frozenset[str]:
-        """Return the roles of this process; raise `InvalidSettings` for one that nobody has."""
+        """Return the roles of this process; raise `InvalidSettings` for one that is not known."""
         known = declared | {API}
         chosen = frozenset(role.strip() for role in self.run.split(",") if role.strip())
         if unknown := chosen - known:
             name, roles = self.variable("run"), ", ".join(sorted(known))
-            raise InvalidSettings(f"{self.service()}: {name} names {min(unknown)}, not of {roles}")
+            raise InvalidSettings(
+                f"{self.service()}: {name} names {min(unknown)}, which is not one of {roles}"
+            )
         return chosen or known
 
     @classmethod
     def service(cls) -> str:
-        """Return the service's name, as its prefix says."""
+        """Return the service's name, which is its prefix in lower case with dashes."""
         return cls.model_config.get("env_prefix", "").rstrip("_").lower().replace("_", "-")
 
 
 def _explain(cls: type[Settings], error: ValidationError) -> str:
-    wrongs = "; ".join(_wrong(cls, detail) for detail in error.errors(include_url=False))
-    return f"{cls.service() or 'settings'}: {wrongs}"
+    faults = "; ".join(_fault(cls, detail) for detail in error.errors(include_url=False))
+    return f"{cls.service() or 'settings'}: {faults}"
 
 
-def _wrong(cls: type[Settings], detail: ErrorDetails) -> str:
+def _fault(cls: type[Settings], detail: ErrorDetails) -> str:
     field = str(detail["loc"][0]) if detail["loc"] else ""
     name = cls.variable(field)
     if detail["type"] == "missing":

@@ -1,7 +1,7 @@
-"""What a command of your own needs, beside those of `tally`.
+"""The parts for commands of your own, beside those of `tally`.
 
-A package adds commands by an entry point of the group `tallystick.commands`: a function that is
-given a `typer.Typer` and adds to it.
+A package adds commands by an entry point of the group `tallystick.commands`: a function that takes
+a `typer.Typer` and adds commands to it.
 
     [project.entry-points."tallystick.commands"]
     stock = "shop.commands:register"
@@ -20,13 +20,14 @@ given a `typer.Typer` and adds to it.
         async with asked(at) as services:
             return await services.each(path_of("stock", item), optional=True)
 
-- Errors: `reports_errors` turns each TallystickError into a line and an exit code, of which
-  `UsedWrongly` is 2.
-- Services: `places` says where they are, `asked` opens their admin ports, whose paths `path_of`
-  makes; `Answers`, `Refused` and `Silent` are what comes of it. `ServiceOption` names one of them.
-- Output: `say`, `say_json`, `table` and `end_of`; `plain` for text of others; `strong`, `notable`
-  and `faint` for what the eye should find, or not; `second` for a time.
-- People: `Actor` and `Reason` are who acts and why, `asked_reason` asks for the latter.
+- Errors: `reports_errors` turns each TallystickError into a line and an exit code; the exit code
+  of `UsedWrongly` is 2.
+- Services: `places` returns their addresses, `asked` opens their admin ports, and `path_of` makes
+  a path there. The results are `Answers`, `Refused` and `Silent`. `ServiceOption` is an option
+  that names one service.
+- Output: `say`, `say_json`, `table` and `end_of`; `plain` for text that others wrote; `strong`,
+  `notable` and `faint` for emphasis; `second` for a time.
+- People: `Actor` and `Reason` are who acts and why; `asked_reason` asks for the reason.
 """
 
 from tallystick._cli.actor import Actor, Reason, asked_reason

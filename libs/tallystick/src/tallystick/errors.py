@@ -1,4 +1,4 @@
-"""One error root: a name says what the library does, a docstring is the default message."""
+"""The library's errors; a class's docstring is its default message."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ class TallystickError(Exception):
 
 
 class TemporaryError(TallystickError):
-    """Not now: the message is held and tried again, for as long as its patience lasts.
+    """The message cannot be done now: it is deferred and tried again, until `give_up_after`.
 
-    `delay` is in seconds; without one the retry policy chooses.
+    `delay` is in seconds; without it the retry policy chooses the delay.
     """
 
     def __init__(self, detail: str = "", *, delay: float | None = None) -> None:
         if delay is not None and not isinstance(delay, int | float):
-            raise TypeError(f"delay is {delay!r}, and not a number of seconds")
+            raise TypeError(f"delay is {delay!r}, which is not a number of seconds")
         super().__init__(detail or "not now, try again later")
         self.delay = delay
 
 
 class PartnerUnavailable(TemporaryError):
-    """The outside does not serve us: no connection, no answer in time, 5xx, or a login refused.
+    """The outside API does not serve us: no connection, no answer in time, 5xx, login refused.
 
-    Many in a row open the circuit of an effect; a plain TemporaryError, which says "not yet" about
-    one message, never does.
+    Many in a row open the circuit of an effect. A plain TemporaryError never does, because it is
+    about one message only.
     """
 
 
 class PermanentError(TallystickError):
-    """No retry can mend this: the message becomes a dead letter."""
+    """No retry can succeed: the message becomes a dead letter."""
 
 
 class CommittedTwice(TallystickError):
-    """A delivery is committed once, and last: this commit did not happen."""
+    """A delivery can be committed only once: this second commit was not made."""
 
 
 class Conflict(TallystickError):
-    """A guarded write met another version: read again, decide again."""
+    """A guarded write found another version of the row: read it again and decide again."""
 
 
 class DatabaseUnavailable(TallystickError):
@@ -54,11 +54,11 @@ class DatabaseBusy(TemporaryError):
 
 
 class InDoubt(TallystickError):
-    """The connection was lost while committing: it may have happened or not."""
+    """The connection was lost during the commit: it may have been committed or not."""
 
 
 class InvalidMessage(TallystickError):
-    """A message, its subject or its headers break a rule; nothing was sent."""
+    """A message, its subject or its headers are not valid; nothing was sent."""
 
 
 class DeclarationError(TallystickError):
@@ -70,7 +70,7 @@ class BrokerUnavailable(TallystickError):
 
 
 class BrokerConnectionEnded(BrokerUnavailable):
-    """The broker ended the connection for good; only a new process mends that."""
+    """The broker ended the connection finally; only a new process can connect again."""
 
 
 class NotStored(TallystickError):
@@ -86,23 +86,23 @@ class Refused(TallystickError):
 
 
 class RequestFailed(TemporaryError):
-    """A request got no answer: nobody answers, too late, or an error there that may pass."""
+    """A request failed: no service answered, the answer was late, or an error that may pass."""
 
 
 class RequestRefused(PermanentError):
-    """The service that was asked refuses this request: asked again, it would refuse it again."""
+    """The service that was asked refuses this request, and would refuse it again."""
 
 
 class BrokerTooOld(TallystickError):
-    """The broker lacks what this library stands on."""
+    """The broker lacks a feature that this library needs."""
 
 
 class NotTheOwner(TallystickError):
-    """Another database holds what was done with this service's messages."""
+    """Another database records what was done with this service's messages."""
 
 
 class MigrationFailed(TallystickError):
-    """A migration could not be applied; those before it stay."""
+    """A migration could not be applied; the migrations before it stay applied."""
 
 
 class InvalidSettings(TallystickError):
@@ -110,12 +110,12 @@ class InvalidSettings(TallystickError):
 
 
 class PortTaken(TallystickError):
-    """Another process listens there."""
+    """The address or port cannot be used, such as one on which another process listens."""
 
 
 class MissingExtra(TallystickError):
-    """What comes with an extra is used and not installed; the message tells how to install it."""
+    """A package of an extra is needed and not installed; the message says how to install it."""
 
 
 class UnsupportedVersion(TallystickError):
-    """A package is installed in a version that this release of the library does not work with."""
+    """The installed version of a package is not one that this release of the library supports."""

@@ -1,4 +1,4 @@
-"""What happens many times a second for one reason, said once in a while."""
+"""Limit how often something is reported that may happen many times a second."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ MOST_KEYS = 1000
 
 
 @dataclass
-class _Said:
+class _Report:
     at: float
     unsaid: int = 0
 
 
 class Limiter:
-    """Remembers what was said lately; who counts what happens needs no line for each.
+    """Remembers which keys were reported lately, so that each is logged once in a while.
 
-    A key that was said is due again after `every_s` seconds of the clock.
+    A reported key is due again after `every_s` seconds of the clock.
     """
 
     def __init__(
@@ -27,21 +27,24 @@ class Limiter:
     ) -> None:
         self._every_s = every_s
         self._clock = clock
-        self._said: dict[Hashable, _Said] = {}
+        self._reports: dict[Hashable, _Report] = {}
 
     def due(self, key: Hashable) -> int | None:
-        """None if it was said lately; else, said now, how often it was not since the last time."""
+        """Return None if `key` was reported lately; else it counts as reported now.
+
+        Then return how often it was not reported since the last time.
+        """
         now = self._clock()
-        before = self._said.get(key)
+        before = self._reports.get(key)
         if before is not None and before.at > now - self._every_s:
             before.unsaid += 1
             return None
-        self._said.pop(key, None)
-        if len(self._said) == MOST_KEYS:
-            del self._said[next(iter(self._said))]
-        self._said[key] = _Said(now)
+        self._reports.pop(key, None)
+        if len(self._reports) == MOST_KEYS:
+            del self._reports[next(iter(self._reports))]
+        self._reports[key] = _Report(now)
         return before.unsaid if before else 0
 
     def is_due(self, key: Hashable) -> bool:
-        """Whether it is to be said now, which then counts as said."""
+        """Return whether to report `key` now; if so, it counts as reported."""
         return self.due(key) is not None

@@ -1,4 +1,4 @@
-"""The end of tasks that run until they are stopped."""
+"""Stop tasks that run until they are cancelled."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ CANCEL_EVERY = 1.0  # seconds
 
 
 async def stop(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and return when all have ended; how they ended is theirs to tell.
+    """Cancel tasks and return when all have ended; their results and errors stay in them.
 
-    Before Python 3.12 `asyncio.wait_for` may swallow a cancellation: it is repeated.
+    The cancellation is repeated, because before Python 3.12 `asyncio.wait_for` may swallow one.
     """
     left = {task for task in tasks if not task.done()}
     while left:

@@ -107,7 +107,7 @@ def test_everything_wrong_is_said_in_one_message(environment: pytest.MonkeyPatch
         ("TRACE_RATIO", "nan", 'is "nan": not'),
         ("LOG_FORMAT", "xml", "not 'auto', 'json' or 'text'"),
         ("ADMIN_TOKEN", "secret", "is shorter than 16 characters"),
-        ("DATABASE_URL", "mysql://me:secret@db", "is not an URL that starts with postgresql://"),
+        ("DATABASE_URL", "mysql://me:secret@db", "is not a URL that starts with postgresql://"),
         ("NATS_URL", "http://me:secret@nats", "is not a comma-separated list of URLs"),
         ("REPLICA", "a b", 'is "a b": not 1 to 128 letters'),
         ("PROVIDER_URL", "nowhere", 'is "nowhere": not a valid URL'),

@@ -1,4 +1,4 @@
-"""Which methods a path has: Starlette tells only those of the first route that has it."""
+"""Find the methods of a path; Starlette names only those of the first route that matches it."""
 
 from fastapi import FastAPI
 from starlette.routing import Match

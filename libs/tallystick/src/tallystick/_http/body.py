@@ -1,6 +1,6 @@
-"""Reads a request's body before the application sees it: bounded in size and kind.
+"""Read and check a request's whole body, of limited size, before the application runs.
 
-Its time is bounded by the server, which closes a connection whose request is late.
+The server limits the time: it closes a connection whose request is late.
 """
 
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from tallystick._http.json import check_json
 from tallystick._http.problem import Problem
 
 LARGEST = 64 * 1024  # bytes
-DRAINED = 1024 * 1024  # bytes of a body too large that are read and dropped before the answer
+DRAINED = 1024 * 1024  # bytes of a too large body that are read and dropped before the answer
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 _UTF8 = (b"", b"charset=utf-8", b'charset="utf-8"')
 
 
 class Disconnected(Exception):
-    """The client went before its body was complete: nobody waits for an answer."""
+    """The client disconnected before its body was complete; no answer can be sent."""
 
 
 @dataclass(slots=True)
 class Head:
-    """What the request's head says about its body and its trace."""
+    """The parts of a request's head that are about its body and its trace."""
 
     length: int = 0
     chunked: bool = False
@@ -39,7 +39,7 @@ class Head:
 
 
 def read_head(headers: Headers) -> Head:
-    """Return what matters at the edge; the server has checked lengths and framing."""
+    """Return the parts of a head that this module reads; the server has checked its framing."""
     head = Head()
     for name, value in headers:
         if name == b"content-length":
@@ -47,7 +47,7 @@ def read_head(headers: Headers) -> Head:
         elif name == b"transfer-encoding":
             head.chunked = True
         elif name == b"content-type":
-            # Said twice, it is a list and no type: its readers would each take another one.
+            # Two of them become a list, which is refused: readers would differ in which they take.
             head.media_type = b"%b, %b" % (head.media_type, value) if head.media_type else value
         elif name == b"content-encoding":
             head.encoding += b"," + value
@@ -72,7 +72,7 @@ async def read_json(head: Head, receive: Receive, largest: int = LARGEST) -> byt
 
 def _check_kind(head: Head) -> None:
     if not _is_plain(head.encoding):
-        detail = "The body must not be compressed: no Content-Encoding is taken."
+        detail = "The body must not be compressed: no Content-Encoding is supported."
         raise Problem(415, detail=detail, headers={"Accept-Encoding": "identity"})
     if not _is_json(head.media_type):
         raise Problem(415, detail="The body must be application/json in UTF-8.")
@@ -104,14 +104,14 @@ async def _read_parts(receive: Receive, message: Message, largest: int) -> bytes
 
 def _within(body: bytes, size: int, largest: int) -> bytes:
     if size > largest:
-        # It was read whole, so the connection can be used again.
+        # The whole body was read, so the connection can be used again.
         raise _too_large(largest, closes=False)
     return body
 
 
 def _too_large(largest: int, *, closes: bool) -> Problem:
     headers = {"Connection": "close"} if closes else {}
-    return Problem(413, detail=f"A body may have {largest} bytes.", headers=headers)
+    return Problem(413, detail=f"A body may have at most {largest} bytes.", headers=headers)
 
 
 def _is_plain(encoding: bytes) -> bool:

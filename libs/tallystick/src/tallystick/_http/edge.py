@@ -1,4 +1,4 @@
-"""What every request passes first: its body, its trace, its time and its unforeseen errors."""
+"""The outermost middleware: checks each request, traces and counts it, answers its errors."""
 
 from collections.abc import Mapping
 from time import perf_counter
@@ -11,13 +11,13 @@ from tallystick._http.problem import Problem, unexpected
 from tallystick._telemetry import metrics, traceparent, tracing
 
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
-GONE = 499  # the client went before there was an answer
+GONE = 499  # the client disconnected before the answer
 
 
 class Edge:
-    """ASGI middleware; refuses with a problem, so that the application sees whole JSON only.
+    """ASGI middleware; answers bad requests with a problem: the application gets complete JSON.
 
-    A stranger's trace is linked to and not continued, unless `trust_traceparent`.
+    With `trust_traceparent` a request's trace is continued, else a new trace is linked to it.
     """
 
     def __init__(self, app: ASGIApp, *, trust_traceparent: bool = False) -> None:
@@ -44,23 +44,23 @@ class Edge:
                 span.fail(error)
                 refusal = unexpected(error, scope)
                 if answer.status:
-                    raise  # the server closes the connection: half an answer is no answer
+                    raise  # the answer has begun: the server closes the connection
                 await refusal(scope, receive, answer)
             finally:
-                _tell(scope, method, answer.status or GONE, span)
+                _describe(scope, method, answer.status or GONE, span)
                 _count(scope, method, answer.status or GONE, perf_counter() - started)
 
     def _span(self, head: Head) -> tracing.Span:
         if self._trust_traceparent or head.traceparent is None:
             return tracing.span("HTTP", tracing.SERVER, parent=head.traceparent)
-        # Whether it is sampled is decided by our own ratio: a stranger must not turn it to 100 %.
-        stranger = traceparent.parse(head.traceparent)
-        links = (traceparent.unsampled(stranger),) if stranger else ()
+        # Our own ratio decides whether it is sampled: no client may have all its requests sampled.
+        received = traceparent.parse(head.traceparent)
+        links = (traceparent.unsampled(received),) if received else ()
         return tracing.span("HTTP", tracing.SERVER, links=links)
 
 
 class _Answer:
-    """Passes an answer on and remembers its status."""
+    """Sends an answer and remembers its status."""
 
     __slots__ = ("_send", "status")
 
@@ -78,8 +78,8 @@ def _route(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "none")
 
 
-def _tell(scope: Scope, method: str, status: int, span: tracing.Span) -> None:
-    """Name the span by what is known only now, if it may be recorded."""
+def _describe(scope: Scope, method: str, status: int, span: tracing.Span) -> None:
+    """Set the span's name and attributes, now that route and status are known, if it is needed."""
     if status >= 500:
         span.fail(span.error or Problem(status))
     if span.sampled or span.error:

@@ -1,7 +1,8 @@
-"""`Idempotency-Key`: a request repeated under its key gets its first answer again.
+"""`Idempotency-Key`: a request that is repeated under its key gets its first answer again.
 
-The answer is a row, committed in the same unit as what it answers for; so there is none without the
-other, whoever asks at once, whatever crashes. Keys are a customer's own and are kept for 30 days.
+The answer is a row that is committed in the same unit as the request's writes. So neither exists
+without the other, with concurrent requests and with crashes too. A key belongs to a scope, such as
+a customer, and is kept for 30 days.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from tallystick.errors import Conflict
 HEADER = "Idempotency-Key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
-# One that has expired does not count, purged or not: it is overwritten, and found by nobody.
+# An expired answer is overwritten and never found, even if it is not purged yet.
 STORE = """
 insert into tallystick.idempotency as stored (scope, key, request, status, headers, body)
 values ($1, $2, $3, $4, $5::text::jsonb, $6)
@@ -50,7 +51,7 @@ select count(*) from gone
 
 
 class Commits(Protocol):
-    """What commits a request's decision and finds its answer again: the service's database."""
+    """The service's database: commits a request's writes, and reads its stored answer."""
 
     async def commit(self, *parts: Part) -> None:
         """Commit writes and messages as one unit; raises Conflict."""
@@ -62,7 +63,7 @@ class Commits(Protocol):
 
 
 class IdempotentRequest:
-    """A request that may have been sent before: what it decides is committed once for its key."""
+    """A request that may be a repetition: its writes are committed once for its key."""
 
     def __init__(self, request: Request, key: str | None, database: Commits) -> None:
         self._request = request
@@ -72,22 +73,23 @@ class IdempotentRequest:
     async def commit(self, scope: object, answer: Response, *parts: Part) -> Response:
         """Commit `parts` as one unit and return the answer, or the stored one of this key.
 
-        `scope` is whose key it is, such as the customer's id. Raises a Problem (422) if the key was
-        used for another request, and what `Database.commit` raises: a Conflict of its own parts.
+        `scope` is the owner of the key, such as the customer's id. Raises a Problem (422) if the
+        key was used for another request, and what `Database.commit` raises, such as a Conflict of
+        one of `parts`.
         """
         if self._key is None:
             await self._database.commit(*parts)
             return answer
         name = (str(scope), self._key)
-        turn = _turns.setdefault((id(self._database), *name), asyncio.Lock())
-        waits = turn.locked()
-        async with turn:  # within this process, one after another
-            if waits and (stored := await self.stored(scope)):
+        lock = _locks.setdefault((id(self._database), *name), asyncio.Lock())
+        is_concurrent = lock.locked()
+        async with lock:  # requests of one key in this process run one after another
+            if is_concurrent and (stored := await self.stored(scope)):
                 return stored
             return await self._commit(name, answer, parts)
 
     async def stored(self, scope: object) -> Response | None:
-        """Return the answer that this key already has, for a route that must decide by state.
+        """Return the stored answer of this key, or None, for a route that decides by state.
 
         Raises a Problem (422) if the key was used for another request.
         """
@@ -107,23 +109,23 @@ class IdempotentRequest:
         except Conflict:
             stored = await self.stored(name[0])
             if stored is None:
-                raise  # it was another of the guarded writes
+                raise  # the conflict was in one of `parts`
             return stored
         return answer
 
     async def _fingerprint(self) -> bytes:
-        """Return what tells this request from another one under the same key."""
+        """Return a hash by which this request differs from another one under the same key."""
         scope = self._request.scope
         target = b"%b?%b" % (scope["raw_path"], scope["query_string"])
         head = b"%b %b\n" % (scope["method"].encode(), target)
         return sha256(head + await self._request.body()).digest()
 
 
-_turns: WeakValueDictionary[tuple[int, str, str], asyncio.Lock] = WeakValueDictionary()
+_locks: WeakValueDictionary[tuple[int, str, str], asyncio.Lock] = WeakValueDictionary()
 
 
 async def purge_idempotency(postgres: Postgres) -> int:
-    """Delete the answers that have expired; returns how many."""
+    """Delete the answers that have expired; return how many."""
     purged = 0
     while gone := (await postgres.fetch(PURGE))[0][0]:
         purged += gone
@@ -160,7 +162,7 @@ async def _idempotent(
         str | None,
         Header(
             alias=HEADER,
-            description="Repeat a request under its key, and it takes effect once.",
+            description="A request that is repeated under its key takes effect once.",
             json_schema_extra={"pattern": f"^{_KEY.pattern}$"},
         ),
     ] = None,

@@ -1,4 +1,4 @@
-"""What a request must be before an application sees it: HEAD as GET, a fair target, whole JSON."""
+"""Check a request before the application sees it: HEAD becomes GET, a body is complete JSON."""
 
 from starlette.types import Message, Receive, Scope
 
@@ -9,10 +9,10 @@ from tallystick._http.problem import Problem
 async def take_in(
     scope: Scope, head: Head, receive: Receive, *, largest: int = LARGEST
 ) -> tuple[Scope, Receive]:
-    """Return what the application gets; `largest` is the bytes that a body may have.
+    """Return the scope and the receive for the application; a body has `largest` bytes at most.
 
-    HEAD becomes GET, whose body the server leaves out: no route has to declare it. Raises a Problem
-    (400, 413, 415, 422) or Disconnected.
+    HEAD becomes GET, so that no route has to declare it; the server leaves out the answer's body.
+    Raises a Problem (400, 413, 415, 422) or Disconnected.
     """
     _check_target(scope)
     if head.has_body:
@@ -23,14 +23,14 @@ async def take_in(
 
 
 def _check_target(scope: Scope) -> None:
-    """Refuse what no text of the database can hold."""
+    """Refuse NUL, which the database cannot store in a text."""
     for place, text in (("path", scope["path"]), ("query", scope["query_string"])):
         if (b"%00" in text) if isinstance(text, bytes) else ("\0" in text):
             raise Problem(400, detail=f"The {place} must not contain NUL.")
 
 
 class _Body:
-    """Gives a body that was read before, then what else comes from the client."""
+    """Returns a body that was already read, then what else the client sends."""
 
     __slots__ = ("_body", "_receive")
 

@@ -1,7 +1,7 @@
-"""Refuses JSON that its readers would take differently or could not store, and names the field.
+"""Refuse JSON that readers would read differently or could not store, and name the field.
 
-Python's decoder lets duplicate keys, NaN, numbers beyond a float, lone surrogates and NUL pass; the
-database or the next reader would fail on them, where nobody can tell the caller which field it was.
+Python's decoder accepts duplicate keys, NaN, numbers beyond a float, lone surrogates and NUL. The
+database or the next reader would fail on them, and could not tell the caller which field it was.
 """
 
 import json
@@ -13,15 +13,15 @@ from typing import Any, TypeAlias
 from tallystick._http.problem import LONGEST_FIELD, Problem, field_problem
 
 LONGEST_SHOWN = 100
-DEEPEST = 100  # values in values; the decoder and who reads after it go on for longer
+DEEPEST = 100  # levels; the decoder and later readers accept more
 
-# A value's place: that of what holds it, and its key or index there. Text is made of it only for
-# the answer: as text, the places of a wide array under a long key would be gigabytes.
+# A value's place: the place of its container, and its key or index there. It becomes text only for
+# the answer, because as texts the places of a wide array under a long key would be gigabytes.
 _Place: TypeAlias = "tuple[_Place, str | int] | None"
 
 
 def check_json(body: bytes) -> None:
-    """Raise a Problem: 400 for what is no JSON, 422 for a value that cannot be stored."""
+    """Raise a Problem: 400 for malformed JSON, 422 for a value that cannot be stored."""
     value, all_finite = _decode(body)
     if all_finite and not _may_be_deep(body) and not _may_hold_bad_text(body):
         return
@@ -30,7 +30,7 @@ def check_json(body: bytes) -> None:
 
 
 def _decode(body: bytes) -> tuple[Any, bool]:
-    """Return the value and whether all its numbers are finite: it is parsed once."""
+    """Return the value, and whether all its numbers are finite."""
     infinite: list[str] = []
 
     def number(digits: str) -> float:
@@ -48,15 +48,15 @@ def _decode(body: bytes) -> tuple[Any, bool]:
         raise _too_deep() from None
     except json.JSONDecodeError as error:
         raise _malformed(f"{error.msg} at character {error.pos}") from None
-    except ValueError as error:  # a key twice, or thousands of digits
+    except ValueError as error:  # a duplicate key, or a number with thousands of digits
         raise _malformed(str(error)) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"the key {twice[:LONGEST_SHOWN]!a} stands twice in one object")
+        duplicate = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"the key {duplicate[:LONGEST_SHOWN]!a} stands twice in one object")
     return found
 
 
@@ -65,7 +65,7 @@ def _may_be_deep(body: bytes) -> bool:
 
 
 def _may_hold_bad_text(body: bytes) -> bool:
-    """Control characters are malformed as they are; only an escape brings NUL or a surrogate."""
+    """Return whether an escape may be NUL or a surrogate; unescaped ones are malformed JSON."""
     return b"\\u" in body and (b"\\u0000" in body or b"\\ud" in body.lower())
 
 
@@ -104,7 +104,7 @@ def _fault(value: Any) -> str | None:
 
 
 def _shown(place: _Place) -> str:
-    """Return a path that can be sent: keys may hold what values must not."""
+    """Return a path that can be sent; NUL and surrogates in keys are escaped."""
     keys: list[str] = []
     while place is not None:
         place, key = place
@@ -114,7 +114,7 @@ def _shown(place: _Place) -> str:
 
 
 def _too_deep() -> Problem:
-    return _malformed(f"nested too deeply: {DEEPEST} levels are taken")
+    return _malformed(f"nested too deeply: at most {DEEPEST} levels are allowed")
 
 
 def _malformed(detail: str) -> Problem:

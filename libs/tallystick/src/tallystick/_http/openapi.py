@@ -1,4 +1,4 @@
-"""An app's OpenAPI description says how its errors look, in place of FastAPI's own shape."""
+"""Describe errors in an app's OpenAPI description as problems, not in FastAPI's own shape."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ PROBLEM = {
 
 
 def describe_problems(app: FastAPI) -> None:
-    """Let `app.openapi()` tell that every operation may answer with a problem."""
+    """Make `app.openapi()` describe that every operation may answer with a problem."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -62,7 +62,7 @@ def with_problems(description: dict[str, Any]) -> dict[str, Any]:
 
 
 def _replace(responses: dict[str, Any], answer: dict[str, Any]) -> None:
-    """Leave what a route says of its own errors, but for FastAPI's 422."""
+    """Add the problem to an operation's answers, keep its own, and remove FastAPI's 422."""
     if responses.get("422", {}).get("description") == "Validation Error":
         del responses["422"]
     responses.setdefault("4XX", answer)

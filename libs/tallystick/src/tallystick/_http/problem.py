@@ -36,11 +36,11 @@ log = structlog.get_logger()
 
 
 class Problem(Exception):
-    """An answer that says what went wrong; further keywords become members of its body.
+    """An answer that says what went wrong; other keywords become members of its body.
 
     `raise Problem(409, "Order already shipped", detail="...", state="shipped")`
-    `status` is any from 400 to 599, `detail` is text or other JSON. Raises ValueError for a status
-    that is no error's.
+    `status` is a number from 400 to 599, and `detail` is text or other JSON. Raises ValueError for
+    another status.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Problem(Exception):
         super().__init__(f"{status} {self.title}{f': {detail}' if detail else ''}")
 
     def response(self, scope: Scope) -> Response:
-        """Return it as the answer to the request of `scope`."""
+        """Return the answer to the request of `scope`."""
         body: dict[str, Any] = {"type": self.type, "title": self.title, "status": self.status}
         if self.detail is not None:
             body["detail"] = self.detail
@@ -78,10 +78,10 @@ class Problem(Exception):
 
 
 def install_problems(app: FastAPI) -> None:
-    """Answer every error of `app` with a problem, and say so in its description.
+    """Answer every error of `app` with a problem, and describe that in its OpenAPI description.
 
-    A path with a slash too many or too few is one of them: a redirect would name the host and the
-    scheme that the service knows, and behind a proxy those are not the client's.
+    A path with a slash too many or too few is such an error, too. A redirect would name the host
+    and the scheme that the service sees, and behind a proxy the client uses others.
     """
     app.router.redirect_slashes = False
     app.add_exception_handler(Problem, _problem)
@@ -90,12 +90,12 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(Conflict, _conflict)
     for away in (DatabaseUnavailable, InDoubt, BrokerUnavailable, TemporaryError):
         app.add_exception_handler(away, _unavailable)
-    app.add_exception_handler(Exception, _unforeseen)
+    app.add_exception_handler(Exception, _unexpected)
     describe_problems(app)
 
 
 def unexpected(error: Exception, scope: Scope) -> Response:
-    """Log and count an error nobody foresaw; its answer tells nothing but the trace."""
+    """Log and count an unexpected error; return an answer that contains only the trace id."""
     metrics.child(metrics.HTTP_SERVER_ERRORS, type(error).__qualname__).inc()
     log.error("request failed", method=scope["method"], path=_path(scope), exc_info=error)
     context = tracing.current()
@@ -105,7 +105,7 @@ def unexpected(error: Exception, scope: Scope) -> Response:
     return problem.response(scope)
 
 
-async def _unforeseen(request: Request, error: Exception) -> Response:
+async def _unexpected(request: Request, error: Exception) -> Response:
     return unexpected(error, request.scope)
 
 
@@ -122,7 +122,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     status = error.status_code
-    if status in _NO_ERRORS:  # a redirect, or "not modified": asked for as an exception
+    if status in _NO_ERRORS:  # a redirect or "not modified" that a route raised as an exception
         return Response(status_code=status, headers=error.headers)
     headers = dict(error.headers or {})
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -133,7 +133,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _conflict(request: Request, error: Exception) -> Response:
     log.info("request conflicted", path=_path(request.scope), reason=str(error))
-    detail = "It was changed by another request at the same time: read it again, then decide again."
+    detail = "Another request changed it at the same time: read it again, then decide again."
     return Problem(409, "Changed meanwhile", detail=detail).response(request.scope)
 
 
@@ -141,16 +141,16 @@ async def _unavailable(request: Request, error: Exception) -> Response:
     log.warning("request unavailable", path=_path(request.scope), reason=str(error))
     in_doubt = isinstance(error, InDoubt | BrokerUnavailable)
     detail = (
-        "Whether it was stored is not known: ask again with the same Idempotency-Key."
+        "It may have been stored or not: send the request again with the same Idempotency-Key."
         if in_doubt
-        else "Nothing was stored: try again."
+        else "Nothing was stored: send the request again."
     )
     problem = Problem(503, detail=detail, headers={"Retry-After": "1"})
     return problem.response(request.scope)
 
 
 def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
-    """Return what pydantic found as a problem: 400 if it was no JSON, else 422 with the fields."""
+    """Return the problem of pydantic's errors: 400 for malformed JSON, else 422 with the fields."""
     if any(error["type"] == "json_invalid" for error in errors):
         return Problem(400, "Malformed JSON", detail=str(errors[0].get("ctx", {}).get("error", "")))
     members: dict[str, Any] = {"errors": [_field_error(error) for error in errors[:MOST_ERRORS]]}
@@ -176,7 +176,7 @@ def _field_error(error: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _phrase(status: int) -> str:
-    """Return the title of a status; one that is not registered has that of its class."""
+    """Return the title of a status, or of its class if the status is not registered."""
     known = status in responses
     return responses[status] if known else "Client Error" if status < 500 else "Server Error"
 

@@ -1,4 +1,4 @@
-"""What a service was given, found by its type from a route."""
+"""Give a route one of the service's resources, found by its type."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 def resource(kind: type[T]) -> Any:
-    """A FastAPI dependency: what the service was given of this type, the database included."""
+    """Return a FastAPI dependency on the service's resource of this type, or on its database."""
 
-    async def given(request: Request) -> T:  # async: no thread for a look-up
+    async def given(request: Request) -> T:  # async, because FastAPI runs others in a thread
         found: T = request.app.state.resources[kind]
         return found
 

@@ -1,4 +1,4 @@
-"""uvicorn, bounded where it is not: how long a request may take to come, how large its head is."""
+"""uvicorn with the limits that it lacks: the time to receive a request, the size of its head."""
 
 import asyncio
 import gc
@@ -24,19 +24,19 @@ log = structlog.get_logger()
 TICK_S = 0.1
 REQUEST_WITHIN_S = 10.0
 LARGEST_HEAD = 32 * 1024  # bytes
-LEAVES_WITHIN_S = 1.0
-KEEP_ALIVE_S = 75  # longer than clients keep an idle connection, so that it is they who close it
+CLOSE_IDLE_WITHIN_S = 1.0
+KEEP_ALIVE_S = 75  # longer than clients keep an idle connection, so that the client closes it
 
 
 def bind(host: str, port: int, variable: str) -> socket.socket:
-    """Return a bound socket; raises PortTaken, which names the setting."""
+    """Return a bound socket; raise PortTaken, which names the setting `variable`."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         bound = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise PortTaken(f"{variable}: no address {host}:{port}: {error.strerror}") from error
+        raise PortTaken(f"{variable}: there is no {host}:{port}: {error.strerror}") from error
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(address)
@@ -47,9 +47,9 @@ def bind(host: str, port: int, variable: str) -> socket.socket:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Closes a connection whose request is late (408), or whose request's head is large (431).
+    """Refuses a request that is late (408) or has a too large head (431), and closes.
 
-    A request that comes in one piece costs no timer.
+    A request that arrives in one piece costs no timer.
     """
 
     _timer: asyncio.TimerHandle | None = None
@@ -89,14 +89,14 @@ class HttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:
             super().on_header(name, value)
-        # else it is a trailer: whoever checked the headers, as a proxy does, has not seen it
+        # A trailer is dropped: a proxy that checked the headers has not seen it.
 
     @override
     def on_headers_complete(self) -> None:
         upgrades, version = self.parser.should_upgrade(), self.parser.get_http_version()
         self._fault = fault_of(self.headers, version, upgrades=upgrades)
         if self._fault is not None:
-            raise ValueError(self._fault.detail)  # to the parser, which stops
+            raise ValueError(self._fault.detail)  # makes the parser stop
         self._in_head = False
         super().on_headers_complete()
 
@@ -121,20 +121,20 @@ class HttpProtocol(HttpToolsProtocol):
             self._timer = None
 
     def _late(self) -> None:
-        if self.flow.read_paused:  # it is we who keep it waiting, behind the request before it
+        if self.flow.read_paused:  # we stopped reading, until the request before it is answered
             self._expect()
         else:
             self._refuse(408, f"The request was not complete within {REQUEST_WITHIN_S:g} s.")
 
     def _owes_an_answer(self) -> bool:
-        """Whether a refusal now would be taken for, or written into, another request's answer."""
+        """Return whether a refusal now would be mixed up with the answer to another request."""
         cycle: RequestResponseCycle | None = self.cycle  # None until the first head has come
         if cycle is None:
             return False
         return not cycle.response_complete if self._in_head else cycle.response_started
 
     def _refuse(self, status: int, detail: str | None = None) -> None:
-        """Answer in the application's stead, if it has not begun to, and close."""
+        """Answer with a problem, unless another answer has begun or is due, and close."""
         self._expect_nothing()
         if self.transport.is_closing():
             return
@@ -156,16 +156,16 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def _silent() -> logging.Logger:
-    """Return a logger for a start that was broken off: to uvicorn that is an error to be logged."""
+    """Return a disabled logger: uvicorn would log a start that was stopped as an error."""
     logger = logging.getLogger("tallystick.silent")
     logger.disabled = True
     return logger
 
 
 class Server(uvicorn.Server):
-    """The server of a process: told to stop it ends with 0, also while it still starts.
+    """The server of a process; a signal to stop ends it with 0, even while it starts.
 
-    `on_stop` is called before the requests under way are waited for.
+    `on_stop` is called before the server waits for the running requests.
     """
 
     def __init__(self, configuration: uvicorn.Config, on_stop: Callable[[], None]) -> None:
@@ -175,17 +175,18 @@ class Server(uvicorn.Server):
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_stop()
-        await self._take_leave()
+        await self._close_idle()
         await super().shutdown(sockets)
 
-    async def _take_leave(self) -> None:
-        """Ends kept connections by answers that say so: who asks just now is answered, not reset.
+    async def _close_idle(self) -> None:
+        """Let clients close kept connections: answer their next request with Connection: close.
 
-        Those on which nobody asks are closed after a moment.
+        So a request that arrives just now is answered and its connection not reset. After
+        `CLOSE_IDLE_WITHIN_S` the connections that are still idle are closed.
         """
         usual = self.server_state.default_headers
         self.server_state.default_headers = [*usual, (b"connection", b"close")]
-        deadline = asyncio.get_running_loop().time() + LEAVES_WITHIN_S
+        deadline = asyncio.get_running_loop().time() + CLOSE_IDLE_WITHIN_S
         while self.server_state.connections and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(TICK_S)
 
@@ -197,16 +198,16 @@ class Server(uvicorn.Server):
             if self.should_exit and not starting.done():
                 log.info("start abandoned")
                 self.lifespan.logger = _silent()
-                raise SystemExit(0)  # what it waited for is not there; the loop's end cancels it
+                raise SystemExit(0)  # the end of the event loop cancels `starting`
         if (code := await starting) != 0:
             raise SystemExit(code)
-        # All that is alive now stays: the garbage collector need not look at it again, which
-        # makes p99 6 instead of 30 ms.
+        # The objects that exist now stay to the end. If the garbage collector skips them, p99 is
+        # 6 instead of 30 ms.
         gc.collect()
         gc.freeze()
 
     async def _start(self, sockets: list[socket.socket] | None) -> str | int | None:
-        """Return the exit code: raised in a task of its own it would be logged as an error."""
+        """Return the exit code; a SystemExit raised in a task would be logged as an error."""
         try:
             await super().startup(sockets)
         except SystemExit as failed:
@@ -218,24 +219,24 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         with super().capture_signals():
             yield
-            self._captured_signals.clear()  # else they would be raised again and end it with -15
+            self._captured_signals.clear()  # else uvicorn raises them again: exit code -15
 
 
 class Companion(uvicorn.Server):
-    """A server beside another one in the same loop, to which the signals belong."""
+    """A second server in the same event loop, which leaves the signals to the first."""
 
     @override
     def capture_signals(self) -> Any:
         return nullcontext()
 
     async def until_started(self, serving: "asyncio.Task[None]") -> None:
-        """Return when the server accepts, or has failed to."""
+        """Return when the server accepts connections, or `serving` has ended."""
         while not self.started and not serving.done():
             await asyncio.sleep(0.001)
 
 
 def config(app: FastAPI, *, lifespan: bool, grace_s: float) -> uvicorn.Config:
-    """Return how an app is served; at the end, running requests may take `grace_s` more."""
+    """Return the configuration of a server; on stop, running requests may take `grace_s` more."""
     return uvicorn.Config(
         app,
         loop="uvloop",

@@ -1,1 +1,1 @@
-"""Messages on their way out."""
+"""The outbox: store outgoing messages with a commit, publish them afterwards."""

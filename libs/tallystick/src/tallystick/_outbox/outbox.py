@@ -1,6 +1,7 @@
-"""The outbox: the replica that committed a message publishes it, a sweep stands in for the dead.
+"""The outbox: the replica that committed a message publishes it; a sweep publishes the rest.
 
-Never "where id > last": ids are given before the commit, so such a reader misses rows for ever.
+No query reads "where id > last": ids are assigned before the commit, so such a query would miss
+rows for ever. Section 6 of docs/delivery.md.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from tallystick.errors import DatabaseUnavailable, InDoubt
 
 log = structlog.get_logger()
 
-SWEPT = 256  # rows of one sweep
+SWEPT = 256  # rows of one query of the sweep
 MARK_EVERY = 0.05  # seconds
 SWEPT_AFTER = timedelta(seconds=2)
 
 _INSERT = """insert into tallystick.outbox (id, subject, headers, body, cause, key)
 values ($1, $2, $3, $4, $5, $6)"""
-# A mark that a crash forgets is published again and deduped: it need not wait for the disk.
+# The mark need not wait for the disk: if a crash loses it, the row is published again, and the
+# broker drops the duplicate.
 _MARK = """update tallystick.outbox o set sent_at = now()
 from unnest($1::text[], $2::int[]) u(id, emission),
     (select set_config('synchronous_commit', 'off', true)) quick
@@ -46,12 +48,12 @@ from tallystick.outbox where sent_at is null"""
 
 
 def insert(row: OutboxRow) -> Write:
-    """The write that puts a message into the outbox."""
+    """Return the write that puts a message into the outbox."""
     return Write(_INSERT, (row.id, row.subject, row.headers, row.body, row.correlation_id, row.key))
 
 
 class Outbox:
-    """Publishes what was committed, and says in the row that it did."""
+    """Publishes committed rows and marks them as sent."""
 
     def __init__(self, database: Postgres, connection: Connection, source: str) -> None:
         self._database = database
@@ -62,11 +64,11 @@ class Outbox:
 
     @property
     def max_payload(self) -> int:
-        """What the broker takes at most, in bytes; its default until it was asked."""
+        """The broker's largest message, in bytes; until the first connection, its default."""
         return self._connection.wire.max_payload
 
     def send(self, rows: Iterable[OutboxRow]) -> None:
-        """Publishes committed rows as soon as the broker takes them."""
+        """Publish committed rows as soon as the broker takes them; without a connection, none."""
         if self._connection.connected.is_set():
             self._sending.send(rows)
 
@@ -74,7 +76,7 @@ class Outbox:
         self._sent.extend(rows)
 
     async def republish(self, correlation_id: str, republication: int) -> None:
-        """Publishes the stored outputs of a message again, each at most once for an emission."""
+        """Publish the stored outputs of a message again, each at most once per republication."""
         rows = [
             _row(row)
             for row in await self._database.fetch(_REPUBLISH_OUTPUTS, correlation_id, republication)
@@ -84,14 +86,14 @@ class Outbox:
         self.send(rows)
 
     async def mark(self) -> None:
-        """Marks rows as sent, a batch at a time; ends when cancelled."""
+        """Mark rows as sent, a batch at a time, until cancelled."""
         while True:
             await asyncio.sleep(MARK_EVERY)
             await self.flush()
 
     async def flush(self) -> None:
-        """Marks what was published; what cannot be marked is published again by the sweep."""
-        async with self._marking:  # who drains waits for the marks that are on their way
+        """Mark what was published; the sweep publishes again what cannot be marked."""
+        async with self._marking:  # so that `drain` also waits for marks already being written
             sent, self._sent = self._sent, []
             if sent:
                 await self._mark(sent)
@@ -103,16 +105,16 @@ class Outbox:
             log.warning("outbox mark failed", count=len(sent), error=str(error))
 
     async def drain(self) -> None:
-        """Waits for what was handed over to be published, a second at most, and marks it."""
+        """Wait up to a second until the rows given to `send` are published, and mark them."""
         deadline = asyncio.get_running_loop().time() + 1
         while not self._sending.idle and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.01)
         await self.flush()
 
     async def sweep(self) -> None:
-        """Publishes rows that nobody has published; what another replica sweeps is passed over.
+        """Publish rows that were not published; skip those that another replica is sweeping.
 
-        A stream that takes nothing now holds up no other one.
+        A stream that refuses messages does not delay the others.
         """
         refused: set[str] = set()
         while self._connection.connected.is_set() and await self._sweep_some(refused) == SWEPT:
@@ -120,19 +122,19 @@ class Outbox:
         await self._measure()
 
     async def _sweep_some(self, refused: set[str]) -> int:
-        """Publishes the oldest rows, locked meanwhile; returns how many there were.
+        """Publish the oldest rows and keep them locked meanwhile; return how many there were.
 
-        Adds the streams that did not take all of theirs to those that it passes over.
+        Skip the streams in `refused`, and add to it each stream that did not take all its rows.
         """
         async with self._database.connection() as connection:
             rows = await connection.fetch(_UNSENT, SWEPT_AFTER, SWEPT, refused)
-            for stream, alike in by_stream(map(_row, rows)).items():
-                sent = await self._sending.store(alike)
+            for stream, of_stream in by_stream(map(_row, rows)).items():
+                sent = await self._sending.store(of_stream)
                 failpoint("after-sweep-before-mark")
                 await connection.execute(
                     _MARK, [r.id for r in sent], [r.republication for r in sent]
                 )
-                if len(sent) < len(alike):
+                if len(sent) < len(of_stream):
                     refused.add(stream)
         return len(rows)
 

@@ -1,4 +1,7 @@
-"""Rows on their way to the broker: a stream's wait for each other, and so go in large batches."""
+"""Publish outbox rows, in large batches for each stream.
+
+Section 6 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ from tallystick.limiter import Limiter
 log = structlog.get_logger()
 
 WINDOW = 256  # messages in a batch
-IN_FLIGHT = 2  # batches of a stream; while they are, the next one grows
-QUEUE = 10_000  # rows of a stream in memory; the sweep finds what does not fit
+IN_FLIGHT = 2  # batches of one stream at a time; the next batch grows while they are sent
+QUEUE = 10_000  # rows of one stream in memory; the sweep publishes what does not fit
 
 
 def by_stream(rows: Iterable[OutboxRow]) -> dict[str, list[OutboxRow]]:
-    """A batch is of one stream; `evt.orders` and `dlq.orders` are in two."""
+    """Group rows by stream, because a batch goes to one; `evt.orders` and `dlq.orders` are two."""
     found: dict[str, list[OutboxRow]] = {}
     for row in rows:
         kind, domain, _ = row.subject.split(".", 2)
@@ -34,7 +37,7 @@ def by_stream(rows: Iterable[OutboxRow]) -> dict[str, list[OutboxRow]]:
 
 
 class Sending:
-    """Publishes rows; `sent` is told of each batch that the broker has confirmed."""
+    """Publishes rows; calls `sent` with the rows of each batch that the broker has confirmed."""
 
     def __init__(
         self, connection: Connection, source: str, sent: Callable[[Sequence[OutboxRow]], None]
@@ -52,7 +55,7 @@ class Sending:
         return not self._tasks
 
     def send(self, rows: Iterable[OutboxRow]) -> None:
-        """Queues rows and publishes as many as may be in flight."""
+        """Queue rows and publish as many as may be in flight."""
         for stream, of_stream in by_stream(rows).items():
             queue = self._queues.setdefault(stream, [])
             if len(queue) < QUEUE:
@@ -60,11 +63,11 @@ class Sending:
             self._go(stream)
 
     async def store(self, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
-        """Publishes rows of one stream; returns those that the broker has confirmed."""
-        begun = time.time_ns()
+        """Publish rows of one stream; return those that the broker has confirmed."""
+        started = time.time_ns()
         outcomes = await self._publish(rows)
         for row, outcome in zip(rows, outcomes, strict=True):
-            _observe(row, outcome, begun)
+            _observe(row, outcome, started)
         failed = [o for o in outcomes if isinstance(o, TallystickError)]
         if failed and (unsaid := self._failures.due(error := str(failed[0]))) is not None:
             log.warning("publish failed", count=len(failed), error=error, unsaid=unsaid)
@@ -89,7 +92,10 @@ class Sending:
             self._go(stream)
 
     async def _publish(self, rows: Sequence[OutboxRow]) -> Sequence[Outcome]:
-        """In one batch where the stream takes it; one by one where a row was sent before."""
+        """Publish as one batch; if the stream refuses the batch, publish the rows one by one.
+
+        It refuses a batch with a row that was sent before.
+        """
         publisher = self._connection.publisher
         publications = [
             Publication(row.subject, wire_headers(row, self._source), row.body) for row in rows
@@ -101,7 +107,7 @@ class Sending:
         return await publisher.store_each(publications)
 
 
-def _observe(row: OutboxRow, outcome: Outcome, begun_ns: int) -> None:
+def _observe(row: OutboxRow, outcome: Outcome, started_ns: int) -> None:
     template = row.subject.rpartition(".")[0]
     if not isinstance(outcome, PubAck):
         child(SEND_FAILED, template, type(outcome).__name__).inc()
@@ -109,4 +115,4 @@ def _observe(row: OutboxRow, outcome: Outcome, begun_ns: int) -> None:
     child(SENT, template).inc()
     if tracing.records():
         context = parse_headers(row.headers).get("traceparent", "")
-        tracing.published(template, row.id, context, begun_ns)
+        tracing.published(template, row.id, context, started_ns)

@@ -1,1 +1,1 @@
-"""What is published again because the broker may have lost it."""
+"""Publish messages again that the broker may have lost."""

@@ -1,8 +1,10 @@
-"""What a service sends to itself and the broker has lost: it can see that, and sends it again.
+"""Find messages that a service sent to itself and the broker lost, and publish them again.
 
-The reconciler heals what an aggregate's end waits for. Nothing waits for a projection of a
-service's own events, nor for a job that nobody asks about. But the outbox knows what was sent and
-the inbox what has come: a durable that has nothing left to deliver will never bring the rest.
+The reconciler only helps where an aggregate does not end without the message. No aggregate waits
+for a projection of the service's own events. But the outbox knows what was sent, and the inbox
+what was received: if the durable has nothing left to deliver, the difference is lost.
+
+Section 7 of docs/delivery.md.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from tallystick.topology import Durable, is_idle
 
 log = structlog.get_logger()
 
-LOOK_BACK = timedelta(hours=1)  # of a replica that has just started
+LOOK_BACK = timedelta(hours=1)  # how far back the first round of a new replica looks
 
 _LOST = """update tallystick.outbox o
 set emission = emission + 1, sent_at = null, queued_at = now()
@@ -34,7 +36,7 @@ returning o.id, o.subject, o.headers, o.body, o.cause, o.key, o.emission"""
 
 
 class OwnMessages:
-    """Looks after the durables by which a service reads what it sends itself."""
+    """Watches the durables by which a service reads its own messages."""
 
     def __init__(
         self,
@@ -52,13 +54,14 @@ class OwnMessages:
         self._seen_until: dict[str, datetime] = {}
 
     async def round(self) -> None:
-        """Sends again what no reader will ever get otherwise."""
+        """Publish again what the broker has lost."""
         for binding, durable in self._readers:
             await self._look_after(binding, durable)
 
     async def _look_after(self, binding: Binding, durable: Durable) -> None:
         asked_at: datetime = (await self._database.fetch("select now()"))[0][0]
-        # First the time, then the broker: what was sent before it is in the stream by now, or lost.
+        # The time is read before the broker is asked: what was sent before that time is by now in
+        # the stream, or lost.
         if not self._connection.connected.is_set() or not await is_idle(
             self._connection.client, durable
         ):
@@ -75,5 +78,5 @@ class OwnMessages:
 
 
 def _patterns(binding: Binding) -> list[str]:
-    """Its subjects, with any shard, as `like` takes them."""
+    """Return the binding's subjects, with any shard, as patterns for `like`."""
     return [f"{message_type(cls).template}.%" for cls in binding.types]

@@ -1,8 +1,11 @@
-"""Emits again what belongs to work that should have ended: a loss at any hop heals.
+"""Republish the events of aggregates that should have ended, which repairs a loss at any hop.
 
-The owner of an aggregate says which have not ended. Their own events are published again under the
-same id with a higher emission number, after T, then 2T, 4T, and so on. A reader that has done one
-publishes its stored outputs again, and so does the next, until the hop is reached that lost it.
+The owner of the aggregates has a query for those that have not ended. Their own events are
+published again under the same id with a higher republication number, after T, then 2T, 4T, and so
+on. A reader that has already done one republishes its stored outputs, and so does the next reader,
+until the message reaches the hop that lost it.
+
+Section 7 of docs/delivery.md.
 """
 
 from __future__ import annotations
@@ -44,23 +47,26 @@ where not exists (select from ({unfinished}) u where u.key = e.key)"""
 
 
 class Reconciler:
-    """`unfinished` is the owner's query: columns `key` (text) and `since` (timestamptz)."""
+    """Republishes the aggregates that `unfinished` returns.
+
+    It is the owner's query, with the columns `key` (text) and `since` (timestamptz).
+    """
 
     def __init__(self, database: Postgres, outbox: Outbox, unfinished: str, after_s: float) -> None:
         self._database = database
         self._outbox = outbox
-        self._emit = _REPUBLISH.format(unfinished=unfinished)
+        self._republish = _REPUBLISH.format(unfinished=unfinished)
         self._forget = _FORGET.format(unfinished=unfinished)
         self._left = _LEFT.format(unfinished=unfinished)
         self._after = timedelta(seconds=after_s)
         self._window = RepublishingWindow(after_s)
 
     async def round(self) -> int:
-        """Emits again what is due and has room; returns how many messages."""
+        """Republish what is due, as far as the window has room; return the number of messages."""
         if self._window.out:
             left = await self._database.fetch(self._left, list(self._window.out))
             self._window.looked({row[0] for row in left}, time.monotonic())
-        rows = await self._database.fetch(self._emit, self._after, self._window.room)
+        rows = await self._database.fetch(self._republish, self._after, self._window.room)
         republished = [OutboxRow(*row) for row in rows]
         self._window.republished((row.key for row in republished), time.monotonic())
         for row in republished:

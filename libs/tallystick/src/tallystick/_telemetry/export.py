@@ -1,4 +1,4 @@
-"""Where spans go: decided once, when a process starts."""
+"""Decide at the start of a process where its spans are sent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tallystick._addresses import address_of
 from tallystick._settings import Settings
 from tallystick._telemetry import tracing
 
-if TYPE_CHECKING:  # OpenTelemetry's SDK costs 0.2 s and 10 MB, and only those who record pay it
+if TYPE_CHECKING:  # OpenTelemetry's SDK costs 0.2 s and 10 MB: only a process that records loads it
     from opentelemetry.sdk.trace.export import SpanExporter
 
     from tallystick._telemetry.recorder import Recorder
@@ -19,7 +19,7 @@ _recorder: Recorder | None = None
 
 def configure(settings: Settings, exporter: SpanExporter | None = None) -> None:
     """Record spans if an OTLP endpoint is set, or into `exporter`, each as it ends."""
-    global _recorder  # noqa: PLW0603  # one a process, as its registry of metrics
+    global _recorder  # noqa: PLW0603  # one per process, as the metrics' registry
     tracing.record_to(_recorder, settings.trace_ratio)
     if exporter is None and settings.otlp_endpoint is None:
         return
@@ -37,7 +37,7 @@ def configure(settings: Settings, exporter: SpanExporter | None = None) -> None:
 
 
 async def shutdown() -> None:
-    """Send the spans that are left, for two seconds at most; record none from now on."""
+    """Stop recording spans, and send those that are left within two seconds."""
     global _recorder
     recorder, _recorder = _recorder, None
     tracing.record_to(None, 0.0)

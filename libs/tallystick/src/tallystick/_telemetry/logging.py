@@ -1,4 +1,4 @@
-"""One formatter for all lines: ours, uvicorn's, Alembic's; JSON, or text on a terminal."""
+"""One format for all log lines, ours, uvicorn's and Alembic's: JSON, or text on a terminal."""
 
 import logging
 import sys
@@ -16,11 +16,11 @@ from tallystick._telemetry import traceparent, tracing
 __all__ = ["bind", "configure", "configure_for", "handled"]
 
 handled: ContextVar[tuple[str, str] | None] = ContextVar("handled", default=None)
-"""Durable and id of the message that is handled here; set once a task, for 0.1 us."""
+"""Durable and id of the message that this task handles; setting it, once a task, costs 0.1 us."""
 
 
 def configure(settings: Settings, stream: TextIO | None = None) -> None:
-    """Write this process's lines to `stream`, else stderr, each with its service and replica."""
+    """Write this process's lines to `stream` or stderr, each with its service and replica."""
     identity = {"service": settings.service(), "replica": settings.replica}
     configure_for(identity, settings.log_format, settings.log_level, stream)
 
@@ -31,7 +31,7 @@ def configure_for(
     level: str = "info",
     stream: TextIO | None = None,
 ) -> None:
-    """Write the lines of this process to `stream`, each with what `identity` holds."""
+    """Write this process's lines to `stream` or stderr; in JSON each has the keys of `identity`."""
     stream = stream or sys.stderr
     as_text = log_format == "text" or (log_format == "auto" and stream.isatty())
     shared: list[Processor] = [
@@ -104,13 +104,13 @@ def _take_over(processors: list[Processor], severity: int, stream: TextIO) -> No
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    for name, least in _TOO_TALKATIVE.items():
+    for name, least in _LEAST_LEVELS.items():
         logging.getLogger(name).setLevel(least)
 
 
-_TOO_TALKATIVE = {
-    "alembic": logging.WARNING,  # each script is logged by us as it is applied
-    "nats": logging.CRITICAL,  # what happens to the connection is logged by our callbacks
-    "opentelemetry": logging.CRITICAL,  # spans that are lost are counted and said by us
-    "uvicorn": logging.WARNING,  # its start and stop are logged by us
+_LEAST_LEVELS = {
+    "alembic": logging.WARNING,  # we log each script as it is applied
+    "nats": logging.CRITICAL,  # our callbacks log what happens to the connection
+    "opentelemetry": logging.CRITICAL,  # we count and log the spans that are lost
+    "uvicorn": logging.WARNING,  # we log its start and stop
 }

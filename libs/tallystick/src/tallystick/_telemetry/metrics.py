@@ -1,6 +1,7 @@
-"""Every metric of the library, in Prometheus form with OpenTelemetry's names; ids are no labels.
+"""All metrics of the library, with OpenTelemetry's names as Prometheus writes them.
 
-`child(METRIC, "payments-open")` returns the bound child; a repeated call costs a dict look-up.
+An id is never a label. `child(METRIC, "payments-open")` returns the metric bound to its labels; a
+repeated call costs a dict look-up.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,7 +10,7 @@ from typing import TypeVar, cast
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.metrics import MetricWrapperBase
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # half of all samples, and nobody asks for them
+disable_created_metrics()  # type: ignore[no-untyped-call]  # they are half of all samples, and no panel or alert uses them
 
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 250)
@@ -33,40 +34,40 @@ REDELIVERED = Counter(
 )
 DUPLICATES = Counter(
     "messaging_inbox_duplicates_total",
-    "Messages that the inbox knew already and that changed nothing",
+    "Messages that the inbox had already and that changed nothing",
     ["durable"],
 )
 FAILED_AFTER_COMMIT = Counter(
     "messaging_failed_after_commit_total",
-    "Handlers that raised, or tried to commit again, after their commit: that was not done",
+    "Handlers that raised after their commit, or tried to commit again, which was not done",
     ["durable"],
 )
 DEAD_LETTERED = Counter(
     "messaging_dead_lettered_messages_total",
-    "Messages given up, by the reason",
+    "Messages that became dead letters, by reason",
     ["durable", "reason"],
 )
 DEFERRED = Gauge(
     "messaging_deferred_messages",
-    "Messages that wait in the held table",
+    "Messages that are deferred, by state",
     ["durable", "state"],
 )
 ORPHANED = Gauge(
     "messaging_orphaned_messages",
-    "Messages that wait in the held table for a handler that this release does not declare",
+    "Deferred messages whose handler this release does not declare",
     ["durable"],
 )
 CIRCUIT_OPEN = Gauge(
-    "messaging_circuit_open", "1 while the outside does not answer an effect", ["durable"]
+    "messaging_circuit_open", "1 while an effect's outside API does not answer", ["durable"]
 )
 ATTEMPTS = Counter(
     "messaging_deferred_attempts_total",
-    "Attempts at held messages, by how they ended",
+    "Attempts at deferred messages, by how they ended",
     ["durable", "outcome"],
 )
 EXPIRED_LEASES = Counter(
     "messaging_expired_leases_total",
-    "Claims on held messages that a replica took with it when it went",
+    "Leases of deferred messages that expired because their replica was gone",
     ["durable"],
 )
 LAG = Gauge(
@@ -76,12 +77,12 @@ LAG = Gauge(
 )
 DURABLE_READY = Gauge(
     "messaging_durable_ready",
-    "1 while a durable is at the broker as it was declared; without that, nothing is read by it",
+    "1 while a durable exists as declared; while it does not, the service does not read by it",
     ["durable"],
 )
 IN_HAND = Gauge(
     "messaging_consumer_in_hand_messages",
-    "Deliveries that this replica holds and has not settled",
+    "Deliveries that this replica has received and not settled",
     ["durable"],
 )
 
@@ -93,20 +94,20 @@ SENT = Counter(
 )
 SEND_FAILED = Counter(
     "messaging_client_send_failures_total",
-    "Publications refused or left without an answer",
+    "Publications that the broker refused or did not confirm in time",
     ["template", "error"],
 )
 OUTBOX_PENDING = Gauge("messaging_outbox_pending_messages", "Outbox rows not yet confirmed as sent")
 OUTBOX_AGE = Gauge("messaging_outbox_oldest_age_seconds", "Age of the oldest row not yet sent")
 REPUBLISHED = Counter(
     "messaging_outbox_republished_messages_total",
-    "Outbox rows raised to a further emission",
+    "Outbox rows that were published again because the broker may have lost them",
     ["template"],
 )
 
-# The parts a service stands on.
+# The broker and the database.
 BROKER_CONNECTED = Gauge("messaging_client_connected", "1 while connected to the broker")
-RECONNECTS = Counter("messaging_client_reconnects_total", "Connections to the broker made anew")
+RECONNECTS = Counter("messaging_client_reconnects_total", "Reconnections to the broker")
 COMMIT_SECONDS = Histogram(
     "db_client_commit_duration_seconds",
     "From the start of a group's transaction to its commit",
@@ -120,7 +121,7 @@ CONFLICTS = Counter(
     "db_client_conflicts_total", "Units rolled back because a row was not as it was read", ["group"]
 )
 COMMIT_WAITING = Gauge(
-    "db_client_commit_waiting_units", "Units of work that no transaction has taken yet", ["group"]
+    "db_client_commit_waiting_units", "Units of work that wait for a transaction", ["group"]
 )
 DB_AVAILABLE = Gauge("db_client_available", "1 while the database answers")
 DB_CONNECTIONS = Gauge(
@@ -128,43 +129,43 @@ DB_CONNECTIONS = Gauge(
 )
 DB_WAIT_SECONDS = Histogram(
     "db_client_connection_wait_time_seconds",
-    "What a query outside a group waited for its connection",
+    "Time that a query outside a group waited for its connection",
     buckets=_FAST,
 )
 DB_PENDING = Gauge(
     "db_client_connection_pending_requests",
-    "Who waits for a connection, by its purpose",
+    "Requests that wait for a connection, by its purpose",
     ["pool"],
 )
 DB_TIMEOUTS = Counter(
     "db_client_connection_timeouts_total",
-    "Who waited in vain for a connection: all of its purpose were in use",
+    "Requests that got no connection in time, because all of its purpose were in use",
     ["pool"],
 )
 
-# What is done for ever.
+# Loops and periodic acts.
 FAILURES_IN_A_ROW = Gauge(
     "messaging_periodic_failures_in_a_row",
-    "Failures of something periodic since it last succeeded",
+    "Failures of a periodic act since its last success",
     ["act"],
 )
 LOOP_RESTARTS = Counter(
-    "messaging_loop_restarts_total", "Loops that ended by an error and began again", ["loop"]
+    "messaging_loop_restarts_total", "Loops that ended by an error and were restarted", ["loop"]
 )
 
 # HTTP.
 HTTP_SERVER_SECONDS = Histogram(
     "http_server_request_duration_seconds",
-    "From the request's head to the response's last byte",
+    "From the request's head to the last byte of the response",
     ["method", "route", "status"],
     buckets=_FAST,
 )
 HTTP_SERVER_ERRORS = Counter(
-    "http_server_unexpected_errors_total", "Requests that ended in an unforeseen error", ["error"]
+    "http_server_unexpected_errors_total", "Requests that ended in an unexpected error", ["error"]
 )
 HTTP_CLIENT_SECONDS = Histogram(
     "http_client_request_duration_seconds",
-    "Outside calls, by the status or the error they ended in",
+    "Outside calls, by the status or the error that they ended in",
     ["server", "method", "status"],
     buckets=_FAST,
 )
@@ -186,16 +187,16 @@ def child(metric: M, *labels: str) -> M:
 
 
 def forget(metric: MetricWrapperBase, *labels: str) -> None:
-    """Tell nothing of it any more: what is not known is neither zero nor what it was."""
+    """Remove a metric's child: a value that is not known is neither zero nor the old one."""
     if _children.pop((metric, labels), None) is not None:
         metric.remove(*labels)
 
 
 def begin(durables: Iterable[str], reasons: Sequence[str]) -> None:
-    """Begins what is counted of these durables at zero; a message dies of one of the `reasons`.
+    """Start the counters of these durables at zero, that of dead letters for each of `reasons`.
 
-    The rate of a counter that appears with its first event does not see that event: the first dead
-    letter of a durable would alarm nobody.
+    The rate of a counter that appears with its first event does not include that event, so the
+    first dead letter of a durable would raise no alert.
     """
     for durable in durables:
         for counter in (CONSUMED, REDELIVERED, DUPLICATES, FAILED_AFTER_COMMIT, EXPIRED_LEASES):

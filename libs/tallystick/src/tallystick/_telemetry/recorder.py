@@ -1,4 +1,4 @@
-"""Records work that has ended as OpenTelemetry spans, under ids that were made before it began."""
+"""Record work that has ended as OpenTelemetry spans, under ids that were made when it began."""
 
 import threading
 from collections.abc import Sequence
@@ -33,13 +33,13 @@ from tallystick._telemetry.release import release_of
 from tallystick._telemetry.tracing import Attributes
 from tallystick.limiter import Limiter
 
-LEAVES_WITHIN_S = 2.0
+CLOSE_TIMEOUT_S = 2.0
 
 log = structlog.get_logger()
 
 
 class _GivenIds(IdGenerator):
-    """Gives the next span the ids of the context it is recorded under."""
+    """Gives the next span the ids of the context under which it is recorded."""
 
     def __init__(self) -> None:
         self._next = threading.local()
@@ -57,7 +57,10 @@ class _GivenIds(IdGenerator):
 
 
 class Recorder:
-    """Makes spans for `service`; those of an exporter given here are sent as they end."""
+    """Records the spans of `service` and sends them by `exporter`, in batches or one by one.
+
+    `address` is where they go, for the log line about lost spans.
+    """
 
     def __init__(
         self, service: str, replica: str, exporter: SpanExporter, *, batch: bool, address: str = ""
@@ -70,7 +73,7 @@ class Recorder:
                 "service.instance.id": replica,
             }
         )
-        # Whether to record was decided before: what comes here is recorded.
+        # ALWAYS_ON, because the caller has already decided which spans to record.
         self._provider = TracerProvider(
             ALWAYS_ON, resource, shutdown_on_exit=False, id_generator=self._ids
         )
@@ -106,9 +109,9 @@ class Recorder:
         span.end(end_ns)
         self._recorded += 1
 
-    def close(self, within_s: float = LEAVES_WITHIN_S) -> None:
-        """Send what is left and stop, after `within_s` at most; what is lost then is said."""
-        # A thread that the end of the process does not wait for: the exporter may hang in it.
+    def close(self, within_s: float = CLOSE_TIMEOUT_S) -> None:
+        """Send the spans that are left within `within_s`, and stop; count and log the lost ones."""
+        # A daemon thread, for which the end of the process does not wait: the exporter may hang.
         last = threading.Thread(target=self._provider.shutdown, name="last spans", daemon=True)
         last.start()
         last.join(within_s)
@@ -116,12 +119,12 @@ class Recorder:
 
 
 class _Counted(SpanExporter):
-    """Hands spans on to another exporter, and counts and says those that it could not send."""
+    """Passes spans to another exporter, and counts and logs those that it could not send."""
 
     def __init__(self, exporter: SpanExporter, address: str) -> None:
         self._exporter = exporter
         self._address = address
-        self._said = Limiter()
+        self._warnings = Limiter()
         self._ended = 0
         self._closed = False
 
@@ -142,19 +145,19 @@ class _Counted(SpanExporter):
         self._exporter.shutdown()
 
     def close(self, recorded: int) -> None:
-        """Count as lost what of all that was recorded has not been tried, or is not answered."""
+        """Count as lost those of the `recorded` spans whose export has not ended by now."""
         self._closed = True
         if recorded > self._ended:
             self._lose(recorded - self._ended)
 
     def _lose(self, number: int) -> None:
         SPANS_LOST.inc(number)
-        if self._said.is_due(self._address):
+        if self._warnings.is_due(self._address):
             log.warning("spans lost", to=self._address, lost=number)
 
 
 def otlp(endpoint: str) -> SpanExporter:
-    """Return what sends spans to an OTLP/HTTP receiver such as `http://host:4318`."""
+    """Return an exporter of spans to an OTLP/HTTP receiver such as `http://host:4318`."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
         OTLPSpanExporter,  # tests record without sending
     )

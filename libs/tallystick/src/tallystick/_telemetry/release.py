@@ -1,4 +1,4 @@
-"""Which release runs: of the service, whose defects and mends are what people look for."""
+"""Find the release of a service that runs, for logs, spans and attempts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ LIBRARY = f"tallystick-{version('tallystick')}"
 
 @cache
 def release_of(service: str) -> str:
-    """The version of the distribution that brought this package; without one, LIBRARY.
+    """Return the version of the distribution that has the service's package; else LIBRARY.
 
-    Services need not be installed, as those that `tally dev` runs.
+    A service need not be installed, such as one that `tally dev` runs.
     """
     package = service.replace("-", "_")
     if not package.isidentifier():
@@ -35,6 +35,6 @@ def _brings(distribution: Distribution, package: str) -> bool:
 
 
 def _place_of(package: str) -> Path:
-    """Where a package is imported from; nowhere if it cannot be."""
+    """Return the path from which a package is imported; an empty path if it cannot be."""
     spec = find_spec(package)
     return Path(spec.origin or "") if spec else Path()

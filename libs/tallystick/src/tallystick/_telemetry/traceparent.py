@@ -1,4 +1,4 @@
-"""W3C trace context by hand: `00-<trace id>-<span id>-<flags>`, as text."""
+"""Make and read W3C trace contexts, as the text `00-<trace id>-<span id>-<flags>`."""
 
 import re
 from random import getrandbits
@@ -8,7 +8,7 @@ _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 
 
 def parse(text: str | None) -> str | None:
-    """Return the context of a received header in version 00, or None for a malformed one."""
+    """Return the context of a received header in version 00, or None if it is malformed."""
     found = _PARTS.fullmatch(text) if text else None
     if found is None:
         return None
@@ -44,5 +44,5 @@ def trace_id(context: str) -> str:
 
 
 def span_id(context: str) -> str:
-    """Return the 16 hexadecimal digits of this span alone."""
+    """Return the 16 hexadecimal digits that identify the span in its trace."""
     return context[36:52]

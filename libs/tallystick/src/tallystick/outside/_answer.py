@@ -1,4 +1,4 @@
-"""What can come of an outside call: an answer, no answer, or a refusal of the call itself."""
+"""The three results of an outside call: an answer, no answer, or a refusal of the call."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from tallystick.errors import PartnerUnavailable, PermanentError, TemporaryError
 
 T = TypeVar("T")
 SHOWN = 200
-"""So many bytes of a body are shown in an error."""
+"""The number of bytes of a body that an error shows."""
 
 
 class NoAnswer(TemporaryError):
-    """No answer that can be trusted came: the call may have taken effect or not."""
+    """No answer came that can be trusted: the call may have taken effect or not."""
 
 
 class Unavailable(NoAnswer, PartnerUnavailable):
-    """The other side does not serve us: nobody there, too late, an error there, no login."""
+    """The other side does not serve us: no connection, a late answer, an error, no login."""
 
 
 class CallRefused(PermanentError):
-    """The other side says that the call itself is wrong; to make it again does not help."""
+    """The other side refused the call as wrong; making it again does not help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the other side answered: `call` names the call, as `POST https://...`, in errors."""
+    """The other side's answer; `call` names the call in errors, such as `POST https://...`."""
 
     call: str
     status: int
     body: bytes
 
     def read(self, kind: type[T], **about: object) -> T:
-        """The body, as this type; `about` are fields and the values that they must have.
+        """Return the body as a `kind`; `about` gives fields and the values that they must have.
 
-        Raises NoAnswer if the body is not JSON of this type, or is about something else: what is
-        not understood must not be taken for a yes or a no.
+        Raises NoAnswer if the body is not JSON of this type or a field has another value, because
+        an answer that is not understood must not be taken for a yes or a no.
         """
         try:
             found = msgspec.json.decode(self.body, type=kind)
@@ -51,5 +51,5 @@ class Answer:
 
     @property
     def start(self) -> str:
-        """How the body begins, for errors."""
+        """The start of the body, for errors."""
         return self.body[:SHOWN].decode(errors="replace")

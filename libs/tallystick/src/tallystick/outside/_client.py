@@ -1,4 +1,4 @@
-"""An HTTP client for effects: it asks once, tells an answer from none, and retries nothing."""
+"""An HTTP client for effects: it makes each call once and classifies how the call ended."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ if TYPE_CHECKING:
 
 OK: Final = (200,)
 NOT_YET: Final = frozenset({425, 429})
-NOT_SERVED: Final = frozenset({401, 403, 408})  # an expired key says nothing about a call
-KEEP_ALIVE_S: Final = 4  # below the 5 s after which many servers close: no call on a closing line
+NOT_SERVED: Final = frozenset({401, 403, 408})  # such as for an expired key: no fault of the call
+KEEP_ALIVE_S: Final = 4  # many servers close an idle connection after 5 s: no call may meet that
 LONGEST_DELAY_S: Final = 60.0
 
 
 class Client:
-    """One HTTP API outside, as an async context manager and a resource of `service()`.
+    """A client of one outside HTTP API: an async context manager and a resource of `service()`.
 
-    Make a subclass for each API: handlers ask for it by its type, and its methods turn answers
-    into values of your own. `name` is the API's, as in metrics and spans; `timeout_s` is how long
-    a call may take as a whole. Connections are pooled without a limit: the slots of effects are
-    the limit.
+    Make a subclass for each API: handlers name it as a parameter's type, and its methods turn
+    answers into your own values. `name` is the API's name in metrics and spans; `timeout_s` is how
+    long a whole call may take. The number of pooled connections has no limit of its own, because
+    the slots of effects limit it.
 
-    Every call ends in one of three ways. It returns an Answer; or it raises NoAnswer, a
-    TemporaryError, if it may have taken effect or not: nobody there, a timeout, a broken line, a
-    status of 5xx, 401, 403, 408, 425 or 429 (with the delay of its `Retry-After` in seconds, at
-    most 60). All but 425, 429 and an answer that cannot be read are Unavailable, which is also a
-    PartnerUnavailable: many in a row open the circuit. Or it raises CallRefused, a PermanentError,
-    for any other status that is not among `answers`. Redirects are not followed.
-    To make one raises MissingExtra without the extra `outside`.
+    Every call ends in one of three ways. It returns an Answer. Or it raises NoAnswer, a
+    TemporaryError, if it may have taken effect or not: no connection, a timeout, a broken
+    connection, a status of 5xx, 401, 403, 408, 425 or 429 (with the delay of its `Retry-After` in
+    seconds, at most 60). All of these except 425, 429 and an answer that cannot be read are
+    Unavailable, which is also a PartnerUnavailable: many in a row open the circuit. Or it raises
+    CallRefused, a PermanentError, for any other status that is not in `answers`. No call is
+    retried, and redirects are not followed. The constructor raises MissingExtra if the extra
+    `outside` is not installed.
     """
 
     _session: aiohttp.ClientSession
@@ -62,16 +63,16 @@ class Client:
     async def post(
         self, path: str, body: object, *, key: str, answers: Container[int] = OK
     ) -> Answer:
-        """Ask for something to be done; `body` is what msgspec encodes as JSON.
+        """Send a POST; `body` is any value that msgspec encodes as JSON.
 
-        `key` is sent as Idempotency-Key: it stands for one call for ever. Take it from your own
-        record, so that the call is made again under the same key.
+        `key` is sent as Idempotency-Key and identifies this one call for ever. Take it from your
+        own record, so that a later attempt makes the call under the same key.
         """
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
         return await self._ask("POST", path, answers, headers, msgspec.json.encode(body))
 
     async def get(self, path: str, *, answers: Container[int] = OK) -> Answer:
-        """Ask what is known there; quote what you put into the path."""
+        """Send a GET; percent-encode what you put into the path."""
         return await self._ask("GET", path, answers, {})
 
     async def _ask(
@@ -95,7 +96,7 @@ class Client:
     async def _send(
         self, method: str, path: str, headers: Mapping[str, str], data: bytes | None
     ) -> tuple[Answer, str]:
-        """What came back, and its Retry-After; raises Unavailable if nothing whole did."""
+        """Return the answer and its Retry-After; raise Unavailable if no complete answer came."""
         import aiohttp  # noqa: PLC0415  # of an extra
 
         call = f"{method} {address_of(self._url)}{path}"
@@ -113,9 +114,12 @@ class Client:
 
 
 def _reason(cause: BaseException) -> str:
-    """Why nothing came; of a broken answer only the words: the rest repeats our own headers."""
-    words = getattr(cause, "message", None) or str(cause)
-    return f"{type(cause).__name__} {words}".rstrip()
+    """Return why no answer came.
+
+    Of a broken answer only `message` is used, because the full text repeats our own headers.
+    """
+    text = getattr(cause, "message", None) or str(cause)
+    return f"{type(cause).__name__} {text}".rstrip()
 
 
 def _delay(retry_after: str) -> float | None:

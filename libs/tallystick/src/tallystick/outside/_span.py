@@ -1,4 +1,4 @@
-"""Outside calls, measured and traced."""
+"""Measure and trace outside calls."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from tallystick._telemetry import metrics, tracing
 
 
 class Call:
-    """One outside call: `headers` carry its trace, `status` is what it was answered with."""
+    """One outside call: `headers` carry its trace, `status` is the status of its answer."""
 
     __slots__ = ("headers", "status")
 
@@ -20,9 +20,9 @@ class Call:
 
 @contextmanager
 def client_span(server: str, method: str) -> Iterator[Call]:
-    """Measure a call to `server`, a name of few: it is a label.
+    """Measure and trace a call to `server`, which becomes a metric's label: use few names.
 
-    Set `status` when the answer is there; an error that leaves the block is the call's outcome.
+    Set `status` when the answer has come. An error that leaves the block is the call's outcome.
     """
     started = perf_counter()
     outcome = "none"
