@@ -1,1 +1,1 @@
-"""What the services of the order platform share beside their messages."""
+"""The code that the services of the order platform share, beside their messages."""

@@ -1,6 +1,6 @@
-"""How a service shows what waits for a person, and is told what a person decides.
+"""The bodies by which a service shows its parked orders and takes a person's decisions.
 
-Over its admin port: `GET /admin/parked`, `GET /admin/parked/{order_id}`,
+The routes are on its admin port: `GET /admin/parked`, `GET /admin/parked/{order_id}`,
 `POST /admin/parked/{order_id}/retry` and `POST /admin/parked/{order_id}/resolve`.
 """
 
@@ -17,7 +17,7 @@ Why = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,300}$")]
 
 
 class Act(BaseModel):
-    """Who does it, and why: both are kept."""
+    """Who does it, and why; both are recorded."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -26,7 +26,7 @@ class Act(BaseModel):
 
 
 class Parked(BaseModel):
-    """A service's record of an order; `parked` says why a person should look at it, if so."""
+    """A service's record of an order; if it is parked, `parked` says why."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -37,14 +37,14 @@ class Parked(BaseModel):
 
 
 class ParkedPage(BaseModel):
-    """What is parked, the oldest first; `next` is the `after` of the following page."""
+    """Parked orders, the oldest first; `next` is the `after` of the following page."""
 
     parked: list[Parked]
     next: UUID | None
 
 
 class Intervention(BaseModel):
-    """What a person did."""
+    """Something that a person did about an order."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -55,6 +55,6 @@ class Intervention(BaseModel):
 
 
 class ParkedWhole(Parked):
-    """With all that people have done about it, in its order."""
+    """A record of an order, and what people have done about it, the oldest first."""
 
     interventions: list[Intervention]

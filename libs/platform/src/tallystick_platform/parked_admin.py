@@ -1,4 +1,4 @@
-"""Routes of the admin port that show what waits for a person."""
+"""Routes of the admin port that show parked orders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BEFORE_ALL: Final = UUID(int=0)
 
 
 class ParkedAdmin:
-    """`GET /parked` and `GET /parked/{order_id}`; `missing` is the answer to an unknown order."""
+    """`GET /parked` and `GET /parked/{order_id}`; `missing` makes the answer for no such order."""
 
     def __init__(self, parking: Parking, missing: Callable[[UUID], Problem]) -> None:
         self._parking = parking
@@ -29,12 +29,12 @@ class ParkedAdmin:
     async def list_parked(
         self, db: Db, after: UUID = BEFORE_ALL, limit: Annotated[int, Query(ge=1, le=1000)] = 100
     ) -> ParkedPage:
-        """What waits for a person, the oldest first."""
+        """Return the parked orders, the oldest first."""
         found = await self._parking.page(db, after, limit)
         return ParkedPage(parked=found, next=found[-1].order_id if len(found) == limit else None)
 
     async def show_parked(self, order_id: UUID, db: Db) -> ParkedWhole:
-        """What is known of an order, parked or not, and what people have done about it."""
+        """Return an order, parked or not, and what people have done about it."""
         row = await self._parking.get(db, order_id)
         if row is None:
             raise self._missing(order_id)

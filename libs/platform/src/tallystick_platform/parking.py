@@ -1,4 +1,4 @@
-"""Rows that wait for a person, and what people have done about them, in PostgreSQL."""
+"""Parked rows, and what people have done about them, in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ select happened_at, actor, action, reason from interventions where order_id = $1
 
 
 class Parking:
-    """What is parked in this table, which has a row for each order.
+    """The parked rows of a table that has one row for each order.
 
-    The table has the columns order_id, state, version and parked, and one that says when the row
-    was opened. Beside it is the table `interventions`.
+    The table has the columns order_id, state, version, parked, and `opened_at`: the name of the
+    column with the time when the row was opened. The database also has the table `interventions`.
     """
 
     def __init__(self, table: str, *, opened_at: str = "opened_at") -> None:
@@ -35,28 +35,28 @@ update {table} set version = version + 1, parked = null
 where order_id = $1 and version = $2 returning order_id"""  # noqa: S608  # names of ours
 
     async def page(self, database: Database, after: UUID, limit: int) -> list[Parked]:
-        """What is parked, the oldest first."""
+        """Return at most `limit` parked rows after the order `after`, the oldest first."""
         sql = f"{self._shown} where parked is not null and order_id > $1 order by order_id limit $2"
         return [Parked(**row) for row in await database.fetch(sql, after, limit)]
 
     async def count(self, database: Database) -> int:
-        """How many are parked."""
+        """Return how many rows are parked."""
         return int((await database.fetch(self._count))[0][0])
 
     async def get(self, database: Database, order_id: UUID) -> Parked | None:
-        """The row of an order, parked or not."""
+        """Return the row of an order, parked or not, or None."""
         row = await database.get(f"{self._shown} where order_id = any($1::uuid[])", order_id)
         return None if row is None else Parked(**row)
 
     async def interventions(self, database: Database, order_id: UUID) -> list[Intervention]:
-        """All that people have done about an order, in its order."""
+        """Return all that people have done about an order, the oldest first."""
         return [Intervention(**row) for row in await database.fetch(_INTERVENTIONS, order_id)]
 
     def unpark(self, record: Record) -> Write:
-        """Takes the flag down, if the row is still as it was read."""
+        """Return the write that unparks a row; it conflicts if the row is not as it was read."""
         return Write(self._unpark, (record.order_id, record.version), guard=record.order_id)
 
 
 def intervention(order_id: UUID, action: str, act: Act) -> Write:
-    """That somebody did this."""
+    """Return the write that records what a person did."""
     return Write(_RECORD, (uuid7(), order_id, action, act.actor, act.reason))

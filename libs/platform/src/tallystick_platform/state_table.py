@@ -1,7 +1,7 @@
-"""How a state table decides: a cell for each state and fact; what has no cell cannot happen.
+"""Decide by a state table, which has a cell for each state and fact that is possible in it.
 
-The tables are those of docs/saga.md, in the services' domain.py. Here is how one cell is carried
-out, which is the same for all of them.
+A service's table, from docs/saga.md, is in its domain.py. This module carries out one cell, which
+is the same for all tables.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ IMPOSSIBLE: Final = "impossible: "
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What a service knows of an order, as far as facts change it; version 0 is not stored.
+    """The part of a service's order that facts change; one of version 0 is not stored.
 
     `parked` says why a person should look at it.
     """
@@ -37,7 +37,7 @@ Output = TypeVar("Output")
 class Cell(msgspec.Struct, Generic[R, Output], frozen=True):
     """The next state and what the same commit stores; without a state nothing changes.
 
-    `fills`: the one that changes no state and still learns what the fact tells.
+    With `fills` and no state, the record still takes the values that the fact brings.
     """
 
     state: str | None = None
@@ -46,17 +46,17 @@ class Cell(msgspec.Struct, Generic[R, Output], frozen=True):
 
 
 def to(state: str, *stores: Callable[[R], Output]) -> Cell[R, Output]:
-    """A cell that changes the state."""
+    """Return a cell that changes the state."""
     return Cell(state, stores)
 
 
 def ignored(*facts: type[F]) -> dict[type[F], Cell[Any, Any]]:
-    """The cells of late, repeated and overtaken facts."""
+    """Return cells that change nothing, for late, repeated and overtaken facts."""
     return dict.fromkeys(facts, Cell())
 
 
 class Decision(msgspec.Struct, Generic[R, Output], frozen=True):
-    """What one commit changes and stores; `impossible` names a fact that cannot be."""
+    """What one commit changes and stores; `impossible` names a fact that cannot happen."""
 
     before: R
     after: R
@@ -65,7 +65,7 @@ class Decision(msgspec.Struct, Generic[R, Output], frozen=True):
 
     @property
     def parks(self) -> str | None:
-        """Why a person should look at it from now on; None if nothing new says so."""
+        """The new reason why a person should look at it, or None if there is no new one."""
         return self.impossible or (
             self.after.parked if self.after.parked != self.before.parked else None
         )
@@ -74,28 +74,28 @@ class Decision(msgspec.Struct, Generic[R, Output], frozen=True):
 def carried_out(
     cell: Cell[R, Output] | None, record: R, fact: F, name: str, learn: Callable[[R, F], R]
 ) -> Decision[R, Output]:
-    """A cell, carried out on a record; without one the fact, of this name, parks it.
+    """Carry out a cell on a record; without a cell, park it because of the fact called `name`.
 
-    `learn` gives the record with what the fact tells, and leaves its state and version alone.
+    `learn` returns the record with the fact's values, and does not change its state and version.
     """
     if cell is None:
         return _park(record, f"{IMPOSSIBLE}{name} in {record.state}")
-    told = learn(record if for_a_person(record) else replace(record, parked=None), fact)
+    learned = learn(record if for_a_person(record) else replace(record, parked=None), fact)
     if cell.state is None:
-        return Decision(record, told if cell.fills else record)
-    if (cell.state, told) == (record.state, record):  # refused again, in the same words
+        return Decision(record, learned if cell.fills else record)
+    if (cell.state, learned) == (record.state, record):  # such as the same refusal once more
         return Decision(record, record)
-    after = replace(told, state=cell.state, version=record.version + 1)
+    after = replace(learned, state=cell.state, version=record.version + 1)
     return Decision(record, after, tuple(output(after) for output in cell.stores))
 
 
 def for_a_person(record: Record) -> bool:
-    """Whether only a person may take the flag down; another goes with the next change."""
+    """Return whether only a person may unpark it; any other flag ends with the next change."""
     return record.parked is not None and record.parked.startswith(IMPOSSIBLE)
 
 
 def _park(record: R, impossible: str) -> Decision[R, Any]:
-    """Flag the record, unless it is not stored or a person has to look at it already."""
+    """Park the record, unless it is not stored or already waits for a person."""
     if record.version == 0 or for_a_person(record):
         return Decision(record, record, impossible=impossible)
     after = replace(record, version=record.version + 1, parked=impossible)

@@ -1,8 +1,8 @@
-"""What others say, as it is kept."""
+"""Texts from outside, made fit to be stored."""
 
 from __future__ import annotations
 
 
 def fitting(text: str, longest: int) -> str:
-    """The text, as far as it fits into columns and events: no NUL, at most `longest` characters."""
+    """Return the text without NUL and cut to `longest` characters, for columns and events."""
     return text.replace("\0", "")[:longest]

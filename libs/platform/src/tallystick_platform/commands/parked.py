@@ -1,4 +1,4 @@
-"""`tally parked`: orders that wait for a person, and what a person decides."""
+"""`tally parked`: show orders that wait for a person, and carry out a person's decision."""
 
 from __future__ import annotations
 
@@ -40,10 +40,13 @@ Outcome = Annotated[
     typer.Option(
         "--as",
         metavar="OUTCOME",
-        help="captured or declined answer an unknown payment, cancelled cancels the order.",
+        help="The decision: captured or declined settles a payment whose outcome is not known;"
+        " cancelled cancels the order.",
     ),
 ]
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many of each service.")]
+Limit = Annotated[
+    int, typer.Option(min=1, max=1000, help="The most orders to list for each service.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -61,7 +64,7 @@ def register(app: typer.Typer) -> None:
 def list_parked(
     ctx: typer.Context, service: ServiceOption = None, limit: Limit = 100, as_json: AsJson = False
 ) -> None:
-    """List what waits for a person, and why."""
+    """List the orders that wait for a person, and why."""
     answers = asyncio.run(each(places(ctx, service), path_of("parked"), [("limit", str(limit))]))
     if as_json:
         say_json({"services": answers.given, "silent": answers.silent})
@@ -82,7 +85,7 @@ def list_parked(
 def show_parked(
     ctx: typer.Context, order: Order, service: ServiceOption = None, as_json: AsJson = False
 ) -> None:
-    """Show what services say of an order, and what people have done about it."""
+    """Show an order's record in each service, and what people have done about it."""
     answers = asyncio.run(each(places(ctx, service), path_of("parked", order)))
     if as_json:
         say_json({"services": answers.given, "silent": answers.silent})
@@ -102,9 +105,9 @@ def retry_parked(
     service: ServiceOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take the flag down and let the order go on as if it were new.
+    """Unpark an order and let it go on as if it were new.
 
-    That is safe: what an order asks outside is asked under the same key again.
+    This is safe: the order's calls to the outside world use the same keys again.
     """
     body = {"actor": actor, "reason": asked_reason(reason)}
     done = asyncio.run(retry(places(ctx, service), order, body))
@@ -121,9 +124,9 @@ def resolve_parked(
     service: ServiceOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Decide what became of an order, in place of an answer that does not come.
+    """Decide how an order goes on, in place of an answer that does not come.
 
-    The service that can take this decision does, and refuses what it knows to be wrong.
+    The service that can carry out the decision does so. It refuses one that it knows to be wrong.
     """
     body = {"as": outcome, "actor": actor, "reason": asked_reason(reason)}
     done = asyncio.run(resolve(places(ctx, service), order, body))

@@ -1,7 +1,7 @@
-"""Asks services about what they have parked, and tells them what a person decided.
+"""Ask services for their parked orders, and send them a person's decision.
 
-A service that parks has `GET /admin/parked`, and below it `/{order}`, `/{order}/retry` and
-`/{order}/resolve`; what can be decided is the service's to say.
+A service that parks orders has `GET /admin/parked`, and below it `/{order}`, `/{order}/retry` and
+`/{order}/resolve`. Each service defines which decisions it takes.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from tallystick.cli import (
 )
 
 NOT_MINE = 422
-"""A service's answer to a decision that is not its to take."""
+"""The status by which a service refuses a decision that it cannot take."""
 
 
 async def each(at: Places, path: str, params: Sequence[tuple[str, str]] = ()) -> Answers:
-    """What the services answer that have such a path and know what it names."""
+    """Return the answers of the services that have this path and know the order in it."""
     async with asked(at) as services:
         return await services.each(path, params, optional=True)
 
 
 async def retry(at: Places, order: str, body: Mapping[str, str]) -> dict[str, Any]:
-    """Has an order tried again wherever it is parked; raises UsedWrongly, Silent, or Refused."""
+    """Retry an order in each service where it is parked; raise UsedWrongly, Silent or Refused."""
     async with asked(at) as services:
         known = await _known(services, order)
         parked = [name for name, row in known.given.items() if row["parked"] is not None]
         if not parked:
-            nowhere = f"{order} is not parked: see tally parked show {order}"
-            raise UsedWrongly("; ".join([nowhere, *known.silent.values()]))
+            reason = f"{order} is not parked: see tally parked show {order}"
+            raise UsedWrongly("; ".join([reason, *known.silent.values()]))
         path = path_of("parked", order, "retry")
         return {name: await services.post(name, path, body) for name in parked}
 
 
 async def resolve(at: Places, order: str, body: Mapping[str, str]) -> dict[str, Any]:
-    """Has the service decide that can; raises UsedWrongly if none can, Silent, or Refused.
+    """Let the service that can take the decision do so; ask those first that parked the order.
 
-    Those are asked first where the order is parked.
+    Raises UsedWrongly if no service can, Silent, or Refused.
     """
     async with asked(at) as services:
         known = await _known(services, order)
@@ -61,7 +61,7 @@ async def resolve(at: Places, order: str, body: Mapping[str, str]) -> dict[str, 
 
 
 async def _known(services: Services, order: str) -> Answers:
-    """What services say of the order; raises Silent, or UsedWrongly if nobody knows it."""
+    """Return the services' records of the order; raise Silent, or UsedWrongly if none has it."""
     answers = await services.each(path_of("parked", order), optional=True)
     if not answers.given:
         for reason in answers.silent.values():

@@ -1,7 +1,7 @@
-"""`tally rebuild`: a projection is made again from history.
+"""`tally rebuild`: rebuild a projection from history.
 
-A service that has one answers `POST /admin/projections/{name}/rebuild`: it empties the projection
-and rewinds its durable, in an order that can be interrupted and repeated.
+A service with a projection answers `POST /admin/projections/{name}/rebuild`. It empties the
+projection and rewinds its durable, in an order that can be interrupted and repeated.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tallystick.cli import (
 
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="A service, such as orders.")]
 Projection = Annotated[
-    str, typer.Argument(metavar="PROJECTION", help="One of its own, such as statistics.")
+    str, typer.Argument(metavar="PROJECTION", help="One of its projections, such as statistics.")
 ]
 
 
@@ -38,23 +38,24 @@ def register(app: typer.Typer) -> None:
 def rebuild(
     ctx: typer.Context, service: Service, projection: Projection, as_json: AsJson = False
 ) -> None:
-    """Make a projection of a service again from history.
+    """Rebuild a projection of a service from history.
 
-    Safe while events come in, to interrupt, and to repeat; what history no longer holds stays.
+    It may run while events arrive, and may be interrupted and repeated. Rows whose events are no
+    longer in the stream stay as they are.
     """
-    begun = asyncio.run(_rebuild(places(ctx, service), service, projection))
+    started = asyncio.run(_rebuild(places(ctx, service), service, projection))
     if as_json:
-        say_json(begun)
+        say_json(started)
     else:
         say(
-            f"{projection} was emptied of {begun['emptied']} rows; {begun['durable']} reads again"
-            f" from {begun['sequence']} (see tally durable list)"
+            f"{projection} was emptied of {started['emptied']} rows;"
+            f" {started['durable']} reads again from {started['sequence']} (see tally durable list)"
         )
 
 
 async def _rebuild(at: Places, service: str, projection: str) -> dict[str, Any]:
     async with asked(at) as services:
-        begun: dict[str, Any] = await services.post(
+        started: dict[str, Any] = await services.post(
             service, path_of("projections", projection, "rebuild")
         )
-        return begun
+        return started
