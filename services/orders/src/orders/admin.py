@@ -1,4 +1,4 @@
-"""What people do about orders: on the admin port, under its token."""
+"""What people can do about orders, on the admin port under its token."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Db = Annotated[Database, resource(Database)]
 
 
 class Resolution(Act):
-    """What becomes of a parked order: it is cancelled, as its customer could."""
+    """A decision about a parked order: it is cancelled, as its customer could do."""
 
     outcome: Literal["cancelled"] = Field(alias="as")
 
 
 class Rebuilding(BaseModel):
-    """The projection was emptied of so many rows and is read again from this sequence on."""
+    """The projection lost `emptied` rows, and its durable reads again from `sequence`."""
 
     projection: str
     durable: str
@@ -43,11 +43,13 @@ class Rebuilding(BaseModel):
 
 @admin.post("/projections/statistics/rebuild", status_code=202)
 async def rebuild_statistics(db: Db, broker: Annotated[Broker, resource(Broker)]) -> Rebuilding:
-    """Makes the statistics again from history; safe at any time, to interrupt and to repeat."""
+    """Rebuild the statistics from history; safe at any time, to interrupt and to repeat."""
     try:
         rebuilt = await statistics.rebuild(db, broker)
     except TallystickError as error:
-        raise Problem(503, "Not rebuilt", detail=f"{error}. Repeat it: that is safe.") from error
+        raise Problem(
+            503, "Not rebuilt", detail=f"{error}. Repeat the request: that is safe."
+        ) from error
     log.warning("statistics are rebuilt", emptied=rebuilt.emptied, sequence=rebuilt.sequence)
     return Rebuilding(
         projection="statistics",
@@ -59,7 +61,7 @@ async def rebuild_statistics(db: Db, broker: Annotated[Broker, resource(Broker)]
 
 @admin.post("/parked/{order_id}/retry")
 async def retry_parked(order_id: UUID, act: Act, db: Db) -> ParkedWhole:
-    """Takes the flag down and waits for the order's end once more, as long as for a new one."""
+    """Unpark the order, with a new deadline as long as that of a new order."""
     known = OrderId(order_id)
     try:
         await db.commit(parking.again(known), intervention(known, RETRY, act))
@@ -72,7 +74,7 @@ async def retry_parked(order_id: UUID, act: Act, db: Db) -> ParkedWhole:
 
 @admin.post("/parked/{order_id}/resolve")
 async def resolve_parked(order_id: UUID, act: Resolution, db: Db) -> ParkedWhole:
-    """Cancels the order by a person, parked or not; it may prove to be too late."""
+    """Cancel the order for a person, parked or not; it may prove to be too late."""
     asked = CancelAsked(f"cancelled by {act.actor}: {act.reason}")
     while True:
         order = await cancellable(db, order_id)
@@ -80,7 +82,7 @@ async def resolve_parked(order_id: UUID, act: Resolution, db: Db) -> ParkedWhole
         record = intervention(order.order_id, f"resolve as {act.outcome}", act)
         try:
             await db.commit(*store.update(order, decision.after), *decision.outputs, record)
-        except Conflict:  # a fact came in between: decide again
+        except Conflict:  # a fact changed the order meanwhile: decide again
             continue
         log.warning("order resolved", order_id=str(order_id), actor=act.actor, reason=act.reason)
         return await parked.show_parked(order_id, db)

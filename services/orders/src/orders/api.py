@@ -1,4 +1,4 @@
-"""The orders service over HTTP: placing, reading, listing, cancelling, shipping quotes."""
+"""The HTTP API of orders: place, read, list and cancel orders, shipping quotes, statistics."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TOO_LATE: dict[int | str, dict[str, Any]] = {
 
 @api.post("/orders", status_code=202, response_model=Accepted)
 async def place_order(body: NewOrder, idempotency: Idempotency, customer: Verified) -> Response:
-    """Takes an order; `GET` its Location to see what becomes of it."""
+    """Place an order; `GET` its Location to see how it goes on."""
     own(customer, body.customer_id)
     placed = _placed(body)
     answer = JSONResponse(
@@ -53,7 +53,7 @@ async def place_order(body: NewOrder, idempotency: Idempotency, customer: Verifi
         headers={"Location": f"/orders/{placed.order_id}"},
     )
     given = await idempotency.commit(body.customer_id, answer, store.insert(placed), placed)
-    if given is answer:  # and not one that was given before
+    if given is answer:  # else it is the stored answer of an earlier request
         metrics.observe_placed(placed.total)
     return given
 
@@ -66,7 +66,7 @@ async def read_order(
     customer: Verified,
     wait: Annotated[float, Query(ge=0, le=30, allow_inf_nan=False)] = 0,
 ) -> OrderBody:
-    """The order as it is now, or once it has ended, if that takes no longer than `wait` seconds."""
+    """Return the order as it is now, or as soon as it ends, after `wait` seconds at the latest."""
     order = await _view(db, order_id, customer)
     if wait and order.ended_at is None:
         await ends.wait(db, OrderId(order_id), wait)
@@ -83,7 +83,7 @@ async def list_orders(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Cursor | None = None,
 ) -> OrderPage:
-    """Orders, the newest first."""
+    """List orders, the newest first."""
     views = await store.page(
         db,
         customer_id=own(customer, customer_id),
@@ -102,7 +102,7 @@ async def list_orders(
     responses=NOT_FOUND | TOO_LATE,
 )
 async def cancel_order(order_id: UUID, db: Db, response: Response, customer: Verified) -> Accepted:
-    """Asks to stop the order: no promise, it may prove to be too late."""
+    """Ask to cancel the order; it may prove to be too late."""
     if customer is not None:
         await _view(db, order_id, customer)
     response.headers["Location"] = f"/orders/{order_id}"
@@ -110,7 +110,7 @@ async def cancel_order(order_id: UUID, db: Db, response: Response, customer: Ver
         order = await cancellable(db, order_id)
         try:
             return Accepted(id=order_id, state=await _cancel(db, order))
-        except Conflict:  # a fact came in between: decide again
+        except Conflict:  # a fact changed the order meanwhile: decide again
             continue
 
 
@@ -120,7 +120,7 @@ async def quote_shipping(
     quantity: Annotated[int, Query(ge=1, le=50_000)],
     broker: Annotated[Broker, resource(Broker)],
 ) -> QuoteBody:
-    """What it costs to bring so many articles to a country; an estimate says that it is one."""
+    """Return the price of shipping `quantity` articles to a country, or a marked estimate."""
     return await quotes.ask(broker, country, quantity)
 
 
@@ -128,7 +128,7 @@ async def quote_shipping(
 async def read_statistics(
     db: Db, since: Moment | None = None, until: Moment | None = None
 ) -> StatisticsBody:
-    """Orders by the hour they were placed in and their outcome: of a day, or of 31 at most."""
+    """Return sums of orders by hour and outcome: of the last day, or of 31 days at most."""
     until = until or datetime.now(UTC)
     since = (since or until - timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
     if until - since > LONGEST:
@@ -140,7 +140,7 @@ async def read_statistics(
 
 
 async def cancellable(db: Database, order_id: UUID) -> Order:
-    """The order, if it is not too late; raises a Problem."""
+    """Return the order; raise a Problem if there is none or it is too late to cancel it."""
     order = await store.get(db, OrderId(order_id))
     if order is None:
         raise missing(order_id)
@@ -169,7 +169,7 @@ def _placed(body: NewOrder) -> OrderPlaced:
 
 
 async def _view(db: Database, order_id: UUID, customer: CustomerId | None) -> OrderBody:
-    """The order; another customer's is as unknown as one that is none."""
+    """Return the order; raise a Problem (404) if there is none or it is another customer's."""
     view = await store.view(db, OrderId(order_id))
     if view is None or customer not in (None, view.customer_id):
         raise missing(order_id)
@@ -181,5 +181,5 @@ def _body(view: store.View) -> OrderBody:
 
 
 def missing(order_id: UUID) -> Problem:
-    """There is no such order."""
+    """Return the problem that there is no such order."""
     return Problem(404, "No such order", detail=f"There is no order {order_id}.")

@@ -1,4 +1,4 @@
-"""What customers send and get, and what of it is refused."""
+"""The bodies that customers send and get, and the checks of what they send."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def _affordable(lines: list[NewLine]) -> list[NewLine]:
 def _last_seen(cursor: object) -> UUID:
     last = UUID(bytes=urlsafe_b64decode(f"{cursor}=="))
     if cursor_after(last) != cursor:
-        raise ValueError("not a cursor of ours")
+        raise ValueError("not a cursor that this service gave: use the `next` of a page")
     return last
 
 
 def _in_this_age(time: datetime) -> datetime:
     if not 1970 < time.year < 9000:
-        raise ValueError("not of this age")
+        raise ValueError("not a time between the years 1971 and 8999")
     return time.astimezone(UTC)
 
 
@@ -62,13 +62,13 @@ Cursor = Annotated[UUID, BeforeValidator(_last_seen), WithJsonSchema(_CURSOR)]
 
 
 class Strict(BaseModel):
-    """Takes what it names, in the type it names, and nothing else."""
+    """A body without other fields than those it declares, and in exactly their types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class NewLine(Strict):
-    """So many of an article; `unit_price` in minor units of the order's currency."""
+    """A quantity of one article; `unit_price` is in minor units of the order's currency."""
 
     sku: Sku
     quantity: int = Field(ge=1, le=1_000)
@@ -76,7 +76,7 @@ class NewLine(Strict):
 
 
 class Destination(Strict):
-    """Where the parcel goes; `country` is an ISO 3166-1 code of two letters."""
+    """The address of the parcel; `country` is an ISO 3166-1 code of two letters."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -88,7 +88,7 @@ class Destination(Strict):
 
 
 class NewOrder(Strict):
-    """An order to be placed; its total is computed from its lines."""
+    """An order to place; its total is computed from its lines."""
 
     customer_id: Customer
     lines: Annotated[list[NewLine], Field(min_length=1, max_length=50), AfterValidator(_affordable)]
@@ -98,7 +98,7 @@ class NewOrder(Strict):
 
 
 class Accepted(BaseModel):
-    """The order as it was left; what becomes of it is at the Location."""
+    """The order's state now; `GET` the Location to see how it goes on."""
 
     id: UUID
     state: State
@@ -143,7 +143,7 @@ class OrderPage(BaseModel):
 
 
 class QuoteBody(BaseModel):
-    """What shipping costs, in minor units; `estimated` if it is not shipping's price, and why."""
+    """The price of shipping in minor units; `reason` says why it is estimated, if it is."""
 
     amount: int
     currency: str
@@ -153,9 +153,9 @@ class QuoteBody(BaseModel):
 
 
 class HourBody(BaseModel):
-    """The orders that were placed in an hour and ended so, or are still `open`.
+    """The orders of one currency that were placed in an hour, by their outcome or `open`.
 
-    Each counts in its own currency; `amount` is their sum in minor units.
+    `amount` is their sum in minor units.
     """
 
     model_config = ConfigDict(from_attributes=True)
@@ -176,10 +176,10 @@ class StatisticsBody(BaseModel):
 
 
 def total(lines: list[NewLine]) -> int:
-    """The sum of the lines in minor units."""
+    """Return the sum of the lines in minor units."""
     return sum(line.quantity * line.unit_price for line in lines)
 
 
 def cursor_after(last: UUID) -> str:
-    """The cursor of the page after this order."""
+    """Return the cursor of the page after this order."""
     return urlsafe_b64encode(last.bytes).rstrip(b"=").decode()

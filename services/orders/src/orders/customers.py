@@ -1,7 +1,7 @@
-"""Whose orders a request may see: all, or those of the customer whom a proxy has verified.
+"""Limit a request to the orders of the customer whom a proxy has verified, or allow all orders.
 
-The service authenticates nobody. `ORDERS_CUSTOMER_HEADER` names the header in which a proxy in
-front of it says who asks; the proxy must drop that header from what customers send.
+The service itself does not authenticate anybody. `ORDERS_CUSTOMER_HEADER` names the header in which
+a proxy in front of it names the customer; the proxy must drop that header from what customers send.
 """
 
 from __future__ import annotations
@@ -22,23 +22,25 @@ _CUSTOMER: Final = re.compile(CUSTOMER)
 async def verified(
     request: Request, settings: Annotated[Settings, resource(Settings)]
 ) -> CustomerId | None:
-    """A FastAPI dependency: who asks, or None if everybody may see all; raises a Problem (401)."""
+    """Return the verified customer, or None if everybody may see all; raise a Problem (401)."""
     header = settings.customer_header
     if header is None:
         return None
-    said = request.headers.getlist(header)
-    if len(said) != 1 or not _CUSTOMER.fullmatch(said[0]):
+    values = request.headers.getlist(header)
+    if len(values) != 1 or not _CUSTOMER.fullmatch(values[0]):
         challenge = {"WWW-Authenticate": f'Proxy header="{header}"'}
-        raise Problem(401, detail=f"{header} must name the customer, once.", headers=challenge)
-    return CustomerId(said[0])
+        raise Problem(
+            401, detail=f"The header {header} must name the customer once.", headers=challenge
+        )
+    return CustomerId(values[0])
 
 
 Verified = Annotated[CustomerId | None, Depends(verified)]
 
 
 def own(customer: CustomerId | None, asked_for: str | None) -> CustomerId | None:
-    """Return whose orders are meant; raises a Problem (403) if they are another's."""
+    """Return the customer whose orders to use; raise a Problem (403) if they are another's."""
     if customer is not None and asked_for not in (None, customer):
-        detail = f"You are {customer}, and customer_id is another."
+        detail = f"You are {customer}, but customer_id names another customer."
         raise Problem(403, "Another customer's orders", detail=detail)
     return customer or (CustomerId(asked_for) if asked_for else None)

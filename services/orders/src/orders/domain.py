@@ -1,6 +1,6 @@
-"""What becomes of an order: one table decides, and what is not in it cannot happen.
+"""Decide how facts change an order, by one table; a fact without a cell in it is impossible.
 
-It is the table of docs/saga.md, which a test holds against every cell.
+It is the table of docs/saga.md; a test compares every cell.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Decision = state_table.Decision[Order, Event]
 
 
 def cancel_requested(order: Order) -> Event:
-    """Asks shipping, which decides whether it is too late."""
+    """Return the event that asks shipping to cancel; shipping decides whether it is too late."""
     return OrderCancelRequested(order_id=order.order_id, sequence=order.version)
 
 
 def ended(order: Order) -> Event:
-    """Says once that nothing will change any more."""
+    """Return the event that the order has ended, which is published once."""
     outcome = Outcome(order.state)
     return OrderEnded(order_id=order.order_id, sequence=order.version, outcome=outcome)
 
@@ -74,13 +74,13 @@ TABLE: Final[Mapping[State, Mapping[type[Fact], Cell[Order, Event]]]] = {
 
 
 def decide(order: Order, fact: Fact) -> Decision:
-    """The cell of the order's state and the fact, carried out on the order."""
+    """Carry out the cell of the order's state and the fact on the order."""
     cell = TABLE[order.state].get(type(fact))
     return carried_out(cell, order, fact, NAMES[type(fact)], _learn)
 
 
 def decide_by_hand(order: Order, fact: Fact) -> Decision:
-    """The same by a person, who has seen the flag: it is taken down."""
+    """Decide a fact that a person brings; the order is unparked, as the person has seen it."""
     decision = decide(order, fact)
     if decision.after.parked is None:
         return decision
@@ -89,7 +89,7 @@ def decide_by_hand(order: Order, fact: Fact) -> Decision:
 
 
 def ends(decision: Decision) -> bool:
-    """Whether this commit ends the order."""
+    """Return whether this commit ends the order."""
     return decision.after.state in ENDED and decision.before.state not in ENDED
 
 

@@ -1,4 +1,4 @@
-"""Waiting for the end of an order, without a query for each who waits."""
+"""Wait for the end of an order, with one shared query for all who wait."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tallystick_contracts.orders import OrderId
 
 log = structlog.get_logger()
 
-LOOK_EVERY: Final = 0.25  # seconds; for the ends that another replica has committed
+LOOK_EVERY: Final = 0.25  # seconds; it finds ends that another replica has committed
 
 
 class Ends:
-    """Wakes who waits: at once for an end that is told here, else by one shared query."""
+    """Wakes waiting requests: at once after `tell`, else by one query that all of them share."""
 
     def __init__(self) -> None:
         self._waiting: defaultdict[OrderId, set[asyncio.Event]] = defaultdict(set)
@@ -40,18 +40,18 @@ class Ends:
             self._looking.cancel()
 
     def stopping(self) -> None:
-        """Nobody waits any longer: the service stops."""
+        """Wake all who wait, because the service stops; later calls of `wait` return at once."""
         self._stopped = True
         for order_id in list(self._waiting):
             self.tell(order_id)
 
     def tell(self, order_id: OrderId) -> None:
-        """The order has ended."""
+        """Wake those who wait for this order, because it has ended."""
         for woken in self._waiting.pop(order_id, ()):
             woken.set()
 
     async def wait(self, database: Database, order_id: OrderId, seconds: float) -> None:
-        """Returns when the order has ended, or after so many seconds."""
+        """Return when the order has ended, or after `seconds`."""
         if self._stopped:
             return
         woken = asyncio.Event()

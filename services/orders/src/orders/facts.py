@@ -1,4 +1,4 @@
-"""What an order is and what it can be told: the words of the table in domain.py."""
+"""The order, its states and the facts that change it: the terms of the table in domain.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tallystick_platform.state_table import Record
 
 
 class State(StrEnum):
-    """Where an order is."""
+    """The state of an order."""
 
     PLACED = "placed"
     PAID = "paid"
@@ -34,8 +34,8 @@ ENDED: Final = frozenset({State.SHIPPED, State.DECLINED, State.CANCELLED})
 class Order(Record, frozen=True, kw_only=True):
     """The part of an order that facts change.
 
-    `reason` says why it is cancelling or has ended; `parked`, why a person should look at it. `age`
-    is in seconds, by the database's clock when it was read.
+    `reason` says why it is cancelling or has ended, and `parked` why a person should look at it.
+    `age` is in seconds, by the database's clock when the order was read.
     """
 
     state: State = State.PLACED
@@ -45,7 +45,7 @@ class Order(Record, frozen=True, kw_only=True):
 
 
 class CancelAsked(msgspec.Struct, frozen=True):
-    """The customer, or a person in their place, wants the order cancelled."""
+    """The customer, or a person on their behalf, wants the order cancelled."""
 
     reason: str = "cancelled by the customer"
 
@@ -71,4 +71,4 @@ NAMES: Final[dict[type[Fact], str]] = {
     ShipmentFailed: "ShipmentFailed",
     ShipmentCancelled: "ShipmentCancelled",
 }
-"""The facts as docs/saga.md calls them."""
+"""The names of the facts in docs/saga.md."""

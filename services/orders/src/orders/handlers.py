@@ -1,4 +1,4 @@
-"""What payments and shipping tell about an order, and what we tell about all of them."""
+"""Handle the events of payments and shipping, project our own events, and watch the deadlines."""
 
 from __future__ import annotations
 
@@ -39,38 +39,38 @@ async def payment_told(
     delivery: Delivery,
     ends: Ends,
 ) -> None:
-    """What became of the money."""
-    await _told(event, delivery, ends)
+    """Change the order by an event of payments."""
+    await _apply(event, delivery, ends)
 
 
 @router.on(ShipmentDispatched, ShipmentFailed, ShipmentCancelled, durable="orders-shipping")
 async def shipment_told(
     event: ShipmentDispatched | ShipmentFailed | ShipmentCancelled, delivery: Delivery, ends: Ends
 ) -> None:
-    """What became of the parcel."""
-    await _told(event, delivery, ends)
+    """Change the order by an event of shipping."""
+    await _apply(event, delivery, ends)
 
 
 @router.on(OrderPlaced, OrderEnded, durable=statistics.DURABLE, idempotent=True)
 async def keep_statistics(event: OrderPlaced | OrderEnded, delivery: Delivery) -> None:
-    """Projects our own events; to read them all again is harmless."""
+    """Project our own events; reading all of them again is harmless."""
     await delivery.commit(statistics.keep(event))
 
 
 @router.every(1)
 async def park_late(database: Database, settings: Settings) -> None:
-    """Parks what has not ended in time, for a person; the next change takes the flag down."""
+    """Park orders that have not ended in time, for a person; the next change unparks them."""
     for order in await parking.park_late(database, timedelta(seconds=settings.end_within_s)):
         metrics.observe_late(order)
 
 
 @router.every(5)
 async def measure(database: Database) -> None:
-    """Shows the backlog to whoever watches."""
+    """Set the metrics of the backlog."""
     metrics.observe_backlog(await store.backlog(database))
 
 
-async def _told(event: Event, delivery: Delivery, ends: Ends) -> None:
+async def _apply(event: Event, delivery: Delivery, ends: Ends) -> None:
     order = await store.get(delivery.database, event.order_id)
     if order is None:
         raise PermanentError(f"there is no order {event.order_id}")

@@ -13,5 +13,5 @@ from tallystick import service
 
 
 def app(settings: Settings | None = None) -> FastAPI:
-    """The service as an application; settings come from the environment if none are given."""
+    """Return the service as an application; without `settings` they come from the environment."""
     return service(settings or Settings(), router, api, Ends(), admin=admin)

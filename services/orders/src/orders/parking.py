@@ -1,4 +1,4 @@
-"""Orders that wait for a person: parked by their deadline, and taken up again."""
+"""Park orders by their deadline, and retry parked ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ORDERS: Final = Parking("orders", opened_at="placed_at")
 MOST: Final = 100  # orders that are parked by one statement
 LATE: Final = "past its deadline in "
 
-# One statement: an order that ends meanwhile is locked by who ends it, and then has ended.
+# It is one statement with `skip locked`: an order that is just ending is locked and so not parked.
 _PARK_LATE: Final = f"""
 update orders set version = version + 1, parked = '{LATE}' || state
 where order_id in (
@@ -29,10 +29,10 @@ where order_id = $1 and parked is not null returning order_id"""
 
 
 async def park_late(database: Database, within: timedelta) -> list[Parked]:
-    """Parks orders that have not ended within their time, by the database's clock."""
+    """Park orders that have not ended `within` this time, by the database's clock; return them."""
     return [Parked(**row) for row in await database.fetch(_PARK_LATE, within)]
 
 
 def again(order_id: OrderId) -> Write:
-    """Takes the flag down and begins the deadline anew; a conflict if there is no flag."""
+    """Return the write that unparks an order and restarts its time; it conflicts if not parked."""
     return Write(_AGAIN, (order_id,), guard=order_id)

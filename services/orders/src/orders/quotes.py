@@ -1,4 +1,4 @@
-"""What shipping an order would cost: asked of shipping now, or estimated and said to be."""
+"""The price of shipping: asked of the shipping service, or an estimate that is marked as one."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ log = structlog.get_logger()
 
 WITHIN: Final = 0.5  # seconds
 FLAT: Final = Quote(price=Money(amount=1_995, currency="EUR"), service="standard")
-"""What is said when nobody can be asked."""
+"""The estimate that is used if shipping does not answer."""
 WHY_FLAT: Final = "Shipping gave no price in time; this is a flat rate."
 
 
 async def ask(broker: Broker, country: str, quantity: int) -> QuoteBody:
-    """Shipping's price, or the flat rate after half a second, at once if nobody answers."""
+    """Return shipping's price, or the flat rate after half a second, at once if none is there."""
     try:
         quote = await broker.request(
             ShippingQuote(country=country, quantity=quantity), within=WITHIN
         )
     except TemporaryError as error:
         log.warning("no quote from shipping", country=country, reason=str(error))
-        return _said(FLAT, WHY_FLAT)
-    return _said(quote, None)
+        return _counted(FLAT, WHY_FLAT)
+    return _counted(quote, None)
 
 
-def _said(quote: Quote, reason: str | None) -> QuoteBody:
+def _counted(quote: Quote, reason: str | None) -> QuoteBody:
     estimated = reason is not None
     metrics.QUOTED.labels(str(estimated).lower()).inc()
     return QuoteBody(

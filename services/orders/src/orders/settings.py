@@ -1,4 +1,4 @@
-"""What the orders service reads from its environment."""
+"""The settings of the orders service, from its environment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tallystick
 
 
 class Settings(tallystick.Settings):
-    """The settings of every service and its own, as ORDERS_*."""
+    """The settings that every service has, and its own, as ORDERS_*."""
 
     model_config = SettingsConfigDict(env_prefix="ORDERS_")
 
@@ -21,7 +21,7 @@ class Settings(tallystick.Settings):
     customer_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")] | None = (
         Field(
             default=None,
-            description="the header in which a proxy says which customer it has verified: each"
-            " sees only their own orders then; without one everybody sees all",
+            description="the header in which a proxy names the customer that it has verified; then"
+            " each customer sees only their own orders; if unset, everybody sees all",
         )
     )

@@ -1,7 +1,7 @@
-"""How many orders for how much, by hour and outcome: a projection of our own events.
+"""Numbers and totals of orders, by hour and outcome: a projection of our own events.
 
-It keeps a row for each order and sums them up when it is read. So events may come in any order and
-any number of times, and the whole can be made again from history.
+It keeps a row for each order and sums them up when it is read. So events may arrive in any order
+and any number of times, and the projection can be rebuilt from history.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ insert into statistics as s (order_id, placed_at, outcome) values ($1, $2, $3)
 on conflict (order_id) do update set outcome = excluded.outcome
 returning order_id, 'statistics'"""
 
-# Ids are UUIDv7, so that the primary key is an index of the time too.
+# Ids are UUIDv7, so the primary key is also an index by time.
 _HOURS: Final = f"""
 select date_trunc('hour', placed_at, 'UTC') as hour, coalesce(outcome, '{OPEN}') as outcome,
     currency, count(*) as orders, sum(total) as amount
@@ -45,7 +45,7 @@ with gone as (delete from statistics where order_id >= $1 returning 1) select co
 
 
 class Hour(msgspec.Struct, frozen=True, kw_only=True):
-    """The orders that were placed in an hour and ended so, or are open; the sum in minor units."""
+    """Orders placed in an hour that have this outcome, or are open; `amount` is in minor units."""
 
     hour: datetime
     outcome: str
@@ -55,14 +55,14 @@ class Hour(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
-    """How many rows went, and from which sequence of the stream they come again."""
+    """How many rows were deleted, and from which sequence of the stream the durable reads again."""
 
     emptied: int
     sequence: int
 
 
 def keep(event: OrderPlaced | OrderEnded) -> Write:
-    """What the event tells of its order."""
+    """Return the write that stores what the event says about its order."""
     guard = (event.order_id, "statistics")
     order = (event.order_id, placed_at(event.order_id))
     match event:
@@ -73,19 +73,19 @@ def keep(event: OrderPlaced | OrderEnded) -> Write:
 
 
 async def hours(database: Database, since: datetime, until: datetime) -> list[Hour]:
-    """The sums of the orders placed in this time, by hour, outcome and currency."""
+    """Return the sums of the orders placed in this time, by hour, outcome and currency."""
     rows = await database.fetch(_HOURS, _first_id(since), _first_id(until))
     return [Hour(**dict(row) | {"amount": int(row["amount"])}) for row in rows]
 
 
 async def rebuild(database: Database, broker: Broker) -> Rebuilt:
-    """Empties the projection and has its durable read again from the start.
+    """Empty the projection and make its durable read again from the start.
 
-    What history no longer holds stays as it is. The durable is rewound before the emptying is
-    committed: whatever interrupts this, the rows stay, or they come again. Safe to repeat, and
-    while events come in. Raises TallystickError.
+    Rows whose events are no longer in the stream stay as they are. The durable is rewound before
+    the deletion is committed: after an interruption the rows are still there or are read again. It
+    may be repeated, and may run while events arrive. Raises TallystickError.
     """
-    since = await _first_told(broker)
+    since = await _oldest_event(broker)
     async with database.transaction() as transaction:
         gone = await transaction.fetch(_EMPTY, _first_id(since + _CLOCKS_DIFFER)) if since else []
         sequence = await rewind(broker.connection.client, STREAM, DURABLE, _EPOCH)
@@ -93,17 +93,17 @@ async def rebuild(database: Database, broker: Broker) -> Rebuilt:
 
 
 def placed_at(order_id: OrderId) -> datetime:
-    """When an order was placed, as its id says, a UUIDv7."""
+    """Return when an order was placed, which is in its id, a UUIDv7."""
     return _EPOCH + timedelta(milliseconds=order_id.int >> 80)
 
 
 def _first_id(time: datetime) -> UUID:
-    """The smallest id that an order placed at this time can have."""
+    """Return the smallest id that an order placed at this time can have."""
     return UUID(int=max(0, (time - _EPOCH) // timedelta(milliseconds=1)) << 80)
 
 
-async def _first_told(broker: Broker) -> datetime | None:
-    """When the oldest event was stored that history still holds."""
+async def _oldest_event(broker: Broker) -> datetime | None:
+    """Return when the oldest event that is still in the stream was stored there."""
     async with aclosing(broker.history(OrderPlaced, OrderEnded)) as history:  # type: ignore[type-var]  # a generator
         async for recorded in history:
             return recorded.stored_at

@@ -1,4 +1,4 @@
-"""Orders in PostgreSQL: statements, and rows as values."""
+"""Store orders in PostgreSQL: the statements, and rows as values."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def insert(placed: OrderPlaced) -> Write:
-    """The order that this event announces."""
+    """Return the write that stores the order of this event."""
     args = (
         placed.order_id,
         placed.customer_id,
@@ -85,7 +85,10 @@ def insert(placed: OrderPlaced) -> Write:
 
 
 def update(before: Order, after: Order) -> tuple[Write, ...]:
-    """What makes the stored order like `after`, if it is still `before`; nothing if equal."""
+    """Return the write that changes the stored order to `after`, or none if nothing changes.
+
+    It conflicts if the stored order is no longer `before`.
+    """
     if after == before:
         return ()
     args = (
@@ -96,7 +99,7 @@ def update(before: Order, after: Order) -> tuple[Write, ...]:
 
 
 async def get(database: Database, order_id: OrderId) -> Order | None:
-    """The part of an order that facts change."""
+    """Return the part of an order that facts change, or None."""
     row = await database.get(_GET, order_id)
     if row is None:
         return None
@@ -111,7 +114,7 @@ async def get(database: Database, order_id: OrderId) -> Order | None:
 
 
 async def view(database: Database, order_id: OrderId) -> View | None:
-    """All of an order."""
+    """Return an order as its customer sees it, or None."""
     row = await database.get(f"{_VIEW} where order_id = any($1::uuid[])", order_id)
     return None if row is None else _view(dict(row))
 
@@ -124,24 +127,24 @@ async def page(
     before: OrderId | None,
     limit: int,
 ) -> list[View]:
-    """Orders, the newest first, at most `limit`; `before` is the last of the page before."""
+    """Return at most `limit` orders, the newest first; `before` is the last of the page before."""
     filters = {"customer_id = ": customer_id, "state = ": state, "order_id < ": before}
     given = [(text, value) for text, value in filters.items() if value is not None]
     where = [f"{text}${at}" for at, (text, _) in enumerate(given, 2)]
     if state is not None and state not in ENDED:
-        where.append("ended_at is null")  # that index is small
+        where.append("ended_at is null")  # lets PostgreSQL use that index, which is small
     sql = f"{_VIEW} where {' and '.join(where or ['true'])} order by order_id desc limit $1"
     rows = await database.fetch(sql, limit, *(value for _, value in given))
     return [_view(dict(row)) for row in rows]
 
 
 async def ended(database: Database, order_ids: list[OrderId]) -> list[OrderId]:
-    """Those of the orders that have ended."""
+    """Return those of the orders that have ended."""
     return [OrderId(row["order_id"]) for row in await database.fetch(_ENDED, order_ids)]
 
 
 async def backlog(database: Database) -> Backlog:
-    """What is still to be done."""
+    """Return the numbers of open and parked orders, and the age of the oldest open one."""
     return Backlog(**(await database.fetch(_BACKLOG))[0])
 
 

@@ -1,4 +1,4 @@
-"""A projection of our own events: a row for each order, so that repeats change nothing."""
+"""A projection of our own events, with one row for each order: repeated events change nothing."""
 
 from alembic import op
 

@@ -1,6 +1,6 @@
-"""Deadlines: since when an order's end is awaited, and what people did about parked ones.
+"""Deadlines: when the time of an order started, and what people did about parked orders.
 
-It is awaited from the placing, or from the last retry, which is the only one that is written down.
+The time starts when the order is placed and again with each retry; only the last retry is stored.
 """
 
 from alembic import op
