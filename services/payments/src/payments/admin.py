@@ -1,4 +1,4 @@
-"""What people do about payments: on the admin port, under its token."""
+"""What people can do about payments, on the admin port under its token."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ Db = Annotated[Database, resource(Database)]
 UNKNOWN_IN: Final = frozenset(
     {State.CAPTURING, State.CAPTURING_STOP, State.UNKNOWN, State.UNKNOWN_STOP}
 )
-"""Where a capture may be out and its answer is not known."""
+"""The states in which a capture may have been asked and its answer is not known."""
 
 
 class Resolution(Act):
-    """The answer that a person gives for a provider that gives none."""
+    """The answer that a person gives in place of a provider that gives none."""
 
     outcome: Annotated[Resolved, Field(alias="as", strict=False)]
 
 
 @admin.post("/parked/{order_id}/retry")
 async def retry_parked(order_id: UUID, act: Act, db: Db) -> ParkedWhole:
-    """Takes the flag down and asks the provider again, under the same key.
+    """Unpark the payment and ask the provider again, under the same key.
 
-    At once, or, if it is being asked just now, as soon as that ends without an answer.
+    This happens at once, or, while a call is running, as soon as it ends without an answer.
     """
     while True:
         payment = await _known(db, order_id)
@@ -51,7 +51,7 @@ async def retry_parked(order_id: UUID, act: Act, db: Db) -> ParkedWhole:
         flag = [parking.PAYMENTS.unpark(payment)] if payment.parked is not None else []
         try:
             await _act(db, payment, RETRY, act, *flag)
-        except Conflict:  # an answer came in between: decide again
+        except Conflict:  # an answer changed the payment meanwhile: decide again
             continue
         return await parked.show_parked(order_id, db)
 
@@ -60,10 +60,10 @@ async def retry_parked(order_id: UUID, act: Act, db: Db) -> ParkedWhole:
 async def resolve_parked(
     order_id: UUID, act: Resolution, db: Db, provider: Annotated[Provider, resource(Provider)]
 ) -> ParkedWhole:
-    """Answers a capture of which nothing is known, unless the provider's ledger says otherwise.
+    """Answer a capture whose outcome is not known, unless the provider's ledger contradicts.
 
-    The capture takes this for its answer when it is tried again: at once, or, if it is out just
-    now, as soon as that ends without an answer.
+    The capture uses this as its answer in its next attempt: at once, or, while a call is running,
+    as soon as it ends without an answer.
     """
     while True:
         payment = await _known(db, order_id)
@@ -73,26 +73,26 @@ async def resolve_parked(
         resolution = parking.resolve(payment, act.outcome, act)
         try:
             await _act(db, payment, f"resolve as {act.outcome}", act, resolution)
-        except Conflict:  # an answer came in between: decide again
+        except Conflict:  # an answer changed the payment meanwhile: decide again
             continue
         return await parked.show_parked(order_id, db)
 
 
 async def _check_ledger(provider: Provider, payment: Payment, outcome: Resolved) -> None:
-    """Raises a Problem if the ledger says otherwise, NoAnswer if it cannot be asked now."""
+    """Raise a Problem if the provider's ledger contradicts, NoAnswer if it does not answer now."""
     try:
         found = await provider.find(str(payment.order_id))
     except PermanentError as error:
-        raise Problem(502, "The provider takes no question", detail=str(error)) from error
+        raise Problem(502, "The provider refused the look-up", detail=str(error)) from error
     captured = isinstance(found, Captured)
     if captured != (outcome is Resolved.CAPTURED):
         ledger = "captured" if captured else "declined" if found else "nothing"
-        detail = "What the provider has entered counts: retry, and it is asked for its answer."
+        detail = "The provider's ledger counts: retry, and the provider is asked for its answer."
         raise Problem(409, "The ledger says otherwise", detail=detail, ledger=ledger)
 
 
 async def _act(db: Database, payment: Payment, action: str, act: Act, *writes: Write) -> None:
-    """Commits what a person does, with the record of it, and has the provider asked at once."""
+    """Commit what a person does with the record of it, and make the waiting call due now."""
     effect = _waits_for(payment)
     rescheduled = [] if effect is None else [db.reschedule(effect)]
     await db.commit(*writes, *rescheduled, intervention(payment.order_id, action, act))
@@ -101,7 +101,7 @@ async def _act(db: Database, payment: Payment, action: str, act: Act, *writes: W
 
 
 def _waits_for(payment: Payment) -> Effect | None:
-    """The call that the payment waits for."""
+    """Return the call whose answer the payment waits for, or None."""
     if payment.state in UNKNOWN_IN or payment.state is State.INTENT:
         return Capture(order_id=payment.order_id)
     return Refund(order_id=payment.order_id) if payment.state is State.REFUNDING else None

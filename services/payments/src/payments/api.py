@@ -1,4 +1,4 @@
-"""The payments service over HTTP: reading one, and the provider's webhooks."""
+"""The HTTP API of payments: read a payment, and take the provider's webhooks."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Db = Annotated[Database, resource(Database)]
 
 
 class PaymentBody(BaseModel):
-    """A payment; amounts in minor units.
+    """A payment; amounts are in minor units.
 
-    `reference` is the provider's. An order that was cancelled before it was heard of here has no
-    amount. `parked` says why a person should look at it.
+    `reference` is the provider's. If the order was cancelled before its OrderPlaced arrived here,
+    there is no amount. `parked` says why a person should look at it.
     """
 
     order_id: UUID
@@ -37,7 +37,7 @@ class PaymentBody(BaseModel):
 
 @api.get("/payments/{order_id}", responses={404: {"description": "No such payment"}})
 async def read_payment(order_id: UUID, db: Db) -> PaymentBody:
-    """The payment of an order as it is now."""
+    """Return the payment of an order as it is now."""
     payment = await store.get(db, OrderId(order_id))
     if payment.state is State.NONE:
         raise missing(order_id)
@@ -53,5 +53,5 @@ async def read_payment(order_id: UUID, db: Db) -> PaymentBody:
 
 
 def missing(order_id: UUID) -> Problem:
-    """There is no such payment."""
+    """Return the problem that there is no such payment."""
     return Problem(404, "No such payment", detail=f"There is no payment of order {order_id}.")

@@ -1,4 +1,4 @@
-"""What is asked of the provider: under our own keys, and its answers as facts."""
+"""Make the calls to the provider under our own keys, and return its answers as facts."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from tallystick_contracts.payments import LONGEST_REASON
 from tallystick_platform.text import fitting
 
 KEY_WINDOW: Final = timedelta(hours=24)
-"""So long the provider promises to know a key."""
+"""How long the provider promises to remember a key."""
 
 
 async def capture(provider: Provider, payment: Payment) -> Captured | Declined:
-    """Takes the money; raises NoAnswer.
+    """Capture the money; raise NoAnswer.
 
-    Past the window the key alone would not do: what was captured is found by our reference, and
-    what is not found may be asked for again. So it is after a person gave an answer: what the
-    provider has entered counts; what it has not was declined, if that was the answer.
+    After KEY_WINDOW the provider may have forgotten the key. So the capture is first looked up by
+    our reference, and made only if it is not found. It is also looked up after a person gave an
+    answer: what the provider has entered counts; without an entry, a person's `declined` is the
+    answer.
     """
     reference, amount = str(payment.order_id), known(payment.amount)
     look_up = payment.resolved is not None or payment.asked_for > KEY_WINDOW
@@ -37,7 +38,7 @@ async def capture(provider: Provider, payment: Payment) -> Captured | Declined:
 
 
 async def refund(provider: Provider, payment: Payment) -> Refunded | RefundRefused:
-    """Gives the money back; raises NoAnswer."""
+    """Give the money back; raise NoAnswer."""
     reference, amount = str(payment.order_id), known(payment.amount)
     answer = await provider.refund(f"{reference}:refund", reference, amount.amount, amount.currency)
     if isinstance(answer, outside.Refunded):

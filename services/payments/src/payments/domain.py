@@ -1,6 +1,6 @@
-"""What becomes of a payment: one table decides, and what is not in it cannot happen.
+"""Decide how facts change a payment, by one table; a fact without a cell in it is impossible.
 
-It is the table of docs/saga.md, which a test holds against every cell.
+It is the table of docs/saga.md; a test compares every cell.
 """
 
 from __future__ import annotations
@@ -44,24 +44,24 @@ Decision = state_table.Decision[Payment, Output]
 
 
 def known(value: T | None) -> T:
-    """What a payment in its state must have; raises ValueError if it has not."""
+    """Return a value that a payment in its state must have; raise ValueError if it is None."""
     if value is None:
         raise ValueError("the payment's record lacks what its state needs")
     return value
 
 
 def capture(payment: Payment) -> Output:
-    """Asks the provider for the money."""
+    """Return the effect that asks the provider for the money."""
     return Capture(order_id=payment.order_id)
 
 
 def refund(payment: Payment) -> Output:
-    """Asks the provider to give it back."""
+    """Return the effect that asks the provider to give the money back."""
     return Refund(order_id=payment.order_id)
 
 
 def money_in(payment: Payment) -> Output:
-    """Records the capture; under a stop no event of its own will tell of it."""
+    """Return the record of the capture; after a stop, no event of its own announces it."""
     return Operation(
         order_id=payment.order_id,
         purpose=Purpose.CAPTURE,
@@ -71,30 +71,30 @@ def money_in(payment: Payment) -> Output:
 
 
 def money_out(payment: Payment) -> Output:
-    """Records the refund."""
+    """Return the record of the refund."""
     amount = known(payment.amount)
     return Operation(order_id=payment.order_id, purpose=Purpose.REFUND, amount=amount)
 
 
 def captured(payment: Payment) -> Output:
-    """Shipping's go-ahead, hence never said under a stop."""
+    """Return the event that lets shipping begin; so it is never published after a stop."""
     amount = known(payment.amount)
     return PaymentCaptured(order_id=payment.order_id, sequence=payment.version, amount=amount)
 
 
 def declined(payment: Payment) -> Output:
-    """Says that the provider has refused."""
+    """Return the event that the provider has refused."""
     reason = payment.reason or ""
     return PaymentDeclined(order_id=payment.order_id, sequence=payment.version, reason=reason)
 
 
 def voided(payment: Payment) -> Output:
-    """Says that the provider was never asked and never will be."""
+    """Return the event that the provider was never asked and never will be."""
     return PaymentVoided(order_id=payment.order_id, sequence=payment.version)
 
 
 def refunded(payment: Payment) -> Output:
-    """Says that the provider has confirmed the refund."""
+    """Return the event that the provider has confirmed the refund."""
     return PaymentRefunded(
         order_id=payment.order_id,
         sequence=payment.version,
@@ -153,18 +153,18 @@ TABLE: Final[Mapping[State, Mapping[type[Fact], Cell[Payment, Output]]]] = {
 
 
 def decide(payment: Payment, fact: Fact) -> Decision:
-    """The cell of the payment's state and the fact, carried out on the payment."""
+    """Carry out the cell of the payment's state and the fact on the payment."""
     cell = TABLE[payment.state].get(type(fact))
     return carried_out(cell, payment, fact, NAMES[type(fact)], _learn)
 
 
 def started(payment: Payment) -> Payment:
-    """The payment whose capture has started, as the very commit that concerns it finds out."""
+    """Return the payment with its capture started, when the commit itself starts or meets it."""
     return replace(payment, state=State.CAPTURING)
 
 
 def starting(decision: Decision) -> Decision:
-    """Intent and `capture starts` in one: the capture starts with the commit that stores it."""
+    """Return the decision with `capture starts` in it, as the same commit starts the capture."""
     return replace(decision, after=started(decision.after))
 
 

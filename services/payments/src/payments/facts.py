@@ -1,4 +1,4 @@
-"""What a payment is, asks for and can be told: the words of the table in domain.py."""
+"""The payment, its states, effects and facts: the terms of the table in domain.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tallystick_platform.state_table import Record
 
 
 class State(StrEnum):
-    """Where a payment is; `(stop)`: an answer is awaited for money that nobody wants any more."""
+    """The state of a payment; `(stop)`: the order will not ship, an answer is still awaited."""
 
     NONE = "none"
     INTENT = "intent"
@@ -32,7 +32,7 @@ class State(StrEnum):
 
 
 class Resolved(StrEnum):
-    """What a person says became of a capture of which nothing is known."""
+    """A person's answer for a capture whose outcome is not known."""
 
     CAPTURED = "captured"
     DECLINED = "declined"
@@ -41,10 +41,10 @@ class Resolved(StrEnum):
 class Payment(Record, frozen=True, kw_only=True):
     """The payment of an order; version 0 is not stored.
 
-    One that was stopped before its order was heard of has no amount and no token. `reference` is
-    the provider's. `resolved` is what a person answered in its place, `resolved_why` who and why.
-    `noticed` is the webhook that was heeded last. `asked_for` is how long ago the provider may
-    first have been asked, by the database's clock when it was read.
+    One that was stopped before its OrderPlaced arrived has no amount and no token. `reference` is
+    the provider's. `resolved` is what a person answered in the provider's place, and `resolved_why`
+    who and why. `noticed` is the id of the last webhook that was used. `asked_for` is how long ago
+    the provider may first have been asked, by the database's clock when the payment was read.
     """
 
     state: State = State.NONE
@@ -73,7 +73,7 @@ class Refund(Effect, name="payments.refund", version=1, key="order_id"):
 
 
 class Purpose(StrEnum):
-    """What money was moved for: each at most once in an order's life."""
+    """The purpose of a movement of money; each occurs at most once per order."""
 
     CAPTURE = "capture"
     REFUND = "refund"
@@ -82,8 +82,8 @@ class Purpose(StrEnum):
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """A movement of money that the provider has confirmed.
 
-    `announced`: an event of its own tells of it. A capture under a stop has none; the refund that
-    follows tells of both.
+    If `announced`, it has an event of its own. A capture after a stop has none; the event of the
+    refund that follows stands for both.
     """
 
     order_id: OrderId
@@ -93,7 +93,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """Shipping will not ship."""
+    """The order will not be shipped."""
 
     reason: RefundReason
 
@@ -103,7 +103,7 @@ class CaptureStarts(msgspec.Struct, frozen=True):
 
 
 class NoAnswer(msgspec.Struct, frozen=True):
-    """The provider was asked to capture; whether it did is unknown."""
+    """The provider was asked to capture, and whether it did is not known."""
 
 
 class Captured(msgspec.Struct, frozen=True):
@@ -113,7 +113,7 @@ class Captured(msgspec.Struct, frozen=True):
 
 
 class Declined(msgspec.Struct, frozen=True):
-    """The provider has refused to take it, for good."""
+    """The provider has finally refused to take the money."""
 
     reason: str
 
@@ -123,7 +123,7 @@ class Refunded(msgspec.Struct, frozen=True):
 
 
 class RefundRefused(msgspec.Struct, frozen=True):
-    """The provider will not give the money back, which it may not refuse."""
+    """The provider refused to give the money back, which it is not allowed to do."""
 
     reason: str
 
@@ -142,4 +142,4 @@ NAMES: Final[dict[type[Fact], str]] = {
     Refunded: "refunded",
     RefundRefused: "refund refused",
 }
-"""The facts as docs/saga.md calls them."""
+"""The names of the facts in docs/saga.md."""

@@ -1,4 +1,4 @@
-"""What orders and shipping tell about a payment, and the calls to the payment provider."""
+"""Handle the events of orders and shipping, and make the calls to the payment provider."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Commit = Callable[..., Awaitable[None]]
 
 @router.on(OrderPlaced, durable="payments-open")
 async def open_payment(event: OrderPlaced, delivery: Delivery) -> None:
-    """Opens the payment; its capture starts with the same commit if it can."""
+    """Open the payment; if a slot is free, its capture starts with the same commit."""
     payment = await store.get(delivery.database, event.order_id)
     decision = domain.decide(payment, event)
     capture = Capture(order_id=event.order_id)
@@ -50,7 +50,7 @@ async def open_payment(event: OrderPlaced, delivery: Delivery) -> None:
 
 @router.on(ShipmentCancelled, ShipmentFailed, durable="payments-stop")
 async def stop(event: ShipmentCancelled | ShipmentFailed, delivery: Delivery) -> None:
-    """Nothing will be shipped: no money, or the money back."""
+    """Void the payment, or refund it, because nothing will be shipped."""
     cancelled = isinstance(event, ShipmentCancelled)
     fact = Stop(RefundReason.CUSTOMER if cancelled else RefundReason.SHIPMENT_FAILED)
     payment = await store.get(delivery.database, event.order_id)
@@ -64,13 +64,13 @@ async def _stop_intent(delivery: Delivery, payment: Payment, fact: Stop) -> None
     withdrawn = delivery.withdraw(Capture(order_id=payment.order_id))
     try:
         await _commit(delivery.commit, domain.decide(payment, fact), fact, withdrawn)
-    except Conflict:  # it has started, though its own handler has not said so yet
+    except Conflict:  # the capture has started, though its own handler has not committed that yet
         await _commit(delivery.commit, domain.decide(domain.started(payment), fact), fact)
 
 
 @router.on(PaymentCaptured, PaymentRefunded, durable="payments-totals")
 async def total(event: PaymentCaptured | PaymentRefunded, delivery: Delivery) -> None:
-    """Adds what our own events tell of to the totals of its day."""
+    """Add the money of our own events to the totals of their day."""
     captured = isinstance(event, PaymentCaptured)
     purpose = Purpose.CAPTURE if captured else Purpose.REFUND
     await delivery.commit(store.count(event.order_id, purpose))
@@ -78,7 +78,7 @@ async def total(event: PaymentCaptured | PaymentRefunded, delivery: Delivery) ->
 
 @router.effect(Capture, give_up_after=GIVE_UP_AFTER)
 async def capture(effect: Capture, delivery: Delivery, provider: Provider) -> None:
-    """Asks for the money, again under the same key until there is an answer."""
+    """Capture the money, under the same key at each attempt, until there is an answer."""
     payment = await store.get(delivery.database, effect.order_id)
     if payment.state not in CAPTURES_IN:
         return
@@ -94,7 +94,7 @@ async def capture(effect: Capture, delivery: Delivery, provider: Provider) -> No
 
 @router.effect(Refund, give_up_after=GIVE_UP_AFTER)
 async def refund(effect: Refund, delivery: Delivery, provider: Provider) -> None:
-    """Gives the money back; asks again under the same key, even if it was refused."""
+    """Refund the money, under the same key at each attempt, even after a refusal."""
     payment = await store.get(delivery.database, effect.order_id)
     if payment.state is not State.REFUNDING:
         return
@@ -107,7 +107,7 @@ async def refund(effect: Refund, delivery: Delivery, provider: Provider) -> None
 
 @router.every(5)
 async def measure(database: Database) -> None:
-    """Shows what waits for a person to whoever watches."""
+    """Set the metric of parked payments."""
     metrics.WAITING_FOR_A_PERSON.set(await parking.PAYMENTS.count(database))
 
 
@@ -118,7 +118,7 @@ async def _start(delivery: Delivery, payment: Payment) -> Payment:
 
 
 async def _answered(delivery: Delivery, commit: Commit, payment: Payment, fact: Fact) -> None:
-    """The answer meets the payment as it is now: during the call it may have been stopped."""
+    """Commit an answer; if the payment changed during the call, decide again as it is now."""
     try:
         await _commit(commit, domain.decide(payment, fact), fact)
     except Conflict:

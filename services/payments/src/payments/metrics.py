@@ -1,4 +1,4 @@
-"""What this service counts beside what the library counts for every service."""
+"""The metrics of this service, beside those that the library has for every service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 PARKED = Counter(
     "payments_parked_facts_total",
-    "Facts that cannot be or may not be, and parked their payment for a person",
+    "Impossible or forbidden facts that parked their payment for a person",
     ["fact", "state"],
 )
 
@@ -27,7 +27,7 @@ MOVED = Counter(
     ["purpose", "currency"],
 )
 WEBHOOKS = Counter(
-    "payments_webhooks_total", "Webhooks of the provider by what they were good for", ["outcome"]
+    "payments_webhooks_total", "Webhooks of the provider by what was done with them", ["outcome"]
 )
 REFUSED: Final = "refused"
 for outcome in (REFUSED, *Use):
@@ -36,7 +36,7 @@ WRONG: Final = frozenset({Use.STRANGE, Use.MISMATCH, Use.IMPOSSIBLE})
 
 
 def observe(decision: Decision, fact: Fact) -> None:
-    """Counts the money, and logs what a person should know of a decision that was committed."""
+    """Count the money of a committed decision, and log and count it if it parks the payment."""
     for moved in decision.outputs:
         if isinstance(moved, Operation):
             MOVED.labels(moved.purpose, moved.amount.currency).inc(moved.amount.amount)
@@ -46,13 +46,13 @@ def observe(decision: Decision, fact: Fact) -> None:
 
 
 def observe_webhook(notice: Notice, use: Use) -> None:
-    """Counts an authentic webhook, and logs one that a person should know of."""
+    """Count an authentic webhook and log it, as an error if its content is wrong."""
     WEBHOOKS.labels(use).inc()
-    tell = log.error if use in WRONG else log.debug
-    tell("webhook", use=use, webhook=notice.id, type=notice.type, reference=notice.reference)
+    write = log.error if use in WRONG else log.debug
+    write("webhook", use=use, webhook=notice.id, type=notice.type, reference=notice.reference)
 
 
 def observe_forgery(reason: str) -> None:
-    """Counts and logs a webhook that is not the provider's."""
+    """Count and log a webhook that the provider did not sign."""
     WEBHOOKS.labels(REFUSED).inc()
     log.warning("refused a webhook", reason=reason)

@@ -1,7 +1,7 @@
-"""What a webhook of the provider is good for: a pure decision, which never moves money.
+"""Decide what to do with a webhook of the provider; the decision itself never moves money.
 
-A webhook is a hint that the provider has an answer. It is not taken for the answer: the call that
-waits for it is made again, now and under its own key, and what that is answered counts.
+A webhook is a hint that the provider has an answer, but it is not used as the answer. Instead the
+call that waits for the answer is made again now, under its own key, and the reply to that counts.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from tallystick_contracts.orders import OrderId
 
 
 class Use(StrEnum):
-    """What a webhook was good for."""
+    """What was done with a webhook, or why it was ignored."""
 
-    RESCHEDULED = "hastened"  # its call waits for this answer, and is made again now
-    KNOWN = "known"  # the answer was here before it
-    REPEATED = "repeated"
-    OTHER = "other"  # a type that says nothing about a payment
-    STRANGE = "strange"  # of no payment here
-    MISMATCH = "mismatch"  # another amount or currency
-    IMPOSSIBLE = "impossible"  # what cannot have happened, by the payment's table
+    RESCHEDULED = "hastened"  # a call waits for this answer, and is made again now
+    KNOWN = "known"  # the answer is already stored
+    REPEATED = "repeated"  # a copy of one that was used
+    OTHER = "other"  # its type is not about a payment
+    STRANGE = "strange"  # there is no such payment here
+    MISMATCH = "mismatch"  # it has another amount or currency
+    IMPOSSIBLE = "impossible"  # by the payment's table this cannot have happened
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """An authentic webhook: amount in minor units; a reference is an order's id."""
+    """An authentic webhook; the amount is in minor units, and the reference is an order's id."""
 
     id: str
     type: str
@@ -52,7 +52,7 @@ class Notice(msgspec.Struct, frozen=True):
 
     @property
     def order_id(self) -> OrderId | None:
-        """The order that it is about."""
+        """The order that it is about, or None if the reference is not an order's id."""
         try:
             return OrderId(UUID(self.reference or ""))
         except ValueError:
@@ -65,14 +65,14 @@ TELLS: Final[dict[str, Fact]] = {
     "refund.refunded": Refunded(),
     "refund.refused": RefundRefused(""),
 }
-"""What each type of webhook would be as an answer."""
+"""The fact that each type of webhook would be as an answer."""
 CAPTURE_IS_OUT: Final = frozenset(
     {State.CAPTURING, State.CAPTURING_STOP, State.UNKNOWN, State.UNKNOWN_STOP}
 )
 
 
 def heed(payment: Payment, notice: Notice) -> Effect | Use:
-    """The call that waits for what this webhook tells of, or what else it is good for."""
+    """Return the call that waits for the answer that the webhook announces, or its other use."""
     if notice.type not in TELLS:
         return Use.OTHER
     if payment.state is State.NONE:

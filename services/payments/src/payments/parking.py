@@ -1,4 +1,4 @@
-"""Payments that wait for a person, and what people decide about them."""
+"""Parked payments, and the decisions of people about them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ where order_id = $1 and version = $2 returning order_id"""
 
 
 def resolve(payment: Payment, outcome: Resolved, act: Act) -> Write:
-    """Notes the answer that a person gives, if the payment is still as it was read."""
+    """Return the write that stores a person's answer; it conflicts if the payment has changed."""
     why = f"{outcome} by {act.actor}: {act.reason}"
     args = (payment.order_id, payment.version, outcome, why)
     return Write(_RESOLVE, args, guard=payment.order_id)

@@ -19,7 +19,7 @@ class Captured:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """The provider will not take the money, for this reason and for good."""
+    """The provider finally refused to take the money, for this reason."""
 
     reason: str
 
@@ -53,12 +53,12 @@ class _NotFound(msgspec.Struct):
 
 
 class Provider(Client):
-    """The provider at this URL.
+    """A client of the provider at this URL.
 
-    A key stands for one call for ever: asking again under it is safe and gets the first
-    answer. Every call raises NoAnswer if nothing to be trusted came within `timeout_s`,
-    and CallRefused if the provider says that the call itself is wrong. Amounts are in
-    minor units of the currency.
+    A key identifies one call for ever: repeating the call under it is safe and returns the first
+    answer. Every call raises NoAnswer if no answer that can be trusted came within `timeout_s`,
+    and CallRefused if the provider refused the call as wrong. Amounts are in minor units of the
+    currency.
     """
 
     def __init__(self, url: AnyHttpUrl | str, timeout_s: float = 2.0) -> None:
@@ -82,7 +82,7 @@ class Provider(Client):
         return Refunded() if found.outcome == "refunded" else RefundRefused(_reason(found))
 
     async def find(self, reference: str) -> Captured | Declined | None:
-        """Look up what became of a capture; None: not entered so far, a late call still may be."""
+        """Look up a capture; None if the provider has not entered it, though a late call may be."""
         answer = await self.get(f"/captures/{quote(reference, safe='')}", answers=(200, 404))
         if answer.status == 404:
             answer.read(_NotFound, reference=reference)

@@ -1,4 +1,4 @@
-"""What the payments service reads from its environment."""
+"""The settings of the payments service, from its environment."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def _secrets(secrets: SecretStr) -> SecretStr:
 
 
 class Settings(tallystick.Settings):
-    """The settings of every service and its own, as PAYMENTS_*."""
+    """The settings that every service has, and its own, as PAYMENTS_*."""
 
     model_config = SettingsConfigDict(env_prefix="PAYMENTS_")
 
-    provider_url: AnyHttpUrl = Field(description="where the payment provider answers")
+    provider_url: AnyHttpUrl = Field(description="URL of the payment provider")
     webhook_secrets: Annotated[SecretStr, AfterValidator(_secrets)] | None = Field(
         default=None,
-        description="what its webhooks are signed with, two by comma while one is replaced; "
-        "without one none are taken",
+        description="the secret that signs its webhooks, or two separated by a comma while one is "
+        "replaced; if unset, webhooks are refused",
     )

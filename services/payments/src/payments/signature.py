@@ -1,8 +1,8 @@
-"""Whether a webhook is the provider's: HMAC-SHA256, as Standard Webhooks 1.0.0 says.
+"""Verify that the provider signed a webhook: HMAC-SHA256, as in Standard Webhooks 1.0.0.
 
 The specification: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
-Its own library is not used: forged headers make it raise whatever decoding raises, and it takes a
-mistyped secret for another key.
+Its own library is not used. With forged headers it raises the errors of its decoders, and it
+accepts a mistyped secret as another key.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import Final
 PREFIX: Final = "whsec_"
 TOLERANCE_S: Final = 300
 MOST_SECRETS: Final = 2
-"""The new one and the old one, while one is replaced."""
+"""The new one and the old one, while a secret is replaced."""
 
 
 class Forged(Exception):
-    """Not signed with a secret of ours, or not now."""
+    """The webhook is not signed with one of our secrets, or its signature is too old or new."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What the three headers of a webhook say."""
+    """The three headers that sign a webhook."""
 
     id: str
     timestamp: str
@@ -34,9 +34,9 @@ class Signed:
 
 
 def keys(secrets: str) -> list[bytes]:
-    """The keys of one or two secrets, separated by a comma: `whsec_` and base64 of 24 to 64 bytes.
+    """Return the keys of one or two secrets, separated by a comma.
 
-    Raises ValueError, which repeats no secret.
+    A secret is `whsec_` and the base64 of 24 to 64 bytes. Raises ValueError, which shows no secret.
     """
     found = [_key(secret.strip()) for secret in secrets.split(",")]
     if len(found) > MOST_SECRETS:
@@ -45,12 +45,13 @@ def keys(secrets: str) -> list[bytes]:
 
 
 def verify(keys: Sequence[bytes], signed: Signed, body: bytes, now: float) -> None:
-    """Raises Forged unless one signature is by one of the keys and no older than five minutes.
+    """Raise Forged unless one signature is by one of the keys and its time is near `now`.
 
-    Nor may it come from a future as far away. Signatures are compared in constant time.
+    The time is in seconds since the epoch and may differ by five minutes in both directions.
+    Signatures are compared in constant time.
     """
     if not (signed.id and signed.timestamp and signed.signatures):
-        raise Forged("webhook-id, webhook-timestamp and webhook-signature are needed")
+        raise Forged("the headers webhook-id, webhook-timestamp and webhook-signature are needed")
     if not signed.timestamp.isascii() or not signed.timestamp.isdigit():
         raise Forged("webhook-timestamp is not in seconds since the epoch")
     content = f"{signed.id}.{signed.timestamp}.".encode() + body
@@ -63,7 +64,7 @@ def verify(keys: Sequence[bytes], signed: Signed, body: bytes, now: float) -> No
 
 
 def _versioned(signatures: str) -> list[bytes]:
-    """The signatures of the one version that is known; others may stand beside them."""
+    """Return the signatures of version v1; those of other versions may stand beside them."""
     texts = (text.partition(",") for text in signatures.split(" "))
     return [_decoded(value) for version, _, value in texts if version == "v1"]
 
@@ -71,7 +72,9 @@ def _versioned(signatures: str) -> list[bytes]:
 def _key(secret: str) -> bytes:
     found = _decoded(secret.removeprefix(PREFIX))
     if not secret.startswith(PREFIX) or not 24 <= len(found) <= 64:
-        raise ValueError(f"not {PREFIX} and the base64 of 24 to 64 bytes, or two by comma")
+        raise ValueError(
+            f"not {PREFIX} and the base64 of 24 to 64 bytes, or two of them with a comma between"
+        )
     return found
 
 

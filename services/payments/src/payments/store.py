@@ -1,4 +1,4 @@
-"""Payments in PostgreSQL: statements, and rows as values."""
+"""Store payments in PostgreSQL: the statements, and rows as values."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ _OPERATION: Final = """
 insert into operations (order_id, purpose, amount, currency, announced)
 values ($1, $2, $3, $4, $5)"""
 
-# The event of a capture counts the capture; that of a refund counts the refund and, if it was made
-# under a stop and so has no event of its own, the capture too. Only the inbox keeps an event from
-# being counted twice.
+# The event of a capture counts the capture. The event of a refund counts the refund, and also the
+# capture if that has no event of its own because it came after a stop. Only the inbox prevents that
+# an event is counted twice.
 _COUNT: Final = """
 insert into daily_totals (currency, day, captured, refunded)
 select currency, (confirmed_at at time zone 'UTC')::date,
@@ -55,7 +55,10 @@ on conflict (currency, day) do update set
 
 
 def update(before: Payment, after: Payment) -> tuple[Write, ...]:
-    """What makes the stored payment like `after`, if it is still `before`; nothing if equal."""
+    """Return the write that changes the stored payment to `after`, or none if nothing changes.
+
+    It conflicts if the stored payment is no longer `before`.
+    """
     if after == before:
         return ()
     if before.version == 0:
@@ -70,12 +73,12 @@ def update(before: Payment, after: Payment) -> tuple[Write, ...]:
 
 
 def notice(order_id: OrderId, webhook: str) -> Write:
-    """Notes the webhook that is heeded, unless it was before. What the payment is stays."""
+    """Return the write that stores the used webhook; it conflicts if that is stored already."""
     return Write(_NOTICE, (order_id, webhook), guard=order_id)
 
 
 def record(operation: Operation) -> Write:
-    """A movement of money; a second one for the same purpose is an error of the database."""
+    """Return the write that stores a movement of money; a second one per purpose is an error."""
     amount = operation.amount
     return Write(
         _OPERATION,
@@ -87,12 +90,12 @@ def record(operation: Operation) -> Write:
 
 
 def count(order_id: OrderId, purpose: Purpose) -> Write:
-    """Adds what this operation's event tells of to its day's totals, unguarded."""
+    """Return the write, without a guard, that adds the money of this event to its day's totals."""
     return Write(_COUNT, (order_id, purpose))
 
 
 async def get(database: Database, order_id: OrderId) -> Payment:
-    """The payment, of version 0 if it is not stored."""
+    """Return the payment, of version 0 if it is not stored."""
     row = await database.get(_GET, order_id)
     if row is None:
         return Payment(order_id=order_id)

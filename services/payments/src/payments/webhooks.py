@@ -1,4 +1,4 @@
-"""The provider's webhooks over HTTP: authenticated, noted once, answered at once."""
+"""The HTTP route of the provider's webhooks: each is authenticated and used once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOBODYS = Payment(order_id=OrderId(UUID(int=0)))
 
 
 class About(BaseModel):
-    """What a webhook is about; more than this is passed over. The amount is in minor units."""
+    """The payment that a webhook is about; other fields are ignored. `amount` is in minor units."""
 
     reference: str | None = None
     amount: int | None = None
@@ -31,7 +31,7 @@ class About(BaseModel):
 
 
 class WebhookBody(BaseModel):
-    """A webhook as Standard Webhooks shapes it; of an unknown type it says nothing to us."""
+    """A webhook in the form of Standard Webhooks; one of an unknown type is ignored."""
 
     type: str = Field(max_length=200)
     data: About
@@ -44,9 +44,9 @@ async def authentic(
     webhook_timestamp: Annotated[str, Header(description="seconds since the epoch")] = "",
     webhook_signature: Annotated[str, Header(description="`v1,<base64>`, several by space")] = "",
 ) -> str:
-    """A FastAPI dependency: the id of a webhook that the provider has signed; else a Problem."""
+    """Return the id of a webhook that the provider has signed; raise a Problem (401, 404)."""
     if settings.webhook_secrets is None:
-        detail = "No webhooks are taken: PAYMENTS_WEBHOOK_SECRETS is not set."
+        detail = "Webhooks are not enabled: set PAYMENTS_WEBHOOK_SECRETS."
         raise Problem(404, detail=detail)
     keys = signature.keys(settings.webhook_secrets.get_secret_value())
     signed = Signed(webhook_id, webhook_timestamp, webhook_signature)
@@ -63,15 +63,15 @@ async def authentic(
     status_code=204,
     responses={
         401: {"description": "Not signed by the provider, or not now"},
-        404: {"description": "No webhooks are taken"},
+        404: {"description": "Webhooks are not enabled"},
     },
 )
 async def take_webhook(
     body: WebhookBody, webhook: Annotated[str, Depends(authentic)], db: Db
 ) -> None:
-    """Takes a hint that the provider has an answer: a call that waits for it is made again now.
+    """Take a hint that the provider has an answer, and make the call that waits for it again now.
 
-    204 whatever it is good for: telling it again would make it no better.
+    The answer is 204 even for a webhook that is ignored, because sending it again would not help.
     """
     notice = Notice(webhook, body.type, body.data.reference, body.data.amount, body.data.currency)
     metrics.observe_webhook(notice, await _heed(db, notice))
@@ -84,6 +84,6 @@ async def _heed(db: Database, notice: Notice) -> Use:
         return found
     try:
         await db.commit(store.notice(payment.order_id, notice.id), db.reschedule(found))
-    except Conflict:  # a copy of it came at the same time
+    except Conflict:  # another copy of it was used at the same time
         return Use.REPEATED
     return Use.RESCHEDULED

@@ -1,4 +1,4 @@
-"""What people decided about payments that wait for them."""
+"""The decisions of people about parked payments."""
 
 from alembic import op
 

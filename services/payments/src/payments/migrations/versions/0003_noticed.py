@@ -1,4 +1,4 @@
-"""The webhook of the provider that was heeded last: a second copy of it is told by this."""
+"""The last webhook of the provider that was used, so that a second copy of it is recognized."""
 
 from alembic import op
 
