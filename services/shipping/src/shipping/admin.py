@@ -1,4 +1,4 @@
-"""What people do about shipments: on the admin port, under its token."""
+"""What people can do about shipments, on the admin port under its token."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Db = Annotated[Database, resource(Database)]
 
 @admin.post("/parked/{order_id}/retry")
 async def retry_parked(order_id: UUID, act: Act, db: Db) -> ParkedWhole:
-    """Takes the flag down and has what the shipment waits for done again, under the same key.
+    """Unpark the shipment and repeat the step that it waits for, under the same key.
 
-    At once, or, if the carrier is being asked just now, as soon as that ends without an answer.
+    This happens at once, or, while a call is running, as soon as it ends without an answer.
     """
     while True:
         shipment = await store.get(db, OrderId(order_id))
@@ -42,7 +42,7 @@ async def retry_parked(order_id: UUID, act: Act, db: Db) -> ParkedWhole:
         record = intervention(shipment.order_id, RETRY, act)
         try:
             await db.commit(*flag, *again, record)
-        except Conflict:  # an answer came in between: decide again
+        except Conflict:  # an answer changed the shipment meanwhile: decide again
             continue
         about = {"order_id": str(order_id), "actor": act.actor, "reason": act.reason}
         log.warning("a person acted on a shipment", action=RETRY, **about)
@@ -51,13 +51,13 @@ async def retry_parked(order_id: UUID, act: Act, db: Db) -> ParkedWhole:
 
 @admin.post("/parked/{order_id}/resolve")
 async def resolve_parked(order_id: UUID) -> ParkedWhole:
-    """Refuses: whether there is a parcel, only the carrier can say."""
-    detail = "Orders cancels, payments answers for the provider; shipping waits for the carrier."
+    """Refuse the decision, because only the carrier knows whether there is a parcel."""
+    detail = "Only the carrier can decide a shipment: cancel the order, or resolve its payment."
     raise Problem(422, "Nothing that shipping can resolve", detail=detail, order_id=str(order_id))
 
 
 def _again(db: Database, shipment: Shipment) -> list[Write | Job]:
-    """What has a shipment go on that waits for the carrier or for its label."""
+    """Return what makes a waiting shipment go on; nothing if it does not wait."""
     order_id = shipment.order_id
     match shipment.state:
         case State.BOOKING | State.BOOKING_STOP:

@@ -1,4 +1,4 @@
-"""The shipping service over HTTP: reading a shipment and its label."""
+"""The HTTP API of shipping: read a shipment and its label."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Db = Annotated[Database, resource(Database)]
 
 
 class AddressBody(BaseModel):
-    """Where the parcel goes."""
+    """The address of the parcel."""
 
     name: str
     street: str
@@ -43,7 +43,7 @@ class ShipmentBody(BaseModel):
 
 @api.get("/shipments/{order_id}", responses={404: {"description": "No such shipment"}})
 async def read_shipment(order_id: UUID, db: Db) -> ShipmentBody:
-    """The shipment of an order as it is now."""
+    """Return the shipment of an order as it is now."""
     shipment = await store.get(db, OrderId(order_id))
     if shipment.state is State.NONE:
         raise missing(order_id)
@@ -62,14 +62,14 @@ async def read_shipment(order_id: UUID, db: Db) -> ShipmentBody:
     response_class=Response,
     responses={
         200: {"description": "The label in ZPL", "content": {MEDIA_TYPE: {}}},
-        304: {"description": "The label is the one that the caller has"},
+        304: {"description": "The caller already has this label"},
         404: {"description": "No such label, or none yet"},
     },
 )
 async def read_label(
     order_id: UUID, db: Db, if_none_match: Annotated[str | None, Header()] = None
 ) -> Response:
-    """The label of the parcel, as it was printed: for a printer, or any viewer of ZPL."""
+    """Return the label of the parcel as it was printed, for a printer or a viewer of ZPL."""
     zpl = await store.label(db, OrderId(order_id))
     if zpl is None:
         raise Problem(404, "No such label", detail=f"No label of order {order_id} was printed yet.")
@@ -86,11 +86,11 @@ async def read_label(
 
 
 def _names(if_none_match: str, etag: str) -> bool:
-    """Whether a header If-None-Match names this representation."""
+    """Return whether a header If-None-Match names this representation."""
     named = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return etag in named or "*" in named
 
 
 def missing(order_id: UUID) -> Problem:
-    """There is no such shipment."""
+    """Return the problem that there is no such shipment."""
     return Problem(404, "No such shipment", detail=f"There is no shipment of order {order_id}.")

@@ -1,4 +1,4 @@
-"""What is asked of the carrier: under our own keys, and its answers as facts."""
+"""Make the calls to the carrier under our own keys, and return its answers as facts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tallystick_platform.text import fitting
 
 
 async def book(carrier: Carrier, shipment: Shipment) -> Booked | Refused:
-    """Books the parcel; raises NoAnswer, ValueError without an address."""
+    """Book the parcel; raise NoAnswer, or ValueError without an address."""
     if shipment.address is None:
         raise ValueError("a shipment without an address cannot be booked")
     reference, address = str(shipment.order_id), msgspec.structs.asdict(shipment.address)
@@ -23,7 +23,7 @@ async def book(carrier: Carrier, shipment: Shipment) -> Booked | Refused:
 
 
 async def cancel(carrier: Carrier, shipment: Shipment) -> BookingCancelled | CancellationRefused:
-    """Cancels the booking; raises NoAnswer."""
+    """Cancel the booking; raise NoAnswer."""
     reference = str(shipment.order_id)
     answer = await carrier.cancel(f"{reference}:cancel", reference)
     if isinstance(answer, outside.BookingCancelled):

@@ -19,19 +19,19 @@ class Booked:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The carrier will not take the parcel, for this reason and for good."""
+    """The carrier finally refused to take the parcel, for this reason."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class BookingCancelled:
-    """The carrier will not collect the parcel any more."""
+    """The carrier will not collect the parcel."""
 
 
 @dataclass(frozen=True, slots=True)
 class CancellationRefused:
-    """The carrier does not cancel the booking, for this reason."""
+    """The carrier refused to cancel the booking, for this reason."""
 
     reason: str
 
@@ -50,18 +50,18 @@ class _CancellationAnswer(msgspec.Struct):
 
 
 class Carrier(Client):
-    """The carrier at this URL.
+    """A client of the carrier at this URL.
 
-    A key stands for one call for ever: asking again under it is safe and gets the first
-    answer. Every call raises NoAnswer if nothing to be trusted came within `timeout_s`,
-    and CallRefused if the carrier says that the call itself is wrong.
+    A key identifies one call for ever: repeating the call under it is safe and returns the first
+    answer. Every call raises NoAnswer if no answer that can be trusted came within `timeout_s`,
+    and CallRefused if the carrier refused the call as wrong.
     """
 
     def __init__(self, url: AnyHttpUrl | str, timeout_s: float = 2.0) -> None:
         super().__init__("carrier", f"{str(url).rstrip('/')}/carrier", timeout_s=timeout_s)
 
     async def book(self, key: str, reference: str, address: Mapping[str, str]) -> Booked | Refused:
-        """Have a parcel collected and brought to an address."""
+        """Book the transport of a parcel to an address."""
         body = {"reference": reference, "address": address}
         answer = await self.post("/bookings", body, key=key)
         found = answer.read(_BookingAnswer, reference=reference)
@@ -72,7 +72,7 @@ class Carrier(Client):
         return Booked(found.tracking)
 
     async def cancel(self, key: str, reference: str) -> BookingCancelled | CancellationRefused:
-        """Cancel what was booked under this reference."""
+        """Cancel the booking with this reference."""
         answer = await self.post("/cancellations", {"reference": reference}, key=key)
         found = answer.read(_CancellationAnswer, reference=reference)
         if found.outcome == "cancelled":

@@ -1,6 +1,6 @@
-"""What becomes of a shipment: one table decides, and what is not in it cannot happen.
+"""Decide how facts change a shipment, by one table; a fact without a cell in it is impossible.
 
-It is the table of docs/saga.md, which a test holds against every cell.
+It is the table of docs/saga.md; a test compares every cell.
 """
 
 from __future__ import annotations
@@ -38,41 +38,41 @@ Decision = state_table.Decision[Shipment, Output]
 
 
 def book(shipment: Shipment) -> Output:
-    """Asks the carrier to take the parcel."""
+    """Return the effect that asks the carrier to take the parcel."""
     return Book(order_id=shipment.order_id)
 
 
 def print_label(shipment: Shipment) -> Output:
-    """Asks for the label."""
+    """Return the job that prints the label."""
     return PrintLabel(order_id=shipment.order_id)
 
 
 def dispatch(shipment: Shipment) -> Output:
-    """Has the parcel handed over."""
+    """Return the effect that hands the parcel over."""
     return Dispatch(order_id=shipment.order_id)
 
 
 def cancel_booking(shipment: Shipment) -> Output:
-    """Asks the carrier not to take the parcel."""
+    """Return the effect that asks the carrier not to take the parcel."""
     return CancelBooking(order_id=shipment.order_id)
 
 
 def dispatched(shipment: Shipment) -> Output:
-    """Says that it is too late to stop."""
+    """Return the event that the parcel is on its way: it is too late to cancel."""
     return ShipmentDispatched(
         order_id=shipment.order_id, sequence=shipment.version, tracking=shipment.tracking or ""
     )
 
 
 def failed(shipment: Shipment) -> Output:
-    """Says that the carrier has refused."""
+    """Return the event that the carrier has refused."""
     return ShipmentFailed(
         order_id=shipment.order_id, sequence=shipment.version, reason=shipment.reason or ""
     )
 
 
 def cancelled(shipment: Shipment) -> Output:
-    """Says that no parcel will leave; never before the carrier has confirmed."""
+    """Return the event that no parcel will leave; after a booking, only once that is cancelled."""
     return ShipmentCancelled(order_id=shipment.order_id, sequence=shipment.version)
 
 
@@ -127,7 +127,7 @@ TABLE: Final[Mapping[State, Mapping[type[Fact], Cell[Shipment, Output]]]] = {
 
 
 def decide(shipment: Shipment, fact: Fact) -> Decision:
-    """The cell of the shipment's state and the fact, carried out on the shipment."""
+    """Carry out the cell of the shipment's state and the fact on the shipment."""
     cell = TABLE[shipment.state].get(type(fact))
     return carried_out(cell, shipment, fact, NAMES[type(fact)], _learn)
 

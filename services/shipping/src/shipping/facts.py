@@ -1,4 +1,4 @@
-"""What a shipment is, asks for and can be told: the words of the table in domain.py."""
+"""The shipment, its states, effects and facts: the terms of the table in domain.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tallystick_platform.state_table import Record
 
 
 class State(StrEnum):
-    """Where a shipment is; `(stop)`: the carrier's answer is awaited, then it will be cancelled."""
+    """The state of a shipment; `(stop)`: it is cancelled once the carrier has answered."""
 
     NONE = "none"
     AWAITING_PAYMENT = "awaiting payment"
@@ -44,13 +44,13 @@ class Shipment(Record, frozen=True, kw_only=True):
 
 
 class Book(Effect, name="shipping.book", version=1, key="order_id"):
-    """Have the carrier take the parcel."""
+    """Ask the carrier to take the parcel."""
 
     order_id: OrderId
 
 
 class PrintLabel(Job, name="shipping.print-label", version=1, key="order_id"):
-    """Print what goes on the parcel; any worker can."""
+    """Print the label of the parcel; any worker can do it."""
 
     order_id: OrderId
 
@@ -62,7 +62,7 @@ class Dispatch(Effect, name="shipping.dispatch", version=1, key="order_id"):
 
 
 class CancelBooking(Effect, name="shipping.cancel-booking", version=1, key="order_id"):
-    """Have the carrier not take the parcel."""
+    """Ask the carrier not to take the parcel."""
 
     order_id: OrderId
 
@@ -74,7 +74,7 @@ class Booked(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """The carrier has refused the booking, for good."""
+    """The carrier has finally refused the booking."""
 
     reason: str
 
@@ -92,7 +92,7 @@ class BookingCancelled(msgspec.Struct, frozen=True):
 
 
 class CancellationRefused(msgspec.Struct, frozen=True):
-    """The carrier does not give the parcel up, which it may not refuse."""
+    """The carrier refused to cancel the booking, which it is not allowed to do."""
 
     reason: str
 
@@ -120,4 +120,4 @@ NAMES: Final[dict[type[Fact], str]] = {
     BookingCancelled: "booking cancelled",
     CancellationRefused: "cancellation refused",
 }
-"""The facts as docs/saga.md calls them."""
+"""The names of the facts in docs/saga.md."""

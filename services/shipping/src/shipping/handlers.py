@@ -1,4 +1,4 @@
-"""What orders and payments tell about a shipment, calls to the carrier, labels, and quotes."""
+"""Handle events of orders and payments, call the carrier, print labels, and answer quotes."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ Commit = Callable[..., Awaitable[None]]
 
 @router.on(OrderPlaced, OrderCancelRequested, durable="shipping-orders")
 async def order_told(event: OrderPlaced | OrderCancelRequested, delivery: Delivery) -> None:
-    """Where the parcel goes, or that it should not."""
-    await _told(event, delivery)
+    """Change the shipment by an event of orders: its address, or its cancellation."""
+    await _apply(event, delivery)
 
 
 @router.on(PaymentCaptured, durable="shipping-payments")
 async def payment_told(event: PaymentCaptured, delivery: Delivery) -> None:
-    """The parcel may go."""
-    await _told(event, delivery)
+    """Let the shipment go on, because the money was captured."""
+    await _apply(event, delivery)
 
 
 @router.effect(Book, give_up_after=GIVE_UP_AFTER)
 async def book(effect: Book, delivery: Delivery, carrier: Carrier) -> None:
-    """Books the parcel, again under the same key until there is an answer."""
+    """Book the parcel, under the same key at each attempt, until there is an answer."""
     shipment = await store.get(delivery.database, effect.order_id)
     if shipment.state not in (State.BOOKING, State.BOOKING_STOP):
         return
@@ -56,7 +56,7 @@ async def book(effect: Book, delivery: Delivery, carrier: Carrier) -> None:
 
 @router.job(PrintLabel, durable="shipping-labels", concurrency=32)
 async def print_label(job: PrintLabel, delivery: Delivery) -> None:
-    """Prints the label, which is kept with the state that it leads to."""
+    """Print the label, and store it in the same commit as the state."""
     shipment = await store.get(delivery.database, job.order_id)
     wanted = shipment.state is State.BOOKED
     labels = [store.keep_label(shipment.order_id, label.draw(shipment))] if wanted else []
@@ -66,14 +66,14 @@ async def print_label(job: PrintLabel, delivery: Delivery) -> None:
 
 @router.effect(Dispatch, give_up_after=GIVE_UP_AFTER)
 async def dispatch(effect: Dispatch, delivery: Delivery) -> None:
-    """Hands the parcel over, unless it was cancelled before."""
+    """Hand the parcel over, unless it was cancelled before."""
     shipment = await store.get(delivery.database, effect.order_id)
     await _answered(delivery, delivery.commit, shipment, DispatchDue())
 
 
 @router.effect(CancelBooking, give_up_after=GIVE_UP_AFTER)
 async def cancel_booking(effect: CancelBooking, delivery: Delivery, carrier: Carrier) -> None:
-    """Cancels the booking; asks again under the same key, even if it was refused."""
+    """Cancel the booking, under the same key at each attempt, even after a refusal."""
     shipment = await store.get(delivery.database, effect.order_id)
     if shipment.state is not State.CANCELLING:
         return
@@ -86,17 +86,17 @@ async def cancel_booking(effect: CancelBooking, delivery: Delivery, carrier: Car
 
 @router.every(5)
 async def measure(database: Database) -> None:
-    """Shows what waits for a person to whoever watches."""
+    """Set the metric of parked shipments."""
     metrics.WAITING_FOR_A_PERSON.set(await parking.SHIPMENTS.count(database))
 
 
 @router.reply(ShippingQuote)
 async def quote(request: ShippingQuote) -> Quote:
-    """Says what a parcel would cost."""
+    """Return the price of a parcel."""
     return tariff.quote(request)
 
 
-async def _told(
+async def _apply(
     event: OrderPlaced | OrderCancelRequested | PaymentCaptured, delivery: Delivery
 ) -> None:
     shipment = await store.get(delivery.database, event.order_id)
@@ -104,7 +104,7 @@ async def _told(
 
 
 async def _answered(delivery: Delivery, commit: Commit, shipment: Shipment, fact: Fact) -> None:
-    """The answer meets the shipment as it is now: during the call it may have been cancelled."""
+    """Commit an answer; if the shipment changed during the call, decide again as it is now."""
     try:
         await _commit(commit, domain.decide(shipment, fact), fact)
     except Conflict:

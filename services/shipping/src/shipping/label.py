@@ -1,7 +1,7 @@
-"""The label of a parcel in ZPL, which label printers read: 4 x 6 inches at 203 dots an inch.
+"""Draw the label of a parcel in ZPL, which label printers read: 4 x 6 inches, 203 dots per inch.
 
-The printer itself sets the text, in any script, and draws the codes. So a label takes microseconds
-and no thread to write, where a PDF takes milliseconds and 26 to 45 MB of libraries and fonts.
+The printer itself sets the text, in any script, and draws the codes. So making a label takes
+microseconds and no thread; a PDF takes milliseconds and 26 to 45 MB of libraries and fonts.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ MEDIA_TYPE: Final = "application/zpl"
 _LEFT: Final = 40  # dots, as all that follow
 _ACROSS: Final = 732
 _SIZES: Final = ((60, 44, 3), (150, 28, 4), (200, 22, 5))
-"""A text so long is set so high in so many lines; what has more lines would be overprinted."""
+"""The longest text, the height in dots and the lines for it; further lines would be overprinted."""
 _ENCODABLE: Final = re.compile(r"[A-Za-z0-9 ./-]{1,29}")
-"""A tracking number that fits as a barcode; others are only written out."""
-_MEANT: Final = str.maketrans({"_": "_5F", "^": "_5E", "~": "_7E", "\\": r"\\"})
-"""Characters that would be commands."""
+"""A tracking number that fits as a barcode; others are printed as text only."""
+_ESCAPED: Final = str.maketrans({"_": "_5F", "^": "_5E", "~": "_7E", "\\": r"\\"})
+"""The escapes of characters that would be commands."""
 
 
 def draw(shipment: Shipment) -> str:
-    """The label of a booked shipment; raises ValueError for one without address or tracking."""
+    """Return the label of a booked shipment; raise ValueError without address or tracking."""
     address, tracking = shipment.address, shipment.tracking
     if address is None or not tracking:
         raise ValueError("a shipment without address and tracking number has no label")
@@ -46,7 +46,7 @@ def draw(shipment: Shipment) -> str:
 
 
 def _barcode(top: int, tracking: str) -> str:
-    """Code 128 with the number below it, its bars as wide as fits."""
+    """Return a Code 128 with the number below it, its bars as wide as fit."""
     if not _ENCODABLE.fullmatch(tracking):
         return _text(top, tracking)
     width = 3 if len(tracking) <= 18 else 2
@@ -57,7 +57,7 @@ def _text(top: int, text: str) -> str:
     text = "".join(character for character in text if character.isprintable())[: _SIZES[-1][0]]
     height, lines = next(size[1:] for size in _SIZES if len(text) <= size[0])
     block = f"^FB{_ACROSS},{lines},2,L"
-    return f"^FO{_LEFT},{top}^A0N,{height},{height}{block}^FH^FD{text.translate(_MEANT)}^FS"
+    return f"^FO{_LEFT},{top}^A0N,{height},{height}{block}^FH^FD{text.translate(_ESCAPED)}^FS"
 
 
 def _line(top: int, text: str, height: int) -> str:

@@ -13,7 +13,7 @@ from tallystick import service
 
 
 def app(settings: Settings | None = None) -> FastAPI:
-    """The service as an application; settings come from the environment if none are given."""
+    """Return the service as an application; without `settings` they come from the environment."""
     settings = settings or Settings()
     carrier = Carrier(settings.carrier_url, timeout_s=settings.call_timeout_s)
     return service(settings, router, api, carrier, admin=admin)

@@ -1,4 +1,4 @@
-"""What this service counts beside what the library counts for every service."""
+"""The metrics of this service, beside those that the library has for every service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = structlog.get_logger()
 
 PARKED = Counter(
     "shipping_parked_facts_total",
-    "Facts that cannot be or may not be, and parked their shipment for a person",
+    "Impossible or forbidden facts that parked their shipment for a person",
     ["fact", "state"],
 )
 
@@ -21,7 +21,7 @@ WAITING_FOR_A_PERSON = Gauge("shipments_parked", "Shipments that wait for a pers
 
 
 def observe(decision: Decision, fact: Fact) -> None:
-    """Logs and counts what a person should know of a decision that was committed."""
+    """Log and count a committed decision if it parks the shipment."""
     if (reason := decision.parks) is not None:
         log.error("shipment parked", order_id=str(decision.after.order_id), reason=reason)
         PARKED.labels(NAMES[type(fact)], decision.before.state).inc()

@@ -1,4 +1,4 @@
-"""What the shipping service reads from its environment."""
+"""The settings of the shipping service, from its environment."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import tallystick
 
 
 class Settings(tallystick.Settings):
-    """The settings of every service and its own, as SHIPPING_*."""
+    """The settings that every service has, and its own, as SHIPPING_*."""
 
     model_config = SettingsConfigDict(env_prefix="SHIPPING_")
 
-    carrier_url: AnyHttpUrl = Field(description="where the carrier answers")
+    carrier_url: AnyHttpUrl = Field(description="URL of the carrier")

@@ -1,4 +1,4 @@
-"""Shipments in PostgreSQL: statements, and rows as values."""
+"""Store shipments in PostgreSQL: the statements, and rows as values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ select order_id, zpl from labels where order_id = any($1::uuid[])"""
 
 
 def update(before: Shipment, after: Shipment) -> tuple[Write, ...]:
-    """What makes the stored shipment like `after`, if it is still `before`; nothing if equal."""
+    """Return the write that changes the stored shipment to `after`, or none if nothing changes.
+
+    It conflicts if the stored shipment is no longer `before`.
+    """
     if after == before:
         return ()
     if before.version == 0:
@@ -51,7 +54,7 @@ def update(before: Shipment, after: Shipment) -> tuple[Write, ...]:
 
 
 async def get(database: Database, order_id: OrderId) -> Shipment:
-    """The shipment, of version 0 if it is not stored."""
+    """Return the shipment, of version 0 if it is not stored."""
     row = await database.get(_GET, order_id)
     if row is None:
         return Shipment(order_id=order_id)
@@ -67,12 +70,12 @@ async def get(database: Database, order_id: OrderId) -> Shipment:
 
 
 def keep_label(order_id: OrderId, zpl: str) -> Write:
-    """The label that was printed, unless there is one already."""
+    """Return the write that stores a printed label, unless there is one already."""
     return Write(_KEEP_LABEL, (order_id, zpl))
 
 
 async def label(database: Database, order_id: OrderId) -> str | None:
-    """The label as it was printed, in ZPL."""
+    """Return the label as it was printed, in ZPL, or None."""
     row = await database.get(_LABEL, order_id)
     return None if row is None else str(row["zpl"])
 

@@ -1,4 +1,4 @@
-"""What a parcel costs: a price for the way and one for each article, by zones."""
+"""The price of a parcel: a base price by zone, and a price for each article."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ CURRENCY: Final = "EUR"
 
 
 class Zone(msgspec.Struct, frozen=True):
-    """Where a service brings parcels, and its prices in cents; no countries: everywhere."""
+    """A service's countries and its prices in cents; without countries it goes everywhere.
+
+    `way` is the base price, `article` the price of each article.
+    """
 
     service: str
     way: int
@@ -30,7 +33,7 @@ ZONES: Final = (
 
 
 def quote(request: ShippingQuote) -> Quote:
-    """The price in the first zone that has the country."""
+    """Return the price in the first zone that has the country."""
     zone = next(z for z in ZONES if request.country in z.countries or not z.countries)
     amount = zone.way + zone.article * request.quantity
     return Quote(price=Money(amount=amount, currency=CURRENCY), service=zone.service)

@@ -1,4 +1,4 @@
-"""Shipments, from the first that was heard of their order."""
+"""Shipments, stored from the first event of their order on."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Labels as they were printed, one for a shipment."""
+"""Labels as they were printed, one for each shipment."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""What people did about shipments that wait for them."""
+"""What people did about parked shipments."""
 
 from alembic import op
 
