@@ -112,7 +112,7 @@ def test_a_wish_is_a_fault_and_how_often(text: str, expected: Wish) -> None:
     "text", ["", "latex", "late_x0", "late_x1000", "late_ever", "LATE", "late "]
 )
 def test_nonsense_is_no_wish(text: str) -> None:
-    with pytest.raises(ValueError, match="no fault"):
+    with pytest.raises(ValueError, match="not a fault"):
         wish(text)
 
 

@@ -35,5 +35,5 @@ def test_more_than_all_webhooks_cannot_be_struck() -> None:
 
 @pytest.mark.parametrize("text", ["", "late", "webhook_", "webhook_soon", "webhook_LATE"])
 def test_nonsense_is_no_mishap(text: str) -> None:
-    with pytest.raises(ValueError, match="no mishap"):
+    with pytest.raises(ValueError, match="not a mishap"):
         mishap(text)

@@ -1,16 +1,15 @@
 """A simulated payment provider and carrier: no money moves and no parcel leaves.
 
-The sandbox stands in for the two outsiders that an order depends on, so that the whole
-platform runs on one machine and every kind of trouble can be had on request. It is a
-simulation and says so: in its OpenAPI page and in the header `Sandbox: simulation` of
-every answer.
+The sandbox replaces the two outside systems that an order depends on. So the whole platform runs
+on one machine, and every kind of fault can be had on request. It marks itself as a simulation: in
+its OpenAPI page and in the header `Sandbox: simulation` of every answer.
 
-What it keeps, as a real provider and carrier would:
+It behaves as a real provider and carrier would:
 
-- The first answer under an `Idempotency-Key`, a refusal too, is the answer to every
+- The first answer under an `Idempotency-Key`, even a refusal, is the answer to every
   repetition, also to concurrent ones and after a restart; another body under the key is
-  refused with 422. Nothing but the key makes two calls one: a capture of the same
-  reference under a fresh key charges again, and the ledger shows it.
+  refused with 422. Only the key makes two calls the same: a capture of the same
+  reference under a new key charges again, and the ledger shows it.
 - Its ledgers only grow. A call that took effect after its caller gave up is in them.
 
     POST /provider/captures            {"reference", "amount", "currency", "token"}
@@ -23,7 +22,7 @@ What it keeps, as a real provider and carrier would:
     GET  /carrier/ledger               pages, oldest first; /carrier/ledger/totals
     GET  /faults, PUT /faults          what goes wrong from now on, in this process
 
-With `SANDBOX_WEBHOOK_URL` the provider tells each new entry of its ledger there, in a signed
-webhook, see `sandbox.provider.webhooks`. How to ask for faults is told in `sandbox.faults` and
-`sandbox.mishaps`; who buys things here, in `sandbox.customers`.
+With `SANDBOX_WEBHOOK_URL` the provider sends each new entry of its ledger there, in a signed
+webhook: see `sandbox.provider.webhooks`. `sandbox.faults` and `sandbox.mishaps` describe how to
+ask for faults, `sandbox.customers` the simulated customers.
 """

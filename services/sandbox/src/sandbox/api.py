@@ -1,4 +1,4 @@
-"""The HTTP API: the provider, the carrier, and what goes wrong with both."""
+"""The HTTP API: the provider, the carrier, and the faults of both."""
 
 from typing import Annotated
 
@@ -18,15 +18,15 @@ Inject = Annotated[Injector, resource(Injector)]
 
 @api.get("/faults", tags=["faults"])
 async def read_faults(injector: Inject) -> Faults:
-    """What goes wrong at present."""
+    """Return the faults in force."""
     return injector.faults
 
 
 @api.put("/faults", tags=["faults"])
 async def set_faults(faults: Faults, injector: Inject) -> Faults:
-    """Replace what goes wrong, in this process and until it ends; `{}` heals everything.
+    """Replace the faults, in this process and until it ends; `{}` removes all.
 
-    Attempts are counted from the first again.
+    All attempts are counted from 1 again.
     """
     injector.inject(faults)
     return faults

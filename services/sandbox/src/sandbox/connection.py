@@ -1,8 +1,8 @@
-"""The connection under a request: reset without an answer, or listened to until it is gone.
+"""The connection of a request: reset it without an answer, or wait until the caller closes it.
 
-ASGI has no word for dropping a connection, so `Simulation` takes it from uvicorn, whose
-`receive` is a method of the object that holds the transport. It has to be the outermost
-middleware, because it needs `receive` as the server made it.
+ASGI cannot drop a connection, so `Simulation` takes it from uvicorn, whose `receive` is a method
+of the object that has the transport. It must be the outermost middleware, because it needs
+`receive` as the server made it.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class Connection:
         self._receive = receive
 
     async def reset(self) -> None:
-        """Drop the connection with a TCP reset; nothing sent afterwards reaches anybody."""
+        """Drop the connection with a TCP reset; nothing that is sent afterwards arrives."""
         transport: asyncio.Transport = self._receive.__self__.transport  # type: ignore[attr-defined]
         transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER
@@ -32,7 +32,7 @@ class Connection:
         await self._gone()
 
     async def hung_up(self, within_s: float) -> None:
-        """Wait until the caller gives up; one that never does is dropped after this time."""
+        """Wait until the caller disconnects; after `within_s` drop the connection."""
         try:
             await asyncio.wait_for(self._gone(), within_s)
         except TimeoutError:
@@ -44,7 +44,7 @@ class Connection:
 
 
 def connection(scope: Scope) -> Connection:
-    """The connection of the request with this scope."""
+    """Return the connection of the request with this scope."""
     found: Connection = scope[_SCOPE]
     return found
 

@@ -1,4 +1,4 @@
-"""What goes wrong with a call: decided by seed, reference, kind of call and attempt.
+"""Decide the fault of a call by seed, reference, kind of call and attempt.
 
 | fault            | takes effect               | the caller sees                   |
 |------------------|----------------------------|-----------------------------------|
@@ -12,21 +12,21 @@
 | `error_after`    | yes                        | 500                               |
 | `garbled`        | yes                        | 200 and a body that means nothing |
 
-Asked for in three ways, the first that speaks wins:
+A fault is asked for in three ways; the first one that is used counts:
 
 - the header `Sandbox-Fault: <wish>` of the call itself;
 - magic values: a capture's token `tok_<outcome>__<wish>` (`tok_visa__reset_after`), a
   booking's street `sandbox:<outcome>__<wish>` (`sandbox:ok__late_x2`); the outcomes are
-  told in `sandbox.provider.domain` and `sandbox.carrier.domain`;
+  listed in `sandbox.provider.domain` and `sandbox.carrier.domain`;
 - rates, at start by `SANDBOX_FAULTS='{"provider": {"reset_after": 0.05}}'` (or one by
   one, `SANDBOX_FAULTS__PROVIDER__RESET_AFTER=0.05`), later by `PUT /faults`.
 
-A wish is a fault and how often: `late` is the first attempt only, `late_x3` the first
-three, `late_always` every one: with `silence_before_always` nobody ever answers. Rates
-strike only the first `attempts` calls under a key, so that everything ends; `null` there
-and a rate of 1 are an outage, which lasts until the rates are changed.
+A wish is a fault and how often: `late` applies to the first attempt only, `late_x3` to the
+first three, `late_always` to every one; with `silence_before_always` there is never an answer.
+Rates apply only to the first `attempts` calls under a key, so that everything ends. `null` for
+`attempts` and a rate of 1 are an outage, which lasts until the rates are changed.
 
-What goes wrong with webhooks is told in `sandbox.mishaps`.
+The faults of webhooks are in `sandbox.mishaps`.
 """
 
 import re
@@ -69,10 +69,10 @@ Rate = Field(default=0.0, ge=0, le=1)
 
 
 class Rates(BaseModel):
-    """How often what goes wrong on one side: shares of calls from 0 to 1, times in ms.
+    """The rates of faults on one side, as shares of calls from 0 to 1; times are in ms.
 
-    `refusal` is the share of references that are refused: captures declined, bookings
-    refused. `calls` limits all but `refusal` to some calls, `attempts` the faults to the
+    `refusal` is the share of references that are refused: captures declined, bookings refused.
+    `calls` limits everything except `refusal` to some calls, `attempts` limits the faults to the
     first calls under a key; `null` is no limit.
     """
 
@@ -96,17 +96,17 @@ class Rates(BaseModel):
     @model_validator(mode="after")
     def _at_most_one_fault_a_call(self) -> Self:
         if sum(self.of(kind) for kind in Kind) > 1 + 1e-9:
-            raise ValueError("the rates of all kinds of fault together are above 1")
+            raise ValueError("the rates of all kinds of fault must not be above 1 together")
         return self
 
     def of(self, kind: Kind) -> float:
-        """The share of calls that this kind of fault strikes."""
+        """Return the share of calls that get this kind of fault."""
         rate: float = getattr(self, kind.value)
         return rate
 
 
 class Faults(BaseModel):
-    """What goes wrong on both sides, and with the provider's webhooks.
+    """The faults of both sides, and of the provider's webhooks.
 
     The same seed gives the same faults to the same calls.
     """
@@ -121,7 +121,7 @@ class Faults(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What happens to one attempt: a delay in seconds, then `kind` or, if None, the answer."""
+    """The fault of one attempt: a delay in seconds, then `kind` or, if None, the answer."""
 
     kind: Kind | None
     delay_s: float = 0.0
@@ -129,13 +129,13 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A fault asked for by the caller, for the first `attempts` calls; None is for ever."""
+    """A fault that the caller asks for, for the first `attempts` calls; None means for all."""
 
     kind: Kind
     attempts: int | None = 1
 
     def strikes(self, attempt: int) -> bool:
-        """Whether this attempt, counted from 1, is one of those."""
+        """Return whether this attempt, counted from 1, gets the fault."""
         return self.attempts is None or attempt <= self.attempts
 
 
@@ -143,10 +143,13 @@ _WISH = re.compile(rf"({'|'.join(Kind)})(?:_x([1-9][0-9]?)|_(always))?")
 
 
 def wish(text: str) -> Wish:
-    """Read `late`, `late_x3` or `late_always`; ValueError if it is none of these."""
+    """Parse a text such as `late`, `late_x3` or `late_always`; raise ValueError for others."""
     match = _WISH.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text[:40]!r} is no fault: one of {', '.join(Kind)}, _x2, _always")
+        raise ValueError(
+            f"{text[:40]!r} is not a fault: use one of {', '.join(Kind)},"
+            " and after it nothing, _x1 to _x99, or _always"
+        )
     kind, times, always = match.groups()
     return Wish(Kind(kind), None if always else int(times or 1))
 
@@ -162,7 +165,7 @@ def decide(seed: int, rates: Rates, call: Call, reference: str, attempt: int) ->
 
 
 def refuses(seed: int, rates: Rates, call: Call, reference: str) -> bool:
-    """Decide whether this reference is one of the refused: the same at every attempt."""
+    """Decide whether this reference is refused; every attempt gives the same."""
     return draw(seed, "refusal", call, reference)[0] < rates.refusal
 
 

@@ -1,4 +1,4 @@
-"""What the sandbox does by itself: it tells a subscriber what was entered, mishaps allowing."""
+"""Send the provider's webhooks to the subscriber, with their mishaps."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from sandbox.mishaps import Mishap
 from sandbox.provider.webhooks import LEAVES_AFTER_S, Subscriber, Unheard, Webhook, pause
 from tallystick import Delivery, Router, TemporaryError
 
-WEBHOOKS = Counter("sandbox_webhooks", "Webhooks by what became of an attempt", ["outcome"])
+WEBHOOKS = Counter("sandbox_webhooks", "Webhooks by the outcome of an attempt", ["outcome"])
 
 log = structlog.get_logger()
 router = Router("sandbox")
@@ -18,7 +18,7 @@ router = Router("sandbox")
 
 @router.effect(Webhook, concurrency=64, breaker=None)
 async def webhook(effect: Webhook, delivery: Delivery, to: Subscriber, injector: Injector) -> None:
-    """Tells it, again until it is heard or there is no more use in it."""
+    """Send a webhook, and again until it is answered 2xx or `pause` gives up."""
     mishap = effect.asked or injector.befalls(effect.id)
     if mishap is Mishap.NEVER:
         WEBHOOKS.labels(mishap).inc()
@@ -39,6 +39,6 @@ def _again(effect: Webhook, attempt: int, unheard: Unheard) -> None:
     WEBHOOKS.labels("unheard").inc()
     after = pause(attempt)
     if after is not None:
-        raise TemporaryError(f"not heard: {unheard}", delay=after)
+        raise TemporaryError(f"the subscriber did not answer 2xx: {unheard}", delay=after)
     WEBHOOKS.labels("given up").inc()
     log.error("nobody hears a webhook", webhook=effect.id, reference=effect.reference)

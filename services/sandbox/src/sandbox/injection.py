@@ -1,4 +1,4 @@
-"""Counts the attempts of every key and carries out the fault decided for each."""
+"""Count the attempts of every key and carry out the fault that is decided for each."""
 
 import asyncio
 from collections import OrderedDict
@@ -30,10 +30,10 @@ log = structlog.get_logger()
 
 
 class Injector:
-    """The faults in force and, in memory, the attempts seen under every key since they are.
+    """The faults in force, and in memory the number of attempts under each key since they are.
 
-    The oldest of 100,000 keys is forgotten, at a restart every one: its next attempt is a
-    first one again.
+    Above 100,000 keys the oldest is forgotten, and a restart forgets all: the next attempt of a
+    forgotten key counts as its first.
     """
 
     def __init__(self, faults: Faults, silence_s: float) -> None:
@@ -48,12 +48,12 @@ class Injector:
         return None
 
     def inject(self, faults: Faults) -> None:
-        """Let these faults strike from now on, and count attempts from the first again."""
+        """Replace the faults, and count all attempts from 1 again."""
         self.faults = faults
         self._attempts.clear()
 
     def next(self, call: Call, key: str, reference: str, asked: Wish | None) -> Fault:
-        """Count an attempt under this key and decide its fault; a wish outranks the rates."""
+        """Count an attempt under this key and return its fault; a wish overrides the rates."""
         attempt = self._count(call, key)
         fault = decide(self.faults.seed, self._rates(call), call, reference, attempt)
         if asked is not None:
@@ -61,11 +61,11 @@ class Injector:
         return fault
 
     def refuses(self, call: Call, reference: str) -> bool:
-        """Whether the rates refuse this reference, at every attempt."""
+        """Return whether the rates refuse this reference; every attempt gives the same."""
         return refuses(self.faults.seed, self._rates(call), call, reference)
 
     def befalls(self, webhook: str) -> Mishap | None:
-        """What the rates let befall the webhook with this id."""
+        """Return the mishap that the rates give the webhook with this id, or None."""
         return self.faults.webhooks.befalling(self.faults.seed, webhook)
 
     def _rates(self, call: Call) -> Rates:
@@ -81,20 +81,20 @@ class Injector:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The one who called, to be answered through the faults."""
+    """The caller of one request, whose answer goes through the faults."""
 
     _injector: Injector
     _connection: Connection
     _asked: Wish | None
 
     def refuses(self, call: Call, reference: str) -> bool:
-        """Whether the rates refuse this reference, at every attempt."""
+        """Return whether the rates refuse this reference; every attempt gives the same."""
         return self._injector.refuses(call, reference)
 
     async def answer(
         self, call: Call, key: str, reference: str, act: Act, magic: Wish | None = None
     ) -> Response:
-        """Do `act` and answer with its response, as far as this attempt's fault allows."""
+        """Call `act` and return its response, as far as this attempt's fault allows."""
         fault = self._injector.next(call, key, reference, self._asked or magic)
         if fault.kind is not None:
             FAULTS.labels(call, fault.kind).inc()
@@ -109,7 +109,7 @@ async def caller(
     injector: Annotated[Injector, resource(Injector)],
     sandbox_fault: Annotated[str | None, Header(description="`late`, `late_x3`, ...")] = None,
 ) -> Caller:
-    """A FastAPI dependency; a coroutine, because any other would run in a thread."""
+    """Return the caller of a request; a coroutine, because FastAPI runs others in a thread."""
     return Caller(injector, connection(request.scope), _asked(sandbox_fault))
 
 
@@ -117,10 +117,10 @@ Called = Annotated[Caller, Depends(caller)]
 
 
 async def carry_out(kind: Kind | None, line: Connection, silence_s: float, act: Act) -> Response:
-    """Let the call take effect or not and answer it or not, as told in `sandbox.faults`."""
+    """Let the call take effect or not, and answer it or not, as `sandbox.faults` describes."""
     if kind is Kind.LATE:
         await line.hung_up(silence_s)
-    response = _reaches_nobody() if kind in WITHOUT_EFFECT else await _effect(kind, act)
+    response = _unsent() if kind in WITHOUT_EFFECT else await _effect(kind, act)
     if kind in SILENCES:
         await line.hung_up(silence_s)
     elif kind in RESETS:
@@ -138,11 +138,11 @@ async def _effect(kind: Kind | None, act: Act) -> Response:
     except Problem:
         if kind is None:
             raise
-        return _reaches_nobody()  # a fault swallows a refusal as well
+        return _unsent()  # a fault replaces a refusal as well
 
 
-def _reaches_nobody() -> Response:
-    return Response(status_code=503)  # the connection is gone, but a route must return
+def _unsent() -> Response:
+    return Response(status_code=503)  # a route must return, though this is never sent
 
 
 def _asked(header: str | None) -> Wish | None:

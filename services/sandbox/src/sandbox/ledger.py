@@ -1,4 +1,4 @@
-"""An append-only ledger: one row a key, and that row is the answer to the key for ever."""
+"""An append-only ledger: each key has one row, which is the answer to that key for ever."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -13,7 +13,7 @@ LOCK = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 
 class Entry(Protocol):
-    """A dataclass of the ledger's columns: what was asked under the key, and the answer."""
+    """A dataclass of the ledger's columns: the request under the key, and the answer."""
 
     @property
     def key(self) -> str:
@@ -26,11 +26,11 @@ class Entry(Protocol):
 
 E = TypeVar("E", bound=Entry)
 Tell = Callable[[Any], Iterable[Effect]]
-"""What is stored with an entry, to be told of it."""
+"""Returns the effects to store with an entry, which inform others of it."""
 
 
 def nobody(_: object) -> tuple[Effect, ...]:
-    """Nobody is told."""
+    """Return no effects: nobody is informed."""
     return ()
 
 
@@ -38,10 +38,10 @@ def nobody(_: object) -> tuple[Effect, ...]:
 class Ledger(Generic[E]):
     """The statements of one ledger; their columns are the fields of the entry, in its order.
 
-    `enter` inserts the fields, does nothing on a known key and returns the key it inserted;
-    `by_key` and `by_reference` select the fields for $1, oldest first; `page` selects them
-    with position and time for position > $1 and, unless null, reference $2, at most $3;
-    `totals` sums everything up.
+    `enter` inserts the fields, does nothing on a known key and returns the key that it inserted.
+    `by_key` and `by_reference` select the fields for $1, oldest first. `page` selects them with
+    position and time for position > $1 and, unless null, reference $2, at most $3. `totals` sums
+    all entries up.
     """
 
     entry: type[E]
@@ -52,7 +52,7 @@ class Ledger(Generic[E]):
     totals: str
 
     async def settle(self, database: Database, entry: E, tell: Tell = nobody) -> E:
-        """Enter this answer, or return the one that its key has already.
+        """Enter this answer, or return the one that its key already has.
 
         Raises Problem 422 if the key was used for another request.
         """
@@ -70,7 +70,7 @@ class Ledger(Generic[E]):
         decide: Callable[[Sequence[E]], E],
         tell: Tell = nobody,
     ) -> E:
-        """Like `settle`, for an answer that depends on what the ledger has of a reference."""
+        """Do as `settle`, for an answer that depends on the reference's entries so far."""
         async with database.transaction() as tx:
             await tx.execute(LOCK, reference)
             entry = decide(self._read(await tx.fetch(self.by_reference, reference)))
@@ -80,23 +80,23 @@ class Ledger(Generic[E]):
             return self._same(entry, await tx.fetch(self.by_key, entry.key))
 
     async def of(self, database: Database, reference: str) -> list[E]:
-        """All entries of a reference, oldest first."""
+        """Return all entries of a reference, oldest first."""
         return self._read(await database.fetch(self.by_reference, reference))
 
     async def pages(
         self, database: Database, after: int, limit: int, reference: str | None
     ) -> Response:
-        """One page of the ledger; `next` is the `after` of the next page, null at the end.
+        """Return one page of the ledger; `next` is the `after` of the next page, null at the end.
 
-        While calls are being answered a row may appear behind a page already read: an
-        audit reads when all is quiet.
+        While calls are running, a row may appear before a page that was already read. So read the
+        ledger for an audit when no calls are running.
         """
         rows = await database.fetch(self.page, after, reference, limit)
         following = rows[-1]["position"] if len(rows) == limit else None
         return answer({"entries": [dict(row) for row in rows], "next": following})
 
     async def sums(self, database: Database) -> Response:
-        """All entries of the ledger summed up, in one snapshot."""
+        """Return the sums of all entries, in one snapshot."""
         return answer({"totals": [dict(row) for row in await database.fetch(self.totals)]})
 
     def _same(self, entry: E, rows: Sequence[Any]) -> E:
@@ -110,7 +110,7 @@ class Ledger(Generic[E]):
 
 
 def answer(body: object) -> Response:
-    """200 with this body as JSON."""
+    """Return 200 with this body as JSON."""
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 

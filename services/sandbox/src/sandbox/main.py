@@ -13,7 +13,7 @@ from sandbox.settings import Settings
 
 
 def app(settings: Settings | None = None) -> FastAPI:
-    """Make the sandbox from its settings, by default those of the environment."""
+    """Return the sandbox as an application; without `settings` they come from the environment."""
     settings = settings or Settings()
     injector = Injector(settings.faults, settings.silence_s)
     subscriber = Subscriber(settings.webhook_url, settings.webhook_secret)

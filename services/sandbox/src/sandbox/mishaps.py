@@ -1,4 +1,4 @@
-"""What goes wrong with a webhook: decided by seed and webhook, the same at every attempt.
+"""Decide the mishap of a webhook by seed and webhook; every attempt gets the same.
 
 | mishap      | the receiver sees                            |
 |-------------|----------------------------------------------|
@@ -6,8 +6,9 @@
 | `late`      | the webhook `late_ms` later than it was due  |
 | `never`     | nothing                                      |
 
-Asked for by a capture's token (`tok_visa__webhook_never`, `tok_visa__reset_after__webhook_late`)
-or by rates: `PUT /faults {"webhooks": {"late": 0.5}}`, `SANDBOX_FAULTS__WEBHOOKS__LATE=0.5`.
+It is asked for by a capture's token (`tok_visa__webhook_never`,
+`tok_visa__reset_after__webhook_late`) or by rates: `PUT /faults {"webhooks": {"late": 0.5}}`,
+`SANDBOX_FAULTS__WEBHOOKS__LATE=0.5`.
 """
 
 from enum import StrEnum
@@ -30,7 +31,7 @@ class Mishap(StrEnum):
 
 
 class Mishaps(BaseModel):
-    """How often what goes wrong with webhooks: shares from 0 to 1, and how late, in ms."""
+    """The rates of mishaps of webhooks, as shares from 0 to 1; `late_ms` is the delay in ms."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,11 +43,11 @@ class Mishaps(BaseModel):
     @model_validator(mode="after")
     def _at_most_one_a_webhook(self) -> Self:
         if self.duplicate + self.late + self.never > 1 + 1e-9:
-            raise ValueError("the rates of all kinds of mishap together are above 1")
+            raise ValueError("the rates of all kinds of mishap must not be above 1 together")
         return self
 
     def befalling(self, seed: int, webhook: str) -> Mishap | None:
-        """Decide what befalls the webhook with this id."""
+        """Decide the mishap of the webhook with this id, or None."""
         chance, _ = draw(seed, "webhook", webhook)
         for mishap in Mishap:
             share: float = getattr(self, mishap.value)
@@ -57,8 +58,9 @@ class Mishaps(BaseModel):
 
 
 def mishap(text: str) -> Mishap:
-    """Read `webhook_late`; ValueError if it is none of these."""
+    """Parse a text such as `webhook_late`; raise ValueError for others."""
     kind = text.removeprefix(PREFIX)
     if not text.startswith(PREFIX) or kind not in set(Mishap):
-        raise ValueError(f"{text[:40]!r} is no mishap: {PREFIX}{', '.join(Mishap)}")
+        allowed = ", ".join(f"{PREFIX}{kind}" for kind in Mishap)
+        raise ValueError(f"{text[:40]!r} is not a mishap: use one of {allowed}")
     return Mishap(kind)

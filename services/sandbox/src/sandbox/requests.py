@@ -1,4 +1,4 @@
-"""The shapes that both sides' requests share."""
+"""The types that the requests of provider and carrier share."""
 
 from typing import Annotated
 
@@ -16,6 +16,6 @@ Db = Annotated[Database, resource(Database)]
 
 
 class Body(BaseModel):
-    """A request's body: nothing unknown, nothing converted."""
+    """A request's body, without unknown fields and with values of exactly the declared types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -1,4 +1,4 @@
-"""The sandbox's settings, from SANDBOX_ variables."""
+"""The settings of the sandbox, from its environment."""
 
 from typing import Annotated
 
@@ -16,26 +16,26 @@ def _secret(secret: SecretStr) -> SecretStr:
 
 
 class Settings(tallystick.Settings):
-    """Where the sandbox runs and what goes wrong in it from the start."""
+    """The settings that every service has, and the sandbox's own, as SANDBOX_*."""
 
     model_config = SettingsConfigDict(env_prefix="SANDBOX_", env_nested_delimiter="__")
 
-    faults: Faults = Field(default=Faults(), description="what goes wrong from the start")
+    faults: Faults = Field(default=Faults(), description="the faults at the start")
     silence_s: float = Field(
-        default=60, gt=0, description="a caller who waits for silence any longer is dropped"
+        default=60, gt=0, description="after so long a caller that gets no answer is disconnected"
     )
     webhook_url: AnyHttpUrl | None = Field(
-        default=None, description="who is told of captures and refunds; nobody if unset"
+        default=None, description="URL that gets webhooks of captures and refunds; if unset, none"
     )
     webhook_secret: Annotated[SecretStr, AfterValidator(_secret)] | None = Field(
         default=None,
         validate_default=True,
-        description="what webhooks are signed with: whsec_ and base64",
+        description="the secret that signs webhooks: whsec_ and base64",
     )
 
     @field_validator("webhook_secret")
     @classmethod
     def _for_the_url(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if secret is None and info.data.get("webhook_url") is not None:
-            raise ValueError("missing, and SANDBOX_WEBHOOK_URL is set")
+            raise ValueError("missing, but SANDBOX_WEBHOOK_URL is set")
         return secret

@@ -17,7 +17,7 @@ api = APIRouter(prefix="/carrier", tags=["carrier (simulation)"])
 
 
 class Address(Body):
-    """Where a parcel goes; see `sandbox.carrier.domain` for magic streets."""
+    """The address of a parcel; magic streets are in `sandbox.carrier.domain`."""
 
     name: Text
     street: Text
@@ -27,14 +27,14 @@ class Address(Body):
 
 
 class NewBooking(Body):
-    """A parcel to collect and bring to an address."""
+    """A parcel to collect and to bring to an address."""
 
     reference: Token
     address: Address
 
 
 class NewCancellation(Body):
-    """A booking that is no longer wanted."""
+    """A booking to cancel."""
 
     reference: Token
 
@@ -66,7 +66,7 @@ async def cancel(body: NewCancellation, key: Key, caller: Called, db: Db) -> Res
 
 @api.get("/bookings/{reference}")
 async def track(reference: Token, caller: Called, db: Db) -> Response:
-    """The latest answer about this reference; 404 if it was never asked about."""
+    """Return the latest answer about this reference; 404 if there was no call about it."""
 
     async def look_up() -> Response:
         entry = domain.found(await LEDGER.of(db, reference))
@@ -81,13 +81,13 @@ async def track(reference: Token, caller: Called, db: Db) -> Response:
 async def ledger(
     db: Db, after: After = 0, limit: Limit = 1000, reference: Token | None = None
 ) -> Response:
-    """Every answer ever given, oldest first; `next` is the `after` of the next page."""
+    """Return a page of all answers, oldest first; `next` is the `after` of the next page."""
     return await LEDGER.pages(db, after, limit, reference)
 
 
 @api.get("/ledger/totals")
 async def totals(db: Db) -> Response:
-    """Counts by call and outcome."""
+    """Return counts by call and outcome."""
     return await LEDGER.sums(db)
 
 

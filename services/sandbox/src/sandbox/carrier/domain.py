@@ -1,4 +1,4 @@
-"""What the simulated carrier answers. A magic street is `sandbox:<outcome>[__<wish>]`.
+"""Decide the simulated carrier's answers. A magic street is `sandbox:<outcome>[__<wish>]`.
 
 | address                       | outcome                                              |
 |-------------------------------|------------------------------------------------------|
@@ -24,7 +24,7 @@ OUTCOMES = {"ok", "refused", "uncancellable"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row of the carrier's ledger: a request and its answer; the address as JSON."""
+    """A row of the carrier's ledger: a request and its answer; the address is JSON."""
 
     key: str
     call: Literal["book", "cancel"]
@@ -41,7 +41,7 @@ class Entry:
 
 
 def wished(address: Mapping[str, str]) -> Wish | None:
-    """The fault that an address asks for; none if it is not a valid one."""
+    """Return the fault that an address asks for, or None if it asks for none or is not valid."""
     try:
         return wish(_magic(address)[1])
     except ValueError:
@@ -49,7 +49,7 @@ def wished(address: Mapping[str, str]) -> Wish | None:
 
 
 def book(key: str, reference: str, address: Mapping[str, str], *, refused: bool) -> Entry:
-    """Book a parcel under a tracking number or refuse; `refused` is bad luck."""
+    """Book a parcel under a tracking number or refuse; `refused` is a refusal by the rates."""
     reason = _refuses(address) or ("address_not_served" if refused else None)
     text = json.dumps(dict(address), sort_keys=True)
     if reason:
@@ -58,7 +58,7 @@ def book(key: str, reference: str, address: Mapping[str, str], *, refused: bool)
 
 
 def cancel(known: Sequence[Entry], key: str, reference: str) -> Entry:
-    """Cancel the oldest live booking of this reference, or refuse."""
+    """Cancel the oldest booking of this reference that is not cancelled yet, or refuse."""
     cancelled = {entry.tracking for entry in known if entry.outcome == "cancelled"}
     for entry in known:
         if entry.outcome == "booked" and entry.tracking not in cancelled:
@@ -69,7 +69,7 @@ def cancel(known: Sequence[Entry], key: str, reference: str) -> Entry:
 
 
 def found(known: Sequence[Entry]) -> Entry | None:
-    """The latest answer to a booking of this reference or to its cancellation."""
+    """Return the latest answer to a booking of this reference or to its cancellation."""
     return known[-1] if known else None
 
 

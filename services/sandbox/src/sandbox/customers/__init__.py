@@ -1,6 +1,6 @@
-"""Simulated customers: they place orders, retry in doubt, cancel some and remember it all.
+"""Simulated customers: they place orders, retry in doubt, cancel some and record everything.
 
-customers = Customers("http://127.0.0.1:8000", total=200, seed=1)   # as fast as it goes
+customers = Customers("http://127.0.0.1:8000", total=200, seed=1)   # as fast as possible
 customers = Customers("http://127.0.0.1:8000", rate=20)             # until cancelled
 history = await customers.run()                                     # or customers.history
 """

@@ -1,4 +1,4 @@
-"""`python -m sandbox.customers`: customers as a process, until SIGTERM or the last of them."""
+"""`python -m sandbox.customers`: run customers until SIGTERM, or until the last has finished."""
 
 import argparse
 import asyncio
@@ -21,18 +21,20 @@ log = structlog.get_logger()
 
 
 def asked() -> argparse.Namespace:
-    """Return what the command line says."""
+    """Return the arguments of the command line."""
     parser = argparse.ArgumentParser("sandbox.customers", description=__doc__)
-    parser.add_argument("--url", required=True, help="where orders are placed")
+    parser.add_argument("--url", required=True, help="URL of the orders service")
     parser.add_argument("--rate", type=float, default=1, help="orders a second")
-    parser.add_argument("--total", type=int, help="how many orders; endless if not given")
+    parser.add_argument("--total", type=int, help="number of orders; endless if not given")
     parser.add_argument("--concurrency", type=int, default=64, help="orders placed at a time")
-    parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="what they want")
+    parser.add_argument(
+        "--seed", type=int, default=random.randrange(2**32), help="decides what customers do"
+    )
     return parser.parse_args()
 
 
 def failed_twice(history: History) -> list[Exchange]:
-    """The requests that got no answer, or a failure, also when they were tried once again."""
+    """Return the requests that failed or got no answer twice in a row."""
     asked: Counter[tuple[int, str]] = Counter()
     failed = []
     for exchange in history.exchanges:
@@ -44,14 +46,14 @@ def failed_twice(history: History) -> list[Exchange]:
 
 
 async def report(history: History) -> None:
-    """Log what became of their requests so far, again and again."""
+    """Log the counts so far, every REPORT_EVERY_S, until cancelled."""
     while True:
         await asyncio.sleep(REPORT_EVERY_S)
         log.info("customers", **history.figures)
 
 
 async def run(args: argparse.Namespace) -> History:
-    """Send them; return their history at SIGTERM, or when all have what they came for."""
+    """Run customers; return their history at SIGTERM, or when all have finished."""
     customers = Customers(
         args.url,
         total=args.total,
@@ -73,7 +75,7 @@ async def run(args: argparse.Namespace) -> History:
 
 
 def main() -> int:
-    """Exit code 1 if a customer gave up."""
+    """Run the program; return exit code 1 if a customer gave up."""
     stamp = structlog.processors.TimeStamper("iso")
     structlog.configure(processors=[stamp, structlog.processors.JSONRenderer()])
     args = asked()

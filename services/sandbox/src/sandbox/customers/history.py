@@ -1,4 +1,4 @@
-"""What customers saw: every request with its answer or the lack of one."""
+"""The history of customers: every request, with its answer or why there is none."""
 
 from collections import Counter, deque
 from typing import Literal
@@ -9,10 +9,10 @@ ENDED = frozenset({"shipped", "declined", "cancelled"})
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
-    """One HTTP request and what came back; times are Unix seconds.
+    """One HTTP request and its answer; times are Unix seconds.
 
-    `status` is None if nothing came back, which `error` explains. `order_id` is what the
-    customer knew or learnt, `state` what the answer said of the order.
+    `status` is None if no answer came, and `error` says why. `order_id` is the id that the
+    customer knew or got, and `state` the order's state in the answer.
     """
 
     number: int
@@ -27,16 +27,16 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def in_doubt(self) -> bool:
-        """Whether the request may have taken effect or not, or should be tried again."""
+        """Whether the request should be tried again, as it may have taken effect or not."""
         return self.status is None or self.status >= 500 or self.status == 429
 
 
 class History:
-    """The exchanges, oldest first, all of them or the latest `keep`, and running figures.
+    """The exchanges, oldest first, all of them or the latest `keep`, and counts.
 
     `figures` counts `placed`, `not placed`, `cancel accepted`, `cancel refused`, `in doubt`
-    (requests to be tried again), `gave up` (customers who stopped trying) and, of those who
-    wait for it, the ends `shipped`, `declined`, `cancelled`.
+    (requests to try again), `gave up` (customers who stopped trying) and, of the orders whose
+    customers waited for it, the ends `shipped`, `declined` and `cancelled`.
     """
 
     def __init__(self, keep: int | None = None) -> None:
@@ -44,14 +44,14 @@ class History:
         self.figures: Counter[str] = Counter()
 
     def add(self, exchange: Exchange) -> None:
-        """Remember an exchange and count what it says."""
+        """Add an exchange and count it."""
         self.exchanges.append(exchange)
         figure = _figure(exchange)
         if figure is not None:
             self.figures[figure] += 1
 
     def orders(self) -> dict[int, str]:
-        """The ids of the orders that were answered 202, by the customer's number."""
+        """Return the ids of the orders that were answered 202, by the customer's number."""
         return {
             exchange.number: exchange.order_id
             for exchange in self.exchanges

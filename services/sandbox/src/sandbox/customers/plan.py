@@ -1,4 +1,4 @@
-"""What the n-th customer wants: decided by seed and number alone."""
+"""Plan what the n-th customer does, by seed and number alone."""
 
 from dataclasses import dataclass
 from random import Random
@@ -24,10 +24,10 @@ PRODUCTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """The shares of customers, from 0 to 1; those who are none of these just buy.
+    """The shares of kinds of customers, from 0 to 1; all others just buy.
 
-    `declined` pay with a bad token, `undeliverable` live where the carrier does not go,
-    `cancelled` change their minds, `followed` wait until they see their order's end.
+    `declined` pay with a bad token, `undeliverable` have an address where the carrier does not
+    go, `cancelled` cancel their order, and `followed` wait for their order's end.
     """
 
     declined: float = 0.06
@@ -38,7 +38,7 @@ class Mix:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One customer: the body of POST /orders, and the seconds until the cancel, if any."""
+    """One customer: the body of POST /orders, the seconds until it cancels, if it does."""
 
     number: int
     order: dict[str, Any]

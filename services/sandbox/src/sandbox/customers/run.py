@@ -1,4 +1,4 @@
-"""Customers at work: how many, how fast, and what each of them does."""
+"""Run customers: how many, how fast, and what each of them does."""
 
 import asyncio
 import random
@@ -13,17 +13,17 @@ from sandbox.customers.history import ENDED, Exchange, History
 from sandbox.customers.plan import Mix, Visit, plan
 from sandbox.customers.shop import TIMEOUT, Shop
 
-FOLLOWERS = 256  # how many wait for their order's end at the same time
+FOLLOWERS = 256  # customers that wait for their order's end at the same time
 LONGEST_PAUSE_S = 2.0
 
 
 class Customers:
-    """A stream of customers: `total` of them or endless, `rate` a second or as fast as it goes.
+    """A stream of customers: `total` or endless, `rate` a second or as fast as possible.
 
     At most `concurrency` place their orders at the same time. The same seed plans the same
-    visits; `run_id` is in the Idempotency-Keys and sets two runs apart. A customer in doubt
-    tries again under the same key for `patience_s`. `history`, which keeps the latest `keep`
-    exchanges or all, can be read meanwhile.
+    visits; `run_id` is part of the Idempotency-Keys, so that two runs differ. A customer in doubt
+    tries again under the same key for `patience_s`. `history`, which has the latest `keep`
+    exchanges or all, can be read while they run.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Customers:
         self._following = asyncio.Semaphore(FOLLOWERS)
 
     async def run(self) -> History:
-        """Send them all and wait until each has seen what it came for."""
+        """Run all customers and return when the last one has finished."""
         connector = aiohttp.TCPConnector(limit=0)
         async with (
             aiohttp.ClientSession(connector=connector, timeout=TIMEOUT) as session,
@@ -94,7 +94,7 @@ class Customers:
         self.history.figures["gave up"] += 1
 
     async def _insist(self, ask: Callable[[], Awaitable[Exchange]]) -> Exchange:
-        """Ask until there is an answer or patience ends; returns the last exchange."""
+        """Repeat a request until it has an answer or `patience_s` is over; return the last one."""
         until = time.monotonic() + self._patience_s
         pause = 0.1
         while (exchange := await ask()).in_doubt:

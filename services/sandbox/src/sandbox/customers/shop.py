@@ -1,4 +1,4 @@
-"""The orders service's HTTP API as a customer sees it: every request becomes an exchange."""
+"""A client of the orders service as a customer uses it; every request becomes an exchange."""
 
 import time
 from typing import Any, Literal
@@ -9,7 +9,7 @@ import msgspec
 from sandbox.customers.history import Exchange, History
 from sandbox.customers.plan import Visit
 
-READ_WAIT_S = 10  # how long the service holds a read that waits for the order's end
+READ_WAIT_S = 10  # how long the service delays an answer to wait for the order's end
 TIMEOUT = aiohttp.ClientTimeout(total=READ_WAIT_S + 5)
 JSON = {"Content-Type": "application/json"}
 
@@ -20,7 +20,7 @@ class _Order(msgspec.Struct):
 
 
 class Shop:
-    """One session with the orders service; what is asked and answered goes to the history."""
+    """One session with the orders service; each request and answer is added to the history."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, history: History) -> None:
         self._session = session
@@ -41,7 +41,7 @@ class Shop:
         return await self._ask("cancel", placed.number, placed.key, placed.order_id, "POST", url)
 
     async def read(self, placed: Exchange) -> Exchange:
-        """Read an order, waiting for its end as long as one request may."""
+        """Read an order, and wait for its end for at most READ_WAIT_S."""
         url = f"{self._orders}/{placed.order_id}?wait={READ_WAIT_S}"
         return await self._ask("read", placed.number, placed.key, placed.order_id, "GET", url)
 

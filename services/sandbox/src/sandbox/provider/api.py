@@ -16,7 +16,7 @@ from sandbox.requests import After, Body, Db, Key, Limit, Token
 from tallystick import Problem, resource
 
 api = APIRouter(prefix="/provider", tags=["payment provider (simulation)"])
-Told = Annotated[Subscriber, resource(Subscriber)]
+Informed = Annotated[Subscriber, resource(Subscriber)]
 
 
 class NewRefund(Body):
@@ -28,13 +28,15 @@ class NewRefund(Body):
 
 
 class NewCapture(NewRefund):
-    """Money to take, with a payment token; see `sandbox.provider.domain` for magic ones."""
+    """Money to take, with a payment token; magic tokens are in `sandbox.provider.domain`."""
 
     token: Token
 
 
 @api.post("/captures")
-async def capture(body: NewCapture, key: Key, caller: Called, db: Db, subscriber: Told) -> Response:
+async def capture(
+    body: NewCapture, key: Key, caller: Called, db: Db, subscriber: Informed
+) -> Response:
     """Take the money: `outcome` is captured, or declined with a `reason`."""
     refused = caller.refuses(Call.CAPTURE, body.reference)
     entry = domain.capture(key, **body.model_dump(), refused=refused)
@@ -49,7 +51,9 @@ async def capture(body: NewCapture, key: Key, caller: Called, db: Db, subscriber
 
 
 @api.post("/refunds")
-async def refund(body: NewRefund, key: Key, caller: Called, db: Db, subscriber: Told) -> Response:
+async def refund(
+    body: NewRefund, key: Key, caller: Called, db: Db, subscriber: Informed
+) -> Response:
     """Give captured money back: `outcome` is refunded, or refused with a `reason`."""
     decide = partial(domain.refund, key=key, **body.model_dump())
 
@@ -62,7 +66,7 @@ async def refund(body: NewRefund, key: Key, caller: Called, db: Db, subscriber: 
 
 @api.get("/captures/{reference}")
 async def find(reference: Token, caller: Called, db: Db) -> Response:
-    """The answer that a capture of this reference got; 404 if none was ever entered."""
+    """Return the answer to the capture of this reference; 404 if none was ever entered."""
 
     async def look_up() -> Response:
         entry = domain.found(await LEDGER.of(db, reference))
@@ -77,13 +81,13 @@ async def find(reference: Token, caller: Called, db: Db) -> Response:
 async def ledger(
     db: Db, after: After = 0, limit: Limit = 1000, reference: Token | None = None
 ) -> Response:
-    """Every answer ever given, oldest first; `next` is the `after` of the next page."""
+    """Return a page of all answers, oldest first; `next` is the `after` of the next page."""
     return await LEDGER.pages(db, after, limit, reference)
 
 
 @api.get("/ledger/totals")
 async def totals(db: Db) -> Response:
-    """Counts and amounts by call, outcome and currency."""
+    """Return counts and amounts by call, outcome and currency."""
     return await LEDGER.sums(db)
 
 

@@ -1,4 +1,4 @@
-"""What the simulated provider answers. A capture's token is `tok_<outcome>[__<wish>]...`.
+"""Decide the simulated provider's answers. A capture's token is `tok_<outcome>[__<wish>]...`.
 
 | token                    | outcome                                         |
 |--------------------------|-------------------------------------------------|
@@ -7,8 +7,8 @@
 | `tok_expired_card`       | declined: `expired_card`                        |
 | `tok_unrefundable`       | captured, and every refund is refused           |
 | any other, `tok_visa`    | captured                                        |
-| `tok_visa__<wish>`       | as without, with a fault of `sandbox.faults`    |
-| `tok_visa__webhook_late` | as without, with a mishap of `sandbox.mishaps`  |
+| `tok_visa__<wish>`       | the same, with a fault of `sandbox.faults`      |
+| `tok_visa__webhook_late` | the same, with a mishap of `sandbox.mishaps`    |
 | `tok_visa__nonsense`     | declined: `invalid_token`                       |
 """
 
@@ -28,7 +28,7 @@ DECLINES = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row of the provider's ledger: a request and its answer; amounts in minor units."""
+    """A row of the provider's ledger: a request and its answer; amounts are in minor units."""
 
     key: str
     call: Literal["capture", "refund"]
@@ -46,28 +46,28 @@ class Entry:
 
 
 class Wishes(NamedTuple):
-    """What a token asks for: a fault of its call, a mishap of its webhook."""
+    """The wishes in a token: a fault of its call, a mishap of its webhook."""
 
     call: Wish | None = None
     webhook: Mishap | None = None
 
 
 def wished(token: str) -> Wishes:
-    """What a token asks for; nothing if a wish is not a valid one."""
+    """Return the wishes in a token; none if one of them is not valid."""
     return _wishes(token) or Wishes()
 
 
 def capture(
     key: str, reference: str, amount: int, currency: str, token: str, *, refused: bool
 ) -> Entry:
-    """Capture the money or decline; `refused` is bad luck that the token did not ask for."""
+    """Capture the money or decline; `refused` is a refusal by the rates, not by the token."""
     reason = _declines(token) or ("card_declined" if refused else None)
     outcome: Literal["captured", "declined"] = "declined" if reason else "captured"
     return Entry(key, "capture", reference, amount, currency, token, outcome, reason)
 
 
 def refund(known: Sequence[Entry], key: str, reference: str, amount: int, currency: str) -> Entry:
-    """Refund what was captured of this reference and not refunded yet, or refuse."""
+    """Refund money that was captured under this reference and not refunded yet, or refuse."""
     captures = [entry for entry in known if entry.outcome == "captured"]
     refunds = [entry for entry in known if entry.outcome == "refunded"]
     reason = None
@@ -82,7 +82,7 @@ def refund(known: Sequence[Entry], key: str, reference: str, amount: int, curren
 
 
 def found(known: Sequence[Entry]) -> Entry | None:
-    """The capture of a reference that counts: the first one captured, else one declined."""
+    """Return the capture of a reference that counts: the first captured, else one declined."""
     captures = [entry for entry in known if entry.call == "capture"]
     return min(captures, key=lambda entry: entry.outcome != "captured", default=None)
 
@@ -92,7 +92,7 @@ def _declines(token: str) -> str | None:
 
 
 def _wishes(token: str) -> Wishes | None:
-    """What a token asks for; None if it is not valid: each is asked for once at most."""
+    """Return the wishes in a token; None if it is not valid or has two wishes of one kind."""
     found = Wishes()
     for text in token.split("__")[1:]:
         try:

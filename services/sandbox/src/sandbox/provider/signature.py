@@ -1,4 +1,4 @@
-"""How a webhook is signed: HMAC-SHA256, as Standard Webhooks 1.0.0 says.
+"""Sign webhooks: HMAC-SHA256, as in Standard Webhooks 1.0.0.
 
 The specification: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -11,9 +11,9 @@ PREFIX = "whsec_"
 
 
 def key(secret: str) -> bytes:
-    """The key that a secret stands for: `whsec_` and the base64 of 24 to 64 bytes.
+    """Return the key in a secret, which is `whsec_` and the base64 of 24 to 64 bytes.
 
-    Raises ValueError, which does not repeat the secret.
+    Raises ValueError, which does not show the secret.
     """
     try:
         found = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
@@ -25,7 +25,7 @@ def key(secret: str) -> bytes:
 
 
 def headers(key: bytes, webhook: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The three headers of a webhook that is sent at this time, in seconds since the epoch."""
+    """Return the three headers of a webhook sent at `timestamp`, in seconds since the epoch."""
     signed = f"{webhook}.{timestamp}.".encode() + body
     signature = base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
     return {

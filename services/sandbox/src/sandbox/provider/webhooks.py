@@ -1,15 +1,15 @@
-"""Webhooks of the simulated provider: what its ledger says is told to a subscriber.
+"""Webhooks of the simulated provider: each new entry of its ledger is sent to a subscriber.
 
-Each answer that is entered is told once or more often, in no order, by a POST signed as
-`sandbox.provider.signature` says, with the same `webhook-id` at every attempt:
+An entry is sent once or more often, in no order, by a POST that is signed as in
+`sandbox.provider.signature`, with the same `webhook-id` at every attempt:
 
     {"type": "capture.captured", "timestamp": "2026-11-25T09:00:00.000+00:00",
      "data": {"reference": "...", "amount": 1299, "currency": "EUR", "reason": null}}
 
 The types are `capture.captured`, `capture.declined`, `refund.refunded` and `refund.refused`.
-It leaves a moment after the answer does, as from a queue. What is not answered 2xx is told again,
-after longer and longer pauses, up to a minute, for about ten minutes. A webhook is stored with its
-entry, so that a restart forgets none.
+It is sent a moment after the answer, as from a queue. If the subscriber does not answer 2xx, it is
+sent again after longer and longer pauses of up to a minute, for about ten minutes. A webhook is
+stored with its entry, so that a restart loses none.
 """
 
 import time
@@ -36,7 +36,7 @@ ANSWERED_WITHIN_S = 5.0
 
 
 class Webhook(Effect, name="sandbox.webhook", version=1, key="id"):
-    """Tell a subscriber what was entered; `asked` is the mishap that its caller asked for."""
+    """Send an entry to the subscriber; `asked` is the mishap that the caller asked for."""
 
     id: str
     type: str
@@ -49,11 +49,11 @@ class Webhook(Effect, name="sandbox.webhook", version=1, key="id"):
 
 
 class Unheard(Exception):
-    """The subscriber has not answered 2xx."""
+    """The subscriber did not answer 2xx."""
 
 
 class Subscriber:
-    """Who is told, as an async context manager; nobody if there is no URL."""
+    """The subscriber, as an async context manager; without a URL there is none."""
 
     _session: aiohttp.ClientSession
 
@@ -70,13 +70,13 @@ class Subscriber:
         await self._session.close()
 
     def is_told(self, entry: Entry, asked: Mishap | None = None) -> Iterable[Webhook]:
-        """What is stored with an entry."""
+        """Return the webhook to store with an entry, if there is a subscriber."""
         return (announced(entry, datetime.now(UTC), asked),) if self._url else ()
 
     async def tell(self, webhook: Webhook) -> None:
-        """Send it once; raises Unheard."""
+        """Send a webhook once; raise Unheard."""
         if self._url is None:
-            return  # nobody wants to know any more
+            return  # since it was stored, the subscriber was removed from the settings
         body = content(webhook)
         signed = signature.headers(self._key, webhook.id, int(time.time()), body)
         headers = {"Content-Type": "application/json", **signed}
@@ -94,7 +94,7 @@ class Subscriber:
 
 
 def announced(entry: Entry, at: datetime, asked: Mishap | None) -> Webhook:
-    """The webhook of an entry: one for each, so that its id follows from the entry's key."""
+    """Return the webhook of an entry; each entry has one, so its id is made of the entry's key."""
     return Webhook(
         id=f"msg_{blake2b(entry.key.encode(), digest_size=16).hexdigest()}",
         type=f"{entry.call}.{entry.outcome}",
@@ -108,7 +108,7 @@ def announced(entry: Entry, at: datetime, asked: Mishap | None) -> Webhook:
 
 
 def content(webhook: Webhook) -> bytes:
-    """What is sent and signed: the same bytes at every attempt."""
+    """Return the body, which is signed and the same bytes at every attempt."""
     return msgspec.json.encode(
         {
             "type": webhook.type,
@@ -124,7 +124,7 @@ def content(webhook: Webhook) -> bytes:
 
 
 def pause(attempt: int) -> float | None:
-    """Seconds after an attempt that nobody heard, counted from 1; None: that was the last."""
+    """Return the seconds to wait after a failed attempt, counted from 1; None after the last."""
     if attempt >= ATTEMPTS:
         return None
     return min(FIRST_PAUSE_S * 2.0 ** (attempt - 1), LONGEST_PAUSE_S)

@@ -1,4 +1,4 @@
-"""The provider's and the carrier's ledgers: rows are entered, never changed or removed."""
+"""The provider's and the carrier's ledgers: rows are added, never changed or removed."""
 
 from alembic import op
 
