@@ -127,7 +127,7 @@ async def test_a_change_that_would_lose_messages_is_blocked_until_it_would_not(
         await sell(client, 20)
         await kubernetes.edit("shop", shop(maxBytes=5_000))
         await until(lambda: kubernetes.condition("Blocked").get("status") == "True")
-        assert "and declared are 5,000" in kubernetes.condition("Ready")["message"]
+        assert "and 5,000 are declared" in kubernetes.condition("Ready")["message"]
         assert (await stream(client))["config"]["max_bytes"] == SMALL
         await asked(client, "STREAM.PURGE.SHOP")
         await ready(kubernetes)

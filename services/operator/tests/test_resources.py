@@ -81,7 +81,7 @@ async def test_what_an_older_crd_has_dropped_is_named() -> None:
     body = {"metadata": {"name": "my-shop"}, "spec": spec}
     result = await reconcile(broker, body, [body], None)
     (said,) = result.refused
-    assert said.startswith("the resource my-shop says no maxAckPending: apply the chart's crds/")
+    assert said.startswith("the resource my-shop has no maxAckPending: apply the chart's crds/")
 
 
 def test_what_is_as_declared_is_left_alone() -> None:
@@ -106,7 +106,7 @@ def test_a_limit_that_was_changed_is_changed_back() -> None:
 def test_no_stream_shrinks_below_what_it_holds() -> None:
     decision = decided(of(stream(max_bytes=900)), found(stream(), messages=9, bytes=901))
     assert decision.changes == ()
-    assert "stream SHOP holds 901 bytes, and declared are 900" in decision.blocked[0]
+    assert "stream SHOP has 901 bytes, and 900 are declared" in decision.blocked[0]
 
 
 def test_a_stream_shrinks_to_what_it_holds() -> None:
@@ -155,7 +155,7 @@ def test_what_is_declared_no_more_is_removed_if_nothing_is_lost() -> None:
 def test_a_stream_that_is_declared_no_more_stays_with_its_messages() -> None:
     decision = decided(NOTHING, found(stream("OLD"), messages=12), of(stream("OLD")))
     assert decision.removals == ()
-    assert "stream OLD is declared no more and holds 12 messages" in decision.blocked[0]
+    assert "stream OLD is no longer declared and has 12 messages" in decision.blocked[0]
 
 
 def test_a_durable_that_is_declared_no_more_stays_while_it_has_unread() -> None:
@@ -167,7 +167,7 @@ def test_a_durable_that_is_declared_no_more_stays_while_it_has_unread() -> None:
 def test_a_stream_of_another_resource_is_not_touched() -> None:
     decision = decided(of(stream(max_bytes=5)), found(stream()), SHOP="first")
     assert decision.changes == ()
-    assert "declared by topology first as well" in decision.blocked[0]
+    assert "also declared by topology first" in decision.blocked[0]
 
 
 def body(name: str, created: int, *streams: str, **more: Any) -> dict[str, Any]:

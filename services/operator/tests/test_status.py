@@ -75,7 +75,7 @@ def test_a_broker_that_is_away_leaves_the_last_figures() -> None:
 
 def test_what_was_healed_is_counted_and_remembered() -> None:
     healed = Round(
-        OBSERVED, mended=("durable SHOP/shop-books was missing and was made",), drifted=True
+        OBSERVED, mended=("durable SHOP/shop-books was missing and was created",), drifted=True
     )
     resource = after(Round(OBSERVED), healed, Round(OBSERVED))
     assert resource["status"]["healed"] == 1
@@ -114,7 +114,7 @@ def test_a_state_that_lasts_is_announced_when_it_begins() -> None:
 
 def test_a_stream_that_fills_and_cannot_be_purged_is_ready_and_announced_once() -> None:
     filling = Round(
-        OBSERVED, waiting=("stream SHOP needs room, and shop-books has not read the rest",)
+        OBSERVED, waiting=("stream SHOP is filling, and shop-books has not read the rest",)
     )
     ready = condition(after(filling), "Ready")
     assert (ready["status"], ready["reason"]) == ("True", "Filling")
@@ -123,7 +123,7 @@ def test_a_stream_that_fills_and_cannot_be_purged_is_ready_and_announced_once() 
 
 
 def test_announcements_that_differ_by_numbers_only_are_the_same() -> None:
-    said = Announcement("Normal", "Purged", "stream SHOP made room: 7 messages")
-    again = Announcement("Normal", "Purged", "stream SHOP made room: 1,200 messages")
-    other = Announcement("Normal", "Purged", "stream OTHER made room: 7 messages")
+    said = Announcement("Normal", "Purged", "stream SHOP was trimmed: 7 messages")
+    again = Announcement("Normal", "Purged", "stream SHOP was trimmed: 1,200 messages")
+    other = Announcement("Normal", "Purged", "stream OTHER was trimmed: 7 messages")
     assert said.shape == again.shape != other.shape

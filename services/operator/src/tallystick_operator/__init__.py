@@ -1,1 +1,1 @@
-"""Keeps NATS as Kubernetes resources declare it."""
+"""The operator: keeps NATS as Kubernetes resources declare it."""

@@ -14,20 +14,20 @@ from tallystick_operator.keeping import Keeping
 
 @asynccontextmanager
 async def served(keeping: Keeping, host: str, port: int) -> AsyncIterator[int]:
-    """`/livez` and `/metrics`; gives the port, which is a free one for 0."""
+    """Serve `/livez` and `/metrics`; yield the port, which is a free one for 0."""
 
     async def livez(_: web.Request) -> web.Response:
-        """Whether all loops turn; a broker that is away is no reason to restart."""
+        """Answer whether all loops run; a broker that is away is no reason to restart."""
         stuck = keeping.stuck()
         body = {"stuck": stuck, "broker": keeping.broker.connected.is_set()}
         return web.json_response(body, status=503 if stuck else 200)
 
-    async def told(_: web.Request) -> web.Response:
+    async def exposed(_: web.Request) -> web.Response:
         metrics.CONNECTED.set(keeping.broker.connected.is_set())
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
-    app.add_routes([web.get("/livez", livez), web.get("/metrics", told)])
+    app.add_routes([web.get("/livez", livez), web.get("/metrics", exposed)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, host, port)

@@ -1,4 +1,4 @@
-"""What is worth a Kubernetes event, each thing said once."""
+"""Choose what becomes a Kubernetes event, each only once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tallystick_operator.resources import Body
 from tallystick_operator.status import AWAY, BLOCKED, FILLING, REFUSED, Round, condition
 
 AGAIN_AFTER_S = 60.0
-"""The same is announced no sooner, so that none floods."""
+"""Seconds until the same event may be announced again."""
 _NUMBERS = re.compile(r"\d[\d,.]*")
 
 
 @dataclass(frozen=True)
 class Announcement:
-    """An event: what happened in one word, and in a sentence."""
+    """An event: what happened, in one word and in a sentence."""
 
     type: Literal["Normal", "Warning"]
     reason: str
@@ -25,19 +25,20 @@ class Announcement:
 
     @property
     def shape(self) -> tuple[str, str]:
-        """The same for events that differ by numbers only."""
+        """A value that is the same for events that differ only by numbers."""
         return self.reason, _NUMBERS.sub("#", self.message)
 
 
 def announcements(body: Body, result: Round) -> Iterator[Announcement]:
-    """What happened in a round; a state that lasts is said when it begins."""
+    """Yield what happened in a round; a state that lasts is announced only when it begins."""
     if result.mended:
         reason = "Healed" if result.drifted else "Declared"
         yield Announcement("Normal", reason, "; ".join(result.mended))
     for stream, count in result.purged.items():
         if count:
             message = (
-                f"stream {stream} made room: {count:,} messages went that all durables had done"
+                f"stream {stream} was trimmed: {count:,} messages that all durables had processed"
+                " were deleted"
             )
             yield Announcement("Normal", "Purged", message)
     ready = condition(body, "Ready")
@@ -48,7 +49,7 @@ def announcements(body: Body, result: Round) -> Iterator[Announcement]:
         FILLING: result.waiting if result.is_ready else (),
     }
     for reason, texts in states.items():
-        said = Announcement("Warning", reason, "; ".join(texts))
+        now = Announcement("Warning", reason, "; ".join(texts))
         before = Announcement("Warning", ready.get("reason", ""), ready.get("message", ""))
-        if said.message and said.shape != before.shape:
-            yield said
+        if now.message and now.shape != before.shape:
+            yield now

@@ -1,4 +1,4 @@
-"""The Kubernetes API beside kopf: what is there at the start, and the status of a resource."""
+"""The calls to the Kubernetes API beside kopf's: list resources, and set a resource's status."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ CRD = f"{PLURAL}.{GROUP}"
 
 
 class ClusterError(Exception):
-    """Kubernetes did not do what it was asked for."""
+    """Kubernetes refused a request or did not answer."""
 
 
 class Login(kopf.ConnectionInfo):
-    """Credentials that trust a cluster's own authority, which is often older than strictness."""
+    """Credentials that trust a cluster's own authority, even one that Python finds too old."""
 
     def as_ssl_context(self) -> ssl.SSLContext:
-        """Python 3.13 and later would refuse an authority without a key usage."""
+        """Return a context without the strict checks of Python 3.13 and later.
+
+        They would refuse an authority whose certificate has no key usage.
+        """
         context = super().as_ssl_context()
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
 
 
 class Cluster:
-    """Asks with the credentials of the pod's service account, or of a kubeconfig."""
+    """A client with the credentials of the pod's service account, or of a kubeconfig."""
 
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
@@ -40,7 +43,7 @@ class Cluster:
         self._settings = kopf.OperatorSettings()
 
     def login(self, **_: Any) -> kopf.ConnectionInfo:
-        """The credentials as they are now: a token of a pod is renewed every hour."""
+        """Return the credentials as they are now, because a pod's token is renewed every hour."""
         arguments: dict[str, Any] = {"settings": self._settings}
         found = kopf.login_with_service_account(**arguments)
         found = found or kopf.login_with_kubeconfig(**arguments)
@@ -49,19 +52,19 @@ class Cluster:
         return Login(**{one.name: getattr(found, one.name) for one in fields(found)})
 
     async def topologies(self) -> list[Body]:
-        """All resources of the namespace; raises ClusterError, also if there is no such kind."""
+        """Return all resources of the namespace; raise ClusterError, also without their CRD."""
         answer = await self._ask("get", self._path())
         items: list[Body] = answer["items"]
         return items
 
     async def set_status(self, name: str, status: Status) -> Body | None:
-        """The resource with its new status, or None if it is gone; raises ClusterError."""
+        """Return the resource with its new status, or None if it is gone; raise ClusterError."""
         path = f"{self._path()}/{name}/status"
-        told: Body | None = await self._ask("patch", path, {"status": status}, may_be_gone=True)
-        return told
+        patched: Body | None = await self._ask("patch", path, {"status": status}, may_be_gone=True)
+        return patched
 
     async def close(self) -> None:
-        """Ends its connections."""
+        """Close the connections."""
         if self._session is not None:
             await self._session.close()
 

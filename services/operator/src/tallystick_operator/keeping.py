@@ -1,7 +1,7 @@
-"""A loop for each resource: a look at the broker every few seconds, and at once when it changes.
+"""Run a loop for each resource: a round every few seconds, and at once when it changes.
 
-Kopf's own timers would put a finalizer on every resource, and its deletion would wait for an
-operator that may be gone.
+Kopf's own timers would put a finalizer on every resource, and then its deletion would wait for an
+operator that may no longer exist.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STUCK_AFTER_S = 60.0
 
 
 class Kept:
-    """One resource: as it was last seen, and the loop that keeps it."""
+    """One resource as it was last seen, and its loop."""
 
     def __init__(self, body: Body) -> None:
         self.body = body
@@ -43,7 +43,7 @@ class Kept:
 
 
 class Keeping:
-    """All resources of the namespace."""
+    """The loops of all resources of the namespace."""
 
     def __init__(
         self, broker: Connection, cluster: Cluster, every_s: float, store: int | None
@@ -51,7 +51,7 @@ class Keeping:
         self.broker = broker
         self._cluster = cluster
         self._every_s = every_s
-        self._store = store
+        self._max_store = store
         self._kept: dict[str, Kept] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -61,12 +61,12 @@ class Keeping:
         return [kept.body for kept in self._kept.values()]
 
     async def load(self) -> None:
-        """Learns of all resources before any is kept: each must know of the others' durables."""
+        """Load all resources before a loop starts, because each must know the others' durables."""
         for body in await self._cluster.topologies():
             self._kept.setdefault(name_of(body), Kept(body))
 
     def seen(self, body: Body) -> None:
-        """A resource is there, or has changed."""
+        """Note that a resource exists or has changed."""
         kept = self._kept.setdefault(name_of(body), Kept(body))
         is_news = body["metadata"]["generation"] != kept.body["metadata"]["generation"]
         kept.body = body
@@ -76,7 +76,7 @@ class Keeping:
             kept.changed.set()
 
     def gone(self, name: str) -> None:
-        """A resource is deleted, or is being so: its loop ends."""
+        """End the loop of a resource that is deleted or being deleted."""
         kept = self._kept.pop(name, None)
         if kept is not None and kept.task is not None:
             kept.ended = True
@@ -86,17 +86,17 @@ class Keeping:
             metrics.forget(name)
 
     async def settled(self) -> None:
-        """Returns when no loop that was ended does anything any more."""
+        """Return when all loops that `gone` ended have finished."""
         while self._ending:
             await asyncio.wait(self._ending)
 
     def stuck(self) -> list[str]:
-        """Resources whose loop does not turn; nothing but a restart mends that."""
+        """Return the resources whose loop does not run; only a restart helps."""
         limit = time.monotonic() - STUCK_AFTER_S
         return [name for name, kept in self._kept.items() if kept.task and kept.turned < limit]
 
     async def close(self) -> None:
-        """Ends all loops."""
+        """End all loops."""
         for name in list(self._kept):
             self.gone(name)
         await self.settled()
@@ -118,22 +118,22 @@ class Keeping:
     async def _turn(self, kept: Kept) -> None:
         body, name = kept.body, name_of(kept.body)
         with metrics.timed(name) as measure:
-            result = await reconcile(self.broker, body, self.bodies, self._store)
+            result = await reconcile(self.broker, body, self.bodies, self._max_store)
             measure(result)
         self._announce(kept, body, result)
         status = status_of(body, result, datetime.now(UTC))
         if status != body.get("status"):
-            await self._tell(kept, name, status)
+            await self._store(kept, name, status)
 
     def _announce(self, kept: Kept, body: Body, result: Round) -> None:
-        for said in announcements(body, result):
-            if kept.announced.is_due(said.shape):
-                log.info("event", topology=name_of(body), reason=said.reason, message=said.message)
+        for one in announcements(body, result):
+            if kept.announced.is_due(one.shape):
+                log.info("event", topology=name_of(body), reason=one.reason, message=one.message)
                 about = kopf.Body(dict(body))  # type: ignore[arg-type]  # its keys are checked there
-                kopf.event(about, type=said.type, reason=said.reason, message=said.message)
+                kopf.event(about, type=one.type, reason=one.reason, message=one.message)
 
-    async def _tell(self, kept: Kept, name: str, status: Mapping[str, object]) -> None:
-        """What comes back is newer than what the watch has brought so far, unless that changed."""
-        told = await self._cluster.set_status(name, dict(status))
-        if told and told["metadata"]["generation"] == kept.body["metadata"]["generation"]:
-            kept.body = told
+    async def _store(self, kept: Kept, name: str, status: Mapping[str, object]) -> None:
+        """Store a status, and keep the answer: it is newer than the watch, if of its generation."""
+        stored = await self._cluster.set_status(name, dict(status))
+        if stored and stored["metadata"]["generation"] == kept.body["metadata"]["generation"]:
+            kept.body = stored

@@ -1,4 +1,4 @@
-"""Log lines of the operator and of kopf in one form, on stderr."""
+"""Write the log lines of the operator and of kopf in one format, on stderr."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ QUIET = ("kopf", "aiohttp")
 
 
 def configure(settings: Settings) -> None:
-    """JSON or text, from the level that was set; what kopf tells of its rounds only if it warns."""
+    """Write JSON or text, from the level that was set; of kopf and aiohttp only warnings."""
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

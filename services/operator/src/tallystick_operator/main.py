@@ -1,4 +1,4 @@
-"""The composition root: registers the handlers and runs until it is told to stop."""
+"""The composition root: registers the handlers and runs until it is stopped."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tallystick_operator.settings import InvalidSettings, Settings
 log = structlog.get_logger()
 
 USER = "operator"
-"""Its user at the broker, and the name of its connection."""
+"""The operator's user at the broker, and the name of its connection."""
 
 
 def main() -> None:
-    """Ends with 0 when stopped, with 1 and a line that says why when it cannot go on."""
+    """Run the operator; exit with 0 when stopped, or with 1 and a line that says why it failed."""
     try:
         read = settings.read()
     except InvalidSettings as error:
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 async def run(settings: Settings, cluster: Cluster, stop: asyncio.Event | None = None) -> None:
-    """Returns when stopped; raises ClusterError, or BrokerUnavailable for good."""
+    """Run until stopped; raise ClusterError, or BrokerUnavailable if that cannot be retried."""
     stop = stop or asyncio.Event()
     broker = Connection(settings.nats_url, USER)
     keeping = Keeping(broker, cluster, settings.every_s, settings.store)
@@ -61,7 +61,7 @@ async def run(settings: Settings, cluster: Cluster, stop: asyncio.Event | None =
                 settings=_of_kopf(),
                 namespaces=[settings.namespace],
                 standalone=True,
-                # Its own guess asks for the name of the user, which a pod's has none of.
+                # By default kopf asks for the user's name, and in a pod the user has none.
                 identity=socket.gethostname(),  # type: ignore[arg-type]  # a str by another name
                 stop_flag=stop,
             )
@@ -73,7 +73,7 @@ async def run(settings: Settings, cluster: Cluster, stop: asyncio.Event | None =
 
 
 async def _connected(broker: Connection, stop: asyncio.Event) -> None:
-    """Connects, for ever again; only a connection that the broker ended for good stops it all."""
+    """Connect and reconnect; set `stop` once the connection is closed and not retried."""
     try:
         await broker.connect()
         await broker.until_closed()
@@ -82,7 +82,7 @@ async def _connected(broker: Connection, stop: asyncio.Event) -> None:
 
 
 def _of_kopf() -> kopf.OperatorSettings:
-    """What kopf keeps on a resource bears our name; it looks for no kinds but ours."""
+    """Return kopf's settings: it marks resources with our name and watches only our kinds."""
     chosen = kopf.OperatorSettings()
     chosen.scanning.disabled = True
     chosen.posting.reporting_component = "tallystick-operator"

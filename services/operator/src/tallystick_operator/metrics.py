@@ -1,4 +1,4 @@
-"""What Prometheus is told of the operator; the broker's own figures are told by the broker."""
+"""The metrics of the operator; the broker exports its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tallystick_operator.status import Round
 
 ROUNDS: Final = Histogram(
     "operator_reconcile_duration_seconds",
-    "Time to look at the broker and mend it, by resource and outcome",
+    "Time to compare the broker with a resource and correct it, by resource and outcome",
     ["topology", "outcome"],
 )
 READY: Final = Gauge("operator_topology_ready", "1 if the broker is as declared", ["topology"])
@@ -21,16 +21,20 @@ BLOCKED: Final = Gauge(
     "operator_topology_blocked", "1 if a change would lose messages", ["topology"]
 )
 HEALED: Final = Counter(
-    "operator_healed_total", "Streams and durables that had drifted and were mended", ["topology"]
+    "operator_healed_total",
+    "Streams and durables that had drifted and were corrected",
+    ["topology"],
 )
 PURGED: Final = Counter(
-    "operator_purged_messages_total", "Messages that every durable had done and went", ["stream"]
+    "operator_purged_messages_total",
+    "Messages purged after every durable had read them",
+    ["stream"],
 )
-CONNECTED: Final = Gauge("operator_broker_connected", "1 while the broker can be asked")
+CONNECTED: Final = Gauge("operator_broker_connected", "1 while connected to the broker")
 
 
 def forget(topology: str) -> None:
-    """A resource that is gone is told of no more."""
+    """Remove the gauges of a resource that is gone."""
     for gauge in (READY, BLOCKED):
         with suppress(KeyError):
             gauge.remove(topology)
@@ -38,8 +42,8 @@ def forget(topology: str) -> None:
 
 @contextmanager
 def timed(topology: str) -> Iterator[Callable[[Round], None]]:
-    """Measures a round; what it came to is said before it ends."""
-    begun, outcome = time.perf_counter(), "Failed"
+    """Measure a round; call what this yields with the result before the block ends."""
+    started, outcome = time.perf_counter(), "Failed"
 
     def measure(result: Round) -> None:
         nonlocal outcome
@@ -53,4 +57,4 @@ def timed(topology: str) -> Iterator[Callable[[Round], None]]:
     try:
         yield measure
     finally:
-        ROUNDS.labels(topology, outcome).observe(time.perf_counter() - begun)
+        ROUNDS.labels(topology, outcome).observe(time.perf_counter() - started)

@@ -1,4 +1,4 @@
-"""Whose a stream is, if several resources declare it: the first one's."""
+"""Decide which resource owns a stream that several declare: the oldest one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tallystick_operator.resources import Body, wanted
 
 
 def name_of(body: Body) -> str:
-    """The name of a resource."""
+    """Return the name of a resource."""
     name: str = body["metadata"]["name"]
     return name
 
 
 def taken(body: Body, all_bodies: Iterable[Body]) -> dict[str, str]:
-    """Streams that a resource declares and that belong to another one, and to which."""
+    """Return the streams that a resource declares and another one owns, with their owners."""
     first = [other for other in all_bodies if _rank(other) < _rank(body)]
     owners = {
         stream["name"]: name_of(other)
@@ -27,7 +27,7 @@ def taken(body: Body, all_bodies: Iterable[Body]) -> dict[str, str]:
 
 
 def elsewhere(body: Body, all_bodies: Iterable[Body]) -> Topology:
-    """All that other resources declare."""
+    """Return all that other resources declare."""
     others = [wanted(other) for other in all_bodies if name_of(other) != name_of(body)]
     return Topology(
         "",

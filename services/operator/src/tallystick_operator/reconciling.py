@@ -1,4 +1,4 @@
-"""One look at the broker: observe, decide, act. Killed at any step, the next look goes on."""
+"""One round: observe the broker, decide, act; if it is killed at any step, the next goes on."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from tallystick_operator.status import Round, was_as_declared
 async def reconcile(
     broker: Connection, body: Body, all_bodies: Sequence[Body], store: int | None
 ) -> Round:
-    """Makes the broker as the resource declares, where nothing is lost by that.
+    """Make the broker as the resource declares, except where messages would be lost.
 
-    `store` is what each server may store, in bytes.
+    `store` is how much each server may store, in bytes.
     """
     if not broker.connected.is_set():
-        return Round(away="cannot reach the broker; its last figures are shown")
+        return Round(away="the broker cannot be reached; the figures are the last known ones")
     try:
         return await _reconcile(broker, body, all_bodies, store)
     except Incomplete as error:
         return Round(refused=(str(error),))
     except TallystickError as error:
-        return Round(away=f"cannot ask the broker: {error}")
+        return Round(away=f"the broker does not answer: {error}")
 
 
 async def _reconcile(
@@ -56,9 +56,9 @@ async def _reconcile(
     decision = decide(declared, left, observed, owners, datetime.now(UTC))
     mended, refused = await _act(broker, decision)
     own = _kept(declared, Topology("", (), ()), owners)
-    everybody = [wanted(other) for other in all_bodies]
-    rooms = await trim(broker.client, [own], everybody, store=store)
-    if mended or any(room.purged for room in rooms):
+    all_declared = [wanted(other) for other in all_bodies]
+    trimmed = await trim(broker.client, [own], all_declared, store=store)
+    if mended or any(one.purged for one in trimmed):
         observed = await observe(broker.client, both)
     return Round(
         observed=observed,
@@ -66,17 +66,17 @@ async def _reconcile(
         drifted=was_as_declared(body),
         blocked=decision.blocked,
         refused=tuple(refused),
-        purged={room.stream: room.purged for room in rooms},
+        purged={one.stream: one.purged for one in trimmed},
         waiting=tuple(
-            f"stream {room.stream} needs room, and {room.blocked_by} has not read the rest"
-            for room in rooms
-            if room.blocked_by
+            f"stream {one.stream} is filling, and {one.blocked_by} has not read the rest"
+            for one in trimmed
+            if one.blocked_by
         ),
     )
 
 
 async def _act(broker: Connection, decision: Decision) -> tuple[list[str], list[str]]:
-    """What was done, and what the broker refused."""
+    """Carry a decision out; return what was done, and what the broker refused."""
     done, refused = [], []
     for one in decision.changes:
         try:
@@ -84,32 +84,32 @@ async def _act(broker: Connection, decision: Decision) -> tuple[list[str], list[
         except Refused as error:
             refused.append(f"{title(one.item)}: {error}")
         else:
-            done.append(_said(one))
+            done.append(_described(one))
     for item in decision.removals:
         await remove(broker.client, item)
-        done.append(f"{title(item)} was declared no more, held nothing unread and was removed")
+        done.append(f"{title(item)} was no longer declared, had nothing unread and was removed")
     return done, refused
 
 
-def _said(one: Change) -> str:
+def _described(one: Change) -> str:
     if any(difference.setting == "exists" for difference in one.differences):
-        return f"{title(one.item)} was missing and was made"
+        return f"{title(one.item)} was missing and was created"
     settings = (f"{d.setting} from {d.found!r} to {d.wanted!r}" for d in one.differences)
     return f"{title(one.item)}: {', '.join(settings)}"
 
 
 def _kept(declared: Topology, left: Topology, not_ours: Collection[str]) -> Topology:
-    """All that this resource is about, without the streams of others."""
+    """Return all items of this resource, without the streams of other resources."""
     streams = (one for one in (*declared.streams, *left.streams) if one.name not in not_ours)
     return Topology(declared.service, tuple(streams), declared.durables + left.durables)
 
 
 async def delete(broker: Connection, body: Body, all_bodies: Sequence[Body]) -> None:
-    """Deletes what the resource keeps and nobody else declares; raises TallystickError."""
+    """Delete what only this resource declares; raise TallystickError."""
     if not broker.connected.is_set():
-        raise TallystickError("cannot reach the broker")
+        raise TallystickError("the broker cannot be reached")
     others = elsewhere(body, all_bodies)
     not_ours = {stream.name for stream in others.streams}
-    gone = _kept(wanted(body), left_over(body, others), not_ours)
-    for item in reversed(gone.items):
+    own = _kept(wanted(body), left_over(body, others), not_ours)
+    for item in reversed(own.items):
         await remove(broker.client, item)

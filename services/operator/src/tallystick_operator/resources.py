@@ -1,4 +1,4 @@
-"""From a Topology resource and what the broker has to what is to be done: data in, data out."""
+"""Decide, from a Topology resource and the state of the broker, what to do: data in, data out."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tallystick.topology import (
 )
 
 Body = Mapping[str, Any]
-"""A resource as Kubernetes tells it."""
+"""A resource as Kubernetes returns it."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A stream or durable that is not as declared, and can be made so without a loss."""
+    """A stream or durable that is not as declared, and can be changed without losing messages."""
 
     item: Item
     differences: tuple[Difference, ...]
@@ -38,7 +38,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to change, what to remove, and what is left as it is because messages would be lost."""
+    """What to change, what to remove, and what stays as it is because messages would be lost."""
 
     changes: tuple[Change, ...] = ()
     removals: tuple[Item, ...] = ()
@@ -46,30 +46,31 @@ class Decision:
 
 
 def deletes_streams(spec: Body) -> bool:
-    """Whether the streams go with the resource; they stay unless it says so."""
+    """Return whether the streams are deleted with the resource; by default they stay."""
     return spec.get("deletionPolicy") == "Delete"
 
 
 class Incomplete(TallystickError):
-    """A resource lacks what a CRD of this release would require."""
+    """A resource lacks a field that the CRD of this release requires."""
 
 
 def wanted(body: Body) -> Topology:
-    """What a resource declares, as the API server has checked it; raises Incomplete.
+    """Return what a resource declares, as the API server has checked it; raise Incomplete.
 
-    An older CRD does not know every setting, and the API server drops what it does not know.
+    An older CRD does not know every setting, and the API server drops the settings that it does
+    not know.
     """
     try:
         return topology_of({"durables": [], **body["spec"]})
     except KeyError as missing:
         raise Incomplete(
-            f"the resource {body['metadata']['name']} says no {missing.args[0]}: apply the chart's "
+            f"the resource {body['metadata']['name']} has no {missing.args[0]}: apply the chart's "
             "crds/, as `make upgrade` does, and then the resource again"
         ) from missing
 
 
 def left_over(body: Body, elsewhere: Topology) -> Topology:
-    """What the resource kept before, as its status says, and nobody declares any more."""
+    """Return what the resource declared before, by its status, and no resource declares now."""
     status = body.get("status") or {}
     declared = wanted(body)
     names = {stream.name for stream in (*declared.streams, *elsewhere.streams)}
@@ -92,7 +93,7 @@ def left_over(body: Body, elsewhere: Topology) -> Topology:
 
 
 def _named_stream(name: str) -> Stream:
-    """A stream of which only the name matters."""
+    """Return a stream of which only the name matters."""
     nothing = timedelta(0)
     return stream_of(name, [], retention="limits", discard="new", max_bytes=0, max_age=nothing)
 
@@ -104,7 +105,10 @@ def decide(
     taken: Mapping[str, str],
     now: datetime,
 ) -> Decision:
-    """`left` is declared no more; `taken` names who else declares a stream."""
+    """Decide what to do; `left` is no longer declared, `taken` names the owners of streams.
+
+    `taken` has the streams that belong to another resource, which declared them first.
+    """
     changes: list[Change] = []
     blocked: list[str] = []
     for item in declared.items:
@@ -129,47 +133,49 @@ def _objections(
     taken: Mapping[str, str],
     now: datetime,
 ) -> list[str]:
-    """Why an item may not be made as declared; empty if it may, or already is."""
+    """Return why an item may not be made as declared; empty if it may, or already is so."""
     fixed = [
-        f"{difference}: only making it anew would change that"
+        f"{difference}: that cannot be changed without deleting and creating it again"
         for difference in found
         if difference.is_fixed
     ]
     if not isinstance(item, Stream):
         return fixed
     if owner := taken.get(item.name):
-        return [f"{title(item)} is declared by topology {owner} as well, which came first"]
+        return [f"{title(item)} is also declared by topology {owner}, which is older"]
     there = observed.streams.get(item.name)
     return [*fixed, *(_losses(item, there, now) if there else [])]
 
 
 def _losses(stream: Stream, found: StreamFound, now: datetime) -> list[str]:
-    """What its stored messages would lose by the declared limits."""
+    """Return which declared limits would delete stored messages."""
     losses = []
     size, age = stream.config["max_bytes"], stream.config["max_age"]
     if size < found.config["max_bytes"] and size < found.bytes:
         losses.append(
-            f"{title(stream)} holds {found.bytes:,} bytes, and declared are {size:,}:"
-            " let it be read, or declare more"
+            f"{title(stream)} has {found.bytes:,} bytes, and {size:,} are declared:"
+            " wait until it is read, or declare more"
         )
     if found.oldest and age and not 0 < found.config.get("max_age", 0) <= age:
         limit = timedelta(microseconds=age / 1000)
         if now - found.oldest > limit:
             losses.append(
-                f"{title(stream)} holds messages since {found.oldest:%Y-%m-%d %H:%M}, and declared"
-                f" is an age of {limit}: declare more, or wait"
+                f"{title(stream)} has messages since {found.oldest:%Y-%m-%d %H:%M}, and an age of"
+                f" {limit} is declared: declare more, or wait"
             )
     return losses
 
 
 def _unread(item: Item, observed: Observed) -> str:
-    """Why something that is declared no more stays; empty if nothing is lost by it."""
+    """Return why an item that is no longer declared stays; empty if it can be removed."""
     if isinstance(item, Durable):
         durable: DurableFound | None = observed.durables[item.stream, item.name]
         lag = durable.lag if durable else 0
-        wait = "let its readers end, or declare it again"
-        return f"{title(item)} is declared no more and has {lag:,} unread: {wait}" if lag else ""
+        advice = "wait until it is read, or declare it again"
+        text = f"{title(item)} is no longer declared and has {lag:,} unread messages: {advice}"
+        return text if lag else ""
     stream = observed.streams[item.name]
-    held = stream.messages if stream else 0
-    what = "purge it by hand, or declare it again"
-    return f"{title(item)} is declared no more and holds {held:,} messages: {what}" if held else ""
+    stored = stream.messages if stream else 0
+    advice = "purge it by hand, or declare it again"
+    text = f"{title(item)} is no longer declared and has {stored:,} messages: {advice}"
+    return text if stored else ""

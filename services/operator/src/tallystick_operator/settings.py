@@ -1,4 +1,4 @@
-"""What the operator reads from its environment, checked once at the start."""
+"""The settings of the operator: read from its environment, checked once at the start."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class InvalidSettings(Exception):
 
 
 def _own_namespace() -> str:
-    """The pod's; empty, which is refused, where there is no pod."""
+    """Return the pod's namespace; outside of a pod an empty one, which is refused."""
     return NAMESPACE.read_text().strip() if NAMESPACE.is_file() else ""
 
 
 def _bytes(text: object) -> int:
-    """A size as nats-server reads it: 8G is decimal; 8GB, 8Gi and 8GiB are binary."""
+    """Parse a size as nats-server does: 8G is decimal; 8GB, 8Gi and 8GiB are binary."""
     found = re.fullmatch(r"(\d+)\s*([KMGT]?)(B|iB?)?", str(text), re.IGNORECASE)
     if found is None:
         raise ValueError("not a size such as 8GiB")
@@ -48,27 +48,31 @@ class Settings(BaseSettings):
     namespace: str = Field(
         default_factory=_own_namespace,
         pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-        description="where resources are looked for; the pod's own unless said",
+        description="namespace of the resources; by default the pod's own",
     )
     host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104  # a pod
     admin_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
         default=9000, description="port of probes and metrics"
     )
-    every_s: float = Field(default=5, gt=0, le=15, description="between two looks at the broker")
+    every_s: float = Field(default=5, gt=0, le=15, description="time between two rounds")
     store: Bytes | None = Field(
-        default=None, gt=0, description="what each server may store, such as 8GiB: max_file_store"
+        default=None,
+        gt=0,
+        description="how much each server may store, such as 8GiB: max_file_store",
     )
     give_up_after_s: float = Field(
-        default=60, gt=0, description="a deletion waits so long for a broker that is away"
+        default=60, gt=0, description="how long a deletion waits for a broker that does not answer"
     )
-    log_format: Literal["json", "text"] = Field(default="json", description="how lines look")
+    log_format: Literal["json", "text"] = Field(
+        default="json", description="the format of log lines"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="the least severe line that is logged"
     )
 
 
 def read() -> Settings:
-    """The settings of the environment; raises InvalidSettings."""
+    """Return the settings of the environment; raise InvalidSettings."""
     try:
         return Settings()
     except ValidationError as error:

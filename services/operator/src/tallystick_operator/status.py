@@ -1,4 +1,4 @@
-"""What a resource's status says of a round: data in, data out."""
+"""Make a resource's status from the result of a round: data in, data out."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ HEALED, DIFFERS, FILLING = "Healed", "Differs", "Filling"
 
 @dataclass(frozen=True)
 class Round:
-    """What one look at the broker came to.
+    """The result of one round.
 
-    `mended` says what was changed, `drifted` whether that had been as declared before; `refused`
-    is what the broker or an older CRD keeps from being done, `away` why it could not be asked.
+    `mended` says what was changed, and `drifted` whether that had been as declared before.
+    `refused` is what the broker or an older CRD prevents, `away` why the broker did not answer.
     """
 
     observed: Observed | None = None
@@ -35,7 +35,7 @@ class Round:
 
     @property
     def outcome(self) -> str:
-        """The reason of its condition Ready."""
+        """The reason of the condition Ready."""
         if self.away:
             return AWAY
         if self.blocked:
@@ -46,12 +46,12 @@ class Round:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the broker is as declared, if only barely."""
+        """Whether the broker is as declared; a stream may be filling."""
         return self.outcome in (AS_DECLARED, FILLING)
 
 
 def was_as_declared(body: Body) -> bool:
-    """Whether what differs now has drifted: this generation had been reached before."""
+    """Return whether the broker was as this generation declares: then a difference is a drift."""
     ready = condition(body, "Ready")
     reached = ready.get("status") == "True" or ready.get("reason") == AWAY
     observed = (body.get("status") or {}).get("observedGeneration")
@@ -59,15 +59,15 @@ def was_as_declared(body: Body) -> bool:
 
 
 def condition(body: Body, kind: str) -> Body:
-    """A condition that a resource has, or an empty one."""
+    """Return a condition of a resource, or an empty one."""
     conditions = (body.get("status") or {}).get("conditions", [])
     return next((one for one in conditions if one["type"] == kind), {})
 
 
 def status_of(body: Body, result: Round, now: datetime) -> Status:
-    """The whole status after a round."""
+    """Return the whole status after a round."""
     before = body.get("status") or {}
-    said = {
+    always = {
         "healed": before.get("healed", 0) + (len(result.mended) if result.drifted else 0),
         "conditions": [
             _condition(body, kind, *verdict, now)
@@ -75,9 +75,9 @@ def status_of(body: Body, result: Round, now: datetime) -> Status:
         ],
     }
     if result.away:
-        return {**before, **said}  # no generation was observed
+        return {**before, **always}  # no generation was observed
     reached = {"observedGeneration": body["metadata"]["generation"]}
-    return {**before, **said, **reached, **(_figures(result.observed) if result.observed else {})}
+    return {**before, **always, **reached, **(_figures(result.observed) if result.observed else {})}
 
 
 Verdict = tuple[Truth, str, str]
@@ -99,7 +99,7 @@ def _ready(result: Round) -> Verdict:
 
 
 def _drifted(body: Body, result: Round) -> Verdict:
-    """It says what was healed last until something else has to be said."""
+    """Return the verdict on drift; the last correction stays in it until something differs."""
     if result.away:
         return "Unknown", AWAY, result.away
     if result.blocked or result.refused:

@@ -1,1 +1,1 @@
-"""What is done about each kind of resource, a file each."""
+"""The handlers of each kind of resource, one file per kind."""

@@ -1,4 +1,4 @@
-"""Topology: a service's streams and durables."""
+"""The handlers of Topology: a service's streams and durables."""
 
 from __future__ import annotations
 
@@ -31,15 +31,17 @@ def register(registry: kopf.OperatorRegistry, keeping: Keeping, give_up_after_s:
     @kopf.on.delete(GROUP, VERSION, PLURAL, registry=registry, when=_deletes)
     async def deleted(body: kopf.Body, runtime: timedelta, **_: Any) -> None:
         keeping.gone(name_of(body))
-        await keeping.settled()  # else a round under way would make it again
+        await keeping.settled()  # else a running round would create it again
         try:
             await reconciling.delete(keeping.broker, dict(body), keeping.bodies)
         except TallystickError as error:
             if runtime.total_seconds() < give_up_after_s:
-                raise kopf.TemporaryError(f"streams stay yet: {error}", AGAIN_AFTER_S) from error
+                raise kopf.TemporaryError(
+                    f"the streams are not deleted yet: {error}", AGAIN_AFTER_S
+                ) from error
             kopf.warn(body, reason="StreamsKept", message=f"gave up deleting streams: {error}")
 
 
 def _deletes(spec: kopf.Spec, **_: Any) -> bool:
-    """Only then a deletion waits for the operator."""
+    """Return whether a deletion waits for the operator."""
     return deletes_streams(spec)
