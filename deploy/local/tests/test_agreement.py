@@ -63,8 +63,8 @@ def test_what_ended_as_it_should_agrees() -> None:
         (shipped(order="paid"), "has not ended: paid"),
         (shipped(parked=["late"]), "is parked: late"),
         (shipped(captures=[TOTAL, TOTAL]), "was captured 2 times"),
-        (shipped(captures=[("EUR", 499)]), "was captured as"),
-        (shipped(captures=[("USD", 500)]), "was captured as"),
+        (shipped(captures=[("EUR", 499)]), "were captured"),
+        (shipped(captures=[("USD", 500)]), "were captured"),
         (shipped(captures=[]), "is shipped, with 0 captures"),
         (shipped(refunds=[TOTAL]), "is shipped, with 1 captures, 1 refunds"),
         (shipped(bookings=0), "0 live bookings"),
@@ -74,11 +74,11 @@ def test_what_ended_as_it_should_agrees() -> None:
         (declined(captures=[TOTAL]), "is declined, with 1 captures"),
         (declined(bookings=1, cancellations=1), "is declined"),
         (cancelled(refunds=[]), "is cancelled, with 1 captures, 0 refunds"),
-        (cancelled(refunds=[("EUR", 1)]), "captured [('EUR', 500)] and refunded [('EUR', 1)]"),
+        (cancelled(refunds=[("EUR", 1)]), "captured [('EUR', 500)] but refunded [('EUR', 1)]"),
         (cancelled(cancellations=0), "1 live bookings"),
-        (Story(captures=[TOTAL]), "is known elsewhere and not to orders"),
-        (Story(bookings=1), "is known elsewhere and not to orders"),
-        (Story(payment="voided"), "is known elsewhere and not to orders"),
+        (Story(captures=[TOTAL]), "exists elsewhere but not in orders"),
+        (Story(bookings=1), "exists elsewhere but not in orders"),
+        (Story(payment="voided"), "exists elsewhere but not in orders"),
     ],
 )
 def test_an_order_that_is_not_as_its_end_says_is_named(story: Story, text: str) -> None:
@@ -86,16 +86,16 @@ def test_an_order_that_is_not_as_its_end_says_is_named(story: Story, text: str) 
 
 
 def test_an_order_that_was_accepted_and_does_not_exist_is_named() -> None:
-    assert "lost: was accepted and does not exist" in found(promised=frozenset({"lost"}))
+    assert "lost: was accepted but does not exist" in found(promised=frozenset({"lost"}))
 
 
 def test_an_order_that_nobody_was_promised_is_named_unless_a_customer_was_in_doubt() -> None:
-    assert found(declined(), promised=frozenset()) == ["o0: exists and was not accepted"]
+    assert found(declined(), promised=frozenset()) == ["o0: exists but was not accepted"]
     assert found(declined(), promised=frozenset(), in_doubt=True) == []
 
 
 def test_another_number_of_orders_is_said() -> None:
-    assert found(declined(), orders=2) == ["orders: 2 were to be placed, 1 exist"]
+    assert found(declined(), orders=2) == ["orders: 2 should be placed, but 1 exist"]
 
 
 @pytest.mark.parametrize("totals", [{}, {"EUR": (500, 1)}, {"EUR": (500, 0), "USD": (1, 0)}])

@@ -1,4 +1,4 @@
-"""Whether all that was collected agrees: pure functions over evidence."""
+"""Check that the collected evidence agrees, by pure functions."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ ENDS = frozenset({"shipped", "declined", "cancelled"})
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Something that is not as promised, and where."""
+    """Something that is not as promised, and what it is about."""
 
     about: str  # an order's id, a currency, a service
     text: str
@@ -21,7 +21,7 @@ class Disagreement:
 
 
 def disagreements(evidence: Evidence, orders: int) -> list[Disagreement]:
-    """Return everything that does not agree, also if there are not so many orders."""
+    """Return everything that does not agree, also if the number of orders is not `orders`."""
     return [
         *_number(evidence, orders),
         *_promises(evidence),
@@ -38,16 +38,16 @@ def disagreements(evidence: Evidence, orders: int) -> list[Disagreement]:
 def _number(evidence: Evidence, orders: int) -> Iterator[Disagreement]:
     found = sum(1 for story in evidence.stories.values() if story.order)
     if found != orders:
-        yield Disagreement("orders", f"{orders} were to be placed, {found} exist")
+        yield Disagreement("orders", f"{orders} should be placed, but {found} exist")
 
 
 def _promises(evidence: Evidence) -> Iterator[Disagreement]:
     exist = {order for order, story in evidence.stories.items() if story.order}
     for order in evidence.promised - exist:
-        yield Disagreement(order, "was accepted and does not exist")
+        yield Disagreement(order, "was accepted but does not exist")
     if not evidence.in_doubt:
         for order in exist - evidence.promised:
-            yield Disagreement(order, "exists and was not accepted")
+            yield Disagreement(order, "exists but was not accepted")
 
 
 def _stories(evidence: Evidence) -> Iterator[Disagreement]:
@@ -78,7 +78,7 @@ def _exists(story: Story) -> str | None:
     if story.order:
         return None
     places = (story.payment, story.shipment, story.captures, story.bookings)
-    return "is known elsewhere and not to orders" if any(places) else None
+    return "exists elsewhere but not in orders" if any(places) else None
 
 
 def _ended(story: Story) -> str | None:
@@ -95,12 +95,12 @@ def _captured_once(story: Story) -> str | None:
 
 def _captured_its_total(story: Story) -> str | None:
     wrong = [amount for amount in story.captures if amount != story.total]
-    return f"of {story.total} was captured as {wrong}" if wrong else None
+    return f"has a total of {story.total} but {wrong} were captured" if wrong else None
 
 
 def _refunded_whole(story: Story) -> str | None:
     if story.refunds and story.refunds != story.captures:
-        return f"captured {story.captures} and refunded {story.refunds}"
+        return f"captured {story.captures} but refunded {story.refunds}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Work that goes on beside a block, and no longer."""
+"""Run work in the background of a block."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -10,7 +10,7 @@ from tallystick.tasks import stop
 
 @asynccontextmanager
 async def background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run these until the block ends; what they raised on their own is raised after it."""
+    """Run these until the block ends; then raise an error that one of them raised."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
         yield

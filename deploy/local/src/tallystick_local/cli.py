@@ -1,4 +1,4 @@
-"""The commands. What starts services is imported by the commands that do: it takes a second."""
+"""The commands. Those that start services import what they need themselves: it takes a second."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ State = Annotated[Path, typer.Option(help="the folder of data, logs and process 
 
 def _known(service: str) -> str:
     if service not in SERVICES:
-        raise typer.BadParameter(f"{service} is none of {', '.join(SERVICES)}")
+        raise typer.BadParameter(f"{service} is not one of {', '.join(SERVICES)}")
     return service
 
 
@@ -41,13 +41,13 @@ def local() -> None:
 def up(
     state: State = DEFAULT_STATE,
     free_ports: Annotated[
-        bool, typer.Option("--free-ports", help="take any free ports, not the usual ones")
+        bool, typer.Option("--free-ports", help="use any free ports, not the usual ones")
     ] = False,
 ) -> None:
     """Run the platform here until Ctrl-C.
 
-    REPLICAS_PAYMENTS=3 runs three of a service; ORDERS_PORT, ORDERS_ADMIN_PORT, NATS_PORT,
-    POSTGRES_PORT and their kin ask for ports.
+    REPLICAS_PAYMENTS=3 runs three replicas of a service. ORDERS_PORT, ORDERS_ADMIN_PORT,
+    NATS_PORT, POSTGRES_PORT and so on choose ports.
     """
     from tallystick_local.up import up as run  # noqa: PLC0415
 
@@ -63,7 +63,7 @@ def up(
 
 @app.command()
 def down(state: State = DEFAULT_STATE) -> None:
-    """End the platform that runs in another terminal, or what is left of one."""
+    """Stop the platform that runs in another terminal, or the processes that one left behind."""
     with _explained():
         ended = remote.end(state.absolute(), lambda _, text: typer.echo(text))
     typer.echo("stopped" if ended else "no platform runs here")
@@ -93,15 +93,15 @@ def start(service: Service, state: State = DEFAULT_STATE) -> None:
 
 @app.command()
 def demo(
-    orders: Annotated[int, typer.Option(min=1, help="how many orders are placed")] = 200,
-    seed: Annotated[int, typer.Option(help="decides what the customers want")] = 1,
+    orders: Annotated[int, typer.Option(min=1, help="how many orders to place")] = 200,
+    seed: Annotated[int, typer.Option(help="decides what the customers do")] = 1,
     within: Annotated[
-        float, typer.Option(min=0, help="seconds for all orders to end; 0: by their number")
+        float, typer.Option(min=0, help="seconds for all orders to end; 0: 60, and 1 for each 20")
     ] = 0,
 ) -> None:
-    """Run a platform of its own, place orders, and account for every one of them.
+    """Run a separate platform, place orders, and check every one of them.
 
-    Exit code 1 if an order has not ended, or a database or a ledger disagrees with another.
+    The exit code is 1 if an order has not ended, or if databases and ledgers disagree.
     """
     from tallystick_local.demo import Demo, perform  # noqa: PLC0415
 
@@ -129,7 +129,7 @@ def load(
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Turn what a person can mend into a message and exit code 1."""
+    """Turn an error that a person can correct into a message and exit code 1."""
     try:
         yield
     except AlreadyRunningError as error:

@@ -1,4 +1,4 @@
-"""`demo`: a platform of its own, customers, and an account of what became of their orders."""
+"""`demo`: run a separate platform with customers, and account for their orders."""
 
 import asyncio
 import shutil
@@ -27,7 +27,7 @@ SETTLING = 10.0  # seconds for the last records to be written after the last ord
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """What a demo is to do; `within` seconds from the first POST all orders are to have ended."""
+    """The settings of a demo; all orders have to end `within` seconds after the first POST."""
 
     orders: int = 200
     seed: int = 1
@@ -37,13 +37,13 @@ class Demo:
 
 @dataclass(frozen=True)
 class Account:
-    """What became of the orders, and what does not agree."""
+    """The figures of the orders, and what does not agree."""
 
     figures: Figures
     wrong: list[Disagreement]
 
     def lines(self) -> list[str]:
-        """Return what a person reads in the end; the last line is for programs, too."""
+        """Return the lines to print at the end; the last line is for programs, too."""
         figures = self.figures
         more = len(self.wrong) - MOST_SHOWN
         return [
@@ -56,7 +56,7 @@ class Account:
 
 
 def perform(demo: Demo) -> Account:
-    """Run it in a folder of its own, which is kept only if something was wrong.
+    """Run a demo in a folder of its own, which is kept only if something was wrong.
 
     Raises StartError, and CancelledError when interrupted.
     """
@@ -77,7 +77,7 @@ def perform(demo: Demo) -> Account:
 
 
 async def run(demo: Demo, state: Path) -> Account:
-    """Start a platform on this empty folder, let customers come, stop everything."""
+    """Start a platform on this empty folder, run the customers, and stop everything."""
     live = Live()
     platform = Platform(
         Settings(state=state, free_ports=True, replicas=demo.replicas, log_level="warning"),
@@ -110,7 +110,7 @@ async def _serve(platform: Platform, demo: Demo, live: Live) -> Account:
 
 
 async def _settle(server: str, customers: Customers, orders: int) -> list[Disagreement]:
-    """Return what still does not agree a little after the end."""
+    """Return what still does not agree SETTLING seconds after the end."""
     history = customers.history
     promised = frozenset(history.orders().values())
     in_doubt = history.figures["in doubt"] > 0

@@ -1,10 +1,10 @@
-"""What can go wrong with a platform in a way that a person can mend."""
+"""The errors of a platform that a person can correct."""
 
 from pathlib import Path
 
 
 class PlatformError(Exception):
-    """The message says what to mend."""
+    """The platform cannot go on; the message says what to do."""
 
 
 class AlreadyRunningError(PlatformError):
@@ -27,8 +27,8 @@ class BusyPortError(PlatformError):
 
 
 class WrongSettingError(PlatformError):
-    """An environment variable is not what it must be."""
+    """An environment variable has a value that is not allowed."""
 
 
 class StartError(PlatformError):
-    """Something did not start, each time that it was tried; the message ends in its log."""
+    """A process did not start, at any attempt; the message ends with its log."""

@@ -1,4 +1,4 @@
-"""What the databases and the two ledgers say of every order, read at one time."""
+"""Collect what the databases and the two ledgers have about every order."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ Amount = tuple[str, int]  # currency, minor units
 
 @dataclass(kw_only=True, slots=True)
 class Story:
-    """One order in all places; None: not found there."""
+    """One order in all places; None means that it was not found there."""
 
     order: str | None = None  # its state in each service
     payment: str | None = None
@@ -27,11 +27,11 @@ class Story:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """All stories by order, what customers were promised, and the sums."""
+    """The stories by order, the orders that customers were promised, and the sums."""
 
     stories: Mapping[str, Story]
     promised: frozenset[str] = frozenset()  # answered 202
-    in_doubt: bool = False  # some customer never learnt whether there is an order
+    in_doubt: bool = False  # for some requests it is not known whether they placed an order
     totals: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # captured, refunded
     dead: Mapping[str, int] = field(default_factory=dict)  # dead letters by service
 
@@ -56,7 +56,7 @@ _DEAD = "select count(*) from tallystick.held where state = 'dead'"
 
 
 async def collect(server: str, promised: frozenset[str], *, in_doubt: bool) -> Evidence:
-    """Read every database of this server; nothing is changed."""
+    """Read every database of this server, and change nothing."""
     orders = await fetch(server, "orders", _ORDERS)
     payments = await fetch(server, "payments", _PAYMENTS)
     shipments = await fetch(server, "shipping", _SHIPMENTS)
@@ -75,7 +75,7 @@ async def collect(server: str, promised: frozenset[str], *, in_doubt: bool) -> E
 def tell(
     orders: Rows, payments: Rows, shipments: Rows, movements: Rows, parcels: Rows
 ) -> dict[str, Story]:
-    """Put together what all places say of each order."""
+    """Join the rows of all places by order."""
     stories: defaultdict[str, Story] = defaultdict(Story)
     for row in orders:
         story = stories[str(row["order_id"])]

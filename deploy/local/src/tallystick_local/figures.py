@@ -1,4 +1,4 @@
-"""Running figures of a platform, counted by its databases."""
+"""Count the orders of a platform in its databases."""
 
 import time
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _PAID = "select count(*) from operations where purpose = 'capture' and order_id 
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Orders by what became of them; times in milliseconds from POST to the last state."""
+    """Numbers of orders by outcome; `p50` and `p99` are milliseconds from POST to the end."""
 
     placed: int = 0
     paid: int = 0
@@ -36,11 +36,11 @@ class Figures:
 
     @property
     def rate(self) -> float:
-        """Ended orders a second."""
+        """The number of ended orders a second."""
         return (self.placed - self.open) / self.seconds if self.seconds > 0 else 0.0
 
     def line(self) -> str:
-        """Return the figures for a person who watches."""
+        """Return the figures as a line for a person."""
         names = ("placed", "paid", "shipped", "declined", "cancelled", "open")
         return "  ".join(f"{getattr(self, name):>6,} {name}" for name in names)
 
@@ -54,13 +54,13 @@ class Figures:
 
 
 def moment(seconds: float | None = None) -> UUID:
-    """Return the lowest id that an order placed at this time (now) can have: a UUIDv7."""
+    """Return the lowest UUIDv7 of an order placed at this time, by default now."""
     milliseconds = int((time.time() if seconds is None else seconds) * 1000)
     return UUID(int=milliseconds << 80)
 
 
 async def count(server: str, since: UUID) -> Figures:
-    """Return the figures of the orders placed since then, as the databases have them now."""
+    """Return the figures of the orders with this id or a later one, from the databases."""
     rows = await fetch(server, "orders", _ORDERS, since)
     paid = await fetch(server, "payments", _PAID, since)
     row = rows[0]

@@ -1,4 +1,4 @@
-"""Services that a person stopped: a file each in the state folder, obeyed by the supervisor."""
+"""Note which services a person stopped: one file each in the state folder, for the supervisor."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from tallystick_local.state import running
 
 
 def hold(state: Path, service: str) -> None:
-    """Ask the running platform to stop a service, all its replicas, until `release`.
+    """Ask the running platform to stop all replicas of a service until `release`.
 
     Raises NotRunningError.
     """
@@ -16,18 +16,18 @@ def hold(state: Path, service: str) -> None:
 
 
 def release(state: Path, service: str) -> None:
-    """Ask the running platform to start the service again; raises NotRunningError."""
+    """Ask the running platform to start the service again; raise NotRunningError."""
     running(state)
     (_folder(state) / service).unlink(missing_ok=True)
 
 
 def held(state: Path) -> set[str]:
-    """Return the services that are to be stopped."""
+    """Return the services that a person stopped."""
     return {file.name for file in _folder(state).glob("*")}
 
 
 def clear(state: Path) -> None:
-    """Forget what an earlier platform was asked."""
+    """Remove the notes for an earlier platform."""
     for file in _folder(state).glob("*"):
         file.unlink()
 

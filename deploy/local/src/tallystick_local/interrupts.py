@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: asked once, then harder."""
+"""Handle Ctrl-C, SIGTERM and a closed terminal: the first signal stops, further ones kill."""
 
 import asyncio
 import signal
@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def interruptible(harder: Callable[[], None], say: Callable[[str], None]) -> Iterator[None]:
-    """Cancel the current task at the first signal; say so and call `harder` at each later one."""
+    """Cancel the current task at the first signal, call `harder` at each later one; report both."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     count = 0
 

@@ -1,4 +1,4 @@
-"""Keeps one process: starts it, watches it, starts it again, ends it."""
+"""Keep one process running: start it, watch it, restart it, stop it."""
 
 import asyncio
 import signal
@@ -16,7 +16,7 @@ from tallystick_local.spec import Probe, ProcessSpec
 
 
 class Keeper:
-    """One process that is wanted; `changed` is called whenever one begins or has ended."""
+    """Keeps one process running; calls `changed` whenever it has started or ended."""
 
     def __init__(
         self, spec: ProcessSpec, policy: Policy, report: Report, changed: Callable[[], None]
@@ -34,44 +34,44 @@ class Keeper:
 
     @property
     def pid(self) -> int | None:
-        """The id of the process that runs now."""
+        """The id of the process that runs now, or None."""
         return self._life.pid if self._life and not self._life.ended else None
 
     @property
     def is_held(self) -> bool:
-        """Whether the process is not to run for now."""
+        """Whether a person has stopped the process."""
         return self._task is not None and not self._wanted.is_set()
 
     def start(self) -> None:
-        """Start the process and keep it until `stop`."""
+        """Start the process and keep it running until `stop`."""
         self._wanted.set()
         self._task = asyncio.create_task(self._keep(), name=self.spec.name)
 
     async def ready(self) -> None:
-        """Return once the process has been ready; raises StartError."""
+        """Return once the process has been ready; raise StartError."""
         if self._task is not None:
             await _first(self._was_ready.wait(), asyncio.shield(self._task))
         if not self._was_ready.is_set():
             raise StartError(f"{self.spec.name} was stopped before it was ready")
 
     async def stop(self) -> None:
-        """Ask the process to end, wait for it, and start it no more."""
+        """Ask the process to end, wait for that, and do not restart it."""
         self._stopping.set()
         if self._task is not None:
             await asyncio.wait([self._task])
 
     def kill(self) -> None:
-        """Start the process no more and do not wait for it: SIGKILL. `stop` has to be awaited."""
+        """Send SIGKILL and do not restart the process. `stop` still has to be awaited."""
         self._stopping.set()
         self.send(signal.SIGKILL)
 
     def hold(self) -> None:
-        """Ask the process to end and do not start it before `release`."""
+        """Ask the process to end, and do not restart it before `release`."""
         self._wanted.clear()
         self.send(self.spec.stop_signal)
 
     def release(self) -> None:
-        """Let a held process start again."""
+        """Let a process that `hold` stopped start again."""
         self._wanted.set()
 
     def send(self, number: signal.Signals) -> None:
@@ -82,11 +82,11 @@ class Keeper:
     async def _keep(self) -> None:
         failures = 0
         while not self._stopping.is_set():
-            began = time.monotonic()
+            started = time.monotonic()
             reason = await self._live()
             self._changed()
             if not self._stopping.is_set():
-                lived = time.monotonic() - began
+                lived = time.monotonic() - started
                 failures = 0 if lived > self._policy.settled_after else failures + 1
                 await self._pause(reason, failures)
 
@@ -102,7 +102,7 @@ class Keeper:
         return reason
 
     async def _watch(self, life: Life) -> str:
-        """Return why the process has to be replaced, or that it was asked to stop."""
+        """Return why the process has to be restarted, or that it was asked to stop."""
         return str(await _first(life.exit(), self._silence(life), self._asked_to_stop()))
 
     async def _asked_to_stop(self) -> str:
@@ -146,7 +146,10 @@ class Keeper:
 
 
 async def _first(*works: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> Any:
-    """Return the result of the one that ends first, of several the first named; cancel the rest."""
+    """Return the result of the work that ends first, and cancel the others.
+
+    If several have ended, the first argument of them counts.
+    """
     tasks = [asyncio.ensure_future(work) for work in works]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     ended = next(task for task in tasks if task.done())

@@ -1,4 +1,4 @@
-"""A line that changes on a terminal; elsewhere, a line now and then."""
+"""Write a line that is replaced on a terminal; elsewhere, write it from time to time."""
 
 import math
 import sys
@@ -32,7 +32,7 @@ class Live:
         self._write(f"{_CLEAR}{text}\n{self._shown}" if self._moves else f"{text}\n")
 
     def end(self) -> None:
-        """Let the last line stay."""
+        """Leave the last line on the terminal."""
         if self._moves and self._shown:
             self._write("\n")
         self._shown = ""

@@ -1,4 +1,4 @@
-"""`load`: customers at a platform that runs in another terminal, until Ctrl-C."""
+"""`load`: send customers to a platform that runs in another terminal, until Ctrl-C."""
 
 import asyncio
 from pathlib import Path
@@ -13,11 +13,11 @@ from tallystick_local.live import Live
 from tallystick_local.reading import AWAY
 from tallystick_local.watch import watch
 
-KEPT = 1_000  # exchanges that the customers remember
+KEPT = 1_000  # exchanges that the history keeps
 
 
 async def load(folder: Path, rate: float) -> Figures:
-    """Send `rate` customers a second; return what became of their orders so far.
+    """Send `rate` customers a second until interrupted; return the figures of their orders.
 
     Raises NotRunningError.
     """

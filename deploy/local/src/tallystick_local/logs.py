@@ -1,4 +1,4 @@
-"""What a person should see of the processes' logs."""
+"""Show warnings and errors from the logs of the processes."""
 
 import asyncio
 import json
@@ -21,14 +21,14 @@ _NUMBER = re.compile(r"\d+")
 
 @dataclass(frozen=True)
 class Notable:
-    """A warning or worse: what it says, and what it has in common with others of its kind."""
+    """A warning or worse: its text, and its kind, which similar lines have in common."""
 
     kind: str
     text: str
 
 
 def notable(line: str) -> Notable | None:
-    """Return what a terminal should show of a line of a log."""
+    """Return what a terminal should show of a log line, or None."""
     if not line.startswith("{"):
         found = _SERVERS.search(line)
         return _plain(line[found.start() :]) if found else None
@@ -49,19 +49,19 @@ def _plain(text: str) -> Notable:
 
 
 def quiet() -> None:
-    """Keep our own process to what is notable, too."""
+    """Log only warnings and worse in our own process, too."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 class Follower:
-    """Reads what was appended to the logs of a folder since it last looked."""
+    """Reads the lines that were appended to the logs of a folder since the last call."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._seen: dict[Path, int] = {}
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return the new whole lines, each with the name of its process."""
+        """Return the new complete lines, each with the name of its process."""
         logs = sorted(self._folder.glob("*.log"))
         return [(log.stem, line) for log in logs for line in self._new(log)]
 
@@ -75,7 +75,7 @@ class Follower:
 
 
 async def follow(folder: Path, report: Report, every: float = 0.3) -> None:
-    """Report what is notable, as it comes, for ever; what repeats itself now and then."""
+    """Report warnings and errors until cancelled; of repeated ones only the number."""
     follower, repeats = Follower(folder), Repeats()
     while True:
         for name, line in follower.lines():

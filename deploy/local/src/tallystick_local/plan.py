@@ -1,4 +1,4 @@
-"""From settings to processes: data in, data out."""
+"""Derive the processes from the settings: data in, data out."""
 
 import base64
 import signal
@@ -25,7 +25,10 @@ TALLY = str(Path(sys.executable).with_name("tally"))
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the machine gave: ports by name, passwords by name, PostgreSQL's account."""
+    """What was found or chosen on this machine: ports, passwords, PostgreSQL's account.
+
+    Ports and passwords are by name.
+    """
 
     ports: Mapping[str, int]
     passwords: Mapping[str, str]
@@ -42,12 +45,12 @@ class Facts:
 
     @property
     def webhook_secret(self) -> str:
-        """Return what the sandbox signs webhooks with, as Standard Webhooks writes it."""
+        """Return the secret that signs the sandbox's webhooks, in the form of Standard Webhooks."""
         return f"whsec_{base64.b64encode(self.passwords['webhook'].encode()).decode()}"
 
 
 def names(service: str, count: int) -> list[str]:
-    """Return the names of a service's replicas: the first bears the service's own."""
+    """Return the names of a service's replicas; the first has the service's name."""
     return [service if number == 1 else f"{service}-{number}" for number in range(1, count + 1)]
 
 
@@ -62,7 +65,7 @@ def plan(settings: Settings, facts: Facts) -> list[ProcessSpec]:
 
 
 def environment(settings: Settings, facts: Facts, service: str, name: str) -> dict[str, str]:
-    """Return what one replica reads at its start."""
+    """Return the environment variables of one replica."""
     own = {
         "DATABASE_URL": facts.database(service),
         "PORT": str(facts.ports[name]),
@@ -131,6 +134,6 @@ def _postgres(settings: Settings, facts: Facts) -> ProcessSpec:
         ready=PostgresTakesConnections(data),
         alive=PostgresAnswers(port),
         account=facts.account,
-        stop_signal=signal.SIGINT,  # break off connections, write everything, end
+        stop_signal=signal.SIGINT,  # fast shutdown: close connections, write everything, end
         death_signal=signal.SIGQUIT,
     )

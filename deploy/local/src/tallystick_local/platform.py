@@ -28,7 +28,7 @@ class Platform:
 
     @cached_property
     def facts(self) -> Facts:
-        """Return ports, passwords and account, chosen when first asked for."""
+        """Return ports, passwords and account; they are chosen at the first access."""
         return gather(self.settings)
 
     @cached_property
@@ -39,7 +39,7 @@ class Platform:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start everything; end everything when left, however it is left.
+        """Start everything, and stop everything at the end of the block, however it ends.
 
         Raises AlreadyRunningError, BusyPortError, StartError.
         """
@@ -72,7 +72,7 @@ class Platform:
         return {name: keeper.spec.address for name, keeper in self.supervisor.keepers.items()}
 
     def kill(self) -> None:
-        """Send SIGKILL to everything, for those who cannot wait for `running` to end."""
+        """Send SIGKILL to everything, so that `running` ends at once."""
         self.supervisor.kill()
 
     def _record(self) -> None:
@@ -88,7 +88,7 @@ class Platform:
 
 
 def gather(settings: Settings) -> Facts:
-    """Choose ports and read passwords; raises BusyPortError."""
+    """Choose ports and read passwords; raise BusyPortError."""
     replicas = [name for service in SERVICES for name in names(service, settings.count(service))]
     wanted = dict.fromkeys([name + kind for name in replicas for kind in ("", "-admin")], 0)
     known = {} if settings.free_ports else ports.DEFAULTS
@@ -101,7 +101,7 @@ def gather(settings: Settings) -> Facts:
 
 
 def prepare(settings: Settings, facts: Facts) -> None:
-    """Make the folders and files that the processes start from; logs begin anew."""
+    """Create the folders and files that the processes need, and delete old logs."""
     logs = settings.state / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     for log in logs.iterdir():

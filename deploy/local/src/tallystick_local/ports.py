@@ -1,4 +1,4 @@
-"""Which port each address of the platform gets."""
+"""Choose the port of each address of the platform."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,7 +6,7 @@ from tallystick_local.errors import BusyPortError, WrongSettingError
 from tallystick_local.services import LISTED
 
 ADMIN = 1000
-"""So much higher than a service's port is its admin port."""
+"""The difference between a service's admin port and its port."""
 
 DEFAULTS = {
     **{name: service.port for name, service in LISTED.items()},
@@ -17,18 +17,18 @@ DEFAULTS = {
 
 
 def variable(name: str) -> str:
-    """Return the environment variable that asks for a port: `ORDERS_ADMIN_PORT`."""
+    """Return the environment variable that chooses a port, such as `ORDERS_ADMIN_PORT`."""
     return f"{name.replace('-', '_').upper()}_PORT"
 
 
 def asked(environment: Mapping[str, str]) -> dict[str, int]:
-    """Return the ports that the environment asks for, by name; raises WrongSettingError."""
+    """Return the ports that the environment chooses, by name; raise WrongSettingError."""
     found = {
         name: environment[variable(name)] for name in DEFAULTS if variable(name) in environment
     }
     wrong = [f"{variable(name)}={text}" for name, text in found.items() if not _is_port(text)]
     if wrong:
-        raise WrongSettingError(f"not a port: {', '.join(wrong)}")
+        raise WrongSettingError(f"not a port from 1 to 65535: {', '.join(wrong)}")
     return {name: int(text) for name, text in found.items()}
 
 
@@ -38,9 +38,9 @@ def choose(
     is_free: Callable[[int], bool],
     free_port: Callable[[], int],
 ) -> dict[str, int]:
-    """Return a port of its own, free now, for every name in `defaults` (0: any).
+    """Return a different free port for every name in `defaults`, where 0 means any port.
 
-    A port that was asked for must be free, else BusyPortError; a default that is busy gives way.
+    Raises BusyPortError if a port in `wanted` is busy; for a busy default it takes another port.
     """
     busy = [f"{port} ({variable(name)})" for name, port in wanted.items() if not is_free(port)]
     if busy:

@@ -1,4 +1,4 @@
-"""Asking a process whether it works."""
+"""Probe whether a process works."""
 
 import asyncio
 import struct
@@ -20,7 +20,7 @@ _TIMEOUT = 1.0
 
 
 async def answers(probe: Probe, pid: int) -> bool:
-    """Whether the process with this id answers within a second."""
+    """Return whether the process with this id answers within a second."""
     try:
         async with asyncio.timeout(_TIMEOUT):
             match probe:

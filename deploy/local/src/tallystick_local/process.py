@@ -1,4 +1,4 @@
-"""One life of one process: launched, signalled, ended."""
+"""Launch, signal and end one process."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from tallystick_local.spec import ProcessSpec
 
 
 class Life:
-    """A process that was launched; `pid` stays its own until `ended`."""
+    """A process that was launched; `pid` belongs to it until `ended`."""
 
     def __init__(self, spec: ProcessSpec, process: Process) -> None:
         self.spec = spec
@@ -20,24 +20,24 @@ class Life:
 
     @property
     def ended(self) -> bool:
-        """Whether the process is gone."""
+        """Whether the process has ended."""
         return self._process.returncode is not None
 
     async def exit(self) -> str:
-        """Wait for the end and say how it came."""
+        """Wait for the end and return how the process ended."""
         code = await self._process.wait()
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal; nothing happens once the process is gone."""
+        """Send a signal, unless the process has ended."""
         if not self.ended:
             # Not Popen.send_signal: that reaps the process before asyncio can.
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
     async def stop(self, within: float) -> bool:
-        """Ask the process to end; False: it had to be killed after `within` seconds."""
-        self.send(signal.SIGCONT)  # a paused one could not hear the other
+        """Ask the process to end; return False if it had to be killed after `within` seconds."""
+        self.send(signal.SIGCONT)  # a paused process does not handle the next signal
         self.send(self.spec.stop_signal)
         try:
             async with asyncio.timeout(within):
@@ -48,13 +48,13 @@ class Life:
         return True
 
     async def kill(self) -> None:
-        """End the process with SIGKILL and wait until it is gone."""
+        """End the process with SIGKILL and wait until it has ended."""
         self.send(signal.SIGKILL)
         await self.exit()
 
 
 async def launch(spec: ProcessSpec) -> Life:
-    """Start the process as our child; its output is appended to its log."""
+    """Start the process as our child, and append its output to its log."""
     with spec.log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             *bound_to_us(spec.command, spec.death_signal, spec.account),
@@ -62,7 +62,7 @@ async def launch(spec: ProcessSpec) -> Life:
             stdout=output,
             stderr=STDOUT,
             env={**os.environ, **spec.environment},
-            cwd=None if spec.account == OURS else "/",  # it may have no right to be here
+            cwd=None if spec.account == OURS else "/",  # another account may not read this folder
             start_new_session=True,  # Ctrl-C at the terminal reaches the supervisor alone
         )
     return Life(spec, process)

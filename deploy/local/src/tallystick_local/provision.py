@@ -1,4 +1,4 @@
-"""A database and a role of its own for every service, migrated before it starts."""
+"""Create a database and a role for every service, and migrate it before the service starts."""
 
 import asyncpg
 
@@ -10,14 +10,16 @@ from tallystick_local.services import SERVICES
 
 
 async def databases(facts: Facts) -> None:
-    """Make what is missing: a role that may log in, and its database, closed to the others.
+    """Create what is missing: a role that may log in, and its database, closed to other roles.
 
     Raises StartError.
     """
     try:
         connection: asyncpg.Connection = await asyncpg.connect(facts.database("postgres"))
     except asyncpg.InvalidPasswordError as error:
-        raise StartError("the state folder's data has other passwords: `make clean`") from error
+        raise StartError(
+            "the data in the state folder has other passwords: run `make clean` to delete it"
+        ) from error
     try:
         for service in SERVICES:
             await _role(connection, service, facts.passwords[service])
@@ -27,7 +29,7 @@ async def databases(facts: Facts) -> None:
 
 
 async def migrations(facts: Facts) -> None:
-    """Bring every database to its head; raises StartError."""
+    """Migrate every database to its newest version; raise StartError."""
     for service in SERVICES:
         try:
             await migrate(service, facts.database(service))

@@ -1,4 +1,4 @@
-"""One query of one database, on a connection of its own: nothing to keep alive."""
+"""Run one query of one database, on a connection of its own."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,11 +16,11 @@ AWAY = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-"""What a read raises while the server is away."""
+"""The errors of a query while the server does not answer."""
 
 
 async def fetch(server: str, database: str, sql: str, *args: object) -> Rows:
-    """Return the rows; raises one of AWAY."""
+    """Return the rows of a query; raise one of AWAY."""
     connection: asyncpg.Connection[Any] = await asyncpg.connect(url_of(server, database))
     try:
         return [dict(row) for row in await connection.fetch(sql, *args)]

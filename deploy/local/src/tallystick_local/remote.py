@@ -1,4 +1,4 @@
-"""A platform that runs in another terminal, seen through its state folder."""
+"""Stop or describe a platform that runs in another terminal, by its state folder."""
 
 import signal
 from pathlib import Path
@@ -6,26 +6,26 @@ from pathlib import Path
 from tallystick_local import stale, state, table
 from tallystick_local.report import Report
 
-PATIENCE = 30.0  # seconds for an orderly end
+STOP_WITHIN = 30.0  # seconds for an orderly end
 
 
 def end(folder: Path, report: Report) -> bool:
-    """End the platform of this folder and whatever is left of one; False if there was none."""
+    """Stop the platform of this folder and what one left behind; return False without one."""
     record = state.read(folder)
     if record is None:
         return False
     supervisor = record.supervisor
     state.send(supervisor, signal.SIGTERM)
-    if not stale.gone([supervisor], PATIENCE):
+    if not stale.gone([supervisor], STOP_WITHIN):
         report("platform", f"does not stop: killing {supervisor.pid}")
         state.send(supervisor, signal.SIGKILL)
-    with state.locked(folder, within=PATIENCE):
+    with state.locked(folder, within=STOP_WITHIN):
         stale.clear(folder, report)
     return True
 
 
 def describe(folder: Path, record: state.Record) -> str:
-    """Return addresses and processes as tables."""
+    """Return the addresses and the processes as tables."""
     pids = {name: str(who.pid) for name, who in record.processes.items()}
     rows = [
         f"  {name:12} pid {pids.get(name, 'none'):8} restarts {restarts}"

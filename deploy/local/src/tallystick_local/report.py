@@ -1,6 +1,6 @@
-"""How the parts of a platform tell a person what happened."""
+"""The function by which the parts of a platform inform a person."""
 
 from collections.abc import Callable
 
 Report = Callable[[str, str], None]
-"""Told the name of a process and what a person should know of it."""
+"""Takes the name of a process and a text about it."""

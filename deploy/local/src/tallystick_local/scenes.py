@@ -1,4 +1,4 @@
-"""Orders that have something to tell, for transcripts: shipped, late, unanswered, and poison."""
+"""Prepare orders and messages for transcripts: shipped, late, unanswered, and dead letters."""
 
 import asyncio
 from typing import Any
@@ -35,15 +35,15 @@ MISSPELT = b'{"order_id": "%s", "sequence": 3, "outcome": "shiped"}'
 
 
 async def prepare(platform: Platform) -> dict[str, str]:
-    """Return the ids of the orders by what became of them, and of two messages that died."""
-    letters = await _letters(platform.facts.url("nats", "nats"))
+    """Return the ids of the orders by their outcome, and of two messages that are dead letters."""
+    dead_letters = await _dead_letters(platform.facts.url("nats", "nats"))
     await Customers(platform.facts.url("orders"), total=FEW).run()
     async with aiohttp.ClientSession(platform.facts.url("orders")) as session:
         orders = {name: await _place(session, token) for name, token in TOKENS.items()}
         for name in ("SHIPPED", "LATE"):
             await _until(session, orders[name], "ended_at")
         await _until(session, orders["UNANSWERED"], "parked")
-    return {**orders, **letters}
+    return {**orders, **dead_letters}
 
 
 async def _place(session: aiohttp.ClientSession, token: str) -> str:
@@ -53,7 +53,7 @@ async def _place(session: aiohttp.ClientSession, token: str) -> str:
 
 
 async def _until(session: aiohttp.ClientSession, order: str, member: str) -> None:
-    """Returns when the order has this; raises TimeoutError."""
+    """Return when the order has a value in this member; raise TimeoutError."""
     async with asyncio.timeout(WITHIN):
         while True:
             async with session.get(f"/orders/{order}", raise_for_status=True) as answer:
@@ -62,20 +62,22 @@ async def _until(session: aiohttp.ClientSession, order: str, member: str) -> Non
             await asyncio.sleep(0.1)
 
 
-async def _letters(url: str) -> dict[str, str]:
-    """Says what no reader can read, and what one word keeps from being read; returns their ids."""
+async def _dead_letters(url: str) -> dict[str, str]:
+    """Publish a message that no reader can decode, and a misspelt one; return their ids."""
     client, order = Client(), str(uuid7())
     await client.connect(url)
     try:
         return {
-            "LETTER": await _say(client, "evt.orders.placed.v1", POISON),
-            "MISSPELT": await _say(client, "evt.orders.ended.v1", MISSPELT % order.encode(), order),
+            "LETTER": await _publish(client, "evt.orders.placed.v1", POISON),
+            "MISSPELT": await _publish(
+                client, "evt.orders.ended.v1", MISSPELT % order.encode(), order
+            ),
         }
     finally:
         await client.close()
 
 
-async def _say(client: Client, template: str, body: bytes, key: str = "") -> str:
+async def _publish(client: Client, template: str, body: bytes, key: str = "") -> str:
     id_ = str(uuid4())
     headers = {
         "ce-id": id_,

@@ -1,4 +1,4 @@
-"""The passwords of one platform, made once and kept in its state folder."""
+"""The passwords of one platform, created once and kept in its state folder."""
 
 import json
 import secrets
@@ -11,7 +11,7 @@ NAMES = ("postgres", "admin", "webhook", *SERVICES)
 
 
 def passwords(file: Path) -> Mapping[str, str]:
-    """Read the passwords by name, make what is missing; nobody else may read the file."""
+    """Return the passwords by name, create missing ones; only the owner may read the file."""
     kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
     if missing := [name for name in NAMES if name not in kept]:
         kept |= {name: secrets.token_hex(16) for name in missing}

@@ -9,7 +9,7 @@ LIST: Final = Path(__file__).parents[3] / "services.toml"
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One service: its port, whether it speaks by the broker, and what to tell of its address."""
+    """One service: its port, whether it uses the broker, and a note about its address."""
 
     port: int
     messages: bool
@@ -17,7 +17,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def listed(text: str) -> dict[str, Service]:
-    """Return the services of a list by name, in its order; raises msgspec.ValidationError."""
+    """Return the services of a list by name, in its order; raise msgspec.ValidationError."""
     return msgspec.toml.decode(text, type=dict[str, Service])
 
 

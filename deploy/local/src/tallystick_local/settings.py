@@ -1,4 +1,4 @@
-"""What a platform is to be; everything else follows from it."""
+"""The settings of a local platform; everything else is derived from them."""
 
 import os
 from collections.abc import Mapping
@@ -14,13 +14,15 @@ MOST_REPLICAS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One platform: where its state is, which ports it takes, how many replicas run."""
+    """One platform: the folder of its state, its ports, its number of replicas."""
 
     state: Path
     free_ports: bool = False
-    ports: Mapping[str, int] = field(default_factory=dict)  # asked for, by name
-    replicas: Mapping[str, int] = field(default_factory=dict)  # by service; 1 unless said
-    environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # more, by service
+    ports: Mapping[str, int] = field(default_factory=dict)  # the chosen ones, by name
+    replicas: Mapping[str, int] = field(default_factory=dict)  # by service; 1 if missing
+    environment: Mapping[str, Mapping[str, str]] = field(
+        default_factory=dict
+    )  # further variables, by service
     policy: Policy = field(default_factory=Policy)
     log_level: str = "info"
 
@@ -30,13 +32,15 @@ class Settings:
 
 
 def replicas(environment: Mapping[str, str] = os.environ) -> dict[str, int]:
-    """Return what `REPLICAS_<SERVICE>` asks for; raises WrongSettingError."""
+    """Return the replicas that `REPLICAS_<SERVICE>` asks for; raise WrongSettingError."""
     found = {name: environment.get(f"REPLICAS_{name.upper()}") for name in SERVICES}
     counts = {}
     for name, text in found.items():
         if text is None:
             continue
         if not text.isdecimal() or int(text) > MOST_REPLICAS:
-            raise WrongSettingError(f"REPLICAS_{name.upper()}={text}: not 0 to {MOST_REPLICAS}")
+            raise WrongSettingError(
+                f"REPLICAS_{name.upper()}={text}: use a number from 0 to {MOST_REPLICAS}"
+            )
         counts[name] = int(text)
     return counts

@@ -1,4 +1,4 @@
-"""What a process of the platform is: all the supervisor needs to know to keep it."""
+"""The description of a process: all that the supervisor needs to keep it running."""
 
 import signal
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from tallystick.testing import OURS, Account
 
 
 class Stage(IntEnum):
-    """The order of starting; stopping goes backwards."""
+    """The order of starting; stopping is in the reverse order."""
 
     SERVERS = 1
     SERVICES = 2
@@ -25,21 +25,21 @@ class HttpOk:
 
 @dataclass(frozen=True)
 class NatsGreets:
-    """A port where a NATS server with JetStream greets."""
+    """A port on which a NATS server with JetStream sends its greeting."""
 
     port: int
 
 
 @dataclass(frozen=True)
 class PostgresTakesConnections:
-    """A data folder whose server says that it is ready."""
+    """A data folder whose server has noted that it is ready."""
 
     data: Path
 
 
 @dataclass(frozen=True)
 class PostgresAnswers:
-    """A port where a PostgreSQL server answers the first packet, ready or not."""
+    """A port on which a PostgreSQL server answers the first packet, ready or not."""
 
     port: int
 
@@ -49,16 +49,18 @@ Probe = HttpOk | NatsGreets | PostgresTakesConnections | PostgresAnswers
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessSpec:
-    """One process: how it starts, how it is asked, how it ends."""
+    """One process: how it is started, probed and stopped."""
 
     name: str
     stage: Stage
     command: tuple[str, ...]
-    address: str  # what a person opens
+    address: str  # for a person
     log: Path
     ready: Probe  # answers once it has started
-    alive: Probe  # never silent for long from then on
+    alive: Probe  # keeps answering from then on
     environment: Mapping[str, str] = field(default_factory=dict)
     account: Account = OURS
     stop_signal: signal.Signals = signal.SIGTERM
-    death_signal: signal.Signals = signal.SIGKILL  # from the kernel when the supervisor is gone
+    death_signal: signal.Signals = (
+        signal.SIGKILL
+    )  # the kernel sends it when the supervisor has died

@@ -1,4 +1,4 @@
-"""Cleans up after a supervisor that was killed; whoever calls holds the folder's lock."""
+"""Clean up after a supervisor that was killed; the caller must hold the folder's lock."""
 
 import signal
 import time
@@ -11,18 +11,18 @@ from tallystick_local.report import Report
 
 
 def clear(folder: Path, report: Report) -> None:
-    """End what a dead supervisor left running, and forget it."""
+    """End the processes that a dead supervisor left running, and remove its record."""
     record = state.read(folder)
     if record is not None:
         left = state.left_over(record)
-        report("platform", f"the last one was killed; {_names(left)} left to end")
+        report("platform", f"the previous one was killed; ending what it left: {_names(left)}")
         end(left)
         state.forget(folder)
     forget_postmaster(folder / "postgres" / "postmaster.pid")
 
 
 def end(processes: dict[str, Identity], within: float = 5.0) -> None:
-    """End these very processes: asked first, killed after `within` seconds."""
+    """End these processes: ask them to stop, and kill them after `within` seconds."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         for name, who in processes.items():
             asked = signal.SIGINT if name == "postgres" and number != signal.SIGKILL else number
@@ -32,7 +32,7 @@ def end(processes: dict[str, Identity], within: float = 5.0) -> None:
 
 
 def gone(processes: Collection[Identity], within: float) -> bool:
-    """Wait until all of them have ended; False after `within` seconds."""
+    """Return True when all of them have ended, or False after `within` seconds."""
     deadline = time.monotonic() + within
     while any(who.lives() for who in processes):
         if time.monotonic() > deadline:
@@ -42,9 +42,9 @@ def gone(processes: Collection[Identity], within: float) -> bool:
 
 
 def forget_postmaster(file: Path) -> None:
-    """Remove PostgreSQL's pid file if its id belongs to another program by now.
+    """Remove PostgreSQL's pid file if its id now belongs to another program.
 
-    PostgreSQL itself looks only whether a process with that id runs, and would refuse to start.
+    PostgreSQL itself only checks whether a process with that id runs, and would refuse to start.
     """
     try:
         pid = int(file.read_text().split("\n", 1)[0])

@@ -1,4 +1,4 @@
-"""The state folder of one platform: who runs it, and what is left of one that was killed."""
+"""The state folder of one platform: its lock, and a record of its processes."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ from tallystick_local.identity import Identity, identify
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs: written again whenever a process begins or ends."""
+    """The processes that run; it is rewritten whenever one starts or ends."""
 
     supervisor: Identity
     processes: dict[str, Identity]
@@ -26,9 +26,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def locked(state: Path, within: float = 0.0) -> Iterator[None]:
-    """Own the folder as long as we live, however we end.
+    """Hold the folder's lock; the kernel releases it however this process ends.
 
-    Raises AlreadyRunningError if another owns it and does not leave `within` seconds.
+    Raises AlreadyRunningError if another process still holds it after `within` seconds.
     """
     state.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + within
@@ -49,7 +49,7 @@ def _lock(file: IO[str]) -> bool:
 
 
 def is_locked(state: Path) -> bool:
-    """Whether a platform runs on this folder."""
+    """Return whether a platform runs on this folder."""
     if not (state / "lock").exists():
         return False
     try:
@@ -60,7 +60,7 @@ def is_locked(state: Path) -> bool:
 
 
 def write(state: Path, record: Record) -> None:
-    """Replace the record, all or nothing; nobody else may read it: it holds a password."""
+    """Replace the record atomically; only its owner may read it, because it holds a password."""
     draft = state / "platform.json.new"
     draft.touch(mode=0o600)
     draft.write_bytes(msgspec.json.encode(record))
@@ -68,7 +68,7 @@ def write(state: Path, record: Record) -> None:
 
 
 def read(state: Path) -> Record | None:
-    """Return the last record, None if there is none that can be read."""
+    """Return the last record, or None if there is none that can be read."""
     try:
         return msgspec.json.decode((state / "platform.json").read_bytes(), type=Record)
     except (FileNotFoundError, msgspec.DecodeError):
@@ -76,7 +76,7 @@ def read(state: Path) -> Record | None:
 
 
 def running(state: Path) -> Record:
-    """Return the record of the platform that runs on this folder; raises NotRunningError."""
+    """Return the record of the platform that runs on this folder; raise NotRunningError."""
     record = read(state)
     if record is None or not is_locked(state):
         raise NotRunningError(state)
@@ -84,7 +84,7 @@ def running(state: Path) -> Record:
 
 
 def forget(state: Path) -> None:
-    """Remove the record: everything has ended."""
+    """Remove the record, because everything has ended."""
     (state / "platform.json").unlink(missing_ok=True)
 
 
@@ -102,7 +102,7 @@ def left_over(record: Record) -> dict[str, Identity]:
 
 
 def send(who: Identity, number: signal.Signals) -> None:
-    """Send a signal to this very process, if it still runs."""
+    """Send a signal to this process, if it still runs and its id was not given to another."""
     if who.lives():
         with suppress(ProcessLookupError):
             os.kill(who.pid, number)

@@ -1,4 +1,4 @@
-"""Keeps all processes of a platform, stage by stage."""
+"""Keep all processes of a platform running, stage by stage."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable
@@ -10,7 +10,7 @@ from tallystick_local.spec import ProcessSpec, Stage
 
 
 class Supervisor:
-    """The keepers by name; `changed` is called whenever a process began or has ended."""
+    """The keepers by name; calls `changed` whenever a process has started or ended."""
 
     def __init__(
         self,
@@ -25,28 +25,28 @@ class Supervisor:
         return self.keepers[name]
 
     def pids(self) -> dict[str, int]:
-        """Return the processes that run now."""
+        """Return the ids of the processes that run now, by name."""
         return {name: keeper.pid for name, keeper in self.keepers.items() if keeper.pid}
 
     async def start(self, stage: Stage) -> None:
-        """Start the processes of a stage together; return when all are ready; raises StartError."""
+        """Start the processes of a stage together; return when all are ready; raise StartError."""
         keepers = self._of(stage)
         for keeper in keepers:
             keeper.start()
         await asyncio.gather(*(keeper.ready() for keeper in keepers))
 
     async def stop(self) -> None:
-        """End all, the last stage first."""
+        """Stop all processes, the last stage first."""
         for stage in sorted(Stage, reverse=True):
             await asyncio.gather(*(keeper.stop() for keeper in self._of(stage)))
 
     def kill(self) -> None:
-        """Send SIGKILL to all. `stop` still has to be awaited."""
+        """Send SIGKILL to all processes. `stop` still has to be awaited."""
         for keeper in self.keepers.values():
             keeper.kill()
 
     def hold(self, services: Collection[str]) -> None:
-        """Hold all replicas of these services, and release all others."""
+        """Stop all replicas of these services, and let all others run."""
         for name, keeper in self.keepers.items():
             wanted = name not in services and name.rpartition("-")[0] not in services
             if wanted and keeper.is_held:

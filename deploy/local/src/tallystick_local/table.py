@@ -1,4 +1,4 @@
-"""What a person reads first: where everything is."""
+"""Format the addresses of a platform for a person."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +19,6 @@ def addresses(found: Mapping[str, str], state: Path) -> str:
 
 
 def moved(taken: Mapping[str, int], defaults: Mapping[str, int]) -> str:
-    """Return a line about the usual ports that were busy, or nothing."""
+    """Return a line about the usual ports that were busy, or an empty text."""
     names = [f"{name} {defaults[name]}" for name in defaults if taken[name] != defaults[name]]
     return f"busy, so others were taken: {', '.join(names)}" if names else ""

@@ -1,4 +1,4 @@
-"""What the command `tally` has to know of a running platform, in a file that it finds."""
+"""Write the settings of the command `tally` for a running platform into a file that it finds."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ FILE = "tally.env"
 
 
 def write(settings: Settings, facts: Facts) -> None:
-    """Put the file into the state folder; nobody else may read it: it holds the admin token."""
+    """Write the file into the state folder; only its owner may read it: it has the admin token."""
     draft = settings.state / f"{FILE}.new"
     draft.touch(mode=0o600)
     draft.write_text("".join(f"{name}={value}\n" for name, value in lines(settings, facts)))
@@ -18,12 +18,12 @@ def write(settings: Settings, facts: Facts) -> None:
 
 
 def forget(state: Path) -> None:
-    """Remove the file: nothing runs any more."""
+    """Remove the file, because the platform has stopped."""
     (state / FILE).unlink(missing_ok=True)
 
 
 def lines(settings: Settings, facts: Facts) -> list[tuple[str, str]]:
-    """Return the settings by name; a shell can read them as well."""
+    """Return names and values of the settings; a shell can read them as well."""
     admins = [
         f"{service}={facts.url(f'{name}-admin')}"
         for service in MESSAGING

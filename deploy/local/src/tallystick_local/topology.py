@@ -1,4 +1,4 @@
-"""Holds the broker to what the services declare: streams and durables, every few seconds."""
+"""Keep streams and durables as the services declare them, by a round every few seconds."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ def _topology(settings: Settings, service: str) -> Topology:
 
 @asynccontextmanager
 async def reconciled(url: str, settings: Settings, report: Report) -> AsyncIterator[None]:
-    """Mend the broker now and then again and again, whatever happens to it."""
+    """Reconcile the broker now, and again every few seconds until the block ends."""
     wanted = await asyncio.to_thread(topologies, settings)
     client = Client()
     await client.connect(
@@ -49,18 +49,18 @@ async def _again(client: Client, wanted: list[Topology], report: Report) -> None
         await asyncio.sleep(EVERY)
         try:
             for difference in await reconcile(client, wanted):
-                report("topology", f"differs and is not mended: {difference}")
+                report("topology", f"differs and cannot be changed: {difference}")
             for trimmed in await trim(client, wanted):
                 blocked = (
                     f", {trimmed.blocked_by} has not read the rest" if trimmed.blocked_by else ""
                 )
                 report(
                     "topology",
-                    f"{trimmed.stream} fills: {trimmed.purged} read messages go{blocked}",
+                    f"{trimmed.stream} is filling: purged {trimmed.purged} read messages{blocked}",
                 )
         except TallystickError as error:
-            report("topology", f"cannot ask the broker: {error}")
+            report("topology", f"the broker does not answer: {error}")
 
 
 async def _ignore(_: Exception) -> None:
-    """The reconnecting client says the same again in every round; `_again` reports it."""
+    """Ignore an error of the reconnecting client, which `_again` reports."""

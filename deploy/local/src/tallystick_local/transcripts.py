@@ -1,7 +1,7 @@
-"""Renews the transcripts in a document: `python -m tallystick_local.transcripts docs/cli.md`.
+"""Renew the transcripts in a document: `python -m tallystick_local.transcripts docs/cli.md`.
 
-Runs a platform of its own with orders that have something to tell, then every command that a
-comment of the document names, in its order, and puts what it said into the block below it:
+It runs a separate platform with a few prepared orders, then each command that a comment of the
+document names, in its order, and writes the command's output into the block below the comment:
 
     <!-- transcript: tally timeline $LATE -->
     ```text
@@ -35,12 +35,12 @@ QUICK = {"orders": {"ORDERS_END_WITHIN_S": "3"}, "payments": {"PAYMENTS_CALL_TIM
 
 
 def main(document: Path) -> None:
-    """Write the document again."""
+    """Rewrite the document with new transcripts."""
     document.write_text(asyncio.run(renewed(document.read_text())))
 
 
 async def renewed(text: str) -> str:
-    """Return the document with new transcripts; raises StartError."""
+    """Return the document with new transcripts; raise StartError."""
     folder = Path(tempfile.mkdtemp(prefix="tallystick-transcripts-"))
     named = {name: {f"{name.upper()}_REPLICA": f"{name}-1"} for name in MESSAGING}
     environment = {name: {**named[name], **QUICK.get(name, {})} for name in MESSAGING}
@@ -57,7 +57,7 @@ async def renewed(text: str) -> str:
 
 
 def rewritten(text: str, known: Mapping[str, str], config: str) -> str:
-    """Replace each transcript by what its command says now."""
+    """Replace each transcript by the output of its command now."""
 
     def run(found: re.Match[str]) -> str:
         line = Template(found[1]).substitute(known)

@@ -1,4 +1,4 @@
-"""`up`: the platform in the foreground until Ctrl-C."""
+"""`up`: run the platform in the foreground until Ctrl-C."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ def show(name: str, text: str) -> None:
 
 
 async def up(settings: Settings) -> None:
-    """Run the platform until we are interrupted; raises what `Platform.running` raises."""
+    """Run the platform until it is interrupted; raise what `Platform.running` raises."""
     platform = Platform(settings, show)
     began = time.monotonic()
     with interruptible(platform.kill, lambda text: show("platform", text)):
@@ -37,7 +37,7 @@ async def _attend(platform: Platform) -> None:
 
 
 async def _obey(platform: Platform, every: float = 0.2) -> None:
-    """Hold what a person stopped, for ever."""
+    """Keep the services stopped that a person stopped, until cancelled."""
     while True:
         platform.supervisor.hold(holds.held(platform.settings.state))
         await asyncio.sleep(every)
