@@ -1,4 +1,4 @@
-"""Writes the dashboards as JSON files."""
+"""Write the dashboards as JSON files."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from tallystick_dashboards.files import files
 
 
 def main(folder: Path, runbooks: Path) -> None:
-    """Write each dashboard into `folder`, and remove what is none."""
+    """Write each dashboard into `folder`, and remove other JSON files there."""
     wanted = files(runbooks)
     for old in folder.glob("*.json"):
         if old.name not in wanted:

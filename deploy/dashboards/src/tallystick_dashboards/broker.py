@@ -1,4 +1,4 @@
-"""*Broker and database*: what the services stand on."""
+"""*Broker and database*: NATS and PostgreSQL, which the services need."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
@@ -13,7 +13,7 @@ COMMIT = "db_client_commit_duration_seconds"
 
 
 def dashboard(runbooks: Runbooks) -> Dashboard:
-    """NATS as its exporter sees it, PostgreSQL as the services see it."""
+    """Return panels of NATS as its exporter sees it, and of PostgreSQL as the services see it."""
     made = frame("broker", "Tallystick / Broker and database", "NATS and PostgreSQL")
     _broker(made, runbooks)
     _streams(made, runbooks)
@@ -36,15 +36,15 @@ def _broker(made: Dashboard, runbooks: Runbooks) -> None:
     ).with_panel(
         lines(
             "Messages",
-            "Into and out of the broker, those of its own API among them",
+            "Into and out of the broker, including those of its own API",
             A_SECOND,
             (rate("gnatsd_varz_in_msgs"), "in"),
             (rate("gnatsd_varz_out_msgs"), "out"),
         )
     ).with_panel(
         lines(
-            "Connections made anew",
-            "By the services; many at once: the broker was away",
+            "Reconnections",
+            "By the services; many at once mean that the broker was away",
             A_SECOND,
             (rate("messaging_client_reconnects_total", "job"), "{{job}}"),
             ("max(gnatsd_varz_slow_consumers)", "slow consumers"),
@@ -66,7 +66,7 @@ def _streams(made: Dashboard, runbooks: Runbooks) -> None:
     made.with_row(Row("Streams")).with_panel(
         lines(
             "How full",
-            "Of what a stream may hold; above 80 % what everybody has read is purged",
+            "Share of a stream's limit; above 80 % messages that every durable has read are purged",
             "percentunit",
             (
                 f"{by_stream} (jetstream_stream_total_bytes / (jetstream_stream_limit_bytes > 0))",
@@ -78,7 +78,7 @@ def _streams(made: Dashboard, runbooks: Runbooks) -> None:
     ).with_panel(
         lines(
             "Messages kept",
-            "By stream; a jobs' stream holds what is not done",
+            "By stream; the stream of jobs has those that are not done",
             "short",
             (f"{by_stream} (jetstream_stream_total_messages)", "{{stream_name}}"),
             links=[filling],
@@ -107,17 +107,17 @@ def _declared(made: Dashboard, runbooks: Runbooks) -> None:
     made.with_panel(
         lines(
             "As declared",
-            "1 where the broker is as a service declares it; 0 while the operator mends or refuses",
+            "1 if the broker is as a service declares; 0 while the operator corrects it or refuses",
             "bool_yes_no",
             ("min by (topology) (operator_topology_ready)", "{{topology}}"),
             links=[drifted],
         )
     ).with_panel(
         lines(
-            "Mended and purged",
-            "By the operator: what had drifted, and read messages that made room",
+            "Corrected and purged",
+            "By the operator: streams and durables that had drifted, and messages that were read",
             A_SECOND,
-            (or_zero(rate("operator_healed_total", "topology")), "mended {{topology}}"),
+            (or_zero(rate("operator_healed_total", "topology")), "corrected {{topology}}"),
             (or_zero(rate("operator_purged_messages_total", "stream")), "purged {{stream}}"),
             links=[drifted, runbooks.link("BrokerStorageFilling")],
         )
@@ -137,7 +137,7 @@ def _database(made: Dashboard, runbooks: Runbooks) -> None:
     ).with_panel(
         lines(
             "Units in a commit",
-            "Average; it grows with the load, which is what makes it cheap",
+            "Average; it grows with the load, which makes a commit cheaper per unit",
             "short",
             (average("db_client_commit_units", "job, group"), "{{job}} {{group}}"),
         )
@@ -152,7 +152,7 @@ def _database(made: Dashboard, runbooks: Runbooks) -> None:
     ).with_panel(
         lines(
             "Waiting",
-            "Units that no transaction has taken yet",
+            "Units that wait for a transaction",
             "short",
             ("sum by (job, group) (db_client_commit_waiting_units)", "{{job}} {{group}}"),
             links=[away],

@@ -1,4 +1,4 @@
-"""Every dashboard as the text of a file."""
+"""Make the text of every dashboard's file."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from tallystick_dashboards.runbooks import Runbooks
 
 
 def files(folder: Path) -> dict[str, str]:
-    """The dashboards by the names of their files; `folder` holds the runbooks, one an alert."""
+    """Return the dashboards by file name; `folder` has the runbooks, one for each alert."""
     runbooks = Runbooks(folder)
     made = {
         "orders": orders.dashboard(runbooks),

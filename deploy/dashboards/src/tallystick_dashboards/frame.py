@@ -1,4 +1,4 @@
-"""What all dashboards have in common: their variables, their time, and the way to each other."""
+"""The common part of all dashboards: variables, time range, and links to each other."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ TAG = "tallystick"
 
 
 def frame(name: str, title: str, about: str, links: Sequence[DashboardLink] = ()) -> Dashboard:
-    """An empty dashboard, to be filled with panels."""
+    """Return a dashboard without panels."""
     others = DashboardLink("Tallystick").type(DashboardLinkType.DASHBOARDS).tags([TAG])
     return (
         Dashboard(title)
@@ -44,7 +44,7 @@ def frame(name: str, title: str, about: str, links: Sequence[DashboardLink] = ()
 
 
 def choice(name: str, label: str, query: str) -> QueryVariable:
-    """A variable of all values of a label, any number of which can be chosen."""
+    """Return a variable that has all values of a label; any number of them can be chosen."""
     return (
         QueryVariable(name)
         .label(label)

@@ -1,4 +1,4 @@
-"""Where a panel leads: to the traces behind it, and to what to do about it."""
+"""Links of a panel: to the traces behind it, and to a runbook."""
 
 import json
 from urllib.parse import quote
@@ -10,12 +10,12 @@ TRACES = "${traces}"
 
 
 def link(title: str, url: str) -> DashboardLink:
-    """A link that opens beside the dashboard."""
+    """Return a link that opens in a new tab."""
     return DashboardLink(title).url(url).target_blank(True)
 
 
 def traces(title: str, service: str, **wanted: str) -> DashboardLink:
-    """Traces of a service in the time that is shown, by Jaeger's words for a search."""
+    """Return a link to traces of a service in the shown time; `wanted` is a search of Jaeger."""
     return link(title, _explore({"queryType": "search", "service": service, **wanted}))
 
 
@@ -25,6 +25,6 @@ def _explore(query: dict[str, str]) -> str:
         "queries": [{"refId": "A", "datasource": {"type": "jaeger", "uid": TRACES}, **query}],
         "range": {"from": "${__from}", "to": "${__to}"},
     }
-    # Grafana puts in what stands between ${ and } only where it is not quoted.
+    # Grafana replaces ${...} only where it is not percent-encoded.
     text = quote(json.dumps({"traces": pane}, separators=(",", ":")), safe="${}[]:,_")
     return f"/explore?schemaVersion=1&orgId=1&panes={text}"

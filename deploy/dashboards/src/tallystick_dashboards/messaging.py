@@ -17,7 +17,7 @@ HANDLED = "messaging_process_duration_seconds"
 
 
 def dashboard(runbooks: Runbooks) -> Dashboard:
-    """By durable: what is read, what waits, what fails; then what is sent."""
+    """Return the panels by durable: what is read, what waits, what fails; then what is sent."""
     made = frame("messaging", "Tallystick / Messaging", "Every durable and every outbox")
     made.with_variable(choice("durable", "Durable", f"label_values({HANDLED}_count, durable)"))
     _reading(made, runbooks)
@@ -31,7 +31,7 @@ def _reading(made: Dashboard, runbooks: Runbooks) -> None:
     made.with_row(Row("Read")).with_panel(
         lines(
             "Handled",
-            "Attempts that ended, well or not; effects among them",
+            "Attempts that ended, well or not; including effects",
             A_SECOND,
             (rate(f"{HANDLED}_count", "durable", CHOSEN), "{{durable}}"),
         )
@@ -53,11 +53,11 @@ def _reading(made: Dashboard, runbooks: Runbooks) -> None:
         )
     ).with_panel(
         lines(
-            "Redelivered and known already",
-            "Harmless, the inbox drops them; many of them tell of trouble with broker or replicas",
+            "Redelivered and duplicates",
+            "Harmless: the inbox drops them; many of them point to trouble with broker or replicas",
             A_SECOND,
             (rate("messaging_redelivered_messages_total", where=CHOSEN), "redelivered"),
-            (rate("messaging_inbox_duplicates_total", where=CHOSEN), "known already"),
+            (rate("messaging_inbox_duplicates_total", where=CHOSEN), "duplicates"),
         )
     )
 
@@ -66,10 +66,10 @@ def _failing(made: Dashboard, runbooks: Runbooks) -> None:
     dead = runbooks.link("DeadLettersArriving")
     failed = f'outcome!="done", {CHOSEN}'
     waiting = f'state!="dead", state!="discarded", {CHOSEN}'
-    made.with_row(Row("Held, tried again, given up")).with_panel(
+    made.with_row(Row("Deferred, tried again, given up")).with_panel(
         lines(
-            "Held",
-            "Messages that wait in the services' databases, by what they wait for",
+            "Deferred",
+            "Messages that wait in the services' databases, by state",
             "short",
             (or_zero(shared("messaging_deferred_messages", "durable, state", waiting)), BY_STATE),
             links=[runbooks.link("CircuitOpen")],
@@ -84,8 +84,8 @@ def _failing(made: Dashboard, runbooks: Runbooks) -> None:
         )
     ).with_panel(
         bars(
-            "Lapses",
-            "Claims that a replica took with it when it went; they are free again",
+            "Expired leases",
+            "Leases of replicas that are gone; their messages are due again",
             "short",
             (increase("messaging_expired_leases_total", "durable", CHOSEN), "{{durable}}"),
             links=[runbooks.link("ReplicasRestarting")],
@@ -93,7 +93,7 @@ def _failing(made: Dashboard, runbooks: Runbooks) -> None:
     ).with_panel(
         lines(
             "Circuits",
-            "1 while the outside does not answer an effect",
+            "1 while an effect's outside API does not answer",
             "bool_yes_no",
             (shared("messaging_circuit_open", "durable", CHOSEN), "{{durable}}"),
             links=[runbooks.link("CircuitOpen")],
@@ -149,13 +149,13 @@ def _sending(made: Dashboard, runbooks: Runbooks) -> None:
         )
     ).with_panel(
         lines(
-            "Refused, unanswered, said again",
-            "Publications that failed (the sweep sends them) and rows published again",
+            "Failed and republished",
+            "Publications that failed (the sweep sends them again), and rows that were republished",
             A_SECOND,
             (or_zero(rate("messaging_client_send_failures_total", "error")), "failed {{error}}"),
             (
                 or_zero(rate("messaging_outbox_republished_messages_total", "template")),
-                "again {{template}}",
+                "republished {{template}}",
             ),
             links=[stalled],
         )

@@ -1,4 +1,4 @@
-"""Money in whole units of its currency, out of counters in minor units.
+"""Compute money in whole units of its currency from counters in minor units.
 
 ISO 4217 gives most currencies two decimals; those that have none or three are named here.
 """
@@ -12,7 +12,7 @@ HOUR = 3600
 
 
 def an_hour(counter: str, where: str = "") -> str:
-    """The expression of what comes to a counter in an hour at the present rate, by currency."""
+    """Return the expression of a counter's growth in an hour at the present rate, by currency."""
     others = f'currency!~"{NONE[0]}|{THREE[0]}"'
     some = [_hourly(counter, where, f'currency=~"{codes}"', unit) for codes, unit in (NONE, THREE)]
     return " or ".join([_hourly(counter, where, others, 100), *some])

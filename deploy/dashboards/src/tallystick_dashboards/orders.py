@@ -15,7 +15,7 @@ HTTP = "http_server_request_duration_seconds"
 
 
 def dashboard(runbooks: Runbooks) -> Dashboard:
-    """Placed, ended, how long it took, and the money."""
+    """Return panels of orders placed and ended, their time to the end, and the money."""
     trace = traces(
         "Trace of the order",
         "orders",
@@ -79,7 +79,7 @@ def _flow(made: Dashboard, runbooks: Runbooks) -> None:
     made.with_panel(
         lines(
             "Placed and ended",
-            "What comes in and how it goes out; in peace they meet",
+            "Orders that come in, and their ends; without trouble both are equal",
             A_SECOND,
             (rate("orders_placed_total"), "placed"),
             (rate("orders_ended_total", "outcome"), "{{outcome}}"),
@@ -139,7 +139,7 @@ def _http(made: Dashboard, runbooks: Runbooks) -> None:
     ).with_panel(
         lines(
             "Oldest order that has not ended",
-            "Parked ones among them",
+            "Including parked ones",
             "s",
             (shared("orders_open_oldest_age_seconds", ""), "oldest"),
             links=[runbooks.link("OrdersEndLate"), runbooks.link("OrdersParked")],

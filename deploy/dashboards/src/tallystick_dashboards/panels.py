@@ -1,4 +1,4 @@
-"""The few kinds of panel that all dashboards are made of."""
+"""The kinds of panels that all dashboards use."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ from grafana_foundation_sdk.models.text import TextMode
 
 PROMETHEUS = DataSourceRef(type_val="prometheus", uid="${datasource}")
 WHOLE, HALF, SIXTH = 24, 12, 4
-"""Widths, of 24 columns."""
+"""Widths in columns, of which a dashboard has 24."""
 
 Query = tuple[str, str]
 """An expression and the legend of its series."""
@@ -39,7 +39,7 @@ def lines(
     width: int = HALF,
     height: int = 8,
 ) -> timeseries.Panel:
-    """Series over time, from zero up."""
+    """Return a panel of lines over time, from zero up."""
     panel = (
         timeseries.Panel()
         .title(title)
@@ -69,7 +69,7 @@ def lines(
 
 
 def bars(title: str, about: str, unit: str, *queries: Query, **more: object) -> timeseries.Panel:
-    """What happened in each step of time, stacked."""
+    """Return a panel of stacked bars, one for each step of time."""
     return (
         lines(title, about, unit, *queries, **more)  # type: ignore[arg-type]  # as lines takes them
         .draw_style(GraphDrawStyle.BARS)
@@ -88,7 +88,7 @@ def number(
     red_below: float | None = None,
     links: Sequence[DashboardLink] = (),
 ) -> stat.Panel:
-    """One figure as it is now, red where somebody should look."""
+    """Return a panel of one present value, red from `red_from` on or below `red_below`."""
     return (
         stat.Panel()
         .title(title)
@@ -105,7 +105,7 @@ def number(
 
 
 def words(title: str, markdown: str, *, height: int) -> text.Panel:
-    """A text, over the whole width."""
+    """Return a panel of text, over the whole width."""
     return (
         text.Panel()
         .title(title)

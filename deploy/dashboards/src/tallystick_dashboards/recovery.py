@@ -1,4 +1,4 @@
-"""*Recovery*: what was killed, and how the platform came back, on one time line."""
+"""*Recovery*: kills and restarts, and their effect on the platform, on one time line."""
 
 from grafana_foundation_sdk.builders.dashboard import AnnotationQuery, Dashboard
 from grafana_foundation_sdk.models import dashboard as models
@@ -10,7 +10,7 @@ from tallystick_dashboards.promql import all_shared, or_zero, quantile, rate, sh
 from tallystick_dashboards.runbooks import Runbooks
 
 A_SECOND = "suffix: /s"
-# Where other programs are watched by the same Prometheus: ours are those that have such metrics.
+# The same Prometheus may watch other programs: ours are those that have these metrics.
 SERVICES = "and on (job) last_over_time(db_client_available[1h])"
 STARTED = "time() - process_start_time_seconds < 60"
 BROKER = "and on (job) last_over_time(gnatsd_varz_start[1h])"
@@ -18,7 +18,7 @@ TALL = 6
 
 
 class _Starts(models.AnnotationQuery):
-    """A mark at each moment that is the value of its expression."""
+    """An annotation whose expression gives the times to mark."""
 
     @override
     def to_json(self) -> dict[str, object]:
@@ -32,8 +32,8 @@ class _StartsQuery(AnnotationQuery):
 
 
 def dashboard(runbooks: Runbooks) -> Dashboard:
-    """Panels of the whole width, one below the other, so that one look goes down a moment."""
-    made = frame("recovery", "Tallystick / Recovery", "Kills and restarts, and what they did")
+    """Return panels of the whole width, one below the other, so that their times line up."""
+    made = frame("recovery", "Tallystick / Recovery", "Kills and restarts, and their effect")
     made.annotation(
         _starts("Service started", "orange", f"process_start_time_seconds * 1000 {SERVICES}")
     )
@@ -83,7 +83,7 @@ def _effects(made: Dashboard, runbooks: Runbooks) -> None:
     ).with_panel(
         lines(
             "Errors",
-            "What customers saw, what a handler could not do at once, what the broker did not take",
+            "Answers 5xx, attempts of handlers that failed, publications that failed",
             A_SECOND,
             (or_zero(rate("http_server_request_duration_seconds_count", where=errors)), "5xx"),
             (

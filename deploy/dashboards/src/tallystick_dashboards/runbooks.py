@@ -1,4 +1,4 @@
-"""The runbooks: what each alert means and what to do, as a dashboard that panels link to."""
+"""The runbooks as a dashboard that panels link to: what each alert means and what to do."""
 
 from pathlib import Path
 
@@ -19,12 +19,12 @@ class Runbooks:
         self._texts = {path.stem: path.read_text() for path in sorted(folder.glob("*.md"))}
 
     def link(self, alert: str) -> DashboardLink:
-        """Leads to the runbook of an alert; raises ValueError without one."""
+        """Return a link to the runbook of an alert; raise ValueError without one."""
         place = list(self._texts).index(alert) + 1
         return link(f"Runbook: {alert}", f"/d/tallystick-{NAME}?viewPanel={place}")
 
     def dashboard(self) -> Dashboard:
-        """All of them, one below the other."""
+        """Return all runbooks, one below the other."""
         made = frame(NAME, "Tallystick / Runbooks", "What each alert means and what to do")
         for alert, markdown in self._texts.items():
             height = 4 + round(ROWS_A_LINE * markdown.count("\n"))
