@@ -32,7 +32,7 @@ from tests.drill.settling import open_orders, settle, while_it_moves
 
 BREAKS = (
     *("no-inbox", "ack-before-commit", "fresh-payment-key"),
-    *("cursor-outbox", "no-lapses", "drop-outbox"),
+    *("cursor-outbox", "no-lease-expiry", "drop-outbox"),
 )
 ENDS_WITHIN = 30.0
 """Seconds without any progress after healing, after which an order that is open is lost.

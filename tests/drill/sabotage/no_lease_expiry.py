@@ -1,4 +1,4 @@
-"""What a replica had claimed when it died stays claimed."""
+"""The leases of a replica that died never expire."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FAULTS = [("service killed", "payments-2", 0.0)]
 
 
 def sabotage() -> None:
-    """Judge nobody."""
+    """Let no lease expire."""
 
     async def expire_leases(_: Replicas) -> int:
         return 0
