@@ -66,10 +66,10 @@ def supervised() -> Supervised:
 
     @asynccontextmanager
     async def run(*specs: ProcessSpec) -> AsyncIterator[tuple[Supervisor, list[str]]]:
-        said: list[str] = []
-        supervisor = Supervisor(specs, QUICK, lambda name, text: said.append(f"{name}: {text}"))
+        reports: list[str] = []
+        supervisor = Supervisor(specs, QUICK, lambda name, text: reports.append(f"{name}: {text}"))
         try:
-            yield supervisor, said
+            yield supervisor, reports
         finally:
             await supervisor.stop()
 

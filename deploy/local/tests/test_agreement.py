@@ -39,7 +39,7 @@ def cancelled(**other: Any) -> Story:
 
 
 def found(*stories: Story, orders: int | None = None, **other: Any) -> list[str]:
-    """What disagrees about these stories, whose sums are right unless said."""
+    """What disagrees about these stories, whose sums are right by default."""
     named = {f"o{number}": story for number, story in enumerate(stories)}
     captured = sum(amount for story in stories for _, amount in story.captures)
     refunded = sum(amount for story in stories for _, amount in story.refunds)

@@ -23,24 +23,24 @@ def is_gone(pid: int | None) -> bool:
 async def test_a_killed_process_is_started_again(
     make_spec: MakeSpec, supervised: Supervised
 ) -> None:
-    async with supervised(make_spec()) as (supervisor, said):
+    async with supervised(make_spec()) as (supervisor, reports):
         await supervisor.start(Stage.SERVICES)
         first = supervisor["one"].pid
         supervisor["one"].send(signal.SIGKILL)
         await eventually(lambda: supervisor["one"].pid not in {first, None})
-        assert said == ["one: killed by SIGKILL; restarted"]
+        assert reports == ["one: killed by SIGKILL; restarted"]
 
 
 async def test_a_process_whose_livez_is_silent_is_killed_and_started_again(
     make_spec: MakeSpec, supervised: Supervised
 ) -> None:
-    async with supervised(make_spec()) as (supervisor, said):
+    async with supervised(make_spec()) as (supervisor, reports):
         await supervisor.start(Stage.SERVICES)
         first = supervisor["one"].pid
         supervisor["one"].send(signal.SIGSTOP)
         await eventually(lambda: supervisor["one"].pid not in {first, None})
         assert is_gone(first)
-        assert said == ["one: silent for 0.3 s; restarted"]
+        assert reports == ["one: silent for 0.3 s; restarted"]
 
 
 async def test_stopping_leaves_no_process(make_spec: MakeSpec, supervised: Supervised) -> None:
@@ -53,13 +53,13 @@ async def test_stopping_leaves_no_process(make_spec: MakeSpec, supervised: Super
 
 
 async def test_a_paused_process_can_be_stopped(make_spec: MakeSpec, supervised: Supervised) -> None:
-    async with supervised(make_spec()) as (supervisor, said):
+    async with supervised(make_spec()) as (supervisor, reports):
         await supervisor.start(Stage.SERVICES)
         pid = supervisor["one"].pid
         supervisor["one"].send(signal.SIGSTOP)
         await supervisor.stop()
         assert is_gone(pid)
-        assert said == []
+        assert reports == []
 
 
 async def test_services_end_before_the_servers_they_need(
@@ -100,11 +100,11 @@ async def test_a_program_that_does_not_exist_is_given_up(
 async def test_a_held_process_starts_again_when_released(
     make_spec: MakeSpec, supervised: Supervised
 ) -> None:
-    async with supervised(make_spec()) as (supervisor, said):
+    async with supervised(make_spec()) as (supervisor, reports):
         await supervisor.start(Stage.SERVICES)
         first = supervisor["one"].pid
         supervisor["one"].hold()
-        await eventually(lambda: said == ["one: killed by SIGTERM; held"])
+        await eventually(lambda: reports == ["one: killed by SIGTERM; held"])
         assert supervisor["one"].pid is None
         supervisor["one"].release()
         await eventually(lambda: supervisor["one"].pid is not None)

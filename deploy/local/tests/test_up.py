@@ -29,7 +29,7 @@ def command(*words: str, folder: Path, **environment: str) -> subprocess.Popen[s
     )
 
 
-def said(*words: str, folder: Path, **environment: str) -> tuple[int, str]:
+def output(*words: str, folder: Path, **environment: str) -> tuple[int, str]:
     process = command(*words, folder=folder, **environment)
     text, _ = process.communicate(timeout=60)
     return process.returncode, text
@@ -64,14 +64,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_a_second_up_says_that_one_runs_and_where(running: Path) -> None:
-    code, text = said("up", "--free-ports", folder=running)
+    code, text = output("up", "--free-ports", folder=running)
     assert code == 1
     assert f"a platform already runs on {running}" in text
     assert re.search(r"nats://127\.0\.0\.1:\d+", text)
 
 
 def test_status_shows_addresses_and_processes(running: Path) -> None:
-    code, text = said("status", folder=running)
+    code, text = output("status", folder=running)
     assert code == 0
     assert re.search(r"postgres +pid \d+ +restarts \d", text)
 
@@ -91,14 +91,14 @@ def test_a_port_that_was_asked_for_and_is_busy_is_an_error(
     tmp_path: Path, nats: NatsServer
 ) -> None:
     port = str(nats.port)
-    code, text = said("up", folder=tmp_path, NATS_PORT=port)
+    code, text = output("up", folder=tmp_path, NATS_PORT=port)
     assert code == 1
     assert f"in use by another program: port {port} (NATS_PORT)" in text
 
 
 def test_down_ends_what_runs(running: Path) -> None:
     left = children(running).values()
-    assert said("down", folder=running) == (0, "stopped\n")
+    assert output("down", folder=running) == (0, "stopped\n")
     assert not any(who.lives() for who in left)
     assert not state.is_locked(running)
 
@@ -122,10 +122,10 @@ def test_what_was_killed_leaves_nothing_and_what_is_started_again_ends_by_ctrl_c
 
 
 def test_down_without_a_platform_says_so(tmp_path: Path) -> None:
-    assert said("down", folder=tmp_path) == (0, "no platform runs here\n")
+    assert output("down", folder=tmp_path) == (0, "no platform runs here\n")
 
 
 def test_load_without_a_platform_says_so(tmp_path: Path) -> None:
-    code, text = said("load", folder=tmp_path)
+    code, text = output("load", folder=tmp_path)
     assert code == 1
     assert "no platform runs on" in text

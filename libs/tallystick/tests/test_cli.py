@@ -151,19 +151,19 @@ def test_documents_are_written_with_that_of_who_reconciles(tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "reason"),
     [
         (("--document",), "say whose"),
         (("parcels", "--write", "parcels/main.py"), "cannot write into parcels/main.py"),
     ],
 )
 def test_what_cannot_be_documented_is_a_line_and_2(
-    tmp_path: Path, words: tuple[str, ...], said: str
+    tmp_path: Path, words: tuple[str, ...], reason: str
 ) -> None:
     (tmp_path / "parcels" / "main.py").write_text("import tallystick\n" + ROUTER + MAIN)
     result = tally("topology", *words)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert reason in result.stderr
 
 
 def test_a_broker_that_is_away_is_a_line_and_1(environment: dict[str, str]) -> None:
@@ -189,13 +189,13 @@ async def started(environment: Mapping[str, str]) -> AsyncIterator[asyncio.subpr
         await process.communicate()
 
 
-async def said(process: asyncio.subprocess.Process, event: str) -> None:
+async def logged(process: asyncio.subprocess.Process, event: str) -> None:
     assert process.stderr is not None
     async with asyncio.timeout(20):
         while line := await process.stderr.readline():
             if json.loads(line)["event"] == event:
                 return
-    pytest.fail(f"it never said {event}")
+    pytest.fail(f"it never logged {event}")
 
 
 async def ended(process: asyncio.subprocess.Process) -> int:
@@ -210,7 +210,7 @@ async def test_a_service_serves_until_it_is_told_to_stop(
 ) -> None:
     environment["PARCELS_DATABASE_URL"] = database_url
     async with started(environment) as process, aiohttp.ClientSession() as session:
-        await said(process, "service started")
+        await logged(process, "service started")
         address = f"http://127.0.0.1:{environment['PARCELS_PORT']}"
         admin = f"http://127.0.0.1:{environment['PARCELS_ADMIN_PORT']}"
         async with session.get(f"{address}/hello") as answer:
@@ -231,11 +231,11 @@ WAITS = {
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "number"),
     [(state, signal.SIGINT) for state in WAITS] + [("no server", signal.SIGTERM)],
 )
 async def test_a_service_that_waits_to_start_says_so_plainly_and_can_be_stopped(
-    environment: dict[str, str], postgres: PostgresServer, state: str, told: signal.Signals
+    environment: dict[str, str], postgres: PostgresServer, state: str, number: signal.Signals
 ) -> None:
     server = urlsplit(postgres.url)
     environment["PARCELS_DATABASE_URL"] = {
@@ -246,10 +246,10 @@ async def test_a_service_that_waits_to_start_says_so_plainly_and_can_be_stopped(
     }[state]
     ready = f"http://127.0.0.1:{environment['PARCELS_ADMIN_PORT']}/readyz"
     async with started(environment) as process, aiohttp.ClientSession() as session:
-        await said(process, WAITS[state])
+        await logged(process, WAITS[state])
         async with session.get(ready) as answer:
             assert (answer.status, (await answer.json())["migrated"]) == (503, False)
-        process.send_signal(told)
+        process.send_signal(number)
         _, rest = await asyncio.wait_for(process.communicate(), 10)
     assert process.returncode == 0
     lines = [json.loads(line) for line in rest.splitlines()]

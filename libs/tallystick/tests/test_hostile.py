@@ -57,7 +57,7 @@ HEADERS = {
     "control characters": b"ce-id: \x1b[31m\r\nce-source: \x07\r\n" + TYPE,
     "half an escape": b"ce-id: %\r\nce-source: %f\r\n" + TYPE,
     "no colon": b"ce-id\r\n: x\r\n" + TYPE,
-    "a wild emission": b"ce-id: 2\r\nce-source: a\r\ntally-republication: 99999999999999\r\n"
+    "a wild republication": b"ce-id: 2\r\nce-source: a\r\ntally-republication: 99999999999999\r\n"
     + TYPE,
     "a broken trace": b"ce-id: 3\r\nce-source: a\r\ntraceparent: 00-x-%00-01\r\n" + TYPE,
     "orders to the broker": b"ce-id: 4\r\nce-source: a\r\nNats-Expected-Stream: SHOP\r\n",

@@ -1,4 +1,4 @@
-"""What repeats itself is said once in a while."""
+"""A message that repeats itself is reported once in a while."""
 
 from tallystick.limiter import Limiter
 
@@ -23,8 +23,8 @@ def test_a_key_does_not_silence_another() -> None:
 def test_what_keeps_repeating_is_said_in_every_window() -> None:
     now = [0.0]
     limiter = Limiter(5.0, clock=lambda: now[0])
-    said = 0
+    reported = 0
     for tenth in range(200):
         now[0] = tenth / 10
-        said += limiter.is_due("refused")
-    assert said == 4
+        reported += limiter.is_due("refused")
+    assert reported == 4

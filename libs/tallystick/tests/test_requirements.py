@@ -73,9 +73,9 @@ def test_an_unsupported_version_is_told_with_the_range_and_what_to_do(
 ) -> None:
     monkeypatch.setattr(metadata, "requires", lambda _: REQUIRED)
     installed["uvicorn"] = "0.60.1"
-    with pytest.raises(UnsupportedVersion) as told:
+    with pytest.raises(UnsupportedVersion) as raised:
         check_version("uvicorn")
-    assert str(told.value) == (
+    assert str(raised.value) == (
         "uvicorn 0.60.1 is installed, but this release of Tallystick works with "
         "uvicorn>=0.54,<0.55: pip install 'uvicorn>=0.54,<0.55', or another tallystick"
     )
@@ -117,9 +117,9 @@ def test_an_upper_bound_is_declared_where_private_parts_are_used(package: str) -
 def test_what_an_extra_brings_is_asked_for_by_name(installed: dict[str, str]) -> None:
     require("tally", "cli")
     installed["typer"] = ""
-    with pytest.raises(MissingExtra) as told:
+    with pytest.raises(MissingExtra) as raised:
         require("tally", "cli")
-    assert str(told.value) == "tally needs typer: pip install 'tallystick[cli]'"
+    assert str(raised.value) == "tally needs typer: pip install 'tallystick[cli]'"
 
 
 def test_the_program_without_its_extra_is_one_sentence_and_1(installed: dict[str, str]) -> None:

@@ -80,8 +80,8 @@ async def test_what_an_older_crd_has_dropped_is_named() -> None:
     spec = {"service": "shop", "streams": [], "durables": [durable]}
     body = {"metadata": {"name": "my-shop"}, "spec": spec}
     result = await reconcile(broker, body, [body], None)
-    (said,) = result.refused
-    assert said.startswith("the resource my-shop has no maxAckPending: apply the chart's crds/")
+    (refusal,) = result.refused
+    assert refusal.startswith("the resource my-shop has no maxAckPending: apply the chart's crds/")
 
 
 def test_what_is_as_declared_is_left_alone() -> None:

@@ -32,15 +32,15 @@ def test_what_is_wrong_is_named_without_its_password(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("text", "size"),
     [("8GiB", 8 * 2**30), ("8Gi", 8 * 2**30), ("8GB", 8 * 2**30), ("8G", 8 * 10**9), ("512", 512)],
 )
-def test_a_store_is_said_as_the_broker_reads_it(
-    monkeypatch: pytest.MonkeyPatch, said: str, meant: int
+def test_the_size_of_a_store_is_read_as_the_broker_reads_it(
+    monkeypatch: pytest.MonkeyPatch, text: str, size: int
 ) -> None:
     monkeypatch.setenv("OPERATOR_NATS_URL", "nats://nats:4222")
-    monkeypatch.setenv("OPERATOR_STORE", said)
-    assert read().store == meant
+    monkeypatch.setenv("OPERATOR_STORE", text)
+    assert read().store == size
 
 
 def test_the_process_ends_with_a_line_that_says_so() -> None:

@@ -94,22 +94,22 @@ def test_a_difference_is_drift_only_where_it_had_been_as_declared() -> None:
     assert not was_as_declared(after(Round(OBSERVED, blocked=("no",))))
 
 
-def told(resource: dict[str, Any], result: Round) -> list[tuple[str, str]]:
+def announced(resource: dict[str, Any], result: Round) -> list[tuple[str, str]]:
     return [(one.type, one.reason) for one in announcements(resource, result)]
 
 
 def test_a_change_is_announced_as_what_it_was() -> None:
-    assert told(body(), Round(mended=("made",))) == [("Normal", "Declared")]
-    assert told(body(), Round(mended=("made",), drifted=True)) == [("Normal", "Healed")]
-    assert told(body(), Round(purged={"SHOP": 7, "OTHER": 0})) == [("Normal", "Purged")]
+    assert announced(body(), Round(mended=("made",))) == [("Normal", "Declared")]
+    assert announced(body(), Round(mended=("made",), drifted=True)) == [("Normal", "Healed")]
+    assert announced(body(), Round(purged={"SHOP": 7, "OTHER": 0})) == [("Normal", "Purged")]
 
 
 def test_a_state_that_lasts_is_announced_when_it_begins() -> None:
     blocked = Round(OBSERVED, blocked=("stream SHOP holds 901 bytes",))
     still = Round(OBSERVED, blocked=("stream SHOP holds 902 bytes",))
-    assert told(body(), blocked) == [("Warning", "WouldLoseMessages")]
-    assert told(after(blocked), still) == []
-    assert told(after(blocked, Round(OBSERVED)), still) == [("Warning", "WouldLoseMessages")]
+    assert announced(body(), blocked) == [("Warning", "WouldLoseMessages")]
+    assert announced(after(blocked), still) == []
+    assert announced(after(blocked, Round(OBSERVED)), still) == [("Warning", "WouldLoseMessages")]
 
 
 def test_a_stream_that_fills_and_cannot_be_purged_is_ready_and_announced_once() -> None:
@@ -118,12 +118,12 @@ def test_a_stream_that_fills_and_cannot_be_purged_is_ready_and_announced_once() 
     )
     ready = condition(after(filling), "Ready")
     assert (ready["status"], ready["reason"]) == ("True", "Filling")
-    assert told(body(), filling) == [("Warning", "Filling")]
-    assert told(after(filling), filling) == []
+    assert announced(body(), filling) == [("Warning", "Filling")]
+    assert announced(after(filling), filling) == []
 
 
 def test_announcements_that_differ_by_numbers_only_are_the_same() -> None:
-    said = Announcement("Normal", "Purged", "stream SHOP was trimmed: 7 messages")
+    first = Announcement("Normal", "Purged", "stream SHOP was trimmed: 7 messages")
     again = Announcement("Normal", "Purged", "stream SHOP was trimmed: 1,200 messages")
     other = Announcement("Normal", "Purged", "stream OTHER was trimmed: 7 messages")
-    assert said.shape == again.shape != other.shape
+    assert first.shape == again.shape != other.shape

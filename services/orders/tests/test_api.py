@@ -197,10 +197,10 @@ async def test_a_handled_end_is_told_to_those_who_wait(
 ) -> None:
     ends: Ends = service.state.composition.runtime.resources[Ends]
     order_id = OrderId(uuid4())
-    told = asyncio.create_task(ends.wait(database, order_id, 30))
+    waiting = asyncio.create_task(ends.wait(database, order_id, 30))
     await asyncio.sleep(0)
     ends.tell(order_id)
-    await asyncio.wait_for(told, 0.2)  # sooner than the next look
+    await asyncio.wait_for(waiting, 0.2)  # sooner than the next look
 
 
 async def test_pages_lead_through_all_orders_of_a_customer(http: ClientSession) -> None:

@@ -67,12 +67,12 @@ async def placed(http: aiohttp.ClientSession, who: Mapping[str, str], key: str =
         ("POST", f"/orders/{SOME_ORDER}/cancel"),
     ],
 )
-@pytest.mark.parametrize("said", [[], [""], ["a b"], ["c-ada", "c-bob"]])
-async def test_who_is_not_said_to_be_anybody_is_401(
-    proxied: aiohttp.ClientSession, method: str, path: str, said: list[str]
+@pytest.mark.parametrize("values", [[], [""], ["a b"], ["c-ada", "c-bob"]])
+async def test_a_request_that_does_not_name_one_customer_is_401(
+    proxied: aiohttp.ClientSession, method: str, path: str, values: list[str]
 ) -> None:
     body = ORDER if path == "/orders" and method == "POST" else None
-    headers = [(HEADER, name) for name in said]
+    headers = [(HEADER, name) for name in values]
     async with proxied.request(method, path, headers=headers, json=body) as answer:
         assert answer.status == 401
         assert answer.content_type == "application/problem+json"

@@ -1,4 +1,4 @@
-"""The other half, shipping's answer over a broker, is told by tests/saga."""
+"""Quotes without a broker; tests/saga tests shipping's answer over a broker."""
 
 import time
 from typing import Any, cast
@@ -28,9 +28,9 @@ class Answering:
 
 async def test_the_price_is_shippings() -> None:
     broker = Answering(Quote(price=Money(amount=595, currency="EUR"), service="next day"))
-    said = await quotes.ask(cast("Broker", broker), "BE", 2)
+    quote = await quotes.ask(cast("Broker", broker), "BE", 2)
     assert broker.asked == [(ShippingQuote(country="BE", quantity=2), quotes.WITHIN)]
-    assert (said.amount, said.service, said.estimated, said.reason) == (
+    assert (quote.amount, quote.service, quote.estimated, quote.reason) == (
         595,
         "next day",
         False,
@@ -39,9 +39,9 @@ async def test_the_price_is_shippings() -> None:
 
 
 async def test_without_an_answer_it_is_an_estimate_and_says_so() -> None:
-    said = await quotes.ask(cast("Broker", Answering(TemporaryError("nobody"))), "BE", 2)
-    assert (said.amount, said.service, said.estimated) == (1_995, "standard", True)
-    assert said.reason == quotes.WHY_FLAT
+    quote = await quotes.ask(cast("Broker", Answering(TemporaryError("nobody"))), "BE", 2)
+    assert (quote.amount, quote.service, quote.estimated) == (1_995, "standard", True)
+    assert quote.reason == quotes.WHY_FLAT
 
 
 async def test_without_a_broker_the_estimate_comes_at_once(http: ClientSession) -> None:

@@ -1,4 +1,4 @@
-"""The projection on a real broker: what is told once, twice, late, and again from the start."""
+"""The projection on a real broker: events once, twice, late, and again from the start."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -61,7 +61,7 @@ def id_from(away: timedelta) -> OrderId:
 
 
 @pytest.fixture(scope="module")
-async def told(nats: NatsServer, postgres: PostgresServer) -> AsyncIterator[FastAPI]:
+async def running(nats: NatsServer, postgres: PostgresServer) -> AsyncIterator[FastAPI]:
     """The service, running with a broker."""
     await nats.clean()
     url = await postgres.create_database(f"statistics-{uuid7()}")
@@ -101,17 +101,17 @@ async def until(lease: Callable[[], Awaitable[bool]]) -> None:
 
 
 @pytest.fixture
-async def projection(told: FastAPI) -> "Projection":
-    await clean(told.state.composition.settings.database_url)
-    return Projection(told)
+async def projection(running: FastAPI) -> "Projection":
+    await clean(running.state.composition.settings.database_url)
+    return Projection(running)
 
 
 class Projection:
-    """The running service, told events as if it had said them."""
+    """The running service; a test publishes events in its name."""
 
-    def __init__(self, told: FastAPI) -> None:
-        composition = told.state.composition
-        self.http: aiohttp.ClientSession = told.state.http
+    def __init__(self, running: FastAPI) -> None:
+        composition = running.state.composition
+        self.http: aiohttp.ClientSession = running.state.http
         self.database: Database = composition.runtime.parts.database
         self.broker: Broker = composition.runtime.parts.broker
         self.admin = f"http://127.0.0.1:{composition.settings.admin_port}"
@@ -169,8 +169,8 @@ async def test_it_is_made_again_from_history(projection: Projection) -> None:
     await projection.says(("shipped", "EUR", 1, 100), ("open", "EUR", 1, 200))
     await projection.database.fetch("update statistics set total = 999, outcome = 'declined'")
     await projection.database.fetch("delete from statistics where order_id = $1", second.order_id)
-    status, said = await projection.rebuild()
-    assert (status, said["durable"]) == (202, "orders-statistics")
+    status, answer = await projection.rebuild()
+    assert (status, answer["durable"]) == (202, "orders-statistics")
     await projection.has({first.order_id: (100, "shipped"), second.order_id: (200, None)})
 
 

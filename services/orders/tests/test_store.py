@@ -30,7 +30,7 @@ def placed(customer: str = "c-1") -> OrderPlaced:
     )
 
 
-async def told(database: Database, order_id: OrderId, *facts: Fact) -> Order:
+async def decided(database: Database, order_id: OrderId, *facts: Fact) -> Order:
     """The stored order after these facts."""
     for fact in facts:
         order = await store.get(database, order_id)
@@ -73,8 +73,8 @@ async def test_an_order_is_placed_once(database: Database) -> None:
 async def test_a_decision_about_an_older_version_is_a_conflict(database: Database) -> None:
     event = placed()
     await database.commit(store.insert(event))
-    old = await told(database, event.order_id)
-    await told(database, event.order_id, CancelAsked())
+    old = await decided(database, event.order_id)
+    await decided(database, event.order_id, CancelAsked())
     with pytest.raises(Conflict):
         await database.commit(*store.update(old, decide(old, CancelAsked()).after))
 
@@ -82,7 +82,7 @@ async def test_a_decision_about_an_older_version_is_a_conflict(database: Databas
 async def test_an_end_is_timed_once_by_the_database(database: Database) -> None:
     event = placed()
     await database.commit(store.insert(event))
-    order = await told(database, event.order_id, dispatched(event.order_id))
+    order = await decided(database, event.order_id, dispatched(event.order_id))
     assert (order.state, order.version) == (State.SHIPPED, 2)
     view = await store.view(database, event.order_id)
     assert view is not None
@@ -122,7 +122,7 @@ async def test_pages_are_newest_first_without_gap_or_repetition(database: Databa
 async def test_pages_can_be_of_a_customer_and_of_a_state(database: Database) -> None:
     mine, other, paid = placed("c-1"), placed("c-2"), placed("c-1")
     await database.commit(*(store.insert(event) for event in (mine, other, paid)))
-    await told(
+    await decided(
         database,
         paid.order_id,
         PaymentCaptured(order_id=paid.order_id, sequence=2, amount=TOTAL),
@@ -144,7 +144,7 @@ async def test_pages_can_be_of_a_customer_and_of_a_state(database: Database) -> 
 async def test_only_ended_orders_are_said_to_have_ended(database: Database) -> None:
     open_, shut = placed(), placed()
     await database.commit(store.insert(open_), store.insert(shut))
-    await told(database, shut.order_id, dispatched(shut.order_id))
+    await decided(database, shut.order_id, dispatched(shut.order_id))
     assert await store.ended(database, [open_.order_id, shut.order_id]) == [shut.order_id]
 
 
@@ -154,7 +154,7 @@ async def test_the_backlog_is_what_has_not_ended_and_what_is_parked(database: Da
     first, second = placed(), placed()
     await database.commit(store.insert(first))
     await database.commit(store.insert(second))
-    await told(database, first.order_id, dispatched(first.order_id))
+    await decided(database, first.order_id, dispatched(first.order_id))
     (row,) = await database.fetch(
         "update orders set parked = 'x', placed_at = placed_at - interval '1 min'"
         " where order_id = $1 returning order_id",

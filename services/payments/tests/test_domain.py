@@ -40,7 +40,7 @@ STOP = Stop(RefundReason.SHIPMENT_FAILED)
 
 
 def after(*facts: object) -> Payment:
-    """A payment that was told these facts."""
+    """A payment after these facts."""
     payment = Payment(order_id=ORDER)
     for fact in facts:
         payment = decide(payment, fact).after  # type: ignore[arg-type]  # all are facts

@@ -24,7 +24,7 @@ Answer = provider.Captured | provider.Declined | provider.Refunded | provider.Re
 
 
 class Played(Provider):
-    """A provider that answers as it is told, and keeps the keys it was asked under."""
+    """A provider that answers as a test says, and records the keys of its calls."""
 
     def __init__(self, answer: Answer | Exception) -> None:
         super().__init__("http://127.0.0.1:9")

@@ -41,8 +41,8 @@ def payment(state: State) -> Payment:
 
 
 def notice(kind: str = "capture.captured", **changed: Any) -> Notice:
-    told = Notice("msg_1", kind, str(ORDER), TOTAL.amount, TOTAL.currency)
-    return msgspec.structs.replace(told, **changed)
+    base = Notice("msg_1", kind, str(ORDER), TOTAL.amount, TOTAL.currency)
+    return msgspec.structs.replace(base, **changed)
 
 
 @pytest.mark.parametrize("kind", TELLS)
@@ -61,9 +61,9 @@ def test_another_amount_or_currency_is_never_heeded(changed: dict[str, Any]) -> 
 
 
 def test_a_webhook_that_was_heeded_is_not_heeded_again() -> None:
-    heeded = Payment(order_id=ORDER, state=State.UNKNOWN, amount=TOTAL, noticed="msg_1")
-    assert heed(heeded, notice()) is Use.REPEATED
-    assert heed(heeded, notice(id="msg_2")) == CAPTURE
+    used = Payment(order_id=ORDER, state=State.UNKNOWN, amount=TOTAL, noticed="msg_1")
+    assert heed(used, notice()) is Use.REPEATED
+    assert heed(used, notice(id="msg_2")) == CAPTURE
 
 
 def test_an_unknown_type_says_nothing() -> None:

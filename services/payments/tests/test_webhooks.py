@@ -1,4 +1,4 @@
-"""`POST /webhooks/provider` on a real database: who is heard, and what that changes."""
+"""`POST /webhooks/provider` on a real database: which webhooks are used, and what they change."""
 
 from __future__ import annotations
 

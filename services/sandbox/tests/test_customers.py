@@ -17,7 +17,7 @@ GOOD = Mix(declined=0, undeliverable=0, cancelled=0, followed=0)
 
 
 class Shop:
-    """An orders service that keeps the API's contract in memory, and fails when told to."""
+    """An orders service that keeps the API's contract in memory, and fails when a test says so."""
 
     def __init__(self) -> None:
         self.orders: dict[str, str] = {}  # by key

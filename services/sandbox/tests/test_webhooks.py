@@ -1,4 +1,4 @@
-"""Webhooks as a subscriber meets them: signed, told at least once, as mishaps allow."""
+"""Webhooks as a subscriber gets them: signed, at least once, with their mishaps."""
 
 import asyncio
 import base64
@@ -26,7 +26,7 @@ Serve = Callable[..., AbstractContextManager[str]]
 
 
 class Subscriber:
-    """Takes what is sent and answers as it is told to, 204 in the end."""
+    """Takes webhooks and answers as a test says, 204 in the end."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -37,7 +37,7 @@ class Subscriber:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/hooks"
 
-    def told(self) -> list[tuple[str, str]]:
+    def received(self) -> list[tuple[str, str]]:
         """The ids and types of what was taken."""
         return [(signed.id, json.loads(body)["type"]) for signed, body, _ in self.taken]
 
@@ -142,7 +142,7 @@ async def test_an_answer_that_is_given_again_is_told_once(
     assert [await capture(provider) for _ in range(3)] == [Captured("o1")] * 3
     await capture(provider, "k2")
     await subscriber.hears(2)
-    assert len(set(subscriber.told())) == 2
+    assert len(set(subscriber.received())) == 2
 
 
 async def test_an_answer_that_was_lost_is_told_all_the_same(
@@ -173,7 +173,7 @@ async def test_a_restart_forgets_no_webhook(telling: Serve, subscriber: Subscrib
         await subscriber.hears(1)
     with telling():
         await subscriber.hears(2)
-    assert len(set(subscriber.told())) == 1
+    assert len(set(subscriber.received())) == 1
 
 
 async def test_a_duplicate_is_told_twice(url: str, subscriber: Subscriber) -> None:
@@ -181,7 +181,7 @@ async def test_a_duplicate_is_told_twice(url: str, subscriber: Subscriber) -> No
     async with Provider(url) as provider:
         await capture(provider)
     await subscriber.hears(2)
-    assert list(Counter(subscriber.told()).values()) == [2]
+    assert list(Counter(subscriber.received()).values()) == [2]
 
 
 async def test_a_late_one_is_told_later_than_it_was_due(url: str, subscriber: Subscriber) -> None:
@@ -199,7 +199,7 @@ async def test_a_token_asks_for_a_mishap_and_a_webhook_without_one_overtakes_it(
     await capture(provider, "k1", "tok_visa__webhook_never")
     await provider.refund("k2", "o1", 1299, "EUR")
     await subscriber.hears(1)
-    assert [kind for _, kind in subscriber.told()] == ["refund.refunded"]
+    assert [kind for _, kind in subscriber.received()] == ["refund.refunded"]
 
 
 async def test_nobody_is_told_without_a_subscriber(restarted: Serve) -> None:

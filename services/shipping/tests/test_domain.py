@@ -42,7 +42,7 @@ CANCEL = OrderCancelRequested(order_id=ORDER, sequence=2)
 
 
 def after(*facts: object) -> Shipment:
-    """A shipment that was told these facts."""
+    """A shipment after these facts."""
     shipment = Shipment(order_id=ORDER)
     for fact in facts:
         shipment = decide(shipment, fact).after  # type: ignore[arg-type]  # all are facts

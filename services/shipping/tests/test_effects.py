@@ -25,7 +25,7 @@ Cancelled = carrier.BookingCancelled | carrier.CancellationRefused
 
 
 class Played(Carrier):
-    """A carrier that answers as it is told, and keeps the keys it was asked under."""
+    """A carrier that answers as a test says, and records the keys of its calls."""
 
     def __init__(self, answer: Booked | Cancelled | Exception) -> None:
         super().__init__("http://127.0.0.1:9")

@@ -43,12 +43,12 @@ def test_a_command_that_is_mentioned_exists(line: str) -> None:
     assert options <= known | {"--install-completion"}
 
 
-@pytest.mark.parametrize(("line", "said"), TRANSCRIPTS)
-def test_a_transcript_is_what_a_command_said(line: str, said: str) -> None:
+@pytest.mark.parametrize(("line", "output"), TRANSCRIPTS)
+def test_a_transcript_is_what_a_command_said(line: str, output: str) -> None:
     pattern = re.sub(r"\\\$[A-Z]+", "[0-9a-f-]{36}", re.escape(line))
-    assert re.match(rf"\$ {pattern}\n.+", said), "make transcripts writes it"
-    assert "Traceback" not in said
-    assert "tally: " not in said
+    assert re.match(rf"\$ {pattern}\n.+", output), "make transcripts writes it"
+    assert "Traceback" not in output
+    assert "tally: " not in output
 
 
 def test_every_command_is_told_of() -> None:

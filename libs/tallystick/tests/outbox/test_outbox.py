@@ -179,8 +179,8 @@ async def test_outputs_are_emitted_again_once_an_emission(
         await outbox.drain()
     republished = (await published(client))[4:]
     assert sorted(republished) == ["out-1", "out-1", "out-2", "out-2"]
-    emissions = await sql("select id, emission from tallystick.outbox order by id")
-    assert [tuple(r) for r in emissions] == [
+    republications = await sql("select id, emission from tallystick.outbox order by id")
+    assert [tuple(r) for r in republications] == [
         ("cause", 0),
         ("other", 0),
         ("out-1", 2),

@@ -1,4 +1,4 @@
-"""The client that docs/outside.md shows does what is said of it there."""
+"""The client that docs/outside.md shows behaves as that page describes."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What has not ended is emitted again: quickly if that helps, hardly if it only waits."""
+"""Aggregates that have not ended are republished: many at once if that helps, few if not."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
