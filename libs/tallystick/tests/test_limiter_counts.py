@@ -29,4 +29,4 @@ def test_kinds_without_end_are_not_all_kept(clock: list[float]) -> None:
     limiter = Limiter(clock=lambda: clock[0])
     for number in range(MOST_KEYS + 10):
         limiter.due(str(number))
-    assert len(limiter._said) == MOST_KEYS
+    assert len(limiter._reports) == MOST_KEYS
