@@ -20,9 +20,7 @@ class Settings:
     free_ports: bool = False
     ports: Mapping[str, int] = field(default_factory=dict)  # the chosen ones, by name
     replicas: Mapping[str, int] = field(default_factory=dict)  # by service; 1 if missing
-    environment: Mapping[str, Mapping[str, str]] = field(
-        default_factory=dict
-    )  # further variables, by service
+    environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # more, by service
     policy: Policy = field(default_factory=Policy)
     log_level: str = "info"
 

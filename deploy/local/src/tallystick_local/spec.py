@@ -61,6 +61,4 @@ class ProcessSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     account: Account = OURS
     stop_signal: signal.Signals = signal.SIGTERM
-    death_signal: signal.Signals = (
-        signal.SIGKILL
-    )  # the kernel sends it when the supervisor has died
+    death_signal: signal.Signals = signal.SIGKILL  # the kernel sends it if the supervisor dies
