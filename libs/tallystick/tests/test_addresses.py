@@ -1,4 +1,4 @@
-"""What an URL keeps to itself: no part of a password is ever shown, however it was written."""
+"""An address that is shown contains no part of a password, however its URL was written."""
 
 import pytest
 from hypothesis import given
