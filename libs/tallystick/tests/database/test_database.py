@@ -35,7 +35,7 @@ async def test_a_connection_that_was_lost_is_replaced(database: Postgres) -> Non
     assert len(await database.fetch("select 1")) == 1
 
 
-async def test_what_a_statement_says_is_raised_as_it_is(database: Postgres) -> None:
+async def test_a_statements_own_error_is_raised_unchanged(database: Postgres) -> None:
     with pytest.raises(asyncpg.UndefinedTableError):
         await database.fetch("select from nothing")
     with pytest.raises(asyncpg.DataError):
@@ -88,7 +88,7 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresSer
         yield server
 
 
-async def test_a_database_that_goes_is_noticed_and_so_is_its_return(
+async def test_an_outage_of_the_database_and_its_end_are_noticed(
     own_server: PostgresServer,
 ) -> None:
     database = Postgres(own_server.url, name="tests")

@@ -19,13 +19,13 @@ NAME = "group-under-test"
 ADD = "insert into things (id, value) values ($1, $2) on conflict do nothing returning id"
 ADD_CODE = "insert into things (id, code) values ($1, $2)"
 RAISE_TO = "update things set value = value + 1 where id = $1 and value = $2 returning id"
-TAKE = """insert into tallystick.inbox (durable, source, id, state) values ('d', 's', $1, 'done')
+RECEIVE = """insert into tallystick.inbox (durable, source, id, state) values ('d', 's', $1, 'done')
 on conflict do nothing returning id"""
 KILL = "select pg_terminate_backend(pg_backend_pid())"
 
 
 def add(key: int, value: int = 0, *, settlement: str | None = None) -> Unit:
-    taking = Write(TAKE, (settlement,), settlement) if settlement else None
+    taking = Write(RECEIVE, (settlement,), settlement) if settlement else None
     return Unit((Write(ADD, (key, value), key),), (), taking)
 
 
@@ -34,7 +34,7 @@ def raised(key: int, value: int) -> Unit:
 
 
 async def outcomes(group: Group, *units: Unit) -> list[Any]:
-    """What each of these units came to, committed by callers of the same moment."""
+    """Commit these units at the same moment; return the result or the error of each."""
     return await asyncio.gather(*map(group.submit, units), return_exceptions=True)
 
 
@@ -51,7 +51,7 @@ async def group(database_url: str, sql: Sql) -> AsyncIterator[Group]:
 
 @pytest.fixture
 def fail_first(sql: Sql) -> Callable[..., Awaitable[None]]:
-    """Lets the first `times` transactions that add things fail, at the statement or the commit."""
+    """Let the first `times` transactions that add things fail, at the statement or the commit."""
 
     async def make(what: str, times: int = 1, *, at_commit: bool = False) -> None:
         await sql("create sequence if not exists failures")
@@ -99,7 +99,7 @@ async def test_a_conflict_undoes_the_writes_before_it(group: Group, sql: Sql) ->
     assert await sql("select from things") == []
 
 
-async def test_a_message_is_taken_once(group: Group, sql: Sql) -> None:
+async def test_a_message_is_received_once(group: Group, sql: Sql) -> None:
     await group.submit(add(1, settlement="a"))
     first, again, other = await outcomes(
         group, add(2, settlement="b"), add(3, settlement="a"), add(4, settlement="c")
@@ -108,13 +108,15 @@ async def test_a_message_is_taken_once(group: Group, sql: Sql) -> None:
     assert [r[0] for r in await sql("select id from things order by 1")] == [1, 2, 4]
 
 
-async def test_a_message_that_comes_twice_at_once_is_taken_once(group: Group, sql: Sql) -> None:
+async def test_a_message_that_comes_twice_at_once_is_received_once(group: Group, sql: Sql) -> None:
     found = await outcomes(group, *(add(n, settlement="same") for n in range(5)))
     assert sum(isinstance(outcome, AlreadyProcessed) for outcome in found) == 4
     assert len(await sql("select from things")) == 1
 
 
-async def test_of_two_units_for_one_row_the_second_meets_the_first(group: Group, sql: Sql) -> None:
+async def test_of_two_units_for_one_row_the_second_sees_the_writes_of_the_first(
+    group: Group, sql: Sql
+) -> None:
     await group.submit(add(1))
     found = await outcomes(group, raised(1, 0), raised(1, 0), raised(1, 0))
     assert sorted(type(outcome).__name__ for outcome in found) == [
@@ -184,13 +186,13 @@ async def test_a_unit_that_fails_at_the_commit_fails_alone(group: Group, sql: Sq
     assert [r[0] for r in await sql("select id from things order by 1")] == [1, 3]
 
 
-async def test_the_outputs_that_are_new_are_told(group: Group) -> None:
+async def test_the_outputs_that_are_new_are_returned(group: Group) -> None:
     await group.submit(add(1))
     unit = Unit((), (Write(ADD, (1, 0), 1), Write(ADD, (2, 0), 2)))
     assert await group.submit(unit) == {2}
 
 
-async def test_an_output_that_is_there_already_is_no_conflict(group: Group, sql: Sql) -> None:
+async def test_an_output_that_is_stored_already_is_no_conflict(group: Group, sql: Sql) -> None:
     await group.submit(add(1))
     await group.submit(Unit((Write(ADD, (2, 0), 2),), (Write(ADD, (1, 0), 1),)))
     assert len(await sql("select from things")) == 2
@@ -244,7 +246,7 @@ async def test_a_commit_whose_answer_is_lost_is_in_doubt_and_not_repeated(
 
 @pytest.mark.parametrize("state", ["serialization_failure", "deadlock_detected"])
 @pytest.mark.parametrize("at_commit", [False, True])
-async def test_what_passes_is_tried_again_and_blamed_on_nobody(
+async def test_an_error_that_passes_is_retried_and_blamed_on_no_unit(
     group: Group, sql: Sql, fail_first: Callable[..., Awaitable[None]], state: str, at_commit: bool
 ) -> None:
     await fail_first(f"raise exception '' using errcode = '{state}'", 3, at_commit=at_commit)
@@ -253,7 +255,7 @@ async def test_what_passes_is_tried_again_and_blamed_on_nobody(
     assert len(await sql("select from things")) == 5
 
 
-async def test_what_does_not_pass_is_raised_in_the_end(
+async def test_an_error_that_does_not_pass_is_raised_after_the_last_retry(
     group: Group, fail_first: Callable[..., Awaitable[None]]
 ) -> None:
     await fail_first("raise exception '' using errcode = 'serialization_failure'", 1000)
@@ -279,7 +281,7 @@ async def test_a_server_that_cannot_write_is_blamed_on_no_unit(
 @pytest.mark.parametrize(
     "state", ["out_of_memory", "query_canceled", "configuration_limit_exceeded"]
 )
-async def test_what_one_statement_may_be_guilty_of_is_blamed_on_nobody_whom_it_does_not_meet_alone(
+async def test_an_error_of_a_shared_statement_is_raised_to_no_unit_that_succeeds_alone(
     group: Group, sql: Sql, fail_first: Callable[..., Awaitable[None]], state: str
 ) -> None:
     await fail_first(f"raise exception '' using errcode = '{state}'")
@@ -287,7 +289,7 @@ async def test_what_one_statement_may_be_guilty_of_is_blamed_on_nobody_whom_it_d
     assert [type(outcome) for outcome in found] == [frozenset, frozenset]
 
 
-async def test_a_migration_in_between_is_blamed_on_no_unit(group: Group, sql: Sql) -> None:
+async def test_a_migration_between_two_groups_is_blamed_on_no_unit(group: Group, sql: Sql) -> None:
     await group.submit(add(1))
     await sql("alter table things alter id type bigint")
     found = await outcomes(group, add(2), add(3))
@@ -309,7 +311,7 @@ async def test_a_server_that_is_not_there_is_unavailable() -> None:
     await group.close()
 
 
-async def test_a_caller_that_gives_up_hurts_nobody(group: Group, sql: Sql) -> None:
+async def test_a_caller_that_gives_up_does_not_affect_others(group: Group, sql: Sql) -> None:
     callers = [asyncio.create_task(group.submit(add(n))) for n in range(5)]
     await asyncio.sleep(0)
     callers[2].cancel()
@@ -319,7 +321,9 @@ async def test_a_caller_that_gives_up_hurts_nobody(group: Group, sql: Sql) -> No
     assert len(await sql("select from things")) == 5
 
 
-async def test_a_caller_that_gives_up_waiting_for_an_error_hurts_nobody(group: Group) -> None:
+async def test_a_caller_that_gives_up_waiting_for_an_error_does_not_affect_others(
+    group: Group,
+) -> None:
     callers = [asyncio.create_task(group.submit(add(n, 13))) for n in range(2)]
     await asyncio.sleep(0)
     callers[0].cancel()
@@ -327,7 +331,7 @@ async def test_a_caller_that_gives_up_waiting_for_an_error_hurts_nobody(group: G
     assert isinstance(found[1], asyncpg.CheckViolationError)
 
 
-async def test_closing_commits_what_was_asked_for(group: Group, sql: Sql) -> None:
+async def test_closing_commits_all_submitted_units(group: Group, sql: Sql) -> None:
     callers = [asyncio.create_task(group.submit(add(n))) for n in range(3)]
     await asyncio.sleep(0)
     await group.close()
@@ -353,7 +357,7 @@ async def test_groups_that_want_the_same_rows_do_not_block_each_other(
     assert await sql(deadlocks) == before
 
 
-async def test_a_statement_that_takes_too_long_is_blamed_on_its_unit_and_keeps_few_waiting(
+async def test_a_statement_that_takes_too_long_is_blamed_on_its_unit_and_delays_few(
     database_url: str, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = Group("tests", Target(database_url, NAME, 0.5).connect, within_s=0.2)
@@ -385,7 +389,7 @@ async def test_the_same_statement_that_waits_for_a_lock_is_blamed_on_its_unit(
 
 
 @pytest.mark.parametrize("guard", [["a", "b"], {"a": 1}, ("a", ["b"])])
-def test_what_cannot_be_a_guard_is_refused_where_it_is_written(guard: Any) -> None:
+def test_a_value_that_cannot_be_a_guard_is_refused_when_the_write_is_made(guard: Any) -> None:
     with pytest.raises(TypeError, match="a guard is a key"):
         Write("update things set value = 1 returning id", (), guard=guard)
 
@@ -418,7 +422,7 @@ async def test_a_guard_of_another_type_than_its_column_is_no_conflict(
     await sql("insert into parcels values ($1, 1)", known)
     statement = "update parcels set weight = $2 where id = $1 returning id"
     wrong = Unit((Write(statement, (str(known), 2), str(known)),))
-    with pytest.raises(TypeError, match=r"as the column returns it \(UUID, not str\)"):
+    with pytest.raises(TypeError, match=r"the type that the column returns \(UUID, not str\)"):
         await group.submit(wrong)
     assert await sql("select weight from parcels") == [(1,)]
     await group.submit(Unit((Write(statement, (known, 2), known),)))

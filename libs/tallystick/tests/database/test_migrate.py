@@ -50,7 +50,7 @@ REACHED = "select * from tallystick.alembic_version_parcels"
 
 
 class Url(str):
-    """A database's address that can be asked."""
+    """The address of a database, which can run queries."""
 
     __slots__ = ()
 
@@ -75,7 +75,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "parcels" / "__init__.py").touch()
     (scripts / "0001_parcels.py").write_text(PARCELS)
     monkeypatch.syspath_prepend(str(tmp_path))
-    sys.modules.pop("parcels", None)  # another test's
+    sys.modules.pop("parcels", None)  # that of another test
     scripts_of.cache_clear()
     yield scripts
     scripts_of.cache_clear()
@@ -100,7 +100,7 @@ async def test_an_empty_database_is_brought_to_the_head_of_both(url: Url) -> Non
 async def test_a_new_release_has_something_pending(url: Url, folder: Path) -> None:
     await apply("parcels", url)
     (folder / "0002_index.py").write_text(INDEX)
-    scripts_of.cache_clear()  # as another process, which has read nothing yet
+    scripts_of.cache_clear()  # like another process, which has read nothing yet
     assert await pending(url, "parcels")
     await apply("parcels", url)
     assert not await pending(url, "parcels")
@@ -178,9 +178,7 @@ def test_a_package_without_scripts_has_the_librarys_alone(package: str) -> None:
     assert [scripts.owner for scripts in scripts_of(package)] == ["tallystick"]
 
 
-async def test_what_somebody_elses_scripts_did_is_not_taken_for_ours(
-    url: Url, folder: Path
-) -> None:
+async def test_revisions_of_other_scripts_do_not_count_as_ours(url: Url, folder: Path) -> None:
     await url.fetch("create table public.alembic_version (version_num text)")
     await url.fetch("insert into public.alembic_version values ('f00dfeed')")
     assert await pending(url, "parcels")
@@ -219,15 +217,15 @@ async def test_several_heads_are_reached(url: Url, folder: Path) -> None:
     assert not await pending(url, "parcels")
 
 
-def test_a_script_whose_place_is_computed_says_so(folder: Path) -> None:
+def test_a_script_whose_revision_is_computed_is_refused(folder: Path) -> None:
     (folder / "0002.py").write_text(MERGED.format("0002", "before()"))
     scripts_of.cache_clear()
-    with pytest.raises(MigrationFailed, match=r"0002\.py: revision and down_revision"):
+    with pytest.raises(MigrationFailed, match=r"0002\.py: write revision and down_revision"):
         _ = scripts_of("parcels")[1].heads
 
 
 @pytest.mark.usefixtures("folder")
-async def test_who_may_create_nothing_finds_what_is_applied(url: Url) -> None:
+async def test_a_user_who_may_create_nothing_sees_what_is_applied(url: Url) -> None:
     await apply("parcels", url)
     user = f"reader_{uuid4().hex[:8]}"
     for statement in (

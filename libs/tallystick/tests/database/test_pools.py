@@ -1,4 +1,4 @@
-"""Connections for one purpose are never kept by another."""
+"""No purpose uses the connections of another."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,7 +21,9 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
     pool.close()
 
 
-async def test_one_that_finds_all_in_use_is_told_that_and_not_of_an_outage(pool: Pool) -> None:
+async def test_a_caller_that_finds_all_connections_in_use_gets_busy_and_not_unavailable(
+    pool: Pool,
+) -> None:
     async with pool.session(), pool.session():
         with pytest.raises(DatabaseBusy, match="all 2 connections for tests were in use"):
             await pool.fetch("select 1")
@@ -30,19 +32,21 @@ async def test_one_that_finds_all_in_use_is_told_that_and_not_of_an_outage(pool:
     assert REGISTRY.get_sample_value("db_client_connection_timeouts_total", labels) == 1
 
 
-async def test_one_waits_for_its_turn(pool: Pool) -> None:
+async def test_a_caller_waits_for_a_free_connection(pool: Pool) -> None:
     rows = await asyncio.gather(*(pool.fetch("select pg_sleep(0.01)") for _ in range(10)))
     assert len(rows) == 10
 
 
-async def test_a_slow_statement_is_its_own_and_its_connection_serves_on(pool: Pool) -> None:
+async def test_a_slow_statement_raises_its_own_error_and_its_connection_stays_in_use(
+    pool: Pool,
+) -> None:
     async with pool.session() as session:
         with pytest.raises(TimeoutError, match="took too long"):
             await session.fetch("select pg_sleep(5)")
         assert await session.fetchval("select 7") == 7
 
 
-async def test_a_connection_that_said_read_only_never_serves_again(pool: Pool, sql: Sql) -> None:
+async def test_a_connection_that_was_read_only_is_never_used_again(pool: Pool, sql: Sql) -> None:
     async with pool.session() as session:
         await session.execute("set session characteristics as transaction read only")
         with pytest.raises(DatabaseUnavailable):
@@ -52,7 +56,7 @@ async def test_a_connection_that_said_read_only_never_serves_again(pool: Pool, s
     assert await sql("select id from things") == [(1,)]
 
 
-async def test_a_caller_that_gives_up_in_a_statement_keeps_no_connection(pool: Pool) -> None:
+async def test_a_caller_that_gives_up_in_a_statement_releases_its_connection(pool: Pool) -> None:
     for _ in range(5):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05), pool.connection() as session:
@@ -61,7 +65,7 @@ async def test_a_caller_that_gives_up_in_a_statement_keeps_no_connection(pool: P
 
 
 @pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/none", "postgresql://:x@[::1"])
-async def test_whatever_hinders_a_connection_says_that_the_database_is_away(url: str) -> None:
+async def test_any_failure_to_connect_is_raised_as_unavailable(url: str) -> None:
     pool = Pool("tests", 1, Target(url, "tests"))
     with pytest.raises(DatabaseUnavailable):
         await pool.fetch("select 1")

@@ -14,7 +14,7 @@ Sql = Callable[..., Awaitable[list[Any]]]
 
 
 class Store:
-    """Remembers what it was asked for; answers when it is let."""
+    """Records the keys that it was asked for; answers once it is opened."""
 
     def __init__(self) -> None:
         self.asked: list[list[int]] = []
@@ -48,7 +48,7 @@ async def test_callers_of_one_turn_share_a_query(
     assert store.asked == [[1, 2, 3]]
 
 
-async def test_a_key_asked_for_after_a_query_has_left_waits_for_the_next(
+async def test_a_key_requested_after_a_query_was_sent_waits_for_the_next(
     store: Store, reads: BatchedReads[int, str]
 ) -> None:
     store.go.clear()
@@ -71,7 +71,7 @@ async def test_an_error_is_raised_to_those_whose_key_it_comes_from(
     ]
 
 
-async def test_a_database_that_is_away_is_not_asked_again_for_each_key() -> None:
+async def test_a_database_that_is_away_is_not_queried_again_for_each_key() -> None:
     asked = []
 
     async def read(keys: list[int]) -> list[tuple[int, str]]:
@@ -84,7 +84,7 @@ async def test_a_database_that_is_away_is_not_asked_again_for_each_key() -> None
     assert len(asked) == 1
 
 
-async def test_a_caller_that_gives_up_hurts_nobody(
+async def test_a_caller_that_gives_up_does_not_affect_others(
     store: Store, reads: BatchedReads[int, str]
 ) -> None:
     store.go.clear()
@@ -106,7 +106,7 @@ async def test_rows_of_a_database_are_found_by_their_first_column(database: Post
     assert [row and row["text"] for row in rows] == ["0", "1", "2", None]
 
 
-async def test_a_key_that_cannot_be_asked_for_spoils_nobody_elses_read(
+async def test_a_key_that_cannot_be_queried_fails_no_other_read(
     database: Postgres, sql: Sql
 ) -> None:
     await sql("insert into things (id, code) values (1, 'a'), (2, 'b')")
@@ -134,10 +134,10 @@ async def test_statements_that_are_made_anew_each_time_are_not_kept_for_ever(
     database: Postgres,
 ) -> None:
     for number in range(MOST_STATEMENTS + 50):
-        sql = f"select id, {number} as said from unnest(array[1]) id where id = any($1::int[])"
+        sql = f"select id, {number} as value from unnest(array[1]) id where id = any($1::int[])"
         row = await database.get(sql, 1)
         assert row is not None
-        assert row["said"] == number
+        assert row["value"] == number
     assert len(database._reads) == MOST_STATEMENTS
 
 
@@ -145,8 +145,8 @@ async def test_a_reader_whose_statement_is_forgotten_meanwhile_gets_its_answer(
     database: Postgres,
 ) -> None:
     def sql(number: int) -> str:
-        return f"select id, {number} as said from unnest(array[1]) id where id = any($1::int[])"
+        return f"select id, {number} as value from unnest(array[1]) id where id = any($1::int[])"
 
     wanted = range(2 * MOST_STATEMENTS)
     rows = await asyncio.gather(*(database.get(sql(number), 1) for number in wanted))
-    assert [row["said"] for row in rows if row is not None] == list(wanted)
+    assert [row["value"] for row in rows if row is not None] == list(wanted)

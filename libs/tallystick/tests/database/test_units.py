@@ -10,7 +10,7 @@ def statements(*units: Unit) -> list[tuple[str, list[object]]]:
     return [(sql, [write.guard for _, write in pairs]) for sql, pairs in batches(units)]
 
 
-def test_takes_come_first_and_outputs_last() -> None:
+def test_settlements_come_first_and_outputs_last() -> None:
     units = [
         Unit((Write("write", (), n),), (Write("output", (), n),), Write("take", (), n))
         for n in (1, 2)
@@ -35,7 +35,7 @@ def test_a_unit_without_statements_is_nothing() -> None:
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c"]), max_size=30), st.integers())
-def test_the_order_of_locks_does_not_hang_on_the_order_of_units(sqls: list[str], by: int) -> None:
+def test_the_order_of_locks_does_not_depend_on_the_order_of_units(sqls: list[str], by: int) -> None:
     def unit(number: int, sql: str) -> Unit:
         key = ("durable", f"id-{number}")
         return Unit((Write(sql, (), number),), (Write(f"out {sql}", (), key),), Write("t", (), key))
@@ -45,7 +45,7 @@ def test_the_order_of_locks_does_not_hang_on_the_order_of_units(sqls: list[str],
     assert statements(*shuffled) == statements(*units)
 
 
-def test_what_no_other_unit_of_a_group_may_hold_is_the_message_and_the_rows() -> None:
+def test_no_other_unit_of_a_group_may_contain_the_same_message_or_rows() -> None:
     settlement, guarded, free = (
         Write("take", (), ("d", "s", "i")),
         Write("a", (), 7),

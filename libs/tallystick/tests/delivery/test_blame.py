@@ -166,7 +166,7 @@ async def test_a_unit_that_cannot_be_compared_is_blamed_alone(run: Run, until: U
 async def test_several_slow_units_keep_nobody_waiting(
     run: Run, sql: Sql, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group, "COMPANY_S", 0.2)
+    monkeypatch.setattr(group, "SHARED_STATEMENT_S", 0.2)
     router, slow = Router("shop"), 4
 
     @router.on(Sold, durable="shop-books", retry=Retry(attempts=1))

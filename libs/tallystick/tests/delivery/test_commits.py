@@ -55,8 +55,8 @@ async def later() -> Write:
         (Sold, "not a MessageMeta"),
         (None, "not a NoneType"),
         ("insert into things", "not a str"),
-        (Write("insert into things (code) values ($1)", "a"), "are a str, no tuple"),  # type: ignore[arg-type]  # what it is about
-        (Write("insert into things (id) values ($1)", 7), "are a int, no tuple"),  # type: ignore[arg-type]  # what it is about
+        (Write("insert into things (code) values ($1)", "a"), "are a str, not a tuple"),  # type: ignore[arg-type]  # what it is about
+        (Write("insert into things (id) values ($1)", 7), "are a int, not a tuple"),  # type: ignore[arg-type]  # what it is about
     ],
 )
 async def test_what_is_no_part_is_refused_by_every_commit(
@@ -83,7 +83,7 @@ async def test_what_is_no_message_is_refused_by_a_transaction(
     async def books(event: Sold, delivery: Delivery) -> None: ...
 
     async with run(routing(books)) as runtime:
-        with pytest.raises(TypeError, match="is no message"):
+        with pytest.raises(TypeError, match="is not a message"):
             async with runtime.parts.database.transaction() as tx:
                 tx.add(part)
     assert await sql("select id from things") == []

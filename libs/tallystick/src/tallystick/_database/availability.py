@@ -1,4 +1,7 @@
-"""Whether the database can be read and written, judged by connections that nobody else keeps."""
+"""Check whether the database can be read and written, over connections that nothing else uses.
+
+Section 2 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,9 @@ _CAN_WRITE = "select current_setting('transaction_read_only') = 'off'"
 
 
 class Availability:
-    """Asks the database itself; an error that somebody met elsewhere is a reason to ask, no more.
+    """Asks the database itself; an error of another connection is only a reason to ask.
 
-    `event` is set while it answers and takes writes.
+    `event` is set while the database answers and takes writes.
     """
 
     def __init__(self, vital: Pool) -> None:
@@ -30,16 +33,16 @@ class Availability:
         self.event = asyncio.Event()
 
     async def answers(self) -> bool:
-        """Whether it answers now and takes writes."""
+        """Return whether the database answers now and takes writes."""
         return await self._answer() is None
 
     async def ask(self) -> None:
-        """Returns if it answers and takes writes now; raises DatabaseUnavailable."""
+        """Raise DatabaseUnavailable unless the database answers and takes writes now."""
         if (error := await self._answer()) is not None:
             raise error
 
     async def _answer(self) -> DatabaseUnavailable | None:
-        """Who asks meanwhile shares the answer."""
+        """Return the error, or None; concurrent callers share one query."""
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
         return await asyncio.shield(self._asking)
@@ -47,7 +50,7 @@ class Availability:
     async def _ask(self) -> DatabaseUnavailable | None:
         was = self.event.is_set()
         try:
-            await self._look()
+            await self._query()
         except DatabaseUnavailable as error:
             self.event.clear()
             self._was_lost |= was
@@ -60,19 +63,21 @@ class Availability:
         self._was_lost = False
         return None
 
-    async def _look(self) -> None:
+    async def _query(self) -> None:
         try:
             async with asyncio.timeout(ANSWERS_WITHIN), self._vital.session() as session:
                 await _check(session)
         except (TimeoutError, DatabaseBusy) as error:
-            raise DatabaseUnavailable(f"no answer within {ANSWERS_WITHIN:g} s") from error
+            raise DatabaseUnavailable(
+                f"the database gave no answer within {ANSWERS_WITHIN:g} s"
+            ) from error
         except DatabaseUnavailable:
             raise
         except Exception as error:
-            raise DatabaseUnavailable(f"it does not answer: {error}") from error
+            raise DatabaseUnavailable(f"the database cannot be queried: {error}") from error
 
 
 async def _check(session: Session) -> None:
     if not await session.fetchval(_CAN_WRITE):
-        session.drop()  # it may stay read-only when the server does not
+        session.drop()  # this connection may stay read-only after the server is writable again
         raise DatabaseUnavailable("the database is read-only")

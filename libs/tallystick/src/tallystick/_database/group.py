@@ -1,7 +1,8 @@
 """Group commit: units of concurrent callers share one transaction.
 
-One transaction a message costs 81 us of client CPU and an fsync; a hundred in one, sent as one
-`fetchmany` a statement, 8 us and a hundredth of the fsyncs (measured, PostgreSQL 18.4, 2 cores).
+One transaction per message costs 81 us of client CPU and one fsync. A hundred messages in one
+transaction, sent as one `fetchmany` per statement, cost 8 us and a hundredth of an fsync each
+(measured, PostgreSQL 18.4, 2 cores). Section 8 of docs/delivery.md.
 """
 
 from __future__ import annotations
@@ -22,25 +23,25 @@ from tallystick.errors import Conflict, DatabaseUnavailable, InDoubt, Tallystick
 
 Connect = Callable[[], Awaitable[Session]]
 Stored = frozenset[Hashable]
-LARGEST = 100  # units; more gains nothing (performance measured to 250) and blames later
+LARGEST = 100  # units; more gain nothing (measured up to 250), and a failing one is found later
 RETRIES = 10
-COMPANY_S = 2.5
-"""How long a statement may keep others waiting; then its unit goes on apart, with all its time."""
+SHARED_STATEMENT_S = 2.5
+"""The longest that a statement may delay other units; then its unit runs on the slow lane."""
 
 AGAIN = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
-    asyncpg.exceptions.InvalidCachedStatementError,  # a migration came between
+    asyncpg.exceptions.InvalidCachedStatementError,  # a migration ran since the last use
 )
-"""What is nobody's fault and passes."""
+"""Errors that no unit causes and that pass when the group runs again."""
 
 
 class AlreadyProcessed(TallystickError):
-    """The message was taken in before, or its claim was lost: the unit changed nothing."""
+    """The message was received before, or its lease was lost: the unit changed nothing."""
 
 
 class _StatementFailed(Exception):
-    """One statement failed, its cause says how; `units` are those that it was run for."""
+    """One statement failed; `__cause__` is its error, `units` are the units that it ran for."""
 
     def __init__(self, units: Set[Unit]) -> None:
         super().__init__()
@@ -64,26 +65,26 @@ class _Waiting:
 
 
 class Group:
-    """Commits units in groups over a few connections of its own."""
+    """Commits units in groups, over `lanes` connections of its own and one for slow units."""
 
     def __init__(
         self, name: str, connect: Connect, *, lanes: int = 2, within_s: float = 10.0
     ) -> None:
         self.name = name
         self._lanes = lanes
-        company_s = min(COMPANY_S, within_s)
-        self._idle = [_Lane(name, connect, company_s, self._set_apart) for _ in range(lanes)]
-        self._slow = _Lane(name, connect, company_s, None)
+        shared_s = min(SHARED_STATEMENT_S, within_s)
+        self._idle = [_Lane(name, connect, shared_s, self._set_apart) for _ in range(lanes)]
+        self._slow = _Lane(name, connect, shared_s, None)
         self._slow_queue: list[_Waiting] = []
         self._queue: list[_Waiting] = []
         self._is_slow_at_work = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, unit: Unit) -> Stored:
-        """Returns the guards of the outputs that are new.
+        """Commit a unit with others; return the guards of the outputs that are new.
 
-        Raises AlreadyProcessed, Conflict, DatabaseUnavailable, InDoubt, or what the database said
-        of this unit's own statements: TimeoutError if one of them took too long.
+        Raises AlreadyProcessed, Conflict, DatabaseUnavailable, InDoubt, or the database's error
+        for this unit's own statements: TimeoutError if one of them took too long.
         """
         waiting = _Waiting(unit, frozenset(unit.keys()))
         self._queue.append(waiting)
@@ -93,22 +94,22 @@ class Group:
 
     @property
     def waiting(self) -> int:
-        """Units that no transaction has taken yet."""
+        """The number of units that no transaction contains yet."""
         return len(self._queue)
 
     @property
     def connections(self) -> tuple[int, int]:
-        """How many are in use and how many are idle."""
+        """The number of connections in use, and the number of idle ones."""
         lanes = [*self._idle, *([] if self._is_slow_at_work else [self._slow])]
         return self._lanes + 1 - len(lanes), sum(lane.is_connected for lane in lanes)
 
     def renew(self) -> None:
-        """Has connections that are idle made anew before they serve again."""
+        """Close idle connections, so that the next group opens new ones."""
         for lane in (*self._idle, *([] if self._is_slow_at_work else [self._slow])):
             lane.close()
 
     async def close(self) -> None:
-        """Ends after what was asked for has been committed."""
+        """Commit every submitted unit, then close all connections."""
         while self._queue or self._tasks:
             self._dispatch()
             await asyncio.wait(self._tasks)
@@ -127,7 +128,12 @@ class Group:
         task.add_done_callback(self._tasks.discard)
 
     def _set_apart(self, slow: list[_Waiting]) -> None:
-        """What takes long takes its time on a lane of its own, and keeps no other unit waiting."""
+        """Run slow units on the slow lane, so that they delay no other unit.
+
+        Example: in a group of 100 units, a statement of two units waits for a row lock. After 2.5 s
+        it is cancelled and the other 98 commit. The two run here, first together, then each alone
+        with the whole timeout.
+        """
         for waiting in slow:
             waiting.is_apart = True
         self._slow_queue += slow
@@ -162,15 +168,18 @@ class Group:
 
 
 def _choose(queue: list[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
-    """The next group, in which each key stands once, and what waits for a later one."""
+    """Return the next group, which contains each key once, and the units left for later ones.
+
+    Example: units with the keys a, b, a, b make two groups, each of one a and one b.
+    """
     group: list[_Waiting] = []
     later: list[_Waiting] = []
-    held: set[Hashable] = set()
+    seen: set[Hashable] = set()
     for place, waiting in enumerate(queue):
         if len(group) == LARGEST:
             return group, later + queue[place:]
-        (later if waiting.keys & held else group).append(waiting)
-        held |= waiting.keys
+        (later if waiting.keys & seen else group).append(waiting)
+        seen |= waiting.keys
     return group, later
 
 
@@ -181,12 +190,12 @@ class _Lane:
         self,
         name: str,
         connect: Connect,
-        company_s: float,
+        shared_s: float,
         set_apart: Callable[[list[_Waiting]], None] | None,
     ) -> None:
         self._name = name
         self._connect = connect
-        self._company_s = company_s
+        self._shared_s = shared_s
         self._set_apart = set_apart
         self._session: Session | None = None
 
@@ -199,25 +208,28 @@ class _Lane:
             self._session.drop()
 
     async def settle(self, group: list[_Waiting]) -> None:
-        """Commits what can be committed; each unit that cannot is told why, alone."""
+        """Commit every unit that can be; each other unit gets its own error.
+
+        Raises DatabaseUnavailable and InDoubt, which concern the whole group.
+        """
         retries = 0
         while group:
             try:
                 missed, stored = await self._attempt([waiting.unit for waiting in group])
             except (DatabaseUnavailable, InDoubt):
                 raise
-            except Exception as error:  # noqa: BLE001  # told to the unit that it comes from
+            except Exception as error:  # noqa: BLE001  # raised to the unit that caused it
                 if isinstance(_cause(error), AGAIN) and retries < RETRIES:
                     retries += 1
                     continue
                 await self._divide(group, error)
                 return
-            group = self._tell(group, missed, stored)
+            group = self._resolve(group, missed, stored)
 
-    def _tell(
+    def _resolve(
         self, group: list[_Waiting], missed: dict[Unit, TallystickError], stored: Stored
     ) -> list[_Waiting]:
-        """Tells the units that are settled; returns those that run again without the guilty."""
+        """Resolve the settled units; return those that run again without the units in conflict."""
         for waiting in group:
             if waiting.unit in missed:
                 child(CONFLICTS, self._name).inc()
@@ -227,11 +239,15 @@ class _Lane:
         return [waiting for waiting in group if missed and waiting.unit not in missed]
 
     async def _divide(self, group: list[_Waiting], error: Exception) -> None:
-        """Settles those first whom it cannot come from; blames the one that is left."""
-        suspects = error.units if isinstance(error, _StatementFailed) else set[Unit]()
+        """Find the unit that caused an error: settle the units that cannot have, halve the rest.
+
+        Example: a statement fails that units 3 and 7 of ten share. The other eight commit; then 3
+        and 7 run together, then each alone, and the one that fails alone gets the error.
+        """
+        failed = error.units if isinstance(error, _StatementFailed) else set[Unit]()
         parts = (
-            [waiting for waiting in group if waiting.unit not in suspects],
-            [waiting for waiting in group if waiting.unit in suspects],
+            [waiting for waiting in group if waiting.unit not in failed],
+            [waiting for waiting in group if waiting.unit in failed],
         )
         if parts[1] and self._set_apart is not None and isinstance(_cause(error), TimeoutError):
             self._set_apart(parts[1])
@@ -247,13 +263,13 @@ class _Lane:
             await self.settle(part)
 
     async def _attempt(self, units: list[Unit]) -> tuple[dict[Unit, TallystickError], Stored]:
-        """One transaction: committed, or rolled back because of the units that it returns."""
+        """Run one transaction: commit, or roll back and return the units that missed a guard."""
         begun = time.perf_counter()
         session = await self._connected()
         try:
             await session.execute("begin")
             is_alone = len(units) == 1 and self._set_apart is None
-            within_s = None if is_alone else self._company_s
+            within_s = None if is_alone else self._shared_s
             missed, stored = await _execute(session, units, within_s)
         except BaseException:
             await session.roll_back()
@@ -289,7 +305,7 @@ def _cause(error: Exception) -> BaseException:
 async def _execute(
     session: Session, units: list[Unit], within_s: float | None
 ) -> tuple[dict[Unit, TallystickError], Stored]:
-    """Runs the statements; the units whose guards were missed, and all guards that were met."""
+    """Run the statements; return the units with a missed guard, and all guards that were met."""
     missed: dict[Unit, TallystickError] = {}
     stored: set[Hashable] = set()
     for sql, pairs in batches(units):
@@ -310,10 +326,10 @@ async def _execute(
 
 
 def _met(pairs: Sequence[tuple[Unit, Write]], rows: Sequence[Record]) -> set[Hashable]:
-    """The keys that a statement returned; raises TypeError for one that cannot be compared.
+    """Return the keys that a statement returned; raise TypeError if one cannot be compared.
 
-    A guard of another type than its column (a text for a UUID) is equal in the database and not
-    here: it would look like a race that is lost for ever.
+    A guard of another type than its column (a text for a UUID) is equal to it in the database but
+    not in Python: each attempt would raise Conflict, for ever.
     """
     guards = {write.guard for _, write in pairs if write.guard is not None}
     if not guards:
@@ -329,13 +345,13 @@ def _compare(returned: Hashable, guard: Hashable) -> None:
     types = _types(returned), _types(guard)
     if types[0] != types[1]:
         raise TypeError(
-            f"the statement returned {returned!r} and its guard is {guard!r}: give the guard as "
-            f"the column returns it ({types[0]}, not {types[1]})"
+            f"the statement returned {returned!r}, but its guard is {guard!r}: give the guard the "
+            f"type that the column returns ({types[0]}, not {types[1]})"
         )
 
 
 def _types(key: Hashable) -> str:
-    """The types of a key's columns, for people."""
+    """Return the types of a key's columns as text."""
     return ", ".join(type(part).__name__ for part in (key if isinstance(key, tuple) else (key,)))
 
 

@@ -1,7 +1,7 @@
-"""Migrations: the library's own in the schema `tallystick`, then the service's, under one lock.
+"""Apply migrations under one lock: the library's in the schema `tallystick`, then the service's.
 
-A migration works with the release before it and after it. So a database that is ahead of this
-release, as after a rollback, is left as it is and counts as migrated.
+A migration works with the release before it and the release after it. So a database that is ahead
+of this release, as after a rollback, is left unchanged and counts as migrated.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ AWAY = (
     asyncpg.PostgresConnectionError,
 )
 LOOK_EVERY_S = 0.2
-_LOCK = 0x74616C6C79  # one for all migrators of a database
+_LOCK = 0x74616C6C79  # the same for all migrators of a database
 
 log = structlog.get_logger()
 
 
 class Fetches(Protocol):
-    """What can run a query: the library's Database."""
+    """An object that runs a query, such as the library's Database."""
 
     async def fetch(self, sql: str, *args: Any) -> list[Any]:
         """Return the rows of a query."""
@@ -40,7 +40,7 @@ class Fetches(Protocol):
 
 
 async def pending(database: Fetches, package: str) -> bool:
-    """Return whether the database lacks a migration that this release stands on."""
+    """Return whether the database lacks a migration that this release needs."""
     return any([await _is_behind(database, scripts) for scripts in scripts_of(package)])
 
 
@@ -53,7 +53,7 @@ async def _is_behind(database: Fetches, scripts: Scripts) -> bool:
 
 
 def migrate(package: str, url: str) -> None:
-    """Apply what is pending; wait for a database that is away and for another migrator.
+    """Apply pending migrations; wait for a database that is away and for another migrator.
 
     Raises MigrationFailed.
     """
@@ -61,13 +61,13 @@ def migrate(package: str, url: str) -> None:
 
 
 async def apply(package: str, url: str) -> None:
-    """Apply what is pending, as `migrate`; raises MissingExtra, UnsupportedVersion."""
+    """Apply pending migrations, as `migrate`; raise MissingExtra, UnsupportedVersion."""
     require("a migration", "migrate")
     check_version("alembic")
     from tallystick._database.upgrade import upgrade  # noqa: PLC0415  # Alembic is for migrators only
 
     async with _alone(url) as connection:
-        # Looked up first: without the right to make one, what is there already would be refused.
+        # Looked up first: a user who may not create a schema gets an error even if it exists.
         if not await connection.fetchval("select to_regnamespace($1)", SCHEMA):
             await connection.execute(f"create schema {SCHEMA}")
         for scripts in scripts_of(package):
@@ -82,8 +82,8 @@ async def apply(package: str, url: str) -> None:
 async def _alone(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     connection = await _connected(url)
     try:
-        # Asked again and again: a statement that waits would hold a snapshot, for which
-        # `create index concurrently` of the one at work would wait in turn.
+        # Polled: a statement that waits for the lock keeps a snapshot, and the other migrator's
+        # `create index concurrently` would wait for that snapshot.
         wait = _Wait("migration lock awaited")
         while not await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):
             await wait()
@@ -105,7 +105,7 @@ async def _connected(url: str) -> "asyncpg.Connection[asyncpg.Record]":
 
 
 class _Wait:
-    """Sleeps a little, and says every few seconds what is waited for."""
+    """Sleeps briefly, and logs the reason every few seconds."""
 
     def __init__(self, reason: str, **about: str) -> None:
         self._reason = reason

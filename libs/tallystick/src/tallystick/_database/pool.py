@@ -1,4 +1,7 @@
-"""Connections for one purpose, so that no other purpose can keep them busy."""
+"""A pool of connections for one purpose, which no other purpose can use up.
+
+The section "Connections" of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +28,14 @@ RELEASED_WITHIN = 2.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the connections lead: `statement_s` is the longest that one statement may take."""
+    """The database that connections lead to; a statement may take up to `statement_s` seconds."""
 
     url: str
     name: str
     statement_s: float = 10.0
 
     def options(self) -> dict[str, Any]:
-        """What asyncpg is told of each connection."""
+        """Return asyncpg's options for each connection."""
         return {
             "dsn": self.url,
             "timeout": CONNECTS_WITHIN,
@@ -46,23 +49,23 @@ class Target:
         return address_of(self.url)
 
     async def connect(self) -> Session:
-        """A connection of one's own; raises DatabaseUnavailable."""
+        """Open a connection outside any pool; raise DatabaseUnavailable."""
         try:
             return Session(await asyncpg.connect(**self.options()))
         except Exception as error:
             raise self.unreachable(error) from error
 
     def unreachable(self, error: Exception) -> DatabaseUnavailable:
-        """What to say if none could be made, whatever the reason: nothing was asked of it yet."""
+        """Return the error for a connection that failed to open, whatever the reason."""
         reason = str(error) or type(error).__name__
         return DatabaseUnavailable(f"cannot connect to {self.address}: {reason}")
 
 
 class Pool:
-    """At most `size` connections, made when they are needed.
+    """At most `size` connections, opened when they are needed.
 
-    Who finds all of them in use waits for his turn, and gets DatabaseBusy after `wait_s` seconds:
-    that says nothing about the database.
+    A caller that finds all of them in use waits, and gets DatabaseBusy after `wait_s` seconds. That
+    does not mean that the database is away.
     """
 
     def __init__(self, purpose: str, size: int, target: Target, *, wait_s: float = 10.0) -> None:
@@ -77,29 +80,30 @@ class Pool:
 
     @property
     def counts(self) -> tuple[int, int]:
-        """How many connections are in use and how many are idle."""
+        """The number of connections in use, and the number of idle ones."""
         if self._pool is None:
             return 0, 0
         idle = self._pool.get_idle_size()
         return self._pool.get_size() - idle, idle
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
-        """The rows of a query; raises DatabaseUnavailable, DatabaseBusy, or what is its own."""
+        """Return the rows of a query; raise DatabaseUnavailable, DatabaseBusy, or its own error."""
         async with self.session() as session:
             return await session.fetch(sql, *args)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Session]:
-        """A connection in a transaction; what the block raises is raised as it is.
+        """A connection in a transaction, which is rolled back if the block raises.
 
-        Raises DatabaseUnavailable, DatabaseBusy, or InDoubt at the commit.
+        Raises the block's error unchanged, DatabaseUnavailable, DatabaseBusy, or InDoubt at the
+        commit.
         """
         async with self.session() as session, session.transaction():
             yield session
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
-        """A connection for as long as the block lasts."""
+        """A connection until the block ends; raises DatabaseUnavailable, DatabaseBusy."""
         begun = time.perf_counter()
         await self._wait_for_turn()
         try:
@@ -113,16 +117,16 @@ class Pool:
             self._turns.release()
 
     def measure(self) -> None:
-        """Tells how many wait."""
+        """Set the metric of callers that wait."""
         child(DB_PENDING, self.purpose).set(self._pending)
 
     async def renew(self) -> None:
-        """Has every connection made anew before it serves again."""
+        """Replace each connection by a new one before it is used again."""
         if self._pool is not None:
             await self._pool.expire_connections()
 
     def close(self) -> None:
-        """Ends every connection at once; there will be no more."""
+        """End every connection at once; no more can be opened."""
         self._closed = True
         if self._pool is not None:
             self._pool.terminate()
@@ -137,18 +141,18 @@ class Pool:
                 await self._turns.acquire()
         except TimeoutError:
             child(DB_TIMEOUTS, self.purpose).inc()
-            said = f"all {self._size} connections for {self.purpose} were in use"
-            raise DatabaseBusy(f"{said} for {self._wait_s:g} s") from None
+            cause = f"all {self._size} connections for {self.purpose} were in use"
+            raise DatabaseBusy(f"{cause} for {self._wait_s:g} s") from None
         finally:
             self._pending -= 1
 
     async def _acquire(self) -> Any:
         if self._closed:
-            raise DatabaseUnavailable("it was closed here")
+            raise DatabaseUnavailable("this service has closed its connections")
         try:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
-                    min_size=0,  # one more would be kept by a task that logs while it is away
+                    min_size=0,  # otherwise asyncpg logs while the database is away
                     max_size=self._size,
                     **self._target.options(),
                 )
@@ -161,5 +165,5 @@ class Pool:
             return
         try:
             await self._pool.release(connection, timeout=RELEASED_WITHIN)
-        except Exception as error:  # noqa: BLE001  # it is closed then, and what was done is done
+        except Exception as error:  # noqa: BLE001  # it is closed then, and its work is committed
             log.debug("connection discarded", purpose=self.purpose, error=str(error))

@@ -1,4 +1,7 @@
-"""A service's PostgreSQL as the library uses it."""
+"""A service's PostgreSQL database, as the library uses it.
+
+The section "Connections" of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +28,14 @@ log = structlog.get_logger()
 Record = asyncpg.Record
 PostgresError = asyncpg.PostgresError
 LOOK_EVERY = 0.5  # seconds
-VITAL = 2  # connections: the sign of life, and the question whether the database is there
+VITAL = 2  # connections: one renews this replica's row, one checks whether the database answers
 OWN = 4  # connections of the library: leases, sweeps, marks, look-ups
-MOST_STATEMENTS = 100  # whose readers meet; a text made anew for each question is not kept for ever
+MOST_STATEMENTS = 100  # whose reads are batched; generated texts must not use memory for ever
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many connections a service's own code gets, and how long its statements may take."""
+    """Connections for a service's own code, and the longest time of a statement in seconds."""
 
     queries: int = 4
     transactions: int = 4
@@ -40,10 +43,10 @@ class Limits:
 
 
 class Postgres:
-    """A service's database: its connections by purpose, and the groups in which units commit.
+    """A service's database: its connections by purpose, and the groups that commit units.
 
-    No purpose can keep the connections of another: a handler that reads inside its transaction
-    never waits for handlers in transactions, and leases go on whatever handlers do.
+    No purpose uses the connections of another: a handler that reads inside its transaction never
+    waits for another handler's transaction, and handlers never delay leases.
     """
 
     def __init__(self, url: str, *, name: str, limits: Limits | None = None) -> None:
@@ -64,41 +67,44 @@ class Postgres:
         return self._availability.event
 
     async def answers(self) -> bool:
-        """Whether the database answers and takes writes, asked now."""
+        """Ask the database now; return whether it answers and takes writes."""
         return await self._availability.answers()
 
     async def get(self, sql: str, key: Hashable) -> Record | None:
-        """The row of one key; concurrent callers share a query.
+        """Return the row of one key, or None; concurrent callers share a query.
 
-        The statement has `= any($1)`, and the first column that it returns is the key.
+        The statement contains `= any($1)`, and the first column that it returns is the key.
         """
         reads = self._reads.pop(sql, None) or BatchedReads(lambda keys: self._read(sql, keys))
         self._reads[sql] = reads  # the latest is the last
         if len(self._reads) > MOST_STATEMENTS:
-            del self._reads[next(iter(self._reads))]  # who waits for it still gets an answer
+            del self._reads[next(iter(self._reads))]  # its waiting callers still get an answer
         return await reads.get(key)
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
-        """The rows of a query of the library's own; raises DatabaseUnavailable, DatabaseBusy."""
+        """Return the rows of one of the library's queries.
+
+        Raises DatabaseUnavailable, DatabaseBusy.
+        """
         return await self.own.fetch(sql, *args)
 
     def connection(self) -> AbstractAsyncContextManager[Session]:
-        """A connection of the library's own in a transaction, as `Pool.connection`."""
+        """Return a connection of the library's pool in a transaction, as `Pool.connection`."""
         return self.own.connection()
 
     async def open(self) -> None:
-        """Returns when the database answers; waits for one that is away, and says so."""
-        said = Limiter()
+        """Wait until the database answers; log while it does not."""
+        limiter = Limiter()
         while True:
             try:
                 return await self._availability.ask()
             except DatabaseUnavailable as error:
-                if said.is_due(reason := str(error)):
+                if limiter.is_due(reason := str(error)):
                     log.info("database unavailable", error=reason)
             await asyncio.sleep(2 * LOOK_EVERY)
 
     async def watch(self) -> None:
-        """Keeps `available` and the metrics true to the facts; ends when cancelled."""
+        """Keep `available` and the metrics up to date until cancelled."""
         while True:
             self._measure()
             await asyncio.sleep(LOOK_EVERY)
@@ -113,7 +119,7 @@ class Postgres:
             pool.close()
 
     async def _renew(self) -> None:
-        """What was opened while it was away may be read-only for ever, or of another server."""
+        """Replace connections after an outage: they may be read-only, or lead to another server."""
         for pool in self._pools:
             await pool.renew()
         for group in (self.requests, self.deliveries):

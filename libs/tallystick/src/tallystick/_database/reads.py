@@ -1,4 +1,7 @@
-"""Point reads of concurrent callers share one query."""
+"""Batch point reads: concurrent callers share one query.
+
+Section 2 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,15 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 NOT_THE_KEYS = (DatabaseUnavailable, DatabaseBusy, TimeoutError)
-"""What would come of every key alike, so that asking for fewer of them helps nobody."""
+"""Errors that no single key causes, so that a query for fewer keys would fail too."""
 
 
 class BatchedReads(Generic[K, V]):
-    """Collects the keys asked for in one turn of the loop and reads them at once.
+    """Collects the keys requested in one turn of the event loop and reads them in one query.
 
-    A key asked for after a query has left waits for the next one, so that nobody sees a row older
-    than the question. `read` answers keys with rows, each beside its own key. What a key spoils is
-    read again in halves, so that only who asked for it gets the error.
+    A key that is requested after a query was sent waits for the next query, so no caller gets a row
+    that is older than its call. `read` takes keys and returns pairs of key and row. If a query
+    fails because of a key, it is repeated in halves, so only the callers of that key get the error.
     """
 
     def __init__(self, read: Callable[[list[K]], Awaitable[Iterable[tuple[K, V]]]]) -> None:
@@ -29,7 +32,7 @@ class BatchedReads(Generic[K, V]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def get(self, key: K) -> V | None:
-        """The value, or None; raises what the query raised."""
+        """Return the value, or None; raise the query's error."""
         if key not in self._waiting:
             self._waiting[key] = asyncio.get_running_loop().create_future()
             if len(self._waiting) == 1:
@@ -45,7 +48,7 @@ class BatchedReads(Generic[K, V]):
     async def _run(self, waiting: dict[K, asyncio.Future[V | None]]) -> None:
         try:
             found = list(await self._read(list(waiting)))
-        except Exception as error:  # noqa: BLE001  # who asked for the key gets it
+        except Exception as error:  # noqa: BLE001  # raised to the callers of the key
             await self._divide(waiting, error)
             return
         rows = dict(found)
@@ -62,9 +65,9 @@ class BatchedReads(Generic[K, V]):
         rows: dict[K, V],
         found: list[tuple[K, V]],
     ) -> None:
-        """Whose keys are another type here than there: a text for a UUID, a `citext`.
+        """Read each key alone if keys and columns differ in type: a text for a UUID, a `citext`.
 
-        Only the database knows that they are equal, so each is asked for alone.
+        Only the database knows that such a key and column are equal.
         """
         if len(waiting) == 1:
             for future in waiting.values():
@@ -85,4 +88,4 @@ class BatchedReads(Generic[K, V]):
             return
         for future in waiting.values():
             future.set_exception(error)
-            future.exception()  # a caller that was cancelled never looks
+            future.exception()  # a cancelled caller never retrieves it, and asyncio would log that

@@ -1,4 +1,4 @@
-"""Where the migrations are and how far a database has got: the library's own and the service's."""
+"""Find the migration scripts of the library and the service, and the revisions they define."""
 
 import re
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ _TEXT = re.compile(r"""(["'])(\w+)\1""")
 
 @dataclass(frozen=True)
 class Scripts:
-    """A folder of Alembic scripts, and the table that says how far they got.
+    """A folder of Alembic scripts, and the table that stores their applied revisions.
 
-    It is the owner's alone: in Alembic's own `public.alembic_version` may be what somebody else's
-    scripts have done to the same database.
+    Each owner has its own table: Alembic's default `public.alembic_version` may contain the
+    revisions of other scripts on the same database.
     """
 
     owner: str
@@ -30,12 +30,12 @@ class Scripts:
 
     @property
     def table(self) -> str:
-        """The version table's name in the schema `tallystick`."""
+        """The name of the version table in the schema `tallystick`."""
         return "alembic_version" if self.owner == LIBRARY else f"alembic_version_{self.owner}"
 
     @property
     def heads(self) -> frozenset[str]:
-        """The revisions that no other one follows."""
+        """The revisions that no other revision follows."""
         revisions, followed = self._read
         return revisions - followed
 
@@ -44,31 +44,31 @@ class Scripts:
         """All revisions that this release knows."""
         return self._read[0]
 
-    @cached_property  # a release's scripts do not change, and readiness is asked all the time
+    @cached_property  # a release's scripts do not change, and readiness checks are frequent
     def _read(self) -> tuple[frozenset[str], frozenset[str]]:
-        # Read as text: a serving replica does without Alembic, SQLAlchemy and their 30 MB.
-        said = [_assigned(script) for script in self.folder.glob("*.py")]
-        scripts = [one for one in said if "revision" in one]
+        # Read as text: so a serving replica does not load Alembic and SQLAlchemy (30 MB).
+        assigned = [_assigned(script) for script in self.folder.glob("*.py")]
+        scripts = [one for one in assigned if "revision" in one]
         followed = frozenset(down for one in scripts for down in one.get("down_revision", ()))
         return frozenset(name for one in scripts for name in one["revision"]), followed
 
 
 def _assigned(script: Path) -> dict[str, tuple[str, ...]]:
-    """What a script says of its place; raises MigrationFailed if that takes running it.
+    """Return a script's `revision` and `down_revision`; raise MigrationFailed if not literals.
 
     Read as text: before Python 3.12 `ast.parse` fails in a process with threads (CPython 106905).
     """
-    said: dict[str, tuple[str, ...]] = {}
+    assigned: dict[str, tuple[str, ...]] = {}
     for name, value in _ASSIGNED.findall(script.read_text()):
         if (literal := _LITERAL.match(value)) is None:
-            raise MigrationFailed(f"{script}: revision and down_revision are no literals")
-        said[name] = tuple(text for _, text in _TEXT.findall(literal[0]))
-    return said
+            raise MigrationFailed(f"{script}: write revision and down_revision as literals")
+        assigned[name] = tuple(text for _, text in _TEXT.findall(literal[0]))
+    return assigned
 
 
 @cache
 def scripts_of(package: str) -> tuple[Scripts, ...]:
-    """Return the library's scripts and, if it has a folder of them, the service's."""
+    """Return the library's scripts and, if the package has a folder of them, the service's."""
     library = Scripts(LIBRARY, Path(__file__).parents[1] / "migrations" / "versions")
     spec = find_spec(package) if package != LIBRARY else None
     places = (spec.submodule_search_locations if spec else None) or []
@@ -78,6 +78,6 @@ def scripts_of(package: str) -> tuple[Scripts, ...]:
 
 
 def is_reached(stored: frozenset[str], scripts: Scripts) -> bool:
-    """Return whether a database at these revisions has all that the scripts do."""
+    """Return whether a database at these revisions needs none of the scripts."""
     is_ahead = bool(stored - scripts.revisions)
     return is_ahead or stored == scripts.heads

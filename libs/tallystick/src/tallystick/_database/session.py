@@ -1,8 +1,9 @@
-"""A connection whose errors are told apart by where they come from.
+"""A connection that distinguishes errors of its server from errors of a statement.
 
-A class of error proves little: a `TimeoutError` is a slow statement, a dead server or the caller's
-own. So what a statement raised is asked of the connection: it is lost if it is closed, does not
-answer any more, or is one of a server that says that it cannot serve. All else is the statement's.
+The class of an error is not enough: a `TimeoutError` may come from a slow statement, a dead server
+or the caller's own code. So after an error the connection is checked. It is lost if it is closed,
+no longer answers, or its server reports that it cannot serve. Every other error is the statement's.
+Section 2 of docs/delivery.md.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tallystick.errors import DatabaseUnavailable, InDoubt
 Record = asyncpg.Record
 T = TypeVar("T")
 
-ANSWERS_WITHIN = 2.0  # seconds, of a connection that is asked whether it is still there
+ANSWERS_WITHIN = 2.0  # seconds, for a connection that is checked after an error
 
 _CANNOT_SERVE = (
     "08",  # connection exceptions
@@ -27,59 +28,59 @@ _CANNOT_SERVE = (
     "53100",  # disk full
     "53300",  # too many connections
     "57P",  # shut down, starting, the database was dropped
-    "58",  # the system around it: I/O
+    "58",  # system errors, such as I/O
 )
 
 
 def cannot_serve(error: BaseException) -> bool:
-    """Whether a server says that it cannot do it, and nothing about the statement."""
+    """Return whether a server reports that it cannot serve, whatever the statement."""
     state = getattr(error, "sqlstate", None) if isinstance(error, asyncpg.PostgresError) else None
     return state is not None and state.startswith(_CANNOT_SERVE)
 
 
 class Session:
-    """Runs statements; each raises DatabaseUnavailable, or what is its own."""
+    """Runs statements; each raises DatabaseUnavailable, or its own error."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
     @property
     def is_closed(self) -> bool:
-        """Whether it is of no use any more."""
+        """Whether the connection can no longer be used."""
         try:
             return bool(self._connection.is_closed())
-        except asyncpg.InterfaceError:  # a pool has taken back what was closed
+        except asyncpg.InterfaceError:  # closed, and already released to its pool
             return True
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
-        """The rows of a statement."""
+        """Return the rows of a statement."""
         return await self._judged(lambda: self._connection.fetch(sql, *args))
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
-        """The first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         return await self._judged(lambda: self._connection.fetchval(sql, *args))
 
     async def fetchmany(
         self, sql: str, args: Sequence[Sequence[Any]], *, within_s: float | None = None
     ) -> list[Record]:
-        """The rows of a statement run once for each of `args`."""
+        """Run a statement once for each of `args`; return the rows of all."""
         return await self._judged(lambda: self._connection.fetchmany(sql, args, timeout=within_s))
 
     async def execute(self, sql: str, *args: Any) -> None:
-        """Runs a statement."""
+        """Run a statement."""
         await self._judged(lambda: self._connection.execute(sql, *args))
 
     async def commit(self) -> None:
-        """Ends a transaction that was begun by `begin`; raises InDoubt."""
+        """Commit a transaction that was started by `begin`; raise InDoubt."""
         await self._committed(lambda: self._connection.execute("commit"))
 
     async def roll_back(self) -> None:
-        """Undoes a transaction; a connection that cannot is dropped."""
+        """Roll back a transaction; drop the connection if that fails."""
         await self._undone(lambda: self._connection.execute("rollback"))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """A transaction around a block, which is undone by whatever the block raises."""
+        """A transaction around a block; it is rolled back if the block raises."""
         transaction = self._connection.transaction()
         await self._judged(transaction.start)
         try:
@@ -90,7 +91,7 @@ class Session:
         await self._committed(transaction.commit)
 
     def drop(self) -> None:
-        """Ends it at once."""
+        """Close the connection at once."""
         if not self.is_closed:
             self._connection.terminate()
 
@@ -100,7 +101,9 @@ class Session:
         except Exception as error:
             if await self._is_lost(error):
                 self.drop()
-                raise DatabaseUnavailable(f"lost before the commit: {_said(error)}") from error
+                raise DatabaseUnavailable(
+                    f"the connection was lost before the commit: {_text(error)}"
+                ) from error
             if isinstance(error, TimeoutError):
                 raise TimeoutError("a statement took too long and was cancelled") from error
             raise
@@ -111,7 +114,9 @@ class Session:
         except Exception as error:
             if isinstance(error, TimeoutError) or await self._is_lost(error):
                 self.drop()
-                raise InDoubt(f"lost while committing: {_said(error)}") from error
+                raise InDoubt(
+                    f"the connection was lost while committing: {_text(error)}"
+                ) from error
             raise
         except BaseException:
             self.drop()
@@ -121,7 +126,7 @@ class Session:
         try:
             async with asyncio.timeout(ANSWERS_WITHIN):
                 await undo()
-        except Exception:  # noqa: BLE001  # what is dropped is undone as well
+        except Exception:  # noqa: BLE001  # the server rolls back a dropped connection too
             self.drop()
         except BaseException:
             self.drop()
@@ -133,16 +138,16 @@ class Session:
         return self.is_closed or cannot_serve(error)
 
     async def _answers(self) -> bool:
-        """Whether it is still there, with a statement that was cancelled behind it."""
+        """Return whether the connection still works after a cancelled statement."""
         try:
             async with asyncio.timeout(ANSWERS_WITHIN):
                 await self._connection.execute("select 1")
-        except asyncpg.PostgresError:  # the transaction is broken: so somebody answers
+        except asyncpg.PostgresError:  # an error of the failed transaction is an answer too
             return not self.is_closed
-        except Exception:  # noqa: BLE001  # whatever it is, it is no answer
+        except Exception:  # noqa: BLE001  # any other error means that there was no answer
             return False
         return True
 
 
-def _said(error: BaseException) -> str:
+def _text(error: BaseException) -> str:
     return str(error) or type(error).__name__

@@ -1,4 +1,7 @@
-"""Units of work: writes decided beforehand, committed together or not at all."""
+"""Units of work: writes that are decided first, then committed together or not at all.
+
+Section 8 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ class Write(msgspec.Struct, frozen=True):
     """One statement and its arguments.
 
     `guard` is the key that the statement must return (`... where id = $1 and version = $2 returning
-    id`; a tuple for several columns). If it returns nothing, the row was not as it was read: the
-    unit it belongs to is rolled back alone and raises Conflict. A guarded statement touches at most
-    one row.
+    id`; a tuple for several columns). If it returns nothing, the row has changed since it was read:
+    only the unit of this write is rolled back and raises Conflict. A guarded statement touches at
+    most one row.
     """
 
     sql: str
@@ -29,25 +32,27 @@ class Write(msgspec.Struct, frozen=True):
             hash(self.guard)
         except TypeError:
             raise TypeError(
-                f"a guard is a key, or a tuple of several columns: {self.guard!r} is neither"
+                f"a guard is a key, or a tuple for several columns, not {self.guard!r}"
             ) from None
 
 
 Part = Write | Message
-"""What a unit is made of: statements, and messages and effects that go out with them."""
+"""A part of a unit: a statement, or a message or effect that is stored with the statements."""
 
 
 def check_parts(parts: Iterable[object]) -> None:
-    """Raises TypeError for what is no part, or has no arguments to give; nothing is dropped."""
+    """Raise TypeError for an object that is not a part, and for arguments that are not a tuple."""
     for part in parts:
         if not isinstance(part, Write | Message):
-            raise TypeError(_no_part(part))
+            raise TypeError(_not_a_part(part))
         if isinstance(part, Write) and not isinstance(part.args, tuple | list):
             name = type(part.args).__name__
-            raise TypeError(f"the arguments of {part.sql[:80]!r} are a {name}, no tuple: (one,)")
+            raise TypeError(
+                f"the arguments of {part.sql[:80]!r} are a {name}, not a tuple: write (one,)"
+            )
 
 
-def _no_part(part: object) -> str:
+def _not_a_part(part: object) -> str:
     name = type(part).__name__
     if isinstance(part, Coroutine):
         return f"a commit takes writes and messages, not a {name}: did you forget await?"
@@ -57,10 +62,11 @@ def _no_part(part: object) -> str:
 
 
 class Unit(msgspec.Struct, frozen=True, eq=False):
-    """What one delivery or request commits.
+    """All that one delivery or request commits.
 
-    `take` is the row that says this service has taken the message in; `writes` are the handler's;
-    `outputs` are the rows of outgoing messages and effects, whose guards say which of them are new.
+    `settlement` is the write that marks the message as received or done; `writes` are the
+    handler's; `outputs` are the rows of outgoing messages and effects, and their guards show which
+    of them are new.
     """
 
     writes: tuple[Write, ...] = ()
@@ -68,18 +74,18 @@ class Unit(msgspec.Struct, frozen=True, eq=False):
     settlement: Write | None = None
 
     def keys(self) -> Iterator[Hashable]:
-        """What no other unit of the same group may hold."""
+        """Yield the keys that no other unit of the same group may contain."""
         if self.settlement is not None:
             yield self.settlement.guard
         yield from (write.guard for write in self.writes if write.guard is not None)
 
 
 def batches(units: Iterable[Unit]) -> Iterator[tuple[str, list[tuple[Unit, Write]]]]:
-    """The statements of a group in the order they run, each once with all its arguments.
+    """Yield the statements of a group in the order they run, each once with all its arguments.
 
-    Takes come first and outputs last. Between them a unit's writes keep their order; units with the
-    same sequence of statements go together. Statements and guards are sorted, so that two groups
-    lock rows in the same order.
+    Settlements come first and outputs last. Between them a unit's writes keep their order; units
+    with the same sequence of statements are combined. Statements and guards are sorted, so that two
+    groups lock rows in the same order.
     """
     units = list(units)
     yield from _by_statement(

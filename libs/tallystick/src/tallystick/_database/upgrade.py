@@ -1,4 +1,4 @@
-"""Runs Alembic scripts without its command line, its configuration file and its env.py."""
+"""Run Alembic scripts without Alembic's command line, configuration file and env.py."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 async def upgrade(url: str, scripts: Scripts) -> None:
-    """Apply each pending script in a transaction of its own; raises MigrationFailed."""
+    """Apply each pending script in a transaction of its own; raise MigrationFailed."""
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool
     )
@@ -46,11 +46,11 @@ def _run(connection: Connection, scripts: Scripts) -> None:
             version_table=scripts.table,
             version_table_schema=SCHEMA,
             transaction_per_migration=True,
-            on_version_apply=_said,  # type: ignore[arg-type]  # called by keywords
+            on_version_apply=_log_applied,  # type: ignore[arg-type]  # called by keywords
         )
         with environment.begin_transaction():
             environment.run_migrations()
 
 
-def _said(*, step: MigrationInfo, **_: Any) -> None:
+def _log_applied(*, step: MigrationInfo, **_: Any) -> None:
     log.info("migration applied", revision=step.up_revision_id)
