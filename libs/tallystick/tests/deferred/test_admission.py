@@ -11,7 +11,7 @@ from tallystick.errors import (
 
 
 class Clock:
-    """A time that stands still until it is told."""
+    """A clock that a test sets by hand."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -46,7 +46,7 @@ def test_a_breaker_opens_after_so_many_failures_in_a_row(breaker: Breaker) -> No
     assert breaker.allows(running=0) == 0
 
 
-def test_after_a_pause_a_few_attempts_at_a_time_find_out(breaker: Breaker, clock: Clock) -> None:
+def test_after_a_pause_a_few_attempts_at_a_time_probe(breaker: Breaker, clock: Clock) -> None:
     failed(breaker, 3)
     clock.now += 1
     assert [breaker.allows(running=n) for n in (0, 1, PROBES, 64)] == [PROBES, PROBES - 1, 0, 0]
@@ -54,7 +54,7 @@ def test_after_a_pause_a_few_attempts_at_a_time_find_out(breaker: Breaker, clock
     assert breaker.allows(running=1) is None
 
 
-def test_a_pause_doubles_with_each_attempt_that_found_out(breaker: Breaker, clock: Clock) -> None:
+def test_a_pause_doubles_with_each_failed_probe(breaker: Breaker, clock: Clock) -> None:
     failed(breaker, 3)
     pauses = []
     for _ in range(7):
@@ -69,7 +69,9 @@ def test_attempts_that_ran_when_it_opened_do_not_lengthen_the_pause(breaker: Bre
     assert breaker.closed_for == 1
 
 
-def test_after_an_answer_the_pauses_begin_anew(breaker: Breaker, clock: Clock) -> None:
+def test_after_an_answer_the_pauses_start_again_at_the_shortest(
+    breaker: Breaker, clock: Clock
+) -> None:
     failed(breaker, 3)
     clock.now += 1
     breaker.failed()
@@ -88,7 +90,7 @@ def test_a_rate_is_spread_evenly_over_the_second(clock: Clock) -> None:
     assert started == pytest.approx(200, abs=3)
 
 
-def test_a_limit_says_when_the_next_may_start(clock: Clock) -> None:
+def test_a_rate_limit_shows_when_the_next_attempt_may_start(clock: Clock) -> None:
     limit = RateLimit(20, clock)
     assert limit.next_in == 0
     for _ in range(limit.allows()):
@@ -98,7 +100,7 @@ def test_a_limit_says_when_the_next_may_start(clock: Clock) -> None:
     assert limit.next_in == pytest.approx(0.02)
 
 
-def test_what_was_not_used_is_not_saved_up(clock: Clock) -> None:
+def test_starts_that_were_not_used_are_not_kept(clock: Clock) -> None:
     limit = RateLimit(20, clock)
     clock.now += 1000
     assert limit.allows() == 2
@@ -107,7 +109,7 @@ def test_what_was_not_used_is_not_saved_up(clock: Clock) -> None:
     assert slow.allows() == 1
 
 
-def test_the_narrowest_limit_counts() -> None:
+def test_the_lowest_limit_applies() -> None:
     assert Admission(None, None).allows(5, 0) == 5
     assert Admission(20, None).allows(5, 0) == 2
     admission = Admission(20, 1)
@@ -119,7 +121,7 @@ def test_the_narrowest_limit_counts() -> None:
 
 
 @pytest.mark.parametrize("error", [None, TemporaryError("not yet"), PermanentError(), ValueError()])
-def test_only_an_outside_that_is_away_opens_the_circuit(error: Exception | None) -> None:
+def test_only_a_partner_that_is_unavailable_opens_the_circuit(error: Exception | None) -> None:
     admission = Admission(None, 1)
     for _ in range(100):
         admission.ended(error)
@@ -129,7 +131,9 @@ def test_only_an_outside_that_is_away_opens_the_circuit(error: Exception | None)
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable(), DatabaseBusy()])
-def test_what_is_our_own_neither_opens_the_circuit_nor_closes_it(error: Exception) -> None:
+def test_an_error_of_our_own_database_neither_opens_nor_closes_the_circuit(
+    error: Exception,
+) -> None:
     admission = Admission(None, 1)
     admission.ended(error)
     assert admission.allows(5, 0) == 5

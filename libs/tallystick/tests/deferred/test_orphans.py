@@ -1,4 +1,4 @@
-"""What waits for a handler that nobody declares is shown, and in the end laid before people."""
+"""A message without a declared handler is counted, and becomes a dead letter after a day."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -48,7 +48,9 @@ def dead() -> float | None:
     return REGISTRY.get_sample_value("messaging_dead_lettered_messages_total", labels)
 
 
-async def test_what_nobody_handles_is_shown_and_dead_after_a_day(run: Run, sql: Sql) -> None:
+async def test_a_message_without_a_handler_is_counted_and_dead_after_a_day(
+    run: Run, sql: Sql
+) -> None:
     await sql(ADD, "shop-gone", "new", timedelta(hours=1))
     await sql(ADD, "shop-gone", "old", timedelta(hours=25))
     before = dead() or 0
@@ -61,13 +63,15 @@ async def test_what_nobody_handles_is_shown_and_dead_after_a_day(run: Run, sql: 
             repair = Repair(runtime.parts.postgres, runtime.parts.router)
             key = ("shop-gone", "shop", "old")
             assert await repair.discard([key], Act("ann", "its handler is gone")) == [key]
-    said = [line for line in lines if line["event"] == "messages orphaned"]
-    assert [line["waiting"] for line in said] == [{"shop-gone": 1}]
+    orphaned = [line for line in lines if line["event"] == "messages orphaned"]
+    assert [line["waiting"] for line in orphaned] == [{"shop-gone": 1}]
 
 
-async def test_what_a_handler_waits_for_is_no_orphan(run: Run, sql: Sql) -> None:
+async def test_a_message_whose_handler_runs_in_another_role_is_no_orphan(
+    run: Run, sql: Sql
+) -> None:
     await sql("delete from tallystick.held")
     async with run(routing(), run="api") as runtime:  # the role that handles it runs elsewhere
-        await sql(ADD, "shop-charge", "patient", timedelta(hours=48))
+        await sql(ADD, "shop-charge", "waiting", timedelta(hours=48))
         await runtime.parts.orphans.round()
-        assert [tuple(row) for row in await sql(FOUND)] == [("patient", "retry", None)]
+        assert [tuple(row) for row in await sql(FOUND)] == [("waiting", "retry", None)]

@@ -1,8 +1,8 @@
-"""The delivery protocol under whatever may happen, in any order.
+"""The delivery protocol under random events in any order.
 
-The decisions are the library's, and so are the statements, on a real PostgreSQL. Broker, replicas
-and processes are a small model: a delivery is seen again until it is acknowledged, a replica goes
-with all that it has in hand, and one that was thought dead may still come back and commit.
+Decisions and statements are the library's, on a real PostgreSQL. Broker, replicas and processes are
+a small model: a message is redelivered until it is acknowledged, a replica dies with all that it
+works on, and a replica that was thought dead may come back and commit.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ router = Router("shop")
 
 @router.on(Sold, durable=DURABLE, retry=RETRY)
 async def on_sold(event: Sold, delivery: Delivery) -> None:
-    """Never called: what it would do is a rule of the machine."""
+    """Never called: the rules of the machine do what a handler would do."""
 
 
 @dataclass(eq=False)
@@ -92,7 +92,7 @@ class Copy:
 
 @dataclass(eq=False)
 class Work:
-    """A handler that runs: for a delivery, or under a claim."""
+    """A handler that runs: for a delivery, or under a lease."""
 
     name: str
     copy: Copy | None = None
@@ -101,7 +101,7 @@ class Work:
 
 @dataclass(eq=False)
 class Replica:
-    """A process with what it has in hand."""
+    """A process and the handlers that run in it."""
 
     name: str
     leases: Leases
@@ -117,9 +117,9 @@ class Protocol(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.names = count()
-        self.said = dict.fromkeys(MESSAGES, 0)  # by name, the last emission
+        self.published = dict.fromkeys(MESSAGES, 0)  # by name, the last republication
         self.stream = [Copy(name, 0) for name in MESSAGES]
-        self.raised: dict[str, int] = {}  # by name, to what emission its output was raised
+        self.republished: dict[str, int] = {}  # by name, that of its output
         self.healed = False
         self.zombies: list[Replica] = []
         for table in TABLES:
@@ -137,13 +137,13 @@ class Protocol(RuleBasedStateMachine):
         self.fetch("insert into tallystick.replicas (name) values ($1)", name)
         return Replica(name, Leases(self.database, name))
 
-    # What happens.
+    # Events.
 
     @rule(name=st.sampled_from(sorted(MESSAGES)), again=st.booleans())
-    def say(self, name: str, again: bool) -> None:
-        """Its owner says it again, or an outsider repeats what was said."""
-        self.said[name] += again
-        self.stream.append(Copy(name, self.said[name]))
+    def publish(self, name: str, again: bool) -> None:
+        """The owner republishes a message, or another publisher repeats it unchanged."""
+        self.published[name] += again
+        self.stream.append(Copy(name, self.published[name]))
 
     @rule()
     def wipe(self) -> None:
@@ -179,19 +179,19 @@ class Protocol(RuleBasedStateMachine):
     @rule(data=st.data())
     def lease(self, data: st.DataObject) -> None:
         replica = data.draw(st.sampled_from(self.replicas))
-        for deferred in self.do(self.taken(replica)):
+        for deferred in self.do(self.acquired(replica)):
             replica.works.append(Work(deferred.inbound.id, None, deferred))
 
-    async def taken(self, replica: Replica) -> list[Deferred]:
+    async def acquired(self, replica: Replica) -> list[Deferred]:
         async with self.database.connection() as connection:
             return await replica.leases.acquire(connection, {DURABLE: SLOTS}, QUARANTINE_AFTER)
 
     @rule(data=st.data(), parent_lives=st.booleans())
-    def try_suspects(self, data: st.DataObject, parent_lives: bool) -> None:
+    def run_quarantined(self, data: st.DataObject, parent_lives: bool) -> None:
         replica = data.draw(st.sampled_from(self.replicas))
         quarantined = self.do(self.quarantined(replica))
         if quarantined and parent_lives:
-            self.tried(quarantined)
+            self.run_in_child(quarantined)
         elif quarantined:
             self.crash(replica)
 
@@ -199,7 +199,7 @@ class Protocol(RuleBasedStateMachine):
         async with self.database.connection() as connection:
             return await replica.leases.acquire_quarantined(connection, [DURABLE], QUARANTINE_AFTER)
 
-    def tried(self, quarantined: list[Deferred]) -> None:
+    def run_in_child(self, quarantined: list[Deferred]) -> None:
         first = quarantined[0]
         if poison_reason(first.expired_leases, first.crashes):
             self.commit(
@@ -239,7 +239,7 @@ class Protocol(RuleBasedStateMachine):
         self.crash(data.draw(st.sampled_from(self.replicas)))
 
     def crash(self, replica: Replica) -> None:
-        """It counts as gone; what it does not know is whether it is."""
+        """The others take it for gone; it may still be running."""
         self.replicas.remove(replica)
         self.zombies.append(replica)
         self.fetch("delete from tallystick.replicas where name = $1", replica.name)
@@ -248,17 +248,17 @@ class Protocol(RuleBasedStateMachine):
     @precondition(lambda self: any(zombie.works for zombie in self.zombies))
     @rule(data=st.data())
     def zombie_commits(self, data: st.DataObject) -> None:
-        """One that was only frozen ends what it had begun."""
+        """A replica that was only frozen commits work that it had started."""
         zombie = data.draw(st.sampled_from([each for each in self.zombies if each.works]))
         work = zombie.works.pop()
         if not self.kills(work.name):
             self.end(work)
 
     @rule()
-    def lapse(self) -> None:
-        judge = Replicas(self.database, self.replicas[0].name, "1", 3600)
-        judge._judges_from = 0
-        self.do(judge.expire_leases())
+    def expire(self) -> None:
+        observer = Replicas(self.database, self.replicas[0].name, "1", 3600)
+        observer._judges_from = 0
+        self.do(observer.expire_leases())
 
     @rule()
     def time_passes(self) -> None:
@@ -266,14 +266,14 @@ class Protocol(RuleBasedStateMachine):
 
     @rule()
     def heal(self) -> None:
-        """The fault in the handler is mended, and dead letters are replayed; again and again."""
+        """The handler is mended and dead letters are replayed; this may happen several times."""
         self.healed = True
         repair = Repair(self.database, router)
         dead = self.fetch("select durable, source, id from tallystick.held where state = 'dead'")
         self.do(repair.replay([tuple(row) for row in dead], Act("ada", "mended")))
 
     def end(self, work: Work) -> None:
-        """What a handler decided is committed, if its message is still its own."""
+        """Commit what a handler decided; it changes nothing if its lease was lost."""
         if MESSAGES[work.name] == FAILING and not self.healed:
             self.commit(self.failed(work))
             return
@@ -282,7 +282,7 @@ class Protocol(RuleBasedStateMachine):
             deferred_rows.end(work.lease) if work.lease else deferred_rows.received(inbound(copy))
         )
         output = OutboxRow(
-            f"said-{next(self.names)}", "evt.shop.x.v1.00", b"", b"", work.name, work.name
+            f"output-{next(self.names)}", "evt.shop.x.v1.00", b"", b"", work.name, work.name
         )
         deed = Write("insert into deeds values ($1)", (work.name,))
         self.commit(settlement, (deed,), (insert(output),))
@@ -314,15 +314,15 @@ class Protocol(RuleBasedStateMachine):
     def known(self, name: str) -> bool:
         return bool(self.fetch("select from tallystick.inbox where id = $1", name))
 
-    # What must be true at any time.
+    # Invariants.
 
     @invariant()
     def rows_agree(self) -> None:
-        """Done is what took effect, once, and said so; held is what is held."""
+        """A done message took effect once and has its output; a deferred one has its row."""
         assert not self.fetch(WRONG)
 
     @invariant()
-    def only_the_guilty_are_poison(self) -> None:
+    def only_killers_are_poison(self) -> None:
         poison = self.fetch("select id, lapses from tallystick.held where reason = 'poison'")
         for name, expired_leases in poison:
             assert (
@@ -332,38 +332,42 @@ class Protocol(RuleBasedStateMachine):
             )
 
     @invariant()
-    def emissions_only_grow(self) -> None:
+    def republications_only_grow(self) -> None:
         for correlation_id, republication in self.fetch(
             "select cause, emission from tallystick.outbox"
         ):
-            assert self.raised.get(correlation_id, 0) <= republication <= self.said[correlation_id]
-            self.raised[correlation_id] = republication
+            assert (
+                self.republished.get(correlation_id, 0)
+                <= republication
+                <= self.published[correlation_id]
+            )
+            self.republished[correlation_id] = republication
 
     def teardown(self) -> None:
-        """Left in peace, each has taken effect or is a dead letter; mended, each has, once."""
+        """Without further events each message is done or dead; once mended, each is done, once."""
         done = self.done()
         for name in MESSAGES:
-            self.say(name, True)
+            self.publish(name, True)
         self.settle()
-        guilty = set() if self.healed else {"fails", "kills"} - done
-        assert self.done() == set(MESSAGES) - guilty
+        failing = set() if self.healed else {"fails", "kills"} - done
+        assert self.done() == set(MESSAGES) - failing
         self.heal()
         self.settle()
         assert self.done() == set(MESSAGES)
-        self.emissions_only_grow()
-        self.stream += [Copy(name, 1) for name in MESSAGES]  # copies that were long on their way
+        self.republications_only_grow()
+        self.stream += [Copy(name, 1) for name in MESSAGES]  # late copies
         self.settle()
         self.rows_agree()
-        self.emissions_only_grow()
-        assert all(self.raised[name] == self.said[name] for name in done)
+        self.republications_only_grow()
+        assert all(self.republished[name] == self.published[name] for name in done)
 
     def done(self) -> set[str]:
         return {row[0] for row in self.fetch("select what from deeds")}
 
     def settle(self) -> None:
-        """Delivers, claims and tries everything until nothing waits."""
+        """Deliver, lease and run everything until nothing waits."""
         for _ in range(4 * POISON_EXPIRED_LEASES):
-            self.lapse()
+            self.expire()
             self.time_passes()
             for copy in list(self.stream):
                 self.delivered(self.replicas[0], copy, 60.0, True)
@@ -372,18 +376,19 @@ class Protocol(RuleBasedStateMachine):
             waiting = "select from tallystick.held where state <> 'dead'"
             if not self.stream and not self.fetch(waiting):
                 return
-        raise AssertionError("it does not come to rest")
+        raise AssertionError("some messages are never done or dead")
 
     def work_off(self, replica: Replica) -> None:
         replica.works += [
-            Work(deferred.inbound.id, None, deferred) for deferred in self.do(self.taken(replica))
+            Work(deferred.inbound.id, None, deferred)
+            for deferred in self.do(self.acquired(replica))
         ]
         for work in list(replica.works):
             if replica in self.replicas:
                 self.finished(replica, work, acknowledged=True)
         if replica in self.replicas:
             while quarantined := self.do(self.quarantined(replica)):
-                self.tried(quarantined)
+                self.run_in_child(quarantined)
 
 
 def inbound(copy: Copy) -> Inbound:

@@ -13,7 +13,7 @@ GONE_AFTER_S = 2
 
 @pytest.fixture
 async def replicas(database: Postgres) -> Replicas:
-    """A replica that has been on the database for long."""
+    """A replica that has been connected to the database for long."""
     replicas = Replicas(database, "me", "1.0", GONE_AFTER_S)
     await replicas.renew()
     replicas._judges_from = 0
@@ -21,8 +21,8 @@ async def replicas(database: Postgres) -> Replicas:
 
 
 @pytest.fixture
-def claimed(sql: Sql) -> Callable[..., Awaitable[None]]:
-    """Lets replicas hold a claim each."""
+def leased(sql: Sql) -> Callable[..., Awaitable[None]]:
+    """Store a row for each name, leased by that replica; None is leased by none."""
 
     async def lease(*names: str | None) -> None:
         for number, name in enumerate(names):
@@ -38,7 +38,7 @@ def claimed(sql: Sql) -> Callable[..., Awaitable[None]]:
     return lease
 
 
-Claimed = Callable[..., Awaitable[None]]
+Lease = Callable[..., Awaitable[None]]
 
 
 async def seen(sql: Sql, name: str, ago_s: float) -> None:
@@ -56,12 +56,12 @@ async def deferred(sql: Sql) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in rows]
 
 
-async def test_the_claims_of_a_gone_replica_lapse(
-    replicas: Replicas, sql: Sql, claimed: Claimed
+async def test_the_leases_of_a_gone_replica_expire(
+    replicas: Replicas, sql: Sql, leased: Lease
 ) -> None:
     await seen(sql, "old", GONE_AFTER_S + 1)
     await seen(sql, "young", 0)
-    await claimed("old", "young", "me", "never seen", None)
+    await leased("old", "young", "me", "never seen", None)
     with capture_logs() as lines:
         assert await replicas.expire_leases() == 2
     assert await deferred(sql) == [
@@ -74,29 +74,29 @@ async def test_the_claims_of_a_gone_replica_lapse(
     assert {line["gone"] for line in lines} == {"old", "never seen"}
 
 
-async def test_a_lapse_is_an_attempt_that_the_lost_replica_made(
-    replicas: Replicas, sql: Sql, claimed: Claimed
+async def test_an_expired_lease_is_recorded_as_an_attempt_of_the_lost_replica(
+    replicas: Replicas, sql: Sql, leased: Lease
 ) -> None:
-    await claimed("gone")
+    await leased("gone")
     await replicas.expire_leases()
     attempts = await sql("select id, claim, replica, version, outcome from tallystick.attempts")
     assert [tuple(attempt) for attempt in attempts] == [("0", 3, "gone", "1.0", "lapsed")]
 
 
 async def test_a_replica_that_renews_is_never_gone(
-    database: Postgres, replicas: Replicas, sql: Sql, claimed: Claimed
+    database: Postgres, replicas: Replicas, sql: Sql, leased: Lease
 ) -> None:
     other = Replicas(database, "other", "1.0", GONE_AFTER_S)
     await seen(sql, "other", 100)
-    await claimed("other")
+    await leased("other")
     await other.renew()
     assert await replicas.expire_leases() == 0
 
 
-async def test_nobody_judges_in_its_own_first_seconds(
-    database: Postgres, sql: Sql, claimed: Claimed
+async def test_a_replica_expires_no_lease_in_its_first_seconds(
+    database: Postgres, sql: Sql, leased: Lease
 ) -> None:
-    await claimed("gone")
+    await leased("gone")
     fresh = Replicas(database, "fresh", "1.0", GONE_AFTER_S)
     assert await fresh.expire_leases() == 0
     await fresh.renew()
@@ -104,36 +104,36 @@ async def test_nobody_judges_in_its_own_first_seconds(
     assert await deferred(sql) == [("gone", 3, 0, False)]
 
 
-async def test_nobody_judges_right_after_an_outage_of_the_database(
-    replicas: Replicas, claimed: Claimed
+async def test_a_replica_expires_no_lease_right_after_an_outage_of_the_database(
+    replicas: Replicas, leased: Lease
 ) -> None:
-    await claimed("gone")
+    await leased("gone")
     replicas.lost_database()
     assert await replicas.expire_leases() == 0
     await replicas.renew()
     assert await replicas.expire_leases() == 0
 
 
-async def test_a_lapse_passes_over_a_row_that_somebody_changes_now(
-    database: Postgres, replicas: Replicas, claimed: Claimed, sql: Sql
+async def test_a_row_that_is_being_changed_keeps_its_lease(
+    database: Postgres, replicas: Replicas, leased: Lease, sql: Sql
 ) -> None:
-    await claimed("gone", "gone")
+    await leased("gone", "gone")
     async with database.connection() as other:
         await other.fetch("select from tallystick.held where id = '0' for update")
         assert await replicas.expire_leases() == 1
     assert await deferred(sql) == [("gone", 3, 0, False), (None, 4, 1, True)]
 
 
-async def test_two_replicas_lapse_a_claim_once(
-    database: Postgres, replicas: Replicas, claimed: Claimed, sql: Sql
+async def test_a_lease_expires_once(
+    database: Postgres, replicas: Replicas, leased: Lease, sql: Sql
 ) -> None:
-    await claimed("gone")
+    await leased("gone")
     assert await replicas.expire_leases() == 1
     assert await replicas.expire_leases() == 0
     assert await deferred(sql) == [(None, 4, 1, True)]
 
 
-async def test_who_leaves_is_forgotten_and_so_is_who_went_long_ago(
+async def test_a_replica_that_leaves_is_deleted_with_those_gone_for_long(
     replicas: Replicas, sql: Sql
 ) -> None:
     await seen(sql, "long ago", 100_000)

@@ -31,8 +31,8 @@ FAILURE = Failure("ValueError", "no", "abc")
 
 
 @pytest.fixture
-def take(database: Postgres) -> Callable[[Write], Awaitable[None]]:
-    """Commits a unit with this write as what makes it its own."""
+def settle(database: Postgres) -> Callable[[Write], Awaitable[None]]:
+    """Commit units whose settlement is the given write."""
 
     async def commit(write: Write) -> None:
         await database.deliveries.submit(Unit((), (), write))
@@ -40,14 +40,14 @@ def take(database: Postgres) -> Callable[[Write], Awaitable[None]]:
     return commit
 
 
-Take = Callable[[Write], Awaitable[None]]
+Settle = Callable[[Write], Awaitable[None]]
 
 
 def defer(message: Inbound = MESSAGE, *, replica: str | None = None) -> Write:
     return deferred_rows.defer(message, RetryLater(0, 0), give_up_after=DAY, replica=replica)
 
 
-def claimed(lease: int = 1) -> Deferred:
+def leased(lease: int = 1) -> Deferred:
     return Deferred(MESSAGE, lease, 0, 0, 0, DAY)
 
 
@@ -60,16 +60,16 @@ async def states(sql: Sql) -> list[str]:
     return [row[0] for row in await sql("select state from tallystick.inbox")]
 
 
-async def test_a_message_is_taken_in_once(take: Take, sql: Sql) -> None:
-    await take(deferred_rows.received(MESSAGE))
+async def test_a_message_is_received_once(settle: Settle, sql: Sql) -> None:
+    await settle(deferred_rows.received(MESSAGE))
     with pytest.raises(AlreadyProcessed):
-        await take(deferred_rows.received(MESSAGE))
-    await take(deferred_rows.received(replace(MESSAGE, durable="shop-thanks")))
+        await settle(deferred_rows.received(MESSAGE))
+    await settle(deferred_rows.received(replace(MESSAGE, durable="shop-thanks")))
     assert await states(sql) == ["done", "done"]
 
 
-async def test_a_held_message_is_kept_whole(take: Take, sql: Sql) -> None:
-    await take(defer())
+async def test_a_deferred_message_is_stored_whole(settle: Settle, sql: Sql) -> None:
+    await settle(defer())
     columns = "durable, source, id, subject, headers, body, stream, stream_sequence"
     assert Inbound(*await one(sql, columns)) == MESSAGE
     assert await one(sql, "state, claim, replica, attempts, lapses, deaths, due_at <= now()") == (
@@ -79,82 +79,92 @@ async def test_a_held_message_is_kept_whole(take: Take, sql: Sql) -> None:
     assert await states(sql) == ["held"]
 
 
-async def test_what_is_held_or_done_is_never_overwritten(take: Take, sql: Sql) -> None:
-    await take(defer())
+async def test_a_message_that_is_deferred_or_done_is_never_overwritten(
+    settle: Settle, sql: Sql
+) -> None:
+    await settle(defer())
     with pytest.raises(AlreadyProcessed):
-        await take(defer(replace(MESSAGE, body=b"other")))
+        await settle(defer(replace(MESSAGE, body=b"other")))
     with pytest.raises(AlreadyProcessed):
-        await take(deferred_rows.received(MESSAGE))
+        await settle(deferred_rows.received(MESSAGE))
     assert await one(sql, "body") == (MESSAGE.body,)
     await sql("delete from tallystick.held")
     await sql("update tallystick.inbox set state = 'done'")
     with pytest.raises(AlreadyProcessed):
-        await take(defer())
+        await settle(defer())
     assert await sql("select from tallystick.held") == []
 
 
-async def test_what_failed_is_held_with_its_reason_and_its_delay(take: Take, sql: Sql) -> None:
-    await take(deferred_rows.defer(MESSAGE, RetryLater(60, 1), give_up_after=DAY, failure=FAILURE))
+async def test_a_failed_message_is_deferred_with_its_error_and_its_delay(
+    settle: Settle, sql: Sql
+) -> None:
+    await settle(
+        deferred_rows.defer(MESSAGE, RetryLater(60, 1), give_up_after=DAY, failure=FAILURE)
+    )
     assert await one(
         sql, "claim, attempts, error_type, error, fingerprint, due_at > now() + interval '50 s'"
     ) == (2, 1, "ValueError", "no", "abc", True)
 
 
-async def test_what_no_retry_mends_is_dead_from_the_start(take: Take, sql: Sql) -> None:
-    await take(
+async def test_a_permanent_failure_is_dead_from_the_start(settle: Settle, sql: Sql) -> None:
+    await settle(
         deferred_rows.defer(MESSAGE, GiveUp("schema", 0), give_up_after=DAY, failure=FAILURE)
     )
     assert await one(sql, "state, reason") == ("dead", "schema")
 
 
-async def test_what_starts_with_its_commit_is_claimed_by_it(take: Take, sql: Sql) -> None:
-    await take(defer(replica="me"))
+async def test_an_effect_that_starts_with_its_commit_is_leased_by_it(
+    settle: Settle, sql: Sql
+) -> None:
+    await settle(defer(replica="me"))
     assert await one(sql, "claim, replica") == (1, "me")
 
 
-async def test_an_end_removes_the_row_and_marks_it_done(take: Take, sql: Sql) -> None:
-    await take(defer(replica="me"))
-    await take(deferred_rows.end(claimed()))
+async def test_an_end_removes_the_row_and_marks_it_done(settle: Settle, sql: Sql) -> None:
+    await settle(defer(replica="me"))
+    await settle(deferred_rows.end(leased()))
     assert await sql("select from tallystick.held") == []
     assert await states(sql) == ["done"]
 
 
 @pytest.mark.parametrize("lease", [0, 2])
-async def test_who_lost_the_claim_changes_nothing(take: Take, sql: Sql, lease: int) -> None:
-    await take(defer(replica="me"))
+async def test_a_worker_that_lost_its_lease_changes_nothing(
+    settle: Settle, sql: Sql, lease: int
+) -> None:
+    await settle(defer(replica="me"))
     with pytest.raises(AlreadyProcessed):
-        await take(deferred_rows.end(claimed(lease)))
+        await settle(deferred_rows.end(leased(lease)))
     with pytest.raises(AlreadyProcessed):
-        await take(deferred_rows.failed(claimed(lease), GiveUp("exhausted", 1), FAILURE))
+        await settle(deferred_rows.failed(leased(lease), GiveUp("exhausted", 1), FAILURE))
     assert await one(sql, "state, claim, replica") == ("retry", 1, "me")
     assert await states(sql) == ["held"]
 
 
 @pytest.mark.parametrize("state", ["dead", "discarded"])
-async def test_what_is_dead_cannot_be_ended(take: Take, sql: Sql, state: str) -> None:
-    await take(defer(replica="me"))
+async def test_a_dead_letter_cannot_be_ended(settle: Settle, sql: Sql, state: str) -> None:
+    await settle(defer(replica="me"))
     await sql("update tallystick.held set state = $1", state)
     with pytest.raises(AlreadyProcessed):
-        await take(deferred_rows.end(claimed()))
+        await settle(deferred_rows.end(leased()))
     assert await states(sql) == ["held"]
 
 
-async def test_a_failure_frees_the_claim_and_forgets_lapses(take: Take, sql: Sql) -> None:
-    await take(defer(replica="me"))
+async def test_a_failure_ends_the_lease_and_resets_expired_leases(settle: Settle, sql: Sql) -> None:
+    await settle(defer(replica="me"))
     await sql("update tallystick.held set lapses = 3, deaths = 1")
-    await take(deferred_rows.failed(claimed(), RetryLater(60, 2), FAILURE))
+    await settle(deferred_rows.failed(leased(), RetryLater(60, 2), FAILURE))
     columns = "state, claim, replica, attempts, lapses, deaths, error"
     assert await one(sql, columns) == ("retry", 2, None, 2, 0, 0, "no")
     assert await states(sql) == ["held"]
 
 
-async def test_a_failure_may_be_the_end(take: Take, sql: Sql) -> None:
-    await take(defer(replica="me"))
-    await take(deferred_rows.failed(claimed(), GiveUp("exhausted", 8), FAILURE))
+async def test_a_failure_may_make_a_dead_letter(settle: Settle, sql: Sql) -> None:
+    await settle(defer(replica="me"))
+    await settle(deferred_rows.failed(leased(), GiveUp("exhausted", 8), FAILURE))
     assert await one(sql, "state, reason, attempts, replica") == ("dead", "exhausted", 8, None)
 
 
-async def test_what_never_started_can_be_withdrawn(database: Postgres, sql: Sql) -> None:
+async def test_an_effect_that_never_started_can_be_withdrawn(database: Postgres, sql: Sql) -> None:
     await database.deliveries.submit(Unit((defer(),)))
     await database.deliveries.submit(Unit((deferred_rows.withdraw(MESSAGE.key),)))
     assert await sql("select from tallystick.held") == []
@@ -164,7 +174,7 @@ async def test_what_never_started_can_be_withdrawn(database: Postgres, sql: Sql)
 @pytest.mark.parametrize(
     "since", ["claim = 1", "claim = 2, replica = null", "state = 'dead'", "state = 'suspect'"]
 )
-async def test_what_has_started_cannot_be_withdrawn(
+async def test_an_effect_that_has_started_cannot_be_withdrawn(
     database: Postgres, sql: Sql, since: str
 ) -> None:
     await database.deliveries.submit(Unit((defer(),)))
@@ -174,13 +184,15 @@ async def test_what_has_started_cannot_be_withdrawn(
     assert len(await sql("select from tallystick.held")) == 1
 
 
-async def test_what_was_withdrawn_is_never_stored_again(database: Postgres, sql: Sql) -> None:
+async def test_an_effect_that_was_withdrawn_is_never_stored_again(
+    database: Postgres, sql: Sql
+) -> None:
     for write in (defer(), deferred_rows.withdraw(MESSAGE.key), defer()):
         await database.deliveries.submit(Unit((), (write,)))
     assert await sql("select from tallystick.held") == []
 
 
-async def test_an_attempt_is_recorded_once_a_claim(database: Postgres, sql: Sql) -> None:
+async def test_an_attempt_is_recorded_once_per_lease(database: Postgres, sql: Sql) -> None:
     for outcome in ("ValueError", "done"):
         write = deferred_rows.attempt(MESSAGE.key, 1, ("me", "1.0"), outcome, "no")
         await database.deliveries.submit(Unit((write,)))
@@ -190,7 +202,7 @@ async def test_an_attempt_is_recorded_once_a_claim(database: Postgres, sql: Sql)
 
 
 def raised(error: Exception) -> Exception:
-    """The error with a traceback, as a handler's has."""
+    """Return the error with a traceback, as if a handler had raised it."""
 
     def handler() -> None:
         raise error
@@ -200,7 +212,7 @@ def raised(error: Exception) -> Exception:
     return caught.value
 
 
-def test_a_failure_is_known_by_its_durable_type_and_place() -> None:
+def test_a_failure_is_identified_by_its_durable_type_and_place() -> None:
     one = Failure.of(raised(ValueError("a")), "shop-books")
     assert one == dataclasses.replace(Failure.of(raised(ValueError("b")), "shop-books"), error="a")
     prints = {
@@ -214,9 +226,9 @@ def test_a_failure_is_known_by_its_durable_type_and_place() -> None:
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\ud800", "x" * 100_000, ""])
-async def test_every_error_text_can_be_stored(take: Take, sql: Sql, text: str) -> None:
+async def test_every_error_text_can_be_stored(settle: Settle, sql: Sql, text: str) -> None:
     failure = Failure.of(ValueError(text), "shop-books")
-    await take(deferred_rows.defer(MESSAGE, RetryLater(0, 1), give_up_after=DAY, failure=failure))
+    await settle(deferred_rows.defer(MESSAGE, RetryLater(0, 1), give_up_after=DAY, failure=failure))
     (stored,) = await one(sql, "error")
     assert 0 < len(stored) <= 2000
     assert "\0" not in stored

@@ -4,8 +4,8 @@ from tallystick._deferred.slots import Slots
 from tallystick.errors import PartnerUnavailable
 
 
-class Told(Agenda):
-    """Counts how often the loop was woken."""
+class CountingAgenda(Agenda):
+    """Counts how often the loop is woken."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ def test_a_message_runs_once_at_a_time() -> None:
     assert slots.free("a") == 1
 
 
-def test_a_slot_given_back_is_free_again() -> None:
+def test_a_slot_that_was_given_back_is_free_again() -> None:
     slots = slots_of({"a": 1})
     assert slots.take(KEY)
     slots.give_back(KEY)
@@ -50,39 +50,39 @@ def test_a_slot_given_back_is_free_again() -> None:
     assert slots.take(OTHER)
 
 
-def test_a_closed_house_lets_nobody_in() -> None:
+def test_closed_slots_admit_no_message() -> None:
     slots = slots_of({"a": 1})
     slots.closed = True
     assert slots.free("a") == 0
     assert not slots.take(KEY)
 
 
-def test_only_who_waits_for_a_slot_is_told_that_one_is_free() -> None:
-    reports_errors = Told()
-    slots = slots_of({"a": 1}, agenda=reports_errors)
+def test_a_free_slot_wakes_the_loop_only_if_a_message_waits_for_it() -> None:
+    counting = CountingAgenda()
+    slots = slots_of({"a": 1}, agenda=counting)
     slots.take(KEY)
     slots.give_back(KEY)
-    assert reports_errors.times == 0
+    assert counting.times == 0
     slots.take(KEY)
     slots.take(OTHER)
     slots.give_back(KEY)
-    assert reports_errors.times == 1
+    assert counting.times == 1
 
 
-def test_what_was_stored_as_due_is_told_at_once_if_a_slot_is_free_by_now() -> None:
-    reports_errors = Told()
-    slots = slots_of({"a": 1}, agenda=reports_errors)
+def test_a_message_stored_as_due_wakes_the_loop_at_once_if_a_slot_is_free() -> None:
+    counting = CountingAgenda()
+    slots = slots_of({"a": 1}, agenda=counting)
     slots.take(KEY)
     slots.due("a")
-    assert reports_errors.times == 0
+    assert counting.times == 0
     slots.give_back(KEY)
-    assert reports_errors.times == 1
+    assert counting.times == 1
     slots.missed = False
     slots.due("a")
-    assert reports_errors.times == 2
+    assert counting.times == 2
 
 
-def test_what_a_rate_holds_up_is_told_when_it_goes_on() -> None:
+def test_a_durable_limited_by_its_rate_shows_when_the_next_message_may_start() -> None:
     slots = slots_of({"a": 3, "b": 3}, {"a": Admission(0.001, None), "b": Admission(None, 1)})
     assert slots.take(KEY)
     assert (slots.free("a"), slots.next_in("b"), slots.next_in("unknown")) == (0, None, None)
@@ -93,7 +93,7 @@ def test_what_a_rate_holds_up_is_told_when_it_goes_on() -> None:
     assert slots.next_in("a") is None
 
 
-def test_a_rate_says_nothing_while_the_circuit_is_open() -> None:
+def test_a_rate_shows_no_time_while_the_circuit_is_open() -> None:
     slots = slots_of({"a": 3}, {"a": Admission(100, 1)})
     assert slots.next_in("a") == 0
     slots.ended("a", PartnerUnavailable())

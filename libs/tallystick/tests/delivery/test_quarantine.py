@@ -229,7 +229,7 @@ async def test_a_child_that_died_is_replaced(grim: Settings) -> None:
     pid = isolation._child.pid
     os.killpg(pid, signal.SIGKILL)
     async with asyncio.timeout(30):
-        while isolation._child.lives:
+        while isolation._child.is_alive:
             await asyncio.sleep(0.01)
     assert await isolation.run(await taken(grim, "better"), 30) is None
     assert isolation._child.pid != pid
@@ -243,7 +243,7 @@ async def test_a_service_with_threads_of_its_own_is_not_forked(
     isolation = Isolation("grim", grim)
     assert await isolation.run(await taken(grim, "exit 9"), 30) == 9
     assert isolation._child
-    assert not isolation._child.lives
+    assert not isolation._child.is_alive
 
 
 async def test_an_idle_child_ends_after_a_while(

@@ -1,1 +1,1 @@
-"""Messages that wait in the database: their rows, leases and limits."""
+"""Deferred messages: their rows, leases and limits."""

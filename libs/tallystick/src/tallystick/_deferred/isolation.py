@@ -1,4 +1,7 @@
-"""A process that does nothing else: suspects run in it or in its forks, until one kills that."""
+"""Run quarantined messages in a child process, or in forks of it.
+
+Section 4 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +25,17 @@ from tallystick._settings import Settings
 log = structlog.get_logger()
 
 BEGUN, ENDED, AWAY, DIED = b"b", b"e", b"a", b"d"
-"""Signs of a child: it has begun an order, it has ended it, the database is away and so is no
-blame, the fork that was at it has died; its exit code follows."""
+"""What a child reports: it has begun a batch; it has ended it; the database is away, so no message
+is blamed; the fork that ran the batch has died, and its exit code follows."""
 CODE = struct.Struct("<i")
 ENDS_WITHIN = 2.0  # seconds
-REST = 1.0  # seconds, so that a process that cannot start is not tried all the time
-KEPT = 60.0  # seconds without anything to do; one holds about 60 MB and a connection
+REST = 1.0  # seconds, so that a process that cannot start is not started all the time
+KEPT = 60.0  # seconds without work; an idle child uses about 60 MB and a connection
 STARTS_WITHIN = 20.0  # seconds; on a busy machine an interpreter with all its imports takes a few
 
 
 def describe_exit(code: int) -> str:
-    """How a process ended, for people."""
+    """Return how a process ended, as text."""
     if code == -signal.SIGALRM:
         return "was past its deadline"
     if code < 0:
@@ -41,14 +44,14 @@ def describe_exit(code: int) -> str:
 
 
 class NotTried(Exception):
-    """It was no message that ended the child."""
+    """The messages were not tried, so the end of the child is blamed on none of them."""
 
 
 class Isolation:
-    """Runs messages in a child process; if one kills it, only that dies.
+    """Runs messages in a child process, so that a message that kills its process kills only that.
 
-    A process takes a second to begin, so one is kept for the next suspects: when a crowd was lost
-    with its replicas, nearly all of it is innocent.
+    A process takes a second to start, so a living child is kept for the next messages: of many that
+    were lost with their replicas, nearly all do no harm.
     """
 
     def __init__(self, package: str, settings: Settings) -> None:
@@ -59,18 +62,21 @@ class Isolation:
 
     @property
     def possible(self) -> bool:
-        """Whether a child can compose this service: it needs `<package>.main.app`."""
+        """Whether a child can build this service: it needs `<package>.main.app`."""
         try:
             return find_spec(f"{self._package}.main") is not None
         except ModuleNotFoundError:
             return False
 
     async def run(self, quarantined: Sequence[Deferred], deadline_s: float) -> int | None:
-        """How their process died; None if it lives, or if it was no message that ended it."""
+        """Run messages together; return the exit code if their process died.
+
+        None: it is alive, or no message ended it.
+        """
         child = await self._begin()
         log.warning("quarantine run started", count=len(quarantined), pid=child.pid)
         try:
-            died = await child.tries(quarantined, deadline_s)
+            died = await child.attempt(quarantined, deadline_s)
         except NotTried as error:
             await child.end()
             log.warning("quarantine run failed", count=len(quarantined), reason=str(error))
@@ -83,28 +89,28 @@ class Isolation:
         return died
 
     async def _begin(self) -> _Child:
-        """The child that is kept; another one if there is none, or if it has died."""
+        """Return the kept child, or a new one if there is none or it has died."""
         child, self._child = self._child, None
-        if child is not None and child.lives:
+        if child is not None and child.is_alive:
             return child
         if child is not None:
             await child.end()
         return await _Child.start(self._package, self._settings)
 
     async def rest(self) -> None:
-        """Ends a child that has had nothing to do for a while."""
+        """End a child that has had no work for KEPT seconds."""
         if time.monotonic() - self._used_at > KEPT:
             await self.close()
 
     async def close(self) -> None:
-        """Ends the child, if there is one."""
+        """End the child, if there is one."""
         child, self._child = self._child, None
         if child is not None:
             await child.end()
 
 
 class _Child:
-    """A process that makes attempts, itself or by a fork, and says how they went."""
+    """A process that makes attempts, itself or in a fork, and reports how they ended."""
 
     def __init__(
         self, process: Process, orders: asyncio.StreamWriter, signs: asyncio.StreamReader
@@ -129,27 +135,29 @@ class _Child:
         return child
 
     @property
-    def lives(self) -> bool:
-        """Whether it can be told to try more."""
+    def is_alive(self) -> bool:
+        """Whether it can run more messages."""
         return self._process.returncode is None
 
-    async def tries(self, quarantined: Sequence[Deferred], deadline_s: float) -> int | None:
-        """How the process that tried them died; None: it lives. What takes too long is killed.
+    async def attempt(self, quarantined: Sequence[Deferred], deadline_s: float) -> int | None:
+        """Run messages; return the exit code if the process that ran them died, else None.
 
-        Raises NotTried: the database is away, or it could not even begin.
+        A process that takes longer than its deadline is killed. Raises NotTried if the database is
+        away or the process died before it began.
         """
         self._send((quarantined, deadline_s))
-        facts = await self._says(STARTS_WITHIN)
-        if facts == BEGUN:
-            facts = await self._says(deadline_s + ENDS_WITHIN)
-        elif facts != AWAY:
-            raise NotTried(f"it {describe_exit(await self._death(facts))} as it started")
-        if facts == AWAY:
+        sign = await self._next_sign(STARTS_WITHIN)
+        if sign == BEGUN:
+            sign = await self._next_sign(deadline_s + ENDS_WITHIN)
+        elif sign != AWAY:
+            died = describe_exit(await self._exit_code(sign))
+            raise NotTried(f"the process {died} as it started")
+        if sign == AWAY:
             raise NotTried("the database is away")
-        return None if facts == ENDED else await self._death(facts)
+        return None if sign == ENDED else await self._exit_code(sign)
 
     async def end(self) -> int:
-        """Its exit code; one that is alive waits for orders, which end here."""
+        """End the process and return its exit code; closing its input ends a living one."""
         self._orders.close()
         try:
             async with asyncio.timeout(ENDS_WITHIN):
@@ -161,22 +169,22 @@ class _Child:
             self._kill()
             raise
 
-    async def _death(self, facts: bytes) -> int:
-        if facts == DIED:
+    async def _exit_code(self, sign: bytes) -> int:
+        if sign == DIED:
             (code,) = CODE.unpack(await self._signs.readexactly(CODE.size))
             return int(code)
         return await self.end()
 
     def _kill(self) -> None:
-        """Kills it and its fork."""
-        with suppress(ProcessLookupError, PermissionError):  # macOS refuses for one that has ended
+        """Kill the process and its fork."""
+        with suppress(ProcessLookupError, PermissionError):  # macOS refuses if it has ended
             os.killpg(self.pid, signal.SIGKILL)
 
     def _send(self, order: object) -> None:
         self._orders.write(pickle.dumps(order))
 
-    async def _says(self, within: float) -> bytes:
-        """Its next sign; none if it died, or if it took too long and was killed."""
+    async def _next_sign(self, within: float) -> bytes:
+        """Return the next sign; empty if the process died or was killed after `within` seconds."""
         try:
             async with asyncio.timeout(within):
                 return await self._signs.read(1)

@@ -1,4 +1,9 @@
-"""Claims on held rows: taken in a replica's name, ended by it, and never held by two."""
+"""Leases on deferred rows: one replica at a time has the right to run a row.
+
+Example: replica A acquires a row as lease 4 and stalls. Replica B expires that lease (5) and
+acquires the row as lease 6. When A goes on, its commit names lease 4 and changes nothing.
+Section 3 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from tallystick._deferred.rows import Deferred
 from tallystick._messages.inbound import Inbound, Key
 
 Lease = tuple[str, str, str, int]
-"""A message's key and the number of its claim."""
+"""A message's key and the number of its lease."""
 
 _LEASED = """
 update tallystick.held h set claim = h.claim + 1, replica = $1 from due
@@ -27,7 +32,7 @@ _LEASE = f"""with due as (
         where h.durable = s.durable and state in ('retry', 'suspect') and replica is null
         and due_at <= now() and lapses < $4
         order by due_at limit s.slots for update skip locked) d){_LEASED}"""  # noqa: S608  # a constant of ours
-# Those of the least suspicion come first: most are innocent.
+# Messages with the fewest deaths and expired leases come first: most of them do no harm.
 _LEASE_QUARANTINED = f"""with due as (
     select durable, source, id from tallystick.held
     where durable = any($2::text[]) and state in ('retry', 'suspect') and replica is null
@@ -44,7 +49,7 @@ where (h.durable, h.source, h.id, h.claim) = (m.durable, m.source, m.id, m.claim
 
 
 class Leases:
-    """One replica's claims."""
+    """The leases of one replica."""
 
     def __init__(self, database: Postgres, replica: str) -> None:
         self._database = database
@@ -53,14 +58,14 @@ class Leases:
     async def acquire(
         self, connection: Any, slots: Mapping[str, int], quarantine_after: int
     ) -> list[Deferred]:
-        """Claims due rows with fewer lapses, at most so many of each durable."""
+        """Lease due rows that are not quarantined, at most `slots` of each durable."""
         args = (self._replica, list(slots), list(slots.values()), quarantine_after)
         return [_deferred(row) for row in await connection.fetch(_LEASE, *args)]
 
     async def acquire_quarantined(
         self, connection: Any, durables: Sequence[str], quarantine_after: int
     ) -> list[Deferred]:
-        """Claims due rows with so many lapses or more: some to be tried together, or one alone."""
+        """Lease due rows with `quarantine_after` or more expired leases: a batch, or one alone."""
         args = (self._replica, durables, quarantine_after, QUARANTINE_BATCH)
         rows = [_deferred(row) for row in await connection.fetch(_LEASE_QUARANTINED, *args)]
         batch = [
@@ -73,17 +78,17 @@ class Leases:
         return chosen
 
     async def mine(self) -> list[Lease]:
-        """What this replica has claimed."""
+        """Return the leases of this replica."""
         return [(r[0], r[1], r[2], r[3]) for r in await self._database.fetch(_MINE, self._replica)]
 
     async def release(self, leases: Sequence[Lease]) -> int:
-        """Makes claims due again that nobody has changed meanwhile; returns how many."""
+        """Free rows whose lease has not changed meanwhile; return how many."""
         if not leases:
             return 0
         return len(await self._database.fetch(_RELEASE, *_columns(leases)))
 
     async def undo(self, connection: Any, unseen: Sequence[Deferred]) -> None:
-        """Takes back claims that nobody has seen, so that they were never made."""
+        """Undo leases of rows that were never started, as if they had not been acquired."""
         if unseen:
             await connection.execute(
                 _UNLEASE, *_columns([lease_of(deferred) for deferred in unseen])
@@ -91,17 +96,17 @@ class Leases:
 
 
 def lease_of(deferred: Deferred) -> Lease:
-    """The claim by which it is held."""
+    """Return the lease under which a deferred message runs."""
     return (*deferred.inbound.key, deferred.lease)
 
 
 def key_of(lease: Lease) -> Key:
-    """The message that is claimed."""
+    """Return the key of the leased message."""
     return lease[:3]
 
 
 def _columns(leases: Sequence[Lease]) -> list[list[Any]]:
-    """Claims as the arrays that a statement takes."""
+    """Return leases as one array per column."""
     return [[lease[place] for lease in leases] for place in range(4)]
 
 

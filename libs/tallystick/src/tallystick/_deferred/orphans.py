@@ -1,4 +1,7 @@
-"""Rows of durables that nobody declares any more: seen, and after a day laid before people."""
+"""Find rows of durables without a handler: count them, and make them dead letters after a day.
+
+Section 10 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from tallystick._telemetry.metrics import DEAD_LETTERED, ORPHANED, child
 log = structlog.get_logger()
 
 ADOPTED_WITHIN = timedelta(days=1)
-"""A release that knows the durable may be on its way, in or back."""
+"""Until then, a release that declares the durable may still be deployed, or rolled back to."""
 REASON: Reason = "orphaned"
 
 _WAITING = """select durable, count(*) from tallystick.held
@@ -29,7 +32,7 @@ returning durable"""
 
 
 class Orphans:
-    """What waits in a service's database for handlers that this release does not have."""
+    """The deferred messages of a service that no handler of this release is declared for."""
 
     def __init__(self, database: Postgres, declared: Collection[str]) -> None:
         self._database = database
@@ -37,7 +40,7 @@ class Orphans:
         self._seen: dict[str, int] = {}
 
     async def round(self) -> None:
-        """Shows them, and makes dead letters of those that have been due for a day."""
+        """Log and count them; make dead letters of those that have been due for a day."""
         given_up = await self._database.fetch(_GIVE_UP, self._declared, ADOPTED_WITHIN, REASON)
         for row in given_up:
             child(DEAD_LETTERED, row[0], REASON).inc()
@@ -45,7 +48,7 @@ class Orphans:
         found = {row[0]: row[1] for row in rows}
         for durable in self._seen.keys() | found.keys():
             child(ORPHANED, durable).set(found.get(durable, 0))
-            child(DEAD_LETTERED, durable, REASON)  # begins at zero: its first letter is seen
+            child(DEAD_LETTERED, durable, REASON)  # starts at 0, so that the first increase shows
         if found.keys() - self._seen.keys():
             log.warning("messages orphaned", waiting=found)
         self._seen = found

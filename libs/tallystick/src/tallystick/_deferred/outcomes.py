@@ -1,4 +1,7 @@
-"""Puts a message into the held table, and dead letters before people's eyes."""
+"""Store deferred messages and failed attempts, and publish dead letters.
+
+Sections 2 and 10 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +29,15 @@ from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
 
-LONGEST_SUBJECT = 1024  # bytes of an original subject that a projection repeats
+LONGEST_SUBJECT = 1024  # bytes of the original subject in the subject of a dead letter
 
 
 class Expired(TallystickError):
-    """Whether it was done is not known any more."""
+    """The inbox has forgotten whether the message was done."""
 
 
 class Outcomes:
-    """Says what became of an attempt that did not succeed, in one commit."""
+    """Stores the outcome of an attempt that did not succeed, in one commit."""
 
     def __init__(self, service: str, replica: str, database: Postgres, outbox: Outbox) -> None:
         self._service = service
@@ -44,25 +47,30 @@ class Outcomes:
         self._outbox = outbox
 
     async def defer(self, binding: Binding, inbound: Inbound) -> None:
-        """Holds a redelivered message as it came, due now; the inbox knowing it is no error."""
+        """Defer a redelivered message unchanged, due now; do nothing if the inbox knows it."""
         await self._store(binding, inbound, RetryLater(0, 0), None)
 
     async def expire(self, binding: Binding, inbound: Inbound, age: timedelta) -> None:
-        """Makes a message a dead letter that is too old to know whether it was done."""
-        error = Expired(f"it is {age.days} days old, and the inbox forgets after {INBOX_KEPT.days}")
+        """Make a message a dead letter because the inbox may have forgotten that it was done."""
+        error = Expired(
+            f"the message is {age.days} days old, and the inbox forgets after {INBOX_KEPT.days}"
+        )
         await self._store(binding, inbound, GiveUp("expired", 0), error)
 
     async def defer_failed(
         self, binding: Binding, inbound: Inbound, error: BaseException
     ) -> Decision:
-        """Holds a message whose first attempt failed; returns what was decided."""
+        """Store a message whose first attempt failed; return the decision."""
         give_up_after = binding.retry.give_up_after
         decision = binding.retry.decide(error, attempts=0, starts=1, time_left=give_up_after)
         await self._store(binding, inbound, decision, error)
         return decision
 
     async def fail(self, binding: Binding, deferred: Deferred, error: BaseException) -> Decision:
-        """Ends a claim in an error; returns what was decided. Raises AlreadyTaken: it was lost."""
+        """End a lease with an error; return the decision.
+
+        Raises AlreadyProcessed if the lease was lost.
+        """
         decision = binding.retry.decide(
             error, attempts=deferred.attempts, starts=deferred.starts, time_left=deferred.time_left
         )
@@ -70,11 +78,11 @@ class Outcomes:
         return decision
 
     async def give_up(self, deferred: Deferred, error: BaseException) -> None:
-        """Makes a claimed message a dead letter: it took its process with it too often."""
+        """Make a leased message a dead letter because it killed its process too often."""
         await self._end(deferred, GiveUp("poison", deferred.attempts), error)
 
     async def process_died(self, deferred: Deferred, code: int) -> None:
-        """Notes that a message killed the process that did nothing else; raises AlreadyTaken."""
+        """Record that a message killed the process that ran it alone; raise AlreadyProcessed."""
         await self._process_ended(
             deferred,
             deferred_rows.process_died(deferred),
@@ -83,8 +91,8 @@ class Outcomes:
         )
 
     async def lease_expired(self, deferred: Deferred, code: int) -> None:
-        """Notes that a message was in the company of one that did; raises AlreadyTaken."""
-        error = f"the process of its company {describe_exit(code)}"
+        """Record that the process that ran a message with others died; raise AlreadyProcessed."""
+        error = f"the process that ran it with others {describe_exit(code)}"
         await self._process_ended(deferred, deferred_rows.lease_expired(deferred), "lapsed", error)
 
     async def _process_ended(
@@ -99,7 +107,7 @@ class Outcomes:
         log.warning("quarantine process died", durable=deferred.inbound.durable, error=error)
 
     async def succeeded(self, deferred: Deferred) -> None:
-        """Records the attempt that ended a message's troubles."""
+        """Record the attempt that succeeded after others had failed."""
         write = deferred_rows.attempt(deferred.inbound.key, deferred.lease, self._where, "done")
         await self._database.deliveries.submit(Unit((write,)))
 
@@ -112,7 +120,7 @@ class Outcomes:
         try:
             await self._commit(write, inbound, 0, decision, failure)
         except AlreadyProcessed:
-            return  # done or held before: a copy changes nothing
+            return  # done or deferred before: a copy changes nothing
         self._report(inbound, decision, failure, error)
 
     async def _end(self, deferred: Deferred, decision: Decision, error: BaseException) -> None:
@@ -122,19 +130,19 @@ class Outcomes:
         self._report(deferred.inbound, decision, failure, error)
 
     async def _commit(
-        self, take: Write, inbound: Inbound, lease: int, decision: Decision, failure: Failure
+        self, settlement: Write, inbound: Inbound, lease: int, decision: Decision, failure: Failure
     ) -> None:
         outcome = decision.reason if isinstance(decision, GiveUp) else failure.error_type or "held"
         writes = (deferred_rows.attempt(inbound.key, lease, self._where, outcome, failure.error),)
         rows = (
             [self._projection(inbound, decision, failure)] if isinstance(decision, GiveUp) else []
         )
-        unit = Unit(writes, tuple(insert(row) for row in rows), take)
+        unit = Unit(writes, tuple(insert(row) for row in rows), settlement)
         await self._database.deliveries.submit(unit)
         self._outbox.send(rows)
 
     def _projection(self, inbound: Inbound, dead: GiveUp, failure: Failure) -> OutboxRow:
-        """What people see of a dead letter in `DLQ_<SERVICE>`; the truth is the held row."""
+        """Return the copy of a dead letter for the stream `DLQ_<SERVICE>`; its row is the truth."""
         purpose = inbound.durable.removeprefix(self._service + "-")
         lines = header_lines(
             {
@@ -157,23 +165,23 @@ class Outcomes:
             subject=f"dlq.{self._service}.{purpose}.{inbound.subject if usable else 'unusable'}",
             headers=headers[: None if whole else 0] + lines,
             body=inbound.body if whole else inbound.body[:1024],
-            correlation_id=id_,  # and no key: no emission says it again
+            correlation_id=id_,  # and no key, so that it is never republished
             key="",
         )
 
     def _report(
         self, inbound: Inbound, decision: Decision, failure: Failure, error: BaseException | None
     ) -> None:
-        """Says each dead letter, and of failures that are tried again the first of each kind."""
-        about = {"durable": inbound.durable, "message_id": inbound.id, "error": failure.error}
+        """Log each dead letter, and of retried failures the first of each kind."""
+        fields = {"durable": inbound.durable, "message_id": inbound.id, "error": failure.error}
         if isinstance(decision, GiveUp):
             child(DEAD_LETTERED, inbound.durable, decision.reason).inc()
             unforeseen = None if isinstance(error, InvalidMessage | Expired) else error
             log.error(
-                "delivery dead-lettered", reason=decision.reason, exc_info=unforeseen, **about
+                "delivery dead-lettered", reason=decision.reason, exc_info=unforeseen, **fields
             )
         elif error is not None:
             child(ATTEMPTS, inbound.durable, failure.error_type).inc()
             if (unsaid := self._failures.due(failure.fingerprint)) is not None:
                 delay_s = round(decision.delay, 3)
-                log.warning("delivery deferred", delay_s=delay_s, unsaid=unsaid, **about)
+                log.warning("delivery deferred", delay_s=delay_s, unsaid=unsaid, **fields)

@@ -1,4 +1,7 @@
-"""What the delivery protocol decides: pure, apart from clocks, sockets and databases."""
+"""The decisions of the delivery protocol as pure functions.
+
+Sections 2 and 4 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,23 @@ from enum import Enum, auto
 from typing import Literal
 
 QUARANTINE_AFTER = 2
-"""A message lost with its replica so often is run by a process that does nothing else."""
+"""A message with so many expired leases is quarantined: it runs in a separate process."""
 QUARANTINE_BATCH = 16
-"""So many suspects are tried together at first: nearly all of a crowd are innocent."""
+"""So many quarantined messages run together at first, because nearly all of them do no harm."""
 POISON_EXPIRED_LEASES = 8
-"""A message lost so often is dead, whoever is to blame."""
+"""A message with so many expired leases is a dead letter, whatever the cause."""
 POISON_CRASHES = 2
-"""A message that killed its own process so often is dead."""
+"""A message that killed a process in which it was alone so often is a dead letter."""
 INBOX_KEPT = timedelta(days=30)
-"""How long it is known what was done: over the streams' seven days and every replay."""
+"""How long the inbox keeps what was done: longer than streams keep messages (seven days)."""
 
 Known = Literal["done", "held"] | None
-"""What the inbox knows of a message; None: nothing."""
+"""A message's state in the inbox: done, deferred (`held`), or None if it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFacts:
-    """What a delivery shows before it is looked up; ages in seconds.
+    """What is known of a delivery before the inbox is queried; `age` in seconds.
 
     `trusted`: the connection and the durable are older than AckWait.
     """
@@ -36,25 +39,25 @@ class DeliveryFacts:
 
 
 def is_fresh(facts: DeliveryFacts, ack_wait: float) -> bool:
-    """Whether nobody can have seen it before, so that looking it up would be in vain."""
+    """Return whether no replica can have received the message before, so no look-up is needed."""
     return (
         facts.delivered == 1 and not facts.republication and facts.age < ack_wait and facts.trusted
     )
 
 
 class Step(Enum):
-    """What a delivery that was looked up needs before it is acknowledged."""
+    """What to do with a delivery that was looked up in the inbox, before the ack."""
 
     RUN = auto()
-    DEFER = auto()  # as it came, due now: a redelivery proves nothing
-    REPUBLISH = auto()  # raise what it has caused to its emission
-    FORGET_AND_RUN = auto()  # it is read again by one that may do it twice
-    EXPIRE = auto()  # older than what the inbox remembers: it may have been done
+    DEFER = auto()  # unchanged, due now: a redelivery does not show how the last attempt ended
+    REPUBLISH = auto()  # publish its stored outputs under its republication number
+    FORGET_AND_RUN = auto()  # an idempotent handler may run it twice
+    EXPIRE = auto()  # older than the inbox remembers, so it may have been done
     NOTHING = auto()
 
 
 def arrived(known: Known, facts: DeliveryFacts, *, made_ago: float, idempotent: bool) -> Step:
-    """The step for a delivery that the inbox knows or not; `made_ago` is its age in seconds."""
+    """Return the step for a delivery; `made_ago` is the age of the message in seconds."""
     if known == "done" and idempotent:
         return Step.FORGET_AND_RUN
     if known == "done" and facts.republication:
@@ -67,19 +70,22 @@ def arrived(known: Known, facts: DeliveryFacts, *, made_ago: float, idempotent: 
 
 
 def quarantine_after(*, alone: bool) -> int:
-    """From how many lapses a message is suspect; if none can run alone, it is poison by then."""
+    """Return how many expired leases quarantine a message.
+
+    If no message can run in a process of its own (not `alone`), it is poison by then.
+    """
     return QUARANTINE_AFTER if alone else POISON_EXPIRED_LEASES
 
 
 def tried_together(expired_leases: int, crashes: int) -> bool:
-    """Whether a suspect is tried in company; one of a company that died is tried alone."""
+    """Return whether a quarantined message runs with others; after a death it runs alone."""
     return expired_leases <= QUARANTINE_AFTER and not crashes
 
 
 def poison_reason(expired_leases: int, crashes: int) -> str | None:
-    """Why a suspect is poison; None: it is tried, alone."""
+    """Return why a quarantined message is poison; None if it is not and may run."""
     if crashes >= POISON_CRASHES:
         return f"it killed its process {crashes} times"
     if expired_leases >= POISON_EXPIRED_LEASES:
-        return f"its replica went {expired_leases} times"
+        return f"its lease expired {expired_leases} times"
     return None

@@ -1,4 +1,7 @@
-"""Which replicas live: each renews its row, and what a gone one had claimed is free again."""
+"""Track the living replicas: each renews its row, and the leases of one that is gone expire.
+
+Section 3 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ _LEAVE = "delete from tallystick.replicas where name = $1"
 
 
 class Replicas:
-    """This replica's sign of life, and its judgement on the others'."""
+    """Renews the row of this replica, and expires the leases of replicas that are gone."""
 
     def __init__(
         self, database: Fetches, name: str, release: str, replica_timeout_s: float
@@ -47,21 +50,21 @@ class Replicas:
         self._renewal: asyncio.Task[None] | None = None
 
     async def renew(self) -> None:
-        """Says that this replica lives; called five times before it would count as gone."""
-        self._renewal = asyncio.create_task(self._say())
+        """Renew the row of this replica; called five times before it would count as gone."""
+        self._renewal = asyncio.create_task(self._write())
         await asyncio.shield(self._renewal)
         if self._judges_from is None:
             self._judges_from = asyncio.get_running_loop().time() + self._timeout_s
 
-    async def _say(self) -> None:
+    async def _write(self) -> None:
         await self._database.fetch(_RENEW, self._name)
 
     def lost_database(self) -> None:
-        """Others could not renew either: nobody is judged until they had the time to."""
+        """Expire no lease until the other replicas, too, have had the time to renew their rows."""
         self._judges_from = None
 
     async def expire_leases(self) -> int:
-        """Frees what gone replicas had claimed, each claim a lapse; returns how many."""
+        """Expire the leases of replicas that are gone; return how many. The rows are due."""
         if self._judges_from is None or asyncio.get_running_loop().time() < self._judges_from:
             return 0
         timeout = timedelta(seconds=self._timeout_s)
@@ -75,8 +78,8 @@ class Replicas:
         return len(lease_expired)
 
     async def leave(self) -> None:
-        """Forgets this replica and those that went long ago."""
-        if self._renewal is not None:  # one that was cancelled would still come to the database
+        """Delete the rows of this replica and of those that have been gone for a day."""
+        if self._renewal is not None:  # a cancelled one could still reach the database later
             await asyncio.gather(self._renewal, return_exceptions=True)
         await self._database.fetch(_LEAVE, self._name)
         await self._database.fetch(_FORGET)

@@ -1,6 +1,7 @@
-"""Statements on the held table, where everything waits that cannot be done at once.
+"""Statements on the table of deferred messages, `tallystick.held`.
 
-Each change of a row raises its claim, so that a worker that lost its claim changes nothing.
+Each change of a row raises its lease number (`claim`), so that a worker that has lost its lease
+changes nothing. Sections 1 and 3 of docs/delivery.md.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tallystick._messages.retry import Decision, GiveUp, RetryLater
 from tallystick._telemetry import tracing
 
 AT_ONCE = "-infinity"
-"""When a row that runs is due that was hastened meanwhile."""
+"""The due time of a row that was rescheduled while it runs."""
 
 _RECEIVED = """insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'done')
 on conflict do nothing returning durable, source, id"""
@@ -37,15 +38,16 @@ _END = """with ended as (
 update tallystick.inbox i set state = 'done', done_at = now() from ended e
 where (i.durable, i.source, i.id) = (e.durable, e.source, e.id)
 returning i.durable, i.source, i.id"""
-# What was held and done has a time when; without one it was never begun.
+# A message that was deferred and done gets a `done_at`; a withdrawn one was never started: none.
 _WITHDRAW = """with gone as (
     delete from tallystick.held where (durable, source, id) = ($1, $2, $3)
     and claim = 0 and state = 'retry' returning durable, source, id)
 update tallystick.inbox i set state = 'done' from gone g
 where (i.durable, i.source, i.id) = (g.durable, g.source, g.id)
 returning i.durable, i.source, i.id"""
-# A dead one gets a new claim, as by a replay; one that never started can still be withdrawn. One
-# that runs is only marked: due before everything, which nobody looks at until it ends.
+# A dead letter gets a new lease number, as by a replay. A row that never started keeps its number,
+# so that it can still be withdrawn. A row that runs is only marked, by a due time before all
+# others: it is not leased again before it ends.
 _RESCHEDULE = f"""update tallystick.held set
     due_at = case when replica is null then now() else '{AT_ONCE}' end, state = 'retry',
     attempts = case when replica is null then 0 else attempts end,
@@ -74,7 +76,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing"""
 
 
 class Deferred(msgspec.Struct, frozen=True):
-    """A claimed row: a message and what it has been through."""
+    """A leased row: a message and the counts of its attempts so far."""
 
     inbound: Inbound
     lease: int
@@ -82,18 +84,18 @@ class Deferred(msgspec.Struct, frozen=True):
     expired_leases: int
     crashes: int
     time_left: timedelta
-    trace: str | None = None  # the traceparent of the attempt before
-    begun: int = 0  # attempts on record: what only changed the row, as an edit, is none
+    trace: str | None = None  # the traceparent of the last attempt
+    begun: int = 0  # recorded attempts; a change of the row, such as an edit, is not an attempt
 
     @property
     def starts(self) -> int:
-        """How often a handler was begun, this time included."""
+        """How often a handler was started, including this time."""
         return self.begun + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an attempt did not succeed, fit to be stored."""
+    """Why an attempt did not succeed, in a form that can be stored."""
 
     error_type: str
     error: str
@@ -103,9 +105,10 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException, durable: str) -> Failure:
-        """Type, text without NUL, a fingerprint of durable, type and place, that place, the trace.
+        """Return the failure of an error: type, text, fingerprint, place and traceparent.
 
-        Called by the task that made the attempt.
+        The text has no NUL and at most 2000 characters; the fingerprint is a hash of durable, type
+        and place. Call it in the task that made the attempt.
         """
         place = _place(error)
         name = type(error).__name__
@@ -118,7 +121,7 @@ NO_FAILURE = Failure("", "", "")
 
 
 def _place(error: BaseException) -> str:
-    """Where it was raised, `handlers.py:open_payment`; line numbers change too easily."""
+    """Return where it was raised: `handlers.py:open_payment`; line numbers change too often."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -129,30 +132,30 @@ def _place(error: BaseException) -> str:
 
 
 def received(inbound: Inbound) -> Write:
-    """Marks a delivery as done; its guard is missed if it was taken in before."""
+    """Mark a delivery as done; the guard is missed if it was received before."""
     return Write(_RECEIVED, inbound.key, inbound.key)
 
 
 def end(deferred: Deferred) -> Write:
-    """Removes a claimed row and marks it done; its guard is missed if the claim was lost."""
+    """Remove a leased row and mark it done; the guard is missed if the lease was lost."""
     return Write(_END, (*deferred.inbound.key, deferred.lease), deferred.inbound.key)
 
 
 def withdraw(key: tuple[str, str, str]) -> Write:
-    """Removes an effect's row that never started; its guard is missed if it has."""
+    """Remove the row of an effect that never started; the guard is missed if it has started."""
     return Write(_WITHDRAW, key, key)
 
 
 def reschedule(key: tuple[str, str, str], give_up_after: timedelta) -> Write:
-    """Makes an effect's row due now, one that is dead too.
+    """Make an effect's row due now, also that of a dead letter.
 
-    What runs goes on, and is due again at once if it ends without success.
+    A running attempt continues, and the row is due again at once if the attempt fails.
     """
     return Write(_RESCHEDULE, (*key, give_up_after))
 
 
 def reschedules(write: Write) -> bool:
-    """Whether this is what `hasten` made."""
+    """Return whether a write was made by `reschedule`."""
     return write.sql is _RESCHEDULE
 
 
@@ -164,9 +167,9 @@ def defer(
     failure: Failure = NO_FAILURE,
     replica: str | None = None,
 ) -> Write:
-    """Holds a message that no row knows yet; with a replica it starts as claimed by it.
+    """Store a message that is not in the inbox yet; with `replica`, already leased by it.
 
-    A failure is that of a first attempt, which was a claim as well.
+    `failure` is that of a first attempt, which counts as a lease.
     """
     state, reason, delay = _outcome(decision)
     args = (
@@ -193,7 +196,7 @@ def defer(
 
 
 def failed(deferred: Deferred, decision: Decision, failure: Failure) -> Write:
-    """Ends a claim in an error; its guard is missed if the claim was lost."""
+    """End a lease with an error; the guard is missed if the lease was lost."""
     state, reason, delay = _outcome(decision)
     args = (
         *(*deferred.inbound.key, deferred.lease, state, reason, delay, decision.attempts),
@@ -204,19 +207,25 @@ def failed(deferred: Deferred, decision: Decision, failure: Failure) -> Write:
 
 
 def process_died(deferred: Deferred) -> Write:
-    """Ends a claim whose own process died; its guard is missed if the claim was lost."""
+    """End a lease whose message ran alone in a process that died.
+
+    The guard is missed if the lease was lost.
+    """
     return Write(_PROCESS_DIED, (*deferred.inbound.key, deferred.lease), deferred.inbound.key)
 
 
 def lease_expired(deferred: Deferred) -> Write:
-    """Ends a claim of one of several whose process died; its guard is missed if it was lost."""
+    """End a lease whose message ran with others in a process that died.
+
+    The guard is missed if the lease was lost.
+    """
     return Write(_LEASE_EXPIRED, (*deferred.inbound.key, deferred.lease), deferred.inbound.key)
 
 
 def attempt(
     key: tuple[str, str, str], lease: int, where: tuple[str, str], outcome: str, error: str = ""
 ) -> Write:
-    """Records one attempt; `where` is the replica and the version that made it."""
+    """Record one attempt; `where` is the replica and the version that made it."""
     return Write(_ATTEMPT, (*key, lease, *where, outcome, error or None))
 
 

@@ -1,4 +1,4 @@
-"""What runs from the held table in this replica: at most so many of a durable, each once."""
+"""Slots: limit how many deferred messages of a durable run in this replica, each message once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ log = structlog.get_logger()
 
 
 class Slots:
-    """A key is taken before its row is committed as claimed, so that none runs unnoticed."""
+    """Counts running messages; a slot is taken before the commit that leases its row.
+
+    Example: the limit is 4 and 3 run. An effect takes the last slot, then its unit is committed
+    with the lease. If the commit fails or is in doubt, the slot is given back; the sweep releases
+    a stored lease that has no slot.
+    """
 
     def __init__(
         self, limits: Mapping[str, int], admissions: Mapping[str, Admission], agenda: Agenda
@@ -27,7 +32,7 @@ class Slots:
         self._taken: set[Key] = set()
         self._counts: Counter[str] = Counter()
         self._tracked: set[Key] = set()
-        self.leasing = asyncio.Lock()  # a claim that is not taken yet looks like one in doubt
+        self.leasing = asyncio.Lock()  # a lease that has no slot yet looks like one in doubt
         self.closed = False
         self.missed = False  # whether something waits for a slot
 
@@ -38,14 +43,14 @@ class Slots:
         return len(self._taken)
 
     def free(self, durable: str) -> int:
-        """How many more may start now."""
+        """Return how many more may start now."""
         running = self._counts[durable]
         free = 0 if self.closed else self._limits.get(durable, 0) - running
         admission = self._admissions.get(durable)
         return admission.allows(free, running) if admission and free > 0 else free
 
     def take(self, key: Key) -> bool:
-        """Takes a slot for a message, if one is free and it does not run already."""
+        """Take a slot for a message; return whether one was free and it does not run already."""
         if key in self or self.free(key[0]) < 1:
             self.missed = True
             return False
@@ -56,11 +61,11 @@ class Slots:
         return True
 
     def track(self, key: Key) -> None:
-        """It runs, and takes nobody's slot."""
+        """Note that a message runs without a slot, as in quarantine."""
         self._tracked.add(key)
 
     def ended(self, durable: str, error: Exception | None) -> None:
-        """An attempt has ended: well, or by this error."""
+        """Note the end of an attempt: None for success, or its error."""
         admission = self._admissions.get(durable)
         if admission is None:
             return
@@ -72,32 +77,32 @@ class Slots:
             log.info("circuit closed", durable=durable)
 
     def circuit_open(self, durable: str) -> bool:
-        """Whether the outside has not answered so often that a few attempts find out if it does."""
+        """Return whether the circuit of a durable is open."""
         admission = self._admissions.get(durable)
         return bool(admission and admission.breaker and admission.breaker.is_open)
 
     def closed_for(self, durable: str) -> float:
-        """Seconds for which a circuit stays open, 0 if it does not."""
+        """Return the seconds until the circuit's next probe; 0 if one may start or it is closed."""
         admission = self._admissions.get(durable)
         breaker = admission.breaker if admission else None
         return breaker.closed_for if breaker else 0.0
 
     def next_in(self, durable: str) -> float | None:
-        """Seconds until its rate lets one more start; None if something else does not."""
+        """Return the seconds until the rate allows one more; None if another limit prevents it."""
         admission = self._admissions.get(durable)
         if admission is None or self.closed or self._counts[durable] >= self._limits[durable]:
             return None
         return admission.next_in
 
     def due(self, durable: str) -> None:
-        """Something was stored that waits for a slot: it may be free by now, or wait for a rate."""
+        """Note that a stored message waits for a slot; wake the loop if it may start."""
         if self.free(durable) > 0 or self.next_in(durable) is not None:
             self._agenda.wake()
         else:
             self.missed = True
 
     def give_back(self, key: Key) -> None:
-        """A message does not run any more: frees its slot."""
+        """Free the slot of a message that no longer runs."""
         self._tracked.discard(key)
         if key in self._taken:
             self._taken.discard(key)
