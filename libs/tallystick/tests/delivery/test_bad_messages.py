@@ -1,4 +1,4 @@
-"""Whatever comes from the wire is a message, or an InvalidMessage, and never another exception."""
+"""Any bytes from the wire are a message or raise InvalidMessage, never another exception."""
 
 import json
 from typing import Any
@@ -127,7 +127,7 @@ def test_any_subject_can_be_stored_and_named_in_a_header(subject: bytes) -> None
 @pytest.mark.parametrize(
     "deadline", ["", "soon", "nan", "-nan", "inf", "1e9", "1e400", "9" * 5_000]
 )
-def test_a_wait_that_is_none_is_the_longest(deadline: str) -> None:
+def test_a_wait_that_cannot_be_read_is_the_longest(deadline: str) -> None:
     assert seconds_left({WITHIN: deadline}) == LONGEST_S
 
 

@@ -1,4 +1,4 @@
-"""An error is judged by where it comes from: what a handler does is never taken for an outage."""
+"""An error is judged by where it comes from: a handler's own error is never taken for an outage."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,7 @@ Act = Callable[[Delivery, int], Awaitable[None]]
 
 ADD = "insert into things (id) values ($1)"
 SLOW = "insert into things (id) select $1 from pg_sleep(1)"
-MANY, GUILTY = 20, 7
+MANY, FAILING = 20, 7
 DEAD = """exists (select from tallystick.held
 where state = 'dead' and reason = 'exhausted' and attempts = 3)"""
 
@@ -37,14 +37,14 @@ class Sold(Event, name="shop.sold", key="item"):
     item: int
 
 
-def reader(guilty: Act) -> Router:
-    """Stores what was sold; one item is treated by `guilty`."""
+def reader(failing: Act) -> Router:
+    """A router that stores each item that was sold; `failing` handles one of them."""
     router = Router("shop")
 
     @router.on(Sold, durable="shop-books", retry=Retry(attempts=3, first=0.01, longest=0.02))
     async def book(event: Sold, delivery: Delivery) -> None:
-        if event.item == GUILTY:
-            await guilty(delivery, event.item)
+        if event.item == FAILING:
+            await failing(delivery, event.item)
         else:
             await delivery.commit(Write(ADD, (event.item,)))
 
@@ -64,12 +64,12 @@ async def in_a_transaction(delivery: Delivery, item: int) -> None:
         await transaction.execute(SLOW, item)
 
 
-async def blames_only_the_guilty(
-    run: Run, guilty: Act, until: Until, others_within: float = 5.0, **values: Any
+async def only_the_failing_one_is_blamed(
+    run: Run, failing: Act, until: Until, others_within: float = 5.0, **values: Any
 ) -> None:
-    """All others are done at once, the guilty one is dead, and nobody was told of an outage."""
+    """Check that all others are done at once, one is dead, and no outage was logged."""
     with capture_logs() as lines:
-        async with run(reader(guilty), **values) as runtime:
+        async with run(reader(failing), **values) as runtime:
             await runtime.parts.database.commit(*(Sold(item=item) for item in range(MANY)))
             async with asyncio.timeout(others_within):
                 await until(f"(select count(*) = {MANY - 1} from things)")
@@ -79,19 +79,19 @@ async def blames_only_the_guilty(
     assert "database lost" not in [line["event"] for line in lines]
 
 
-@pytest.mark.parametrize("guilty", [in_its_unit, in_a_query, in_a_transaction])
-async def test_a_statement_that_the_server_finds_too_slow_is_its_own_handlers(
-    run: Run, database_url: str, guilty: Act, until: Until
+@pytest.mark.parametrize("failing", [in_its_unit, in_a_query, in_a_transaction])
+async def test_a_statement_that_the_server_cancels_is_blamed_on_its_handler(
+    run: Run, database_url: str, failing: Act, until: Until
 ) -> None:
     url = f"{database_url}?statement_timeout=300"
-    await blames_only_the_guilty(run, guilty, until, database_url=url)
+    await only_the_failing_one_is_blamed(run, failing, until, database_url=url)
 
 
-@pytest.mark.parametrize("guilty", [in_its_unit, in_a_query, in_a_transaction])
-async def test_a_statement_that_we_find_too_slow_is_its_own_handlers(
-    run: Run, guilty: Act, until: Until
+@pytest.mark.parametrize("failing", [in_its_unit, in_a_query, in_a_transaction])
+async def test_a_statement_that_the_library_cancels_is_blamed_on_its_handler(
+    run: Run, failing: Act, until: Until
 ) -> None:
-    await blames_only_the_guilty(run, guilty, until, statement_timeout_s=0.3)
+    await only_the_failing_one_is_blamed(run, failing, until, statement_timeout_s=0.3)
 
 
 @pytest.mark.parametrize(
@@ -106,28 +106,30 @@ async def test_a_statement_that_we_find_too_slow_is_its_own_handlers(
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_what_a_transactions_block_raises_is_the_handlers(
+async def test_an_error_of_a_transactions_block_is_the_handlers(
     run: Run, error: Exception, sql: Sql, until: Until
 ) -> None:
     async def raises(delivery: Delivery, _: int) -> None:
         async with delivery.transaction():
             raise error
 
-    await blames_only_the_guilty(run, raises, until)
+    await only_the_failing_one_is_blamed(run, raises, until)
     (row,) = await sql("select error_type from tallystick.held")
     assert row[0] == type(error).__name__
 
 
-async def test_an_argument_too_few_in_a_transaction_is_the_handlers(run: Run, until: Until) -> None:
+async def test_a_missing_argument_in_a_transaction_is_the_handlers_error(
+    run: Run, until: Until
+) -> None:
     async def forgets(delivery: Delivery, _: int) -> None:
         async with delivery.transaction() as transaction:
             await transaction.fetch(ADD)
 
-    await blames_only_the_guilty(run, forgets, until)
+    await only_the_failing_one_is_blamed(run, forgets, until)
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), OSError(), asyncpg.InterfaceError("")])
-async def test_a_routes_transaction_raises_what_its_block_raises(
+async def test_a_routes_transaction_raises_the_error_of_its_block(
     run: Run, error: Exception
 ) -> None:
     async with run(Router("shop"), reads=False) as runtime:
@@ -138,7 +140,7 @@ async def test_a_routes_transaction_raises_what_its_block_raises(
         assert runtime.parts.postgres.available.is_set()
 
 
-async def test_one_that_kills_its_own_connection_is_held_and_nobody_else(
+async def test_only_a_message_that_kills_its_own_connection_is_deferred(
     run: Run, sql: Sql, until: Until
 ) -> None:
     async def kills(delivery: Delivery, _: int) -> None:
@@ -160,10 +162,10 @@ async def test_a_unit_that_cannot_be_compared_is_blamed_alone(run: Run, until: U
         statement = "insert into things (id) values ($1) returning array[id]"
         await delivery.commit(Write(statement, (item,), guard=(item,)))
 
-    await blames_only_the_guilty(run, returns_an_array, until)
+    await only_the_failing_one_is_blamed(run, returns_an_array, until)
 
 
-async def test_several_slow_units_keep_nobody_waiting(
+async def test_several_slow_units_delay_no_other_unit(
     run: Run, sql: Sql, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group, "SHARED_STATEMENT_S", 0.2)
@@ -185,7 +187,7 @@ async def test_several_slow_units_keep_nobody_waiting(
         assert await sql("select from tallystick.held") == []  # they still take their time
 
 
-async def test_a_cancellation_that_nobody_asked_for_is_an_error_of_the_handler(
+async def test_a_cancellation_of_the_handlers_own_is_its_error(
     run: Run, sql: Sql, until: Until
 ) -> None:
     async def cancels_its_own(_: Delivery, __: int) -> None:
@@ -193,7 +195,7 @@ async def test_a_cancellation_that_nobody_asked_for_is_an_error_of_the_handler(
         task.cancel()
         await task
 
-    await blames_only_the_guilty(run, cancels_its_own, until)
+    await only_the_failing_one_is_blamed(run, cancels_its_own, until)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +206,7 @@ async def test_a_cancellation_that_nobody_asked_for_is_an_error_of_the_handler(
         (ExceptionGroup("inner", [PermanentError("closed")]), "dead", "permanent"),
     ],
 )
-async def test_what_a_handlers_task_group_raises_counts_as_what_it_is(
+async def test_a_group_of_errors_of_one_class_counts_as_that_class(
     run: Run, sql: Sql, until: Until, error: Exception, state: str, reason: str | None
 ) -> None:
     async def fails() -> None:
@@ -215,13 +217,13 @@ async def test_what_a_handlers_task_group_raises_counts_as_what_it_is(
             tasks.create_task(fails())
 
     async with run(reader(in_a_group)) as runtime:
-        await runtime.parts.database.commit(Sold(item=GUILTY))
+        await runtime.parts.database.commit(Sold(item=FAILING))
         await until("exists (select from tallystick.held where replica is null)")
         held = await sql("select state, reason, attempts from tallystick.held")
     assert [(row[0], row[1]) for row in held] == [(state, reason)]
 
 
-async def test_one_whose_transaction_the_server_finds_too_idle_stops_nobody(
+async def test_a_transaction_that_the_server_ends_as_idle_stops_no_other_message(
     run: Run, database_url: str, sql: Sql, until: Until
 ) -> None:
     async def dawdles(delivery: Delivery, item: int) -> None:

@@ -1,4 +1,4 @@
-"""The circuit of an effect opens for an outside that is away, and for nothing else."""
+"""The circuit of an effect opens only for a partner that is away."""
 
 import asyncio
 from collections import Counter
@@ -30,7 +30,7 @@ class Charge(Effect, name="shop.charge", key="item"):
 
 
 class Partner:
-    """Raises what it is told, so often for each item, or while it is away."""
+    """Raises `error`, `times` times for each item and always while it is away."""
 
     def __init__(self, error: type[Exception], times: int) -> None:
         self.error = error
@@ -54,16 +54,14 @@ def service(partner: Partner) -> Router:
     return router
 
 
-async def said_of(runtime: Runtime, key: str) -> list[str | None]:
-    """What people are told of an effect that waits."""
+async def shown_of(runtime: Runtime, key: str) -> list[str | None]:
+    """Return the errors that are shown for a waiting effect."""
     parts = runtime.parts
     shown = Messages(parts.postgres, parts.router, parts.replica, parts.slots.circuit_open)
     return [message.error for message in (await shown.about(key, [])).received]
 
 
-async def test_a_partner_that_says_not_yet_of_each_is_not_away(
-    run: Run, sql: Sql, until: Until
-) -> None:
+async def test_a_partner_that_answers_not_yet_is_not_away(run: Run, sql: Sql, until: Until) -> None:
     partner = Partner(TemporaryError, times=2)
     with capture_logs() as lines:
         async with run(service(partner)) as runtime:
@@ -75,7 +73,7 @@ async def test_a_partner_that_says_not_yet_of_each_is_not_away(
     assert not [line for line in lines if "circuit" in line["event"]]
 
 
-async def test_a_partner_that_is_away_opens_it_and_one_that_is_back_closes_it(
+async def test_the_circuit_opens_while_a_partner_is_away_and_closes_when_it_is_back(
     run: Run, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admission, "FIRST_PAUSE_S", 0.2)
@@ -90,15 +88,15 @@ async def test_a_partner_that_is_away_opens_it_and_one_that_is_back_closes_it(
             )
             assert runtime.parts.slots.circuit_open("shop-charge")
             await asyncio.sleep(0.5)
-            assert await said_of(runtime, "199") == ["the circuit is open"]
+            assert await shown_of(runtime, "199") == ["the circuit is open"]
             assert sum(partner.calls.values()) < 150
             partner.is_away = False
             await until(NOTHING_HELD)
             await eventually(
                 lambda: REGISTRY.get_sample_value("messaging_circuit_open", labels) == 0
             )
-    said = [line["event"] for line in lines if "circuit" in line["event"]]
-    assert said == [
+    events = [line["event"] for line in lines if "circuit" in line["event"]]
+    assert events == [
         "circuit opened",
         "circuit closed",
     ]

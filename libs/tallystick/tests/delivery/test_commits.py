@@ -1,4 +1,4 @@
-"""Nothing that is given to a commit is dropped, and nothing after it is kept quiet."""
+"""A commit drops nothing that it is given, and every error after it is shown."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -59,7 +59,7 @@ async def later() -> Write:
         (Write("insert into things (id) values ($1)", 7), "are a int, not a tuple"),  # type: ignore[arg-type]  # what it is about
     ],
 )
-async def test_what_is_no_part_is_refused_by_every_commit(
+async def test_an_object_that_is_not_a_part_is_refused_by_every_commit(
     run: Run, sql: Sql, until: Until, part: Any, says: str
 ) -> None:
     async def forgets(event: Sold, delivery: Delivery) -> None:
@@ -72,12 +72,12 @@ async def test_what_is_no_part_is_refused_by_every_commit(
         await database.commit(Sold(item=3))
         await until("exists (select from tallystick.held where state = 'dead')")
     assert await sql("select id from things") == []
-    (letter,) = await sql("select error_type, reason from tallystick.held")
-    assert tuple(letter) == ("TypeError", "exhausted")
+    (dead_letter,) = await sql("select error_type, reason from tallystick.held")
+    assert tuple(dead_letter) == ("TypeError", "exhausted")
 
 
 @pytest.mark.parametrize("part", [[Sold(item=1)], put(1), Sold])
-async def test_what_is_no_message_is_refused_by_a_transaction(
+async def test_an_object_that_is_not_a_message_is_refused_by_a_transaction(
     run: Run, sql: Sql, part: Any
 ) -> None:
     async def books(event: Sold, delivery: Delivery) -> None: ...
@@ -89,7 +89,7 @@ async def test_what_is_no_message_is_refused_by_a_transaction(
     assert await sql("select id from things") == []
 
 
-async def test_a_delay_that_is_no_number_becomes_a_dead_letter_and_no_endless_attempt(
+async def test_a_delay_that_is_not_a_number_ends_in_a_dead_letter(
     run: Run, until: Until, sql: Sql
 ) -> None:
     async def waits(event: Sold, delivery: Delivery) -> None:
@@ -101,7 +101,7 @@ async def test_a_delay_that_is_no_number_becomes_a_dead_letter_and_no_endless_at
     assert [row[0] for row in await sql("select error_type from tallystick.held")] == ["TypeError"]
 
 
-async def test_a_list_of_messages_is_none_to_the_broker_either(run: Run) -> None:
+async def test_a_list_of_messages_is_refused_by_the_broker_too(run: Run) -> None:
     async def books(event: Sold, delivery: Delivery) -> None: ...
 
     async with run(routing(books)) as runtime:
@@ -119,7 +119,7 @@ async def test_a_coroutine_that_nobody_awaited_is_refused() -> None:
     coroutine.close()
 
 
-async def test_a_message_that_nobody_could_read_is_not_stored(run: Run, sql: Sql) -> None:
+async def test_a_message_that_its_readers_could_not_read_is_not_stored(run: Run, sql: Sql) -> None:
     async def books(event: Sold, delivery: Delivery) -> None: ...
 
     async with run(routing(books)) as runtime:
@@ -140,7 +140,7 @@ async def _commits_again(_: Database, delivery: Delivery) -> None:
     await delivery.commit(put(99))
 
 
-async def _commits_again_and_keeps_it_quiet(_: Database, delivery: Delivery) -> None:
+async def _commits_again_and_suppresses_the_error(_: Database, delivery: Delivery) -> None:
     with pytest.raises(CommittedTwice):
         await delivery.commit(put(99))
 
@@ -156,11 +156,11 @@ async def _begins_a_transaction(_: Database, delivery: Delivery) -> None:
         (_raises, ZeroDivisionError),
         (_conflicts, Conflict),
         (_commits_again, CommittedTwice),
-        (_commits_again_and_keeps_it_quiet, CommittedTwice),
+        (_commits_again_and_suppresses_the_error, CommittedTwice),
         (_begins_a_transaction, CommittedTwice),
     ],
 )
-async def test_what_fails_after_the_commit_is_logged_and_counted_and_the_message_done(
+async def test_an_error_after_the_commit_is_logged_and_counted_and_the_message_is_done(
     run: Run, sql: Sql, settled: Settled, after: Any, error: type[Exception]
 ) -> None:
     async def handler(event: Sold, delivery: Delivery) -> None:
@@ -180,10 +180,10 @@ async def test_what_fails_after_the_commit_is_logged_and_counted_and_the_message
     assert await sql("select from tallystick.held") == []
 
 
-async def test_a_harness_says_what_a_handler_keeps_quiet() -> None:
+async def test_a_harness_raises_the_error_that_a_handler_suppresses() -> None:
     async def twice(_: Sold, delivery: Delivery) -> None:
         await delivery.commit(put(1))
-        await _commits_again_and_keeps_it_quiet(delivery.database, delivery)
+        await _commits_again_and_suppresses_the_error(delivery.database, delivery)
 
     with pytest.raises(CommittedTwice):
         await _decided(twice)

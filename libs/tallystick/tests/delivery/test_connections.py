@@ -1,4 +1,4 @@
-"""What a handler keeps in use, it keeps from its like alone."""
+"""A connection in use delays only callers of the same purpose."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -39,7 +39,7 @@ async def test_a_query_inside_a_transaction_waits_for_no_transaction(
         await until("(select count(*) = 40 from things)")
 
 
-async def test_handlers_in_transactions_keep_nothing_from_the_service_itself(
+async def test_handlers_in_transactions_do_not_delay_the_library(
     run: Run, sql: Sql, until: Until
 ) -> None:
     router, opened, begun = Router("shop"), asyncio.Event(), []
@@ -76,7 +76,7 @@ async def test_a_transaction_inside_a_transaction_is_refused(run: Run) -> None:
             async with database.transaction(), database.transaction():
                 pass
 
-        with pytest.raises(TallystickError, match="use the one that is open"):
+        with pytest.raises(TallystickError, match="use the transaction that is open"):
             await nested()
         async with database.transaction():
             pass

@@ -1,4 +1,4 @@
-"""What fails is held, tried again, and in the end laid before people."""
+"""A message that fails is deferred, retried, and in the end a dead letter."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -39,7 +39,7 @@ class Sold(Event, name="shop.sold", key="item"):
 
 
 class Trouble:
-    """A handler that fails as it is told, and remembers its attempts."""
+    """A handler that raises the given errors and records its attempts."""
 
     def __init__(self) -> None:
         self.errors: list[Exception] = []
@@ -59,7 +59,7 @@ def trouble() -> Trouble:
 
 @pytest.fixture
 def declare(trouble: Trouble) -> Callable[..., Router]:
-    """A router whose one handler is in trouble."""
+    """A router with one handler, which fails as `trouble` does."""
 
     def make(retry: Retry = QUICK, deadline: timedelta | None = None) -> Router:
         router = Router("shop")
@@ -73,15 +73,15 @@ def declare(trouble: Trouble) -> Callable[..., Router]:
     return make
 
 
-async def say(client: Client, body: bytes = b'{"item":1}', **headers: str) -> int:
-    """Publishes an event as the service does; returns its sequence."""
+async def publish(client: Client, body: bytes = b'{"item":1}', **headers: str) -> int:
+    """Publish an event as the service does; return its sequence."""
     given = {"ce-id": "a", "ce-source": "shop", "ce-type": "dev.tallystick.shop.sold.v1"}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
     return (await client.jetstream().publish(SUBJECT, body, headers=given)).seq
 
 
 async def dead_letters(client: Client) -> list[tuple[str, Mapping[str, str], bytes]]:
-    """Subject, headers and body of each in the stream."""
+    """Return subject, headers and body of each dead letter in the stream."""
     jetstream = client.jetstream()
     state = (await jetstream.stream_info("DLQ_SHOP")).state
     numbers = range(state.first_seq, state.last_seq + 1) if state.messages else ()
@@ -95,7 +95,7 @@ async def outcomes(sql: Sql) -> list[tuple[int, str]]:
     return [tuple(row) for row in rows]
 
 
-async def test_what_fails_is_tried_again_and_then_done(
+async def test_a_message_that_fails_is_retried_and_then_done(
     run: Run,
     declare: Callable[..., Router],
     trouble: Trouble,
@@ -105,7 +105,7 @@ async def test_what_fails_is_tried_again_and_then_done(
 ) -> None:
     trouble.errors = [ValueError("first")]
     async with run(declare(), sweep_s=60):
-        await say(client)
+        await publish(client)
         await until("exists (select from tallystick.held where error = 'first')")
         trouble.errors = []
         await until(NOTHING_HELD)
@@ -116,7 +116,7 @@ async def test_what_fails_is_tried_again_and_then_done(
     assert await sql("select state from tallystick.inbox") == [("done",)]
 
 
-async def test_what_fails_too_often_is_a_dead_letter(
+async def test_a_message_that_fails_too_often_is_a_dead_letter(
     run: Run,
     declare: Callable[..., Router],
     trouble: Trouble,
@@ -126,7 +126,7 @@ async def test_what_fails_too_often_is_a_dead_letter(
 ) -> None:
     trouble.errors = [ValueError("no"), KeyError("nö\0pe")]
     async with run(declare()):
-        sequence = await say(client, ce_subject="1", traceparent="mine")
+        sequence = await publish(client, ce_subject="1", traceparent="mine")
         await until(DEAD)
         await until(ALL_SENT)
     assert trouble.attempts == [1, 2, 3]
@@ -160,7 +160,7 @@ async def test_a_permanent_error_is_a_dead_letter_at_once(
 ) -> None:
     trouble.errors = [PermanentError("never")]
     async with run(declare()):
-        await say(client)
+        await publish(client)
         await until(DEAD)
         await until(ALL_SENT)
     assert trouble.attempts == [1]
@@ -180,7 +180,7 @@ async def test_a_body_that_nobody_can_read_is_a_dead_letter_at_once(
     body: bytes,
 ) -> None:
     async with run(declare()):
-        await say(client, body)
+        await publish(client, body)
         await until(DEAD)
         await until(ALL_SENT)
     assert trouble.attempts == []
@@ -190,7 +190,7 @@ async def test_a_body_that_nobody_can_read_is_a_dead_letter_at_once(
 
 
 @pytest.mark.parametrize("known", [False, True])
-async def test_what_is_older_than_the_inbox_remembers_is_never_run(
+async def test_a_message_older_than_the_inbox_remembers_is_never_run(
     run: Run,
     declare: Callable[..., Router],
     trouble: Trouble,
@@ -204,7 +204,7 @@ async def test_what_is_older_than_the_inbox_remembers_is_never_run(
         await sql("insert into tallystick.inbox values ('shop-books', 'shop', 'a', 'done')")
     made = datetime.now(UTC) - INBOX_KEPT - timedelta(days=1)
     async with run(declare()):
-        await say(client, tally_republication="1", ce_time=made.isoformat())
+        await publish(client, tally_republication="1", ce_time=made.isoformat())
         await settled("shop-books")
         await until(ALL_SENT)
     assert trouble.attempts == []
@@ -222,7 +222,7 @@ async def test_a_temporary_error_waits_and_is_no_attempt(
 ) -> None:
     trouble.errors = [TemporaryError(delay=0.01)]
     async with run(declare()):
-        await say(client)
+        await publish(client)
         await until("exists (select from tallystick.held where claim > 10)")
         assert await sql("select attempts, state from tallystick.held") == [(0, "retry")]
         trouble.errors = []
@@ -230,7 +230,7 @@ async def test_a_temporary_error_waits_and_is_no_attempt(
     assert len(await sql("select from things")) == 1
 
 
-async def test_a_temporary_error_is_limited_by_patience(
+async def test_a_temporary_error_is_retried_until_give_up_after(
     run: Run,
     declare: Callable[..., Router],
     trouble: Trouble,
@@ -241,7 +241,7 @@ async def test_a_temporary_error_is_limited_by_patience(
     trouble.errors = [TemporaryError("not today", delay=0.02)]
     retry = Retry(give_up_after=timedelta(seconds=0.3))
     async with run(declare(retry)):
-        await say(client)
+        await publish(client)
         await until(DEAD)
     assert len(trouble.attempts) > 2
     deferred = await sql("select reason, error, now() > patient_until from tallystick.held")
@@ -260,13 +260,13 @@ async def test_a_handler_past_its_deadline_is_tried_again(
             await asyncio.Event().wait()
 
     async with run(router):
-        await say(client)
+        await publish(client)
         await until("exists (select from tallystick.attempts where outcome = 'done')")
     assert begun == [1, 2]
     assert await outcomes(sql) == [(0, "TimeoutError"), (3, "done")]
 
 
-async def test_a_conflict_that_never_ends_is_an_error_like_another(
+async def test_a_conflict_that_never_ends_is_an_ordinary_error(
     run: Run,
     declare: Callable[..., Router],
     trouble: Trouble,
@@ -276,7 +276,7 @@ async def test_a_conflict_that_never_ends_is_an_error_like_another(
 ) -> None:
     trouble.errors = [Conflict()]
     async with run(declare()):
-        await say(client)
+        await publish(client)
         await until(DEAD)
     assert len(trouble.attempts) == 3 * 20
     assert await sql("select reason, error_type from tallystick.held") == [
@@ -295,7 +295,7 @@ async def test_a_delivery_is_committed_once(
         await delivery.commit(Write("insert into things (id) values (2)"))
 
     async with run(router):
-        await say(client)
+        await publish(client)
         await until("exists (select from things)")
     assert await sql("select id from things") == [(1,)]
     assert await sql("select state from tallystick.inbox") == [("done",)]
@@ -314,7 +314,7 @@ async def test_a_statement_that_the_database_refuses_is_blamed_on_its_message_al
 
     async with run(router):
         for item in range(20):
-            await say(client, b'{"item":%d}' % item, ce_id=str(item))
+            await publish(client, b'{"item":%d}' % item, ce_id=str(item))
         await until(DEAD)
         await until("(select count(*) = 19 from things)")
     deferred = await sql("select id, error_type from tallystick.held")
@@ -332,11 +332,11 @@ async def test_a_copy_of_a_dead_letter_changes_nothing(
 ) -> None:
     trouble.errors = [PermanentError("never")]
     async with run(declare(), trusts=False):
-        await say(client)
+        await publish(client)
         await until(DEAD)
         before = await sql("select * from tallystick.held")
-        await say(client, b'{"item":2}')
-        await say(client, b'{"item":3}', tally_republication="1")
+        await publish(client, b'{"item":2}')
+        await publish(client, b'{"item":3}', tally_republication="1")
         await settled("shop-books")
         await until(ALL_SENT)
         assert await sql("select * from tallystick.held") == before
@@ -356,7 +356,7 @@ async def test_dead_letters_of_events_that_went_in_one_batch_are_all_shown(
     assert len({headers["ce-id"] for _, headers, _ in found}) == 5
 
 
-async def test_what_took_too_many_processes_with_it_is_poison(
+async def test_a_message_that_killed_too_many_processes_is_poison(
     run: Run,
     declare: Callable[..., Router],
     trouble: Trouble,
@@ -366,7 +366,7 @@ async def test_what_took_too_many_processes_with_it_is_poison(
 ) -> None:
     trouble.errors = [TemporaryError(delay=60)]
     async with run(declare()):
-        await say(client)
+        await publish(client)
         await until("exists (select from tallystick.held where claim = 2)")
         await sql("update tallystick.held set lapses = $1, due_at = now()", POISON_EXPIRED_LEASES)
         await until(DEAD)

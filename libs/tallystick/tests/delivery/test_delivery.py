@@ -1,4 +1,4 @@
-"""An event on its whole way: committed, published, delivered, done once."""
+"""An event from commit to effect: committed, published, delivered, done once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -34,7 +34,7 @@ class Sold(Event, name="shop.sold", key="item"):
 
 
 class Shelf(AbstractAsyncContextManager["Shelf"]):
-    """A resource that remembers what handlers were given."""
+    """A resource that records what handlers put on it."""
 
     def __init__(self) -> None:
         self.items: list[int] = []
@@ -44,13 +44,13 @@ class Shelf(AbstractAsyncContextManager["Shelf"]):
 
 
 def counts(item: int) -> Write:
-    """Counts an item, once for each time that this is committed."""
+    """Return a write that counts an item by one each time it is committed."""
     return Write(COUNT, (item,))
 
 
 @pytest.fixture
 def router() -> Router:
-    """Counts what was sold, in `things`."""
+    """A router that counts each item that was sold, in `things`."""
     router = Router("shop")
 
     @router.on(Sold, durable="shop-books", retry=Retry(first=0.01, longest=0.02))
@@ -69,15 +69,15 @@ async def inbox(sql: Sql) -> list[tuple[str, str, str, str]]:
     return [tuple(row) for row in rows]
 
 
-async def say(client: Client, item: int, id_: str, copy: int = 0, **headers: str) -> None:
-    """Publishes as the service does, or a further copy under the same id."""
+async def publish(client: Client, item: int, id_: str, copy: int = 0, **headers: str) -> None:
+    """Publish as the service does, or a further copy under the same id."""
     given = {"ce-id": id_, "ce-source": "shop", "ce-type": "dev.tallystick.shop.sold.v1"}
     given |= {"Nats-Msg-Id": f"{id_}:{copy}", "ce-subject": str(item)}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
     await client.jetstream().publish(SUBJECT, b'{"item":%d}' % item, headers=given)
 
 
-async def test_what_was_committed_is_published_and_done(
+async def test_a_committed_event_is_published_and_done(
     run: Run, router: Router, sql: Sql, settled: Settled
 ) -> None:
     async with run(router) as runtime:
@@ -113,7 +113,7 @@ async def test_an_event_delivered_twice_takes_effect_once(
 ) -> None:
     async with run(router, trusts=trusts):
         for copy in range(3):
-            await say(client, 1, "a", copy)
+            await publish(client, 1, "a", copy)
         await settled("shop-books")
     assert await counted(sql) == {1: 1}
     assert await inbox(sql) == [("shop-books", "shop", "a", "done")]
@@ -138,7 +138,7 @@ async def test_an_event_whose_ack_was_lost_takes_effect_once(
 
     monkeypatch.setattr(Consumer, "_answer", lose_the_first)
     async with run(router, ack_wait_s=0.3):
-        await say(client, 1, "a")
+        await publish(client, 1, "a")
         await settled("shop-books")
     assert answers == [1, 2]
     assert await counted(sql) == {1: 1}
@@ -157,7 +157,7 @@ async def test_an_event_is_acknowledged_only_after_its_commit(
     await sql("create trigger lose after insert on things for each row execute function lose()")
     with capture_logs() as lines:
         async with run(router, ack_wait_s=0.3):
-            await say(client, 1, "a")
+            await publish(client, 1, "a")
             await settled("shop-books")
             await until("exists (select from things where value = 1)")
     assert "delivery deferred" in [line["event"] for line in lines]
@@ -173,17 +173,17 @@ async def test_an_event_whose_commit_was_in_doubt_takes_effect_once(
     cut_at: Callable[..., Any],
 ) -> None:
     async with cut_at(database_url, b"commit\0") as url, run(router, database_url=url):
-        await say(client, 1, "a")
+        await publish(client, 1, "a")
         await settled("shop-books")
     assert await counted(sql) == {1: 1}
     assert await inbox(sql) == [("shop-books", "shop", "a", "done")]
 
 
-async def test_a_redelivered_event_that_is_new_here_is_held_and_then_done(
+async def test_a_redelivered_event_that_the_inbox_does_not_know_is_deferred_and_then_done(
     run: Run, router: Router, client: Client, sql: Sql, settled: Settled, until: Until
 ) -> None:
     await reconcile(client, [declared(router, ack_wait_s=1)])
-    await say(client, 1, "a")
+    await publish(client, 1, "a")
     other = await client.jetstream().pull_subscribe_bind("shop-books", "SHOP")
     for message in await other.fetch(1):
         await message.nak()
@@ -196,12 +196,12 @@ async def test_a_redelivered_event_that_is_new_here_is_held_and_then_done(
     assert await inbox(sql) == [("shop-books", "shop", "a", "done")]
 
 
-async def test_a_durable_that_is_made_anew_reads_all_again_and_changes_nothing(
+async def test_a_durable_that_is_created_again_reads_all_again_and_changes_nothing(
     run: Run, router: Router, client: Client, sql: Sql, settled: Settled
 ) -> None:
     async with run(router):
         for item in range(20):
-            await say(client, item, str(item))
+            await publish(client, item, str(item))
         await settled("shop-books")
         await client.jetstream().delete_consumer("SHOP", "shop-books")
         await reconcile(client, [declared(router, ack_wait_s=1)])
@@ -218,7 +218,7 @@ async def test_a_durable_of_another_kind_is_not_read(
     await jetstream.add_consumer("SHOP", other)
     with capture_logs() as lines:
         async with run(router, reads=False):
-            await say(client, 1, "a")
+            await publish(client, 1, "a")
             await eventually(lambda: "durable not ready" in {line["event"] for line in lines})
             assert await counted(sql) == {}
             await jetstream.delete_consumer("SHOP", "shop-books")
@@ -227,13 +227,15 @@ async def test_a_durable_of_another_kind_is_not_read(
     assert "ack_policy is 'none', declared is 'explicit'" in str(lines)
 
 
-async def test_replicas_share_the_work_and_double_none_of_it(
+async def test_replicas_share_the_work_and_do_none_of_it_twice(
     run: Run, router: Router, client: Client, sql: Sql, settled: Settled, until: Until
 ) -> None:
     async with AsyncExitStack() as replicas:
         for _ in range(3):
             await replicas.enter_async_context(run(router))
-        await asyncio.gather(*(say(client, n, str(n), copy) for n in range(100) for copy in (0, 1)))
+        await asyncio.gather(
+            *(publish(client, n, str(n), copy) for n in range(100) for copy in (0, 1))
+        )
         await settled("shop-books")
         await until(NOTHING_HELD)
     assert await counted(sql) == dict.fromkeys(range(100), 1)
@@ -247,7 +249,7 @@ async def test_each_durable_does_an_event_for_itself(
         await delivery.commit(counts(event.item + 100))
 
     async with run(router):
-        await say(client, 1, "a")
+        await publish(client, 1, "a")
         for durable in ("shop-books", "shop-thanks"):
             await settled(durable)
     assert await counted(sql) == {1: 1, 101: 1}
@@ -264,13 +266,13 @@ async def test_a_handler_that_commits_nothing_is_done_too(
 
     async with run(router, resources=(shelf,)):
         for copy in range(2):
-            await say(client, 1, "a", copy)
+            await publish(client, 1, "a", copy)
             await settled("shop-shelf")
     assert shelf.items[0] == 1
     assert await inbox(sql) == [("shop-shelf", "shop", "a", "done")]
 
 
-async def test_an_idempotent_handler_keeps_no_row_while_it_goes_well(
+async def test_an_idempotent_handler_that_succeeds_stores_no_inbox_row(
     run: Run, client: Client, sql: Sql, settled: Settled, until: Until
 ) -> None:
     router, shelf = Router("shop"), Shelf()
@@ -283,7 +285,7 @@ async def test_an_idempotent_handler_keeps_no_row_while_it_goes_well(
 
     async with run(router, resources=(shelf,)):
         for item in (1, 2):
-            await say(client, item, str(item))
+            await publish(client, item, str(item))
             await settled("shop-shelf")
         await eventually(lambda: shelf.items == [1, 2, 2])
         await until(NOTHING_HELD)
@@ -307,7 +309,7 @@ async def test_a_conflict_lets_the_handler_read_and_decide_again(
         await delivery.commit(Write(update, (row["value"],), 1))
 
     async with run(router, resources=(shelf,)):
-        await say(client, 1, "a")
+        await publish(client, 1, "a")
         await settled("shop-shelf")
     assert shelf.items == [0, 50]
     assert await counted(sql) == {1: 51}
@@ -332,7 +334,7 @@ async def test_a_delivery_may_have_a_transaction_of_its_own(
 
     async with run(router):
         for copy in range(3):
-            await say(client, 1, "a", copy)
+            await publish(client, 1, "a", copy)
         await settled("shop-shelf")
     assert await counted(sql) == {1: 6}
     ((correlation_id, sent),) = await sql(
@@ -341,7 +343,7 @@ async def test_a_delivery_may_have_a_transaction_of_its_own(
     assert (correlation_id, sent) == ("a", True)
 
 
-async def test_an_event_without_a_senders_words_is_known_by_its_place(
+async def test_an_event_without_headers_is_identified_by_its_stream_and_sequence(
     run: Run, router: Router, client: Client, sql: Sql, settled: Settled
 ) -> None:
     async with run(router):
@@ -365,7 +367,7 @@ async def test_an_event_of_another_release_waits_for_a_release_that_knows_it(
         await delivery.commit(counts(event.item))
 
     async with run(router):
-        await say(client, 1, "a", ce_type="dev.tallystick.shop.sold.v2")
+        await publish(client, 1, "a", ce_type="dev.tallystick.shop.sold.v2")
         await settled("shop-books")
         ((state, error),) = await sql("select state, error_type from tallystick.held")
         assert (state, error) == ("retry", "UnknownType")
@@ -374,7 +376,7 @@ async def test_an_event_of_another_release_waits_for_a_release_that_knows_it(
         await until("exists (select from things where value = 1)")
 
 
-async def test_outputs_are_said_again_once_for_each_emission(
+async def test_outputs_are_republished_once_for_each_republication(
     run: Run, client: Client, sql: Sql, settled: Settled
 ) -> None:
     router = Router("shop")
@@ -387,22 +389,22 @@ async def test_outputs_are_said_again_once_for_each_emission(
         await delivery.commit(counts(event.item), Shelved(item=event.item))
 
     async with run(router) as runtime:
-        await say(client, 1, "a")
+        await publish(client, 1, "a")
         await settled("shop-shelf")
         for copy, republication in enumerate(("1", "1", "2", "1"), 1):
-            await say(client, 1, "a", copy, tally_republication=republication)
+            await publish(client, 1, "a", copy, tally_republication=republication)
             await settled("shop-shelf")
         await eventually(lambda: runtime.parts.outbox._sending.idle)
     assert await counted(sql) == {1: 1}
     jetstream = client.jetstream()
     last = (await jetstream.stream_info("SHOP")).state.last_seq
-    said = [await jetstream.get_msg("SHOP", last - behind) for behind in range(8)]
-    shelved = [m.headers or {} for m in said if m.subject and "shelved" in m.subject]
+    published = [await jetstream.get_msg("SHOP", last - behind) for behind in range(8)]
+    shelved = [m.headers or {} for m in published if m.subject and "shelved" in m.subject]
     assert sorted(h.get("tally-republication", "0") for h in shelved) == ["0", "1", "2"]
     assert len({h["ce-id"] for h in shelved}) == 1
 
 
-async def test_what_is_held_is_not_said_again(
+async def test_a_deferred_event_that_is_republished_changes_nothing(
     run: Run, client: Client, sql: Sql, settled: Settled
 ) -> None:
     router = Router("shop")
@@ -412,10 +414,10 @@ async def test_what_is_held_is_not_said_again(
         raise ValueError
 
     async with run(router):
-        await say(client, 1, "a")
+        await publish(client, 1, "a")
         await settled("shop-shelf")
         before = await sql("select * from tallystick.held")
-        await say(client, 1, "a", 1, tally_republication="1")
+        await publish(client, 1, "a", 1, tally_republication="1")
         await settled("shop-shelf")
         assert await sql("select * from tallystick.held") == before
 

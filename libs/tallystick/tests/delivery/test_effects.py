@@ -1,4 +1,4 @@
-"""Calls to the outside world: stored with the commit that wants them, done until they are done."""
+"""Effects: stored with a commit, then tried until they are done."""
 
 import asyncio
 from collections import Counter
@@ -49,7 +49,7 @@ class Charge(Effect, name="shop.charge", key="item"):
 
 
 class Bank:
-    """The outside: answers once it is open, as it is told."""
+    """A partner: answers once it is open, with the errors that a test sets."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
@@ -71,7 +71,7 @@ def bank() -> Bank:
 
 @pytest.fixture
 def router(bank: Bank) -> Router:
-    """Sells, charges what was sold, and says so; one charge at a time."""
+    """Charge each item that was sold, one at a time, and publish that it was charged."""
     router = Router("shop")
 
     @router.on(Sold, durable="shop-books")
@@ -97,7 +97,7 @@ async def values(sql: Sql) -> dict[int, int]:
     return dict(await sql("select id, value from things"))
 
 
-async def test_an_effect_starts_with_the_commit_that_wants_it(
+async def test_an_effect_starts_with_the_commit_that_stores_it(
     run: Run, router: Router, bank: Bank, sql: Sql, until: Until
 ) -> None:
     bank.opened.clear()
@@ -162,7 +162,7 @@ async def test_an_effect_that_fails_is_done_again_under_its_key(
     ]
 
 
-async def test_an_effect_that_no_retry_mends_is_a_dead_letter_of_its_own_subject(
+async def test_an_effect_that_fails_permanently_is_a_dead_letter_of_its_own_subject(
     run: Run, router: Router, bank: Bank, client: Client, until: Until
 ) -> None:
     bank.errors = [PermanentError("closed")]
@@ -177,7 +177,7 @@ async def test_an_effect_that_no_retry_mends_is_a_dead_letter_of_its_own_subject
     assert headers["dlq-stream"] == ""
 
 
-async def test_what_an_effect_says_has_the_event_at_the_root_as_its_cause(
+async def test_an_event_of_an_effect_has_the_correlation_id_of_the_first_event(
     run: Run, router: Router, sql: Sql, until: Until, client: Client
 ) -> None:
     async with run(router) as runtime:
@@ -205,7 +205,7 @@ async def test_effects_beyond_the_slots_wait_and_start_when_one_is_free(
     assert set(bank.calls.values()) == {1}
 
 
-async def test_effects_that_a_rate_holds_up_go_on_at_that_rate(
+async def test_effects_delayed_by_a_rate_continue_at_that_rate(
     run: Run, bank: Bank, until: Until
 ) -> None:
     router = Router("shop")
@@ -220,7 +220,7 @@ async def test_effects_that_a_rate_holds_up_go_on_at_that_rate(
     assert set(bank.calls.values()) == {1}
 
 
-async def test_a_handler_is_told_whether_its_effect_starts(
+async def test_a_handler_can_ask_whether_its_effect_starts(
     run: Run, bank: Bank, sql: Sql, until: Until
 ) -> None:
     router, reports_errors = Router("shop"), dict[int, bool]()
@@ -277,7 +277,7 @@ async def test_only_an_effect_that_never_started_can_be_withdrawn(
     assert await values(sql) == {1: 201, 2: 100}
 
 
-async def test_a_claim_that_finds_no_slot_is_as_if_it_never_was(
+async def test_a_lease_that_finds_no_slot_is_undone(
     run: Run, router: Router, bank: Bank, sql: Sql, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bank.opened.clear()
@@ -296,7 +296,7 @@ async def test_a_claim_that_finds_no_slot_is_as_if_it_never_was(
     assert await values(sql) == {1: 1, 2: 1}
 
 
-async def test_an_effect_of_a_transaction_of_its_own_is_done_at_once_too(
+async def test_an_effect_of_a_transaction_is_done_at_once_too(
     run: Run, router: Router, bank: Bank, until: Until
 ) -> None:
     async with run(router, sweep_s=60) as runtime:
@@ -309,7 +309,7 @@ async def test_an_effect_of_a_transaction_of_its_own_is_done_at_once_too(
 
 
 @pytest.mark.parametrize("wrong", ["\n", "x" * 300])
-async def test_a_unit_that_cannot_be_built_keeps_no_slot(
+async def test_a_unit_that_cannot_be_built_takes_no_slot(
     run: Run, router: Router, bank: Bank, until: Until, wrong: str
 ) -> None:
     async with run(router) as runtime:
@@ -320,9 +320,7 @@ async def test_a_unit_that_cannot_be_built_keeps_no_slot(
         await until(NOTHING_HELD)
 
 
-async def test_an_effect_without_a_handler_is_an_error_of_the_one_who_commits(
-    run: Run, sql: Sql
-) -> None:
+async def test_an_effect_without_a_handler_is_refused_by_the_commit(run: Run, sql: Sql) -> None:
     async with run(Router("shop")) as runtime:
         with pytest.raises(DeclarationError, match="no handler for shop-charge"):
             await runtime.parts.database.commit(Charge(item="1"))
@@ -345,7 +343,7 @@ async def test_an_effect_that_records_something_stays_due(
     assert sorted(await values(sql)) == [1, 2, 3]
 
 
-async def test_an_effect_that_waits_for_long_can_be_hastened(
+async def test_an_effect_that_waits_for_long_can_be_rescheduled(
     run: Run, router: Router, bank: Bank, until: Until
 ) -> None:
     bank.errors = [TemporaryError(delay=3600)]
@@ -357,7 +355,7 @@ async def test_an_effect_that_waits_for_long_can_be_hastened(
     assert bank.calls == {"1": 2}
 
 
-async def test_a_dead_effect_that_is_hastened_is_tried_again_with_all_its_patience(
+async def test_a_dead_effect_that_is_rescheduled_gets_all_its_attempts_again(
     run: Run, router: Router, bank: Bank, sql: Sql, until: Until
 ) -> None:
     bank.errors = [PermanentError("closed"), ValueError("no"), ValueError("no")]
@@ -370,7 +368,7 @@ async def test_a_dead_effect_that_is_hastened_is_tried_again_with_all_its_patien
     assert await values(sql) == {1: 1}
 
 
-async def test_an_effect_that_runs_to_its_end_or_is_done_is_not_run_again_by_haste(
+async def test_an_effect_that_succeeds_is_not_run_again_by_a_reschedule(
     run: Run, router: Router, bank: Bank, until: Until
 ) -> None:
     bank.opened.clear()
@@ -384,7 +382,7 @@ async def test_an_effect_that_runs_to_its_end_or_is_done_is_not_run_again_by_has
     assert bank.calls == {"1": 1}
 
 
-async def test_an_effect_that_is_hastened_while_it_runs_is_tried_again_at_once_and_once(
+async def test_an_effect_that_is_rescheduled_while_it_runs_and_fails_is_retried_at_once_and_once(
     run: Run, router: Router, bank: Bank, until: Until
 ) -> None:
     bank.errors = [TemporaryError(delay=3600), TemporaryError(delay=3600)]
@@ -399,7 +397,7 @@ async def test_an_effect_that_is_hastened_while_it_runs_is_tried_again_at_once_a
     assert bank.calls == {"1": 2}
 
 
-async def test_an_effect_that_never_started_stays_so_when_it_is_hastened(
+async def test_an_effect_that_never_started_stays_so_when_it_is_rescheduled(
     run: Run, router: Router, bank: Bank, sql: Sql, until: Until
 ) -> None:
     bank.opened.clear()
@@ -413,7 +411,7 @@ async def test_an_effect_that_never_started_stays_so_when_it_is_hastened(
         await until(NOTHING_HELD)
 
 
-async def test_haste_locks_an_effect_before_the_rows_of_its_unit_as_the_end_of_the_effect_does(
+async def test_a_reschedule_locks_an_effect_before_the_rows_of_its_unit_as_its_end_does(
     run: Run, router: Router, bank: Bank, sql: Sql, until: Until
 ) -> None:
     bank.errors = [TemporaryError(delay=3600)]

@@ -1,4 +1,4 @@
-"""How far behind a durable is, as its service tells Prometheus; what nobody knows is not told."""
+"""The lag of a durable as a metric, which is absent while the lag is unknown."""
 
 from typing import Any
 
@@ -30,14 +30,14 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listening, "LAG_EVERY", 0.05)
 
 
-def told(metric: str) -> float | None:
+def measured(metric: str) -> float | None:
     return REGISTRY.get_sample_value(metric, {"durable": "shop-measured"})
 
 
-def is_told(lag: float | None, ready: float) -> bool:
+def shows(lag: float | None, ready: float) -> bool:
     return (
-        told("messaging_consumer_actionable_lag"),
-        told("messaging_durable_ready"),
+        measured("messaging_consumer_actionable_lag"),
+        measured("messaging_durable_ready"),
     ) == (lag, ready)
 
 
@@ -45,23 +45,23 @@ async def test_a_durable_that_was_deleted_has_no_lag_and_is_not_ready(
     run: Run, client: Client
 ) -> None:
     async with run(router):
-        await eventually(lambda: is_told(0, 1))
+        await eventually(lambda: shows(0, 1))
         await client.jetstream().delete_consumer("SHOP", "shop-measured")
-        await eventually(lambda: is_told(None, 0))
+        await eventually(lambda: shows(None, 0))
         await reconcile(client, [declared(router, ack_wait_s=1)])
-        await eventually(lambda: is_told(0, 1))
+        await eventually(lambda: shows(0, 1))
 
 
 async def test_while_the_broker_is_away_no_lag_is_known(run: Run, nats: NatsServer) -> None:
     async with run(router):
-        await eventually(lambda: is_told(0, 1))
+        await eventually(lambda: shows(0, 1))
         nats.stop()
         try:
-            await eventually(lambda: told("messaging_consumer_actionable_lag") is None)
+            await eventually(lambda: measured("messaging_consumer_actionable_lag") is None)
         finally:
             nats.start()
-        await eventually(lambda: is_told(0, 1), 30)
+        await eventually(lambda: shows(0, 1), 30)
 
 
-async def test_the_lag_of_what_is_not_there_is_unknown(client: Client) -> None:
+async def test_the_lag_of_a_durable_that_does_not_exist_is_unknown(client: Client) -> None:
     assert await lag(client, declared(router).durables[0]) is None

@@ -97,7 +97,7 @@ async def test_it_works_again_after_the_broker_was_killed(
     assert {row[0] for row in await sql("select value from things")} == {1}
 
 
-async def test_what_was_committed_before_the_broker_came_is_published_when_it_is_there(
+async def test_a_commit_before_the_broker_is_available_is_published_once_it_is(
     run: Run, router: Router, until: Until, sql: Sql, tmp_path: Path
 ) -> None:
     with nats_server(tmp_path) as server:
@@ -146,7 +146,7 @@ Change = Callable[[str], Awaitable[None]]
 
 @pytest.fixture
 async def shop(own_postgres: PostgresServer) -> AsyncIterator[tuple[str, Change]]:
-    """A database of its own, and what alters it and breaks its connections off."""
+    """The address of a separate database, and a function that alters it and cuts connections."""
     name = f"shop_{uuid4().hex}"
     url = await own_postgres.create_database(name)
     await apply("tallystick.testing", url)
@@ -173,7 +173,7 @@ async def shop(own_postgres: PostgresServer) -> AsyncIterator[tuple[str, Change]
         ("connection limit 0", "connection limit -1"),
     ],
 )
-async def test_a_database_that_takes_nothing_for_a_while_is_away_and_then_back(
+async def test_a_database_that_refuses_writes_or_logins_is_away_and_then_back(
     run: Run, router: Router, shop: tuple[str, Change], away: str, back: str
 ) -> None:
     url, change = shop
@@ -188,7 +188,7 @@ async def test_a_database_that_takes_nothing_for_a_while_is_away_and_then_back(
         with pytest.raises((DatabaseUnavailable, InDoubt)):
             await database.commit(Sold(item=99))
         assert not (await runtime.ready())[0]
-        await asyncio.sleep(1)  # every connection is made anew meanwhile
+        await asyncio.sleep(1)  # every connection is replaced meanwhile
         assert runtime.live()[0]
         await change(back)
         await eventually(database.postgres.available.is_set)

@@ -1,4 +1,4 @@
-"""A message that kills its process kills a child, and blame falls on it alone."""
+"""A message that kills its process kills only a child, and only that message is blamed."""
 
 import asyncio
 import importlib
@@ -65,7 +65,7 @@ THREAD = """
 """
 SLOTS = 2
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
-MARK_AS_SUSPECT = "update tallystick.held set lapses = $1"
+QUARANTINE = "update tallystick.held set lapses = $1"
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ async def grim(
 
 @asynccontextmanager
 async def running(settings: Settings, *quarantined: str) -> AsyncIterator[Database]:
-    """The service at work on these effects, each of which was lost with its replica twice."""
+    """Run the service with these effects, whose leases expired twice."""
     async with stored(settings, *quarantined) as runtime:
         runtime.parts.slots.closed = False
         async with runtime.running():
@@ -97,17 +97,17 @@ async def running(settings: Settings, *quarantined: str) -> AsyncIterator[Databa
 
 @asynccontextmanager
 async def stored(settings: Settings, *quarantined: str) -> AsyncIterator[Runtime]:
-    """The service not yet at work on them."""
+    """The service with these effects stored and not started."""
     module = importlib.import_module("grim.main")
     runtime: Runtime = module.app(settings).state.composition.runtime
     runtime.parts.slots.closed = True  # stored as due, started by nobody yet
     await runtime.parts.database.commit(*(module.Do(what=what) for what in quarantined))
-    await runtime.parts.database.fetch(MARK_AS_SUSPECT, QUARANTINE_AFTER)
+    await runtime.parts.database.fetch(QUARANTINE, QUARANTINE_AFTER)
     yield runtime
 
 
-async def taken(settings: Settings, *quarantined: str) -> Sequence[Deferred]:
-    """These effects, claimed to be tried in a child."""
+async def leased(settings: Settings, *quarantined: str) -> Sequence[Deferred]:
+    """Return these effects, leased to run in a child."""
     async with (
         stored(settings, *quarantined) as runtime,
         runtime.parts.database.postgres.connection() as connection,
@@ -125,7 +125,7 @@ async def eventually(database: Database, sql: str, wanted: list[tuple[object, ..
     assert found == wanted
 
 
-async def test_an_innocent_suspect_is_done_by_a_child(grim: Settings) -> None:
+async def test_a_quarantined_message_that_does_no_harm_is_done_by_a_child(grim: Settings) -> None:
     async with running(grim, "good") as database:
         await eventually(database, "select split_part(what, ' ', 1) from deeds", [("good",)])
         deed = (await database.fetch("select what from deeds"))[0][0]
@@ -134,7 +134,7 @@ async def test_an_innocent_suspect_is_done_by_a_child(grim: Settings) -> None:
 
 
 @pytest.mark.parametrize("poison", ["exit 9", "exit 0"])
-async def test_who_kills_its_process_twice_is_dead_as_poison_and_nobody_else(
+async def test_a_message_that_kills_its_process_twice_is_poison_and_no_other_is(
     grim: Settings, poison: str
 ) -> None:
     async with running(grim, poison, "good") as database:
@@ -145,7 +145,7 @@ async def test_who_kills_its_process_twice_is_dead_as_poison_and_nobody_else(
         await eventually(database, outcomes, [("lapsed",), ("died",), ("died",), ("poison",)])
 
 
-async def test_a_service_that_reads_its_own_settings_buries_its_poison_as_well(
+async def test_a_service_that_reads_its_own_settings_quarantines_its_poison_too(
     grim: Settings, tmp_path: Path
 ) -> None:
     source = (tmp_path / "grim" / "main.py").read_text().partition("def app(settings)")[0]
@@ -155,14 +155,14 @@ async def test_a_service_that_reads_its_own_settings_buries_its_poison_as_well(
     runtime.parts.slots.closed = True  # stored as due, started by nobody yet
     database = runtime.parts.database
     await database.commit(module.Do(what="exit 9"))
-    await database.fetch(MARK_AS_SUSPECT, QUARANTINE_AFTER)
+    await database.fetch(QUARANTINE, QUARANTINE_AFTER)
     runtime.parts.slots.closed = False
     async with runtime.running():
         dead = "select id, state, reason from tallystick.held"
         await eventually(database, dead, [("exit 9", "dead", "poison")])
 
 
-async def test_who_never_ends_is_killed_at_its_deadline(grim: Settings) -> None:
+async def test_an_attempt_that_never_ends_is_killed_at_its_deadline(grim: Settings) -> None:
     async with running(grim, "loop") as database:
         died = "select outcome, error from tallystick.attempts where outcome = 'died' limit 1"
         await eventually(database, died, [("died", "its process was past its deadline")])
@@ -171,23 +171,25 @@ async def test_who_never_ends_is_killed_at_its_deadline(grim: Settings) -> None:
 @pytest.mark.parametrize(
     ("poison", "code"), [("loop", EXIT_CODE), ("no thread runs", -signal.SIGALRM)]
 )
-async def test_a_child_outlives_its_parent_in_no_attempt(
+async def test_no_attempt_of_a_child_outlives_its_parent(
     grim: Settings, tmp_path: Path, poison: str, code: int
 ) -> None:
-    quarantined = await taken(grim, poison)
+    quarantined = await leased(grim, poison)
     child = await _Child.start("grim", grim)
     child._send((quarantined, 2.0))
     async with asyncio.timeout(30):
         while not (tmp_path / "grim" / "begun").exists():
             await asyncio.sleep(0.05)
-        child._orders.close()  # as the system does when the parent is killed
-        assert await child._signs.read() == BEGUN + DIED + CODE.pack(code)  # and nobody holds it
+        child._orders.close()  # as the system closes it when the parent is killed
+        assert await child._signs.read() == BEGUN + DIED + CODE.pack(
+            code
+        )  # nothing else keeps the pipe open
         assert await child._process.wait() == 0
 
 
 async def test_a_child_imports_once_and_forks_after_each_death(grim: Settings) -> None:
     isolation = Isolation("grim", grim)
-    quarantined = await taken(grim, "exit 9")
+    quarantined = await leased(grim, "exit 9")
     pids = []
     for _ in range(3):
         assert await isolation.run(quarantined, 30) == 9
@@ -197,8 +199,8 @@ async def test_a_child_imports_once_and_forks_after_each_death(grim: Settings) -
     await isolation.close()
 
 
-async def test_a_child_is_started_by_the_loop_that_services_run_on(grim: Settings) -> None:
-    quarantined = await taken(grim, "exit 9")
+async def test_a_child_can_be_started_on_the_event_loop_of_services(grim: Settings) -> None:
+    quarantined = await leased(grim, "exit 9")
 
     async def died() -> int | None:
         isolation = Isolation("grim", grim)
@@ -210,28 +212,28 @@ async def test_a_child_is_started_by_the_loop_that_services_run_on(grim: Setting
     assert await asyncio.to_thread(uvloop.run, died()) == 9
 
 
-async def test_a_death_between_two_orders_is_nobodys(grim: Settings) -> None:
+async def test_a_death_between_two_batches_is_blamed_on_no_message(grim: Settings) -> None:
     isolation = Isolation("grim", grim)
-    assert await isolation.run(await taken(grim, "good"), 30) is None
+    assert await isolation.run(await leased(grim, "good"), 30) is None
     assert isolation._child
     (fork,) = psutil.Process(isolation._child.pid).children()
     fork.kill()
-    good, exit_9 = await taken(grim, "better"), await taken(grim, "exit 9")
+    good, exit_9 = await leased(grim, "better"), await leased(grim, "exit 9")
     assert await isolation.run(good, 30) is None
-    assert await isolation.run(exit_9, 30) == 9  # its own sign, not that of the one before
+    assert await isolation.run(exit_9, 30) == 9  # its own sign, not one left by the first
     await isolation.close()
 
 
 async def test_a_child_that_died_is_replaced(grim: Settings) -> None:
     isolation = Isolation("grim", grim)
-    assert await isolation.run(await taken(grim, "good"), 30) is None
+    assert await isolation.run(await leased(grim, "good"), 30) is None
     assert isolation._child
     pid = isolation._child.pid
     os.killpg(pid, signal.SIGKILL)
     async with asyncio.timeout(30):
         while isolation._child.is_alive:
             await asyncio.sleep(0.01)
-    assert await isolation.run(await taken(grim, "better"), 30) is None
+    assert await isolation.run(await leased(grim, "better"), 30) is None
     assert isolation._child.pid != pid
     await isolation.close()
 
@@ -241,7 +243,7 @@ async def test_a_service_with_threads_of_its_own_is_not_forked(
 ) -> None:
     (tmp_path / "grim" / "main.py").write_text(dedent(SERVICE + THREAD))
     isolation = Isolation("grim", grim)
-    assert await isolation.run(await taken(grim, "exit 9"), 30) == 9
+    assert await isolation.run(await leased(grim, "exit 9"), 30) == 9
     assert isolation._child
     assert not isolation._child.is_alive
 
@@ -250,17 +252,17 @@ async def test_an_idle_child_ends_after_a_while(
     grim: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     isolation = Isolation("grim", grim)
-    assert await isolation.run(await taken(grim, "good"), 30) is None
+    assert await isolation.run(await leased(grim, "good"), 30) is None
     await isolation.rest()
     child = isolation._child
     assert child
-    assert child.lives
+    assert child.is_alive
     monkeypatch.setattr("tallystick._deferred.isolation.KEPT", 0.0)
     await isolation.rest()
-    assert not child.lives
+    assert not child.is_alive
 
 
-async def test_a_child_ends_when_its_parent_was_killed_as_it_wrote(grim: Settings) -> None:
+async def test_a_child_ends_when_its_parent_was_killed_while_writing(grim: Settings) -> None:
     child = await _Child.start("grim", grim)
     child._orders.write(pickle.dumps("an order")[:-2])
     child._orders.close()
@@ -268,15 +270,15 @@ async def test_a_child_ends_when_its_parent_was_killed_as_it_wrote(grim: Setting
         assert await child._process.wait() == 0
 
 
-async def test_a_child_without_its_database_ends_in_order(grim: Settings) -> None:
-    quarantined = await taken(grim, "good")
+async def test_a_child_without_its_database_ends_with_code_0(grim: Settings) -> None:
+    quarantined = await leased(grim, "good")
     child = await _Child.start("grim", grim.model_copy(update={"database_url": NOWHERE}))
     with pytest.raises(NotTried, match="the database is away"):
-        await child.tries(quarantined, 30)
+        await child.attempt(quarantined, 30)
     assert await child.end() == 0
 
 
-async def test_a_crowd_of_innocents_needs_no_process_each(grim: Settings) -> None:
+async def test_many_messages_that_do_no_harm_share_a_few_processes(grim: Settings) -> None:
     names = [f"good-{number}" for number in range(20)]
     async with running(grim, *names, "exit 9") as database:
         done = "select count(*) from tallystick.inbox where state = 'done'"
@@ -288,8 +290,8 @@ async def test_a_crowd_of_innocents_needs_no_process_each(grim: Settings) -> Non
         await eventually(database, processes, [(True,)])
 
 
-async def test_a_suspect_takes_nobodys_slot(grim: Settings) -> None:
-    """Suspects are as many as the slots, the first never ends; what is no suspect is done."""
+async def test_a_quarantined_message_takes_no_slot(grim: Settings) -> None:
+    """As many as there are slots are quarantined and never end; another message is done."""
     names = [f"loop-{number}" for number in range(SLOTS)]
     async with running(grim, *names) as database:
         await database.commit(importlib.import_module("grim.main").Do(what="good"))

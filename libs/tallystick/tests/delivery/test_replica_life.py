@@ -1,4 +1,4 @@
-"""Replicas come, stall, vanish and leave, and what they had in hand is done once."""
+"""Replicas start, stall, vanish and leave, and each of their messages is done once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -68,7 +68,7 @@ async def counted(sql: Sql) -> dict[int, int]:
     return dict(await sql("select id, value from things"))
 
 
-async def test_what_a_vanished_replica_had_claimed_is_done_by_another(
+async def test_a_message_leased_by_a_vanished_replica_is_done_by_another(
     run: Run, router: Router, gate: Gate, sql: Sql, until: Until
 ) -> None:
     gate.opened.set()
@@ -100,8 +100,10 @@ async def test_a_replica_that_comes_back_too_late_changes_nothing(
         await late.parts.database.commit(Charge(item=1))
         await eventually(lambda: gate.passed == [1])
         async with run(router) as quick:
-            lapse = "update tallystick.held set replica = null, claim = claim + 1, lapses = 1"
-            await sql(lapse)
+            expire_lease = (
+                "update tallystick.held set replica = null, claim = claim + 1, lapses = 1"
+            )
+            await sql(expire_lease)
             await eventually(lambda: gate.passed == [1, 1])
             assert await sql("select replica from tallystick.held") == [(quick.parts.replica,)]
             with capture_logs() as lines:
@@ -112,7 +114,7 @@ async def test_a_replica_that_comes_back_too_late_changes_nothing(
     assert [line["event"] for line in lines if line["log_level"] == "error"] == []
 
 
-async def test_a_claim_that_does_not_run_here_is_interrupted_and_no_lapse(
+async def test_a_lease_that_does_not_run_is_released_and_did_not_expire(
     run: Run, router: Router, gate: Gate, sql: Sql, until: Until
 ) -> None:
     gate.opened.set()
@@ -154,7 +156,7 @@ async def test_an_effect_whose_commit_was_in_doubt_is_found_and_done(
 
 
 @pytest.mark.parametrize("part", [Sold(item=1), Charge(item=1)])
-async def test_a_drain_ends_what_runs_and_begins_nothing(
+async def test_a_drain_ends_running_handlers_and_starts_none(
     run: Run, router: Router, gate: Gate, client: Client, sql: Sql, part: Sold | Charge
 ) -> None:
     running = run(router)
@@ -178,7 +180,7 @@ async def test_a_drain_ends_what_runs_and_begins_nothing(
     assert (info.num_ack_pending, info.num_pending) == (0, 1)
 
 
-async def test_what_a_draining_replica_commits_is_for_the_others_to_do(
+async def test_an_effect_committed_by_a_draining_replica_is_left_to_the_others(
     run: Run, router: Router, gate: Gate, sql: Sql
 ) -> None:
     running = run(router)
@@ -193,7 +195,7 @@ async def test_what_a_draining_replica_commits_is_for_the_others_to_do(
     assert [tuple(row) for row in deferred] == [("101", 0, None, 0)]
 
 
-async def test_what_a_drained_replica_left_is_done_by_the_next_at_once(
+async def test_a_message_that_a_drained_replica_left_is_done_by_the_next_at_once(
     run: Run, router: Router, gate: Gate, sql: Sql, until: Until
 ) -> None:
     gate.opened.set()
@@ -208,7 +210,7 @@ async def test_what_a_drained_replica_left_is_done_by_the_next_at_once(
     assert await counted(sql) == {1: 1}
 
 
-async def test_a_replica_says_that_it_lives(run: Run, router: Router, sql: Sql) -> None:
+async def test_a_replica_renews_its_row(run: Run, router: Router, sql: Sql) -> None:
     async with run(router) as runtime:
         assert await sql("select name from tallystick.replicas") == [(runtime.parts.replica,)]
         assert runtime.live()[0]

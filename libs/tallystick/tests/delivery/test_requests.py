@@ -1,4 +1,4 @@
-"""A request is answered, refused for good, or failed for now; no clock but one's own is read."""
+"""A request is answered, refused permanently or failed temporarily; no two clocks are compared."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -40,7 +40,7 @@ def router() -> Router:
     return router
 
 
-async def test_a_permanent_answer_is_told_apart_from_one_that_may_pass(
+async def test_a_permanent_refusal_differs_from_a_temporary_failure(
     run: Run, router: Router
 ) -> None:
     async with run(router) as runtime:
@@ -70,7 +70,7 @@ async def test_a_request_that_its_reader_could_not_read_is_not_sent(
             await runtime.parts.broker.request(Quote(item=7), within=5)  # type: ignore[arg-type]  # what it is about
 
 
-async def test_what_who_asks_will_wait_is_told_as_a_duration(
+async def test_the_time_that_a_requester_waits_is_sent_as_a_duration(
     run: Run, router: Router, client: Client
 ) -> None:
     heard = await client.subscribe("req.shop.quote.v1")

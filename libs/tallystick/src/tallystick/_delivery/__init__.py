@@ -1,1 +1,1 @@
-"""One message on its way in: delivered, attempted, settled."""
+"""Incoming messages: delivered, attempted, settled."""

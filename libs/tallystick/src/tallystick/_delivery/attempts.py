@@ -1,4 +1,7 @@
-"""One attempt at a message: decode it, run its handler within its deadline, see it committed."""
+"""Make one attempt at a message: decode it and run its handler until the commit or the deadline.
+
+Section 2 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +30,11 @@ from tallystick.errors import Conflict, DeclarationError
 
 log = structlog.get_logger()
 
-CONFLICTS = 20  # in a row; more is no race but a mistake in a handler
+CONFLICTS = 20  # in a row; more means a mistake in the handler, not a race
 
 
 class Attempts:
-    """Runs handlers for one service, with the resources that they asked for."""
+    """Runs the handlers of one service, with the resources that they declare."""
 
     def __init__(
         self,
@@ -49,13 +52,15 @@ class Attempts:
         self.deadlines = Deadlines()
 
     def check(self, declaration: Binding | Reply | Periodic) -> None:
-        """Raises DeclarationError if a handler takes no Delivery, or a resource nobody gave."""
+        """Raise DeclarationError if a handler takes no Delivery, or a resource that is missing."""
         name = declaration.handler.__name__
         if isinstance(declaration, Binding) and not accepts(declaration.second, Delivery):
             raise DeclarationError(f"{name} takes a {declaration.second}, and is given a Delivery")
         for kind in declaration.resources:
             if kind not in self._resources:
-                raise DeclarationError(f"{name} asks for a {kind.__name__}, service() got none")
+                raise DeclarationError(
+                    f"{name} asks for a {kind.__name__}, service() got none: give it one"
+                )
 
     async def run(
         self,
@@ -66,9 +71,10 @@ class Attempts:
         attempt: int = 1,
         previous: str | None = None,
     ) -> bool:
-        """Whether the message is done by this attempt, and was not before, nor the claim lost.
+        """Run the handler; return whether this attempt has done the message.
 
-        `previous` is the traceparent of the attempt before. Raises what the handler raised.
+        False: it was done before, or the lease was lost. `previous` is the traceparent of the last
+        attempt. Raises the handler's error.
         """
         begun = time.perf_counter()
         outcome = "error"
@@ -136,7 +142,7 @@ class Attempts:
 
 @dataclass
 class _Handling:
-    """A message in its handler's hands, and the delivery that it was given last."""
+    """A message whose handler runs, and the delivery of its latest run."""
 
     binding: Binding
     message: Message
@@ -147,17 +153,17 @@ class _Handling:
 
     @property
     def is_done(self) -> bool:
-        """Whether it is committed that this message is done: nobody will try it again."""
+        """Whether the message is committed as done, so that it is never tried again."""
         committed = self.delivery is not None and self.delivery.committed
         return committed and self.settlement is not None
 
     @property
     def refused(self) -> Exception | None:
-        """A second commit whose refusal the handler kept to itself."""
+        """The error of a second commit that the handler caught, or None."""
         return self.delivery.late if self.delivery is not None else None
 
     def report(self, error: Exception) -> None:
-        """Logs and counts what came after the commit: too late to undo it, and not done itself."""
+        """Log and count an error after the commit: the message is done, the failed work is not."""
         child(FAILED_AFTER_COMMIT, self.binding.durable).inc()
         log.error(
             "handler failed after commit",
@@ -168,9 +174,9 @@ class _Handling:
 
 
 async def _alone(handling: Awaitable[None]) -> None:
-    """Awaits a handler; raises what it says by a group of errors of one kind as that error.
+    """Await a handler; if it raises a group of errors of one class, raise the first of them.
 
-    A handler with a TaskGroup raises groups: its PermanentError is to be one nevertheless.
+    A handler with a TaskGroup raises groups: its PermanentError must still count as one.
     """
     try:
         await handling

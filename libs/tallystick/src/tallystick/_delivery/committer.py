@@ -1,4 +1,7 @@
-"""Parts become a unit, the unit is committed in a group, and then what may go at once goes."""
+"""Commit parts as one unit, then publish its messages and start its effects.
+
+Sections 5, 6 and 8 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,10 @@ from tallystick.errors import DeclarationError
 
 
 class Outputs(msgspec.Struct, frozen=True):
-    """The rows that leave with a unit."""
+    """The outgoing messages and effects of a unit."""
 
     rows: tuple[OutboxRow, ...]
-    effects: tuple[tuple[Inbound, bool], ...]  # and whether it starts with the commit
+    effects: tuple[tuple[Inbound, bool], ...]  # each, and whether it starts with the commit
 
     @property
     def starting(self) -> list[Inbound]:
@@ -41,7 +44,7 @@ class Outputs(msgspec.Struct, frozen=True):
 
 
 class Committer:
-    """Commits for one service, in the name of one replica."""
+    """Commits the units of one replica of a service."""
 
     def __init__(
         self,
@@ -68,9 +71,11 @@ class Committer:
         settlement: Write | None = None,
         may_start: Callable[[Effect], bool] = lambda _: True,
     ) -> None:
-        """One unit; raises what `Group.submit` raises.
+        """Commit parts as one unit in a group.
 
-        Raises TypeError for what is no part, InvalidMessage for what its readers could not read.
+        `may_start` returns whether an effect may start with the commit. Raises TypeError for an
+        object that is not a part, InvalidMessage for a message that its readers could not read, and
+        the errors of `Group.submit`.
         """
         parts = list(parts)
         check_parts(parts)
@@ -85,7 +90,7 @@ class Committer:
     async def transaction(
         self, *, correlation_id: str | None = None, settlement: Write | None = None
     ) -> AsyncIterator[Transaction]:
-        """An interactive unit on a connection of its own; what its block raises is the block's."""
+        """A transaction on a connection of its own; raises its block's error unchanged."""
         with alone(self):
             async with self._database.transactions.connection() as connection:
                 if settlement is not None and not await connection.fetch(
@@ -101,6 +106,12 @@ class Committer:
         self._start_effects(outputs, frozenset())
 
     async def _finish(self, outputs: Outputs, committing: Any) -> None:
+        """Await the commit; give back slots of effects that do not start, then send the outputs.
+
+        Example: a unit stores two effects that took a slot each, and one of them was stored before.
+        The commit returns the guard of the other, which starts; the slot of the first is given
+        back. If the commit fails or is in doubt, both slots are given back.
+        """
         started: Stored = frozenset()
         try:
             started = await committing
@@ -132,7 +143,7 @@ class Committer:
                 rows.append(
                     publishable(self._router.name, part, correlation_id, self._outbox.max_payload)
                 )
-        starting = (  # last, for nothing that fails from here on would give the slots back
+        starting = (  # last, because nothing would give the slots back if a later step failed
             (inbound, may_start(effect) and self._slots.take(inbound.key))
             for effect, inbound in effects
         )
@@ -150,19 +161,19 @@ class Committer:
             )
 
     def has_slot(self, effect: Effect) -> bool:
-        """Whether an effect that is committed now starts with its commit."""
+        """Return whether an effect that is committed now starts with its commit."""
         return self._slots.free(effect_durable(type(effect))) > 0
 
     def _give_up_after(self, durable: str) -> timedelta:
         return self._router.bindings[durable].retry.give_up_after
 
     def reschedule(self, effect: Effect) -> Write:
-        """What makes a stored effect due now; raises DeclarationError without a handler."""
+        """Return the write that makes a stored effect due; raise DeclarationError if unhandled."""
         key = self.effect_key(effect)
         return deferred_rows.reschedule(key, self._give_up_after(key[0]))
 
     def effect_key(self, effect: Effect) -> Key:
-        """What the held table knows an effect by; raises DeclarationError without a handler."""
+        """Return the key of an effect's row; raise DeclarationError if it has no handler."""
         durable = effect_durable(type(effect))
         if durable not in self._router.bindings:
             raise DeclarationError(f"{self._router.name} has no handler for {durable}")
@@ -183,5 +194,9 @@ class Committer:
 
 
 def _in_order(writes: Iterable[Write]) -> tuple[Write, ...]:
-    """What hastens an effect first: its end, too, locks the held row before those of a service."""
+    """Put writes that reschedule effects first.
+
+    The end of an effect, too, locks its deferred row before the rows of the service. The same order
+    here prevents deadlocks.
+    """
     return tuple(sorted(writes, key=deferred_rows.reschedules, reverse=True))

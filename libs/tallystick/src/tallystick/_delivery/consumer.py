@@ -1,4 +1,7 @@
-"""Deliveries from the broker: each is done, or held, and only then acknowledged."""
+"""Handle deliveries from the broker: each is done or deferred, and only then acknowledged.
+
+Section 2 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ log = structlog.get_logger()
 
 
 class Consumer:
-    """One durable's deliveries in this replica."""
+    """The deliveries of one durable in this replica."""
 
     def __init__(
         self,
@@ -72,35 +75,35 @@ class Consumer:
         connection.on_reconnect(self.expect_redeliveries)
 
     async def start(self) -> None:
-        """Begins to pull; the durable exists and is as it was declared."""
+        """Begin to pull; the durable must exist and be as it was declared."""
         self.expect_redeliveries()
         await self.pull.start()
         self._ask()
 
     def expect_redeliveries(self) -> None:
-        """The connection or the durable is new: for an AckWait, everything is looked up first."""
+        """Look up every delivery in the inbox for one AckWait: the connection or durable is new."""
         self._trusted_from = asyncio.get_running_loop().time() + self._ack_wait_s
         self.pull.forget()
 
     async def tick(self) -> None:
-        """Asks for more, called often: nothing asked before may come any more."""
+        """Ask for more; called often, because the broker may have lost an earlier request."""
         self._ask()
 
     def _ask_soon(self) -> None:
-        """Asks once for all that is settled in this turn of the loop."""
+        """Ask once for all deliveries that are settled in this turn of the event loop."""
         if not self._asks:
             self._asks = True
             asyncio.get_running_loop().call_soon(self._ask)
 
     def _ask(self) -> None:
-        """Asks for more, if the database can take it."""
+        """Ask for more, if database and broker are available."""
         self._asks = False
         child(IN_HAND, self._binding.durable).set(len(self._in_hand))
         if self._database.available.is_set() and self._connection.connected.is_set():
             self.pull.ask(len(self._in_hand))
 
     async def heartbeats(self) -> None:
-        """Tells the broker of deliveries that are still being worked on; ends when cancelled."""
+        """Send the broker `+WPI` for deliveries whose handlers still run, until cancelled."""
         while True:
             await asyncio.sleep(self._ack_wait_s / 3)
             old = asyncio.get_running_loop().time() - self._ack_wait_s / 3
@@ -109,11 +112,11 @@ class Consumer:
                     self._answer(arrival, b"+WPI")
 
     async def stop(self) -> None:
-        """Takes nothing more."""
+        """Stop pulling."""
         await self.pull.stop()
 
     async def finished(self) -> None:
-        """Returns when what was begun has ended."""
+        """Wait until all deliveries in progress have ended."""
         if self._in_hand:
             await asyncio.wait(list(self._in_hand))
 
@@ -151,16 +154,16 @@ class Consumer:
             else:
                 await self._look_up(facts, inbound, inbound.made_at or arrival.stored_at)
         except (DatabaseUnavailable, InDoubt) as error:
-            self._say_unsettled(inbound, error)
+            self._log_unsettled(inbound, error)
         else:
             failpoint("after-commit-before-ack")
             self._answer(arrival, b"")
 
-    def _say_unsettled(self, inbound: Inbound, error: Exception) -> None:
-        """All that are in hand end so at once when the database goes: one is said."""
+    def _log_unsettled(self, inbound: Inbound, error: Exception) -> None:
+        """Log one such delivery and count the rest: an outage ends all in progress at once."""
         if (unsaid := self._unsettled.due(type(error).__name__)) is not None:
-            about = {"durable": inbound.durable, "message_id": inbound.id, "error": str(error)}
-            log.warning("delivery left to the broker", unsaid=unsaid, **about)
+            fields = {"durable": inbound.durable, "message_id": inbound.id, "error": str(error)}
+            log.warning("delivery left to the broker", unsaid=unsaid, **fields)
 
     def _facts(self, arrival: Arrival, inbound: Inbound) -> DeliveryFacts:
         trusted = asyncio.get_running_loop().time() > self._trusted_from
@@ -207,5 +210,5 @@ class Consumer:
             self._agenda.wake(decision.delay)
 
     def _answer(self, arrival: Arrival, answer: bytes) -> None:
-        with suppress(BrokerUnavailable):  # redelivered after the reconnect, and known then
+        with suppress(BrokerUnavailable):  # redelivered after the reconnect, then in the inbox
             self._connection.wire.send(arrival.reply, answer)

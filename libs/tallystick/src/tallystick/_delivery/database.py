@@ -1,4 +1,4 @@
-"""A service's database as its own code meets it: reads, and units of work with messages in them."""
+"""The database for a service's own code: reads, and units of work that contain messages."""
 
 from __future__ import annotations
 
@@ -21,40 +21,43 @@ class Database:
         self._committer = committer
 
     async def commit(self, *parts: Part) -> None:
-        """Commits writes, messages and effects as one unit.
+        """Commit writes, messages and effects as one unit.
 
-        Raises Conflict (read again, decide again), DatabaseUnavailable (nothing happened), InDoubt,
-        or asyncpg.PostgresError for a statement that the database refuses.
+        Raises Conflict (read again, decide again), DatabaseUnavailable (nothing was stored),
+        InDoubt, or asyncpg.PostgresError for a statement that the database refuses.
         """
         await self._committer.commit_parts(self.postgres.requests, parts)
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction that may read under locks; slower, with a connection of its own.
+        """Return a transaction that may read under locks: slower, on a connection of its own.
 
         Raises DatabaseUnavailable, DatabaseBusy if every connection for transactions is in use for
-        long, InDoubt, or what the block raises. There is none inside another.
+        ten seconds, InDoubt, or the block's error. A transaction inside another one raises
+        TallystickError.
         """
         return self._committer.transaction()
 
     def reschedule(self, effect: Effect) -> Write:
-        """What makes a stored effect due now and gives it its whole patience again.
+        """Return a write that makes a stored effect due now, with its whole `give_up_after` again.
 
-        One that has become a dead letter is tried again. One that runs goes on, and is tried again
-        at once if it does not succeed. One that is done is left alone.
+        An effect that is a dead letter is tried again. A running attempt continues, and is
+        repeated at once if it fails. An effect that is done is left unchanged. Raises
+        DeclarationError if the effect has no handler.
         """
         return self._committer.reschedule(effect)
 
     async def get(self, sql: str, key: Hashable) -> Record | None:
-        """The row of one key; concurrent callers share a query.
+        """Return the row of one key, or None; concurrent callers share a query.
 
-        The statement has `= any($1)`, and the first column that it returns is the key. Raises
-        DatabaseUnavailable.
+        The statement contains `= any($1)`, and the first column that it returns is the key. Raises
+        DatabaseUnavailable, DatabaseBusy.
         """
         return await self.postgres.get(sql, key)
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
-        """The rows of a query; raises DatabaseUnavailable, or DatabaseBusy.
+        """Return the rows of a query; raise DatabaseUnavailable, DatabaseBusy.
 
-        Reads have connections of their own: one inside a transaction waits for no transaction.
+        Reads have connections of their own, so a read inside a transaction never waits for another
+        transaction.
         """
         return await self.postgres.queries.fetch(sql, *args)

@@ -1,6 +1,9 @@
-"""Deadlines of handlers, enforced by one look at all of them every quarter of a second.
+"""Enforce the deadlines of handlers by one check of all of them every quarter of a second.
 
-A timer for each (`asyncio.timeout`) costs 20 us a message; deadlines are seconds.
+A timer for each (`asyncio.timeout`) costs 20 us per message, and deadlines are whole seconds.
+
+Example: a handler with a deadline of 30 s is cancelled by the first check after that, normally
+within 30.25 s. `run` turns this cancellation into a TimeoutError.
 """
 
 from __future__ import annotations
@@ -12,37 +15,39 @@ LOOK_EVERY = 0.25  # seconds
 
 
 class Deadlines:
-    """What runs, and until when."""
+    """The running tasks and their deadlines."""
 
     def __init__(self) -> None:
         self._until: dict[asyncio.Task[object], float] = {}
         self._over: set[asyncio.Task[object]] = set()
 
     async def run(self, seconds: float, work: Awaitable[None]) -> None:
-        """Awaits `work`; raises TimeoutError if it takes longer.
+        """Await `work`; raise TimeoutError if it takes longer than `seconds`.
 
-        A CancelledError that nobody sent to this task is the work's own, such as that of a task
-        which it has cancelled itself: raises RuntimeError, for nobody would hear of it otherwise.
+        Raises RuntimeError if `work` ends in a CancelledError although this task was not cancelled,
+        such as that of a task which `work` cancelled itself: it would end this task silently.
         """
         task = asyncio.current_task()
         if task is None:
-            raise RuntimeError("a deadline is for what runs in a task")
+            raise RuntimeError("call run inside a task: a deadline cancels the task")
         self._until[task] = asyncio.get_running_loop().time() + seconds
         try:
             await work
         except asyncio.CancelledError:
             if not task.cancelling():
-                raise RuntimeError("it ended in a CancelledError that nobody asked for") from None
+                raise RuntimeError(
+                    "the handler ended in a CancelledError, but nobody cancelled its task: catch it"
+                ) from None
             if task not in self._over:
                 raise
             task.uncancel()
-            raise TimeoutError(f"it took longer than {seconds:g} s") from None
+            raise TimeoutError(f"the handler took longer than {seconds:g} s") from None
         finally:
             del self._until[task]
             self._over.discard(task)
 
     async def enforce(self) -> None:
-        """Ends what is past its deadline; called all the time."""
+        """Cancel tasks that are past their deadline; called every LOOK_EVERY seconds."""
         now = asyncio.get_running_loop().time()
         for task, until in list(self._until.items()):
             if until < now and task not in self._over:

@@ -1,4 +1,7 @@
-"""The held loop: claims what is due and can start at once, and runs it."""
+"""The deferred loop: lease due messages that can start at once, and run them.
+
+Section 3 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ LEASE_EVERY = 0.01  # seconds, so that slots that become free one by one are fil
 
 
 class DeferredLoop:
-    """What waits in this service's database, worked off by this replica; suspects are not its."""
+    """Runs this service's deferred messages in this replica, except quarantined ones."""
 
     def __init__(
         self,
@@ -59,7 +62,7 @@ class DeferredLoop:
         agenda.run_by(self._run)
 
     async def run(self) -> None:
-        """Claims when woken; ends when cancelled."""
+        """Lease messages whenever woken, until cancelled."""
         while True:
             await self._agenda.woken()
             try:
@@ -69,7 +72,7 @@ class DeferredLoop:
             await asyncio.sleep(LEASE_EVERY)
 
     async def lease(self) -> None:
-        """Claims due rows, as many as have a slot, and starts them."""
+        """Lease as many due rows as there are free slots, and start them."""
         async with self._slots.leasing:
             await self._lease()
 
@@ -87,12 +90,12 @@ class DeferredLoop:
             self._agenda.start(deferred)
 
     async def _acquire(self, connection: Any, acquired: list[Deferred]) -> None:
-        """Claims what has a slot, and adds it to `taken`.
+        """Lease rows that have a slot, and add them to `acquired`.
 
-        A slot that was free may be gone to an effect that started with its commit meanwhile; nobody
-        ever sees that claim, so that an effect that never started can still be withdrawn.
+        Meanwhile an effect that starts with its commit may have taken a slot. The lease of the row
+        that gets none is undone, so that an effect that never started can still be withdrawn.
         """
-        self._slots.missed = False  # what misses a slot from now on says so again
+        self._slots.missed = False  # whoever misses a slot from now on sets it again
         free = {d: n for d in self._bindings if (n := self._slots.free(d)) > 0}
         found = await self._leases.acquire(connection, free, self._quarantine_after)
         late: list[Deferred] = []
@@ -102,7 +105,11 @@ class DeferredLoop:
         self._wait(free, Counter(deferred.inbound.durable for deferred in found))
 
     def _wait(self, free: Mapping[str, int], found: Mapping[str, int]) -> None:
-        """Where as much was due as could start, more may be: wakes when that can start."""
+        """Wake the loop when more can start, for durables that may have more due rows.
+
+        Example: 3 slots were free and 3 rows were found, so a fourth may be due. Two rows would
+        mean that none is left.
+        """
         for durable in self._bindings:
             if found.get(durable, 0) == free.get(durable, 0):
                 self._slots.missed = True
@@ -110,9 +117,9 @@ class DeferredLoop:
                     self._agenda.wake(next_in)
 
     async def sweep(self) -> None:
-        """Ends claims of this replica that do not run: their commit was in doubt."""
+        """Release leases of this replica without a running handler: their commit was in doubt."""
         async with self._slots.leasing:
-            idle = [c for c in await self._leases.mine() if key_of(c) not in self._slots]
+            idle = [each for each in await self._leases.mine() if key_of(each) not in self._slots]
             released = await self._leases.release(idle)
         if released:
             log.warning("leases interrupted", count=released)
@@ -120,7 +127,7 @@ class DeferredLoop:
         self._agenda.wake()
 
     async def drain(self) -> None:
-        """Claims nothing more; returns when what runs has ended, and frees what is left."""
+        """Stop leasing, wait until running handlers have ended, and release what is left."""
         self._slots.closed = True
         await self._agenda.finished()
         await self._leases.release(await self._leases.mine())
@@ -142,15 +149,18 @@ class DeferredLoop:
             log.warning("lease lost", durable=binding.durable, id=deferred.inbound.id)
         except (DatabaseUnavailable, InDoubt) as error:
             if (unsaid := self._in_doubt.due(binding.durable)) is not None:
-                about = {"durable": binding.durable, "error": str(error), "unsaid": unsaid}
-                log.warning("attempt in doubt", **about)
+                fields = {"durable": binding.durable, "error": str(error), "unsaid": unsaid}
+                log.warning("attempt in doubt", **fields)
         except Exception:
             log.exception("attempt not recorded", durable=binding.durable)
         finally:
             self._slots.give_back(deferred.inbound.key)
 
     async def attempt(self, binding: Binding, deferred: Deferred) -> None:
-        """Runs the handler once, under the claim; what it raises is stored with the message."""
+        """Run the handler once, under the lease; store its error with the message.
+
+        Raises AlreadyProcessed if the lease was lost, DatabaseUnavailable, InDoubt.
+        """
         try:
             done = await self._attempts.run(
                 binding,
@@ -162,9 +172,7 @@ class DeferredLoop:
         except (DatabaseUnavailable, InDoubt) as error:
             if not await self._database.answers():
                 raise
-            await self._failed(
-                binding, deferred, error
-            )  # an end that was committed is never undone
+            await self._failed(binding, deferred, error)  # changes nothing if the end was committed
         except Exception as error:  # noqa: BLE001  # stored with the message, and logged
             await self._failed(binding, deferred, error)
         else:

@@ -1,4 +1,4 @@
-"""What a handler is given beside the message: where it comes from and how to commit."""
+"""The delivery that a handler gets with its message: its origin, and how to commit."""
 
 from __future__ import annotations
 
@@ -40,31 +40,31 @@ class Delivery:
         self.database = database
         self.committed = False
         self.late: Exception | None = None
-        """What was refused because it came after the commit."""
-        self._take = settlement
+        """The error of a second commit, or None."""
+        self._settlement = settlement
         self._committer = committer
         self._group = group
         self._waits: set[Key] = set()
         self._committing = False
 
     async def commit(self, *parts: Part) -> None:
-        """Commits writes, messages and effects together with the note that this message is done.
+        """Commit writes, messages and effects, and mark this message as done, in one unit.
 
         The last thing a handler does. Raises Conflict, which runs the handler again: read again,
-        decide again. Raises CommittedTwice; TypeError for what is neither.
+        decide again. Raises CommittedTwice; TypeError for an argument of another type.
         """
         with self._once():
             await self._committer.commit_parts(
                 self._group,
                 parts,
                 correlation_id=self.correlation_id,
-                settlement=self._take,
+                settlement=self._settlement,
                 may_start=lambda effect: self._committer.effect_key(effect) not in self._waits,
             )
 
     @contextmanager
     def _once(self) -> Iterator[None]:
-        """One commit: what comes beside or after it is refused, and remembered."""
+        """Allow one commit; refuse one beside or after it, and keep that error in `late`."""
         if self.committed or self._committing:
             self.late = CommittedTwice()
             raise self.late
@@ -76,21 +76,20 @@ class Delivery:
             self._committing = False
 
     def starts(self, effect: Effect) -> bool:
-        """Whether an effect starts with the commit that follows at once; if not, it is due."""
+        """Return whether an effect starts with the commit that follows; if not, it becomes due."""
         if self._committer.has_slot(effect):
             return True
         self._waits.add(self._committer.effect_key(effect))
         return False
 
     def withdraw(self, effect: Effect) -> Write:
-        """The removal of a stored effect on the condition that it never started."""
+        """Return a write that removes a stored effect; Conflict if the effect has started."""
         return deferred_rows.withdraw(self._committer.effect_key(effect))
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction of its own, for what has to read under a lock; commits the message too.
+        """Return a transaction that may read under locks and marks the message as done.
 
-        Slower than `commit` by far: a connection and an fsync for one message. Raises
-        CommittedTwice.
+        Much slower than `commit`: a connection and an fsync for one message. Raises CommittedTwice.
         """
         return self._transaction()
 
@@ -98,6 +97,6 @@ class Delivery:
     async def _transaction(self) -> AsyncIterator[Transaction]:
         with self._once():
             async with self._committer.transaction(
-                correlation_id=self.correlation_id, settlement=self._take
+                correlation_id=self.correlation_id, settlement=self._settlement
             ) as transaction:
                 yield transaction

@@ -1,4 +1,7 @@
-"""What this service took in before."""
+"""The inbox: the messages that this service has received before.
+
+Sections 1 and 2 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,18 @@ where (durable, source, id) = ($1, $2, $3) and state = 'done'"""
 
 
 class Inbox:
-    """What this service took in before; look-ups of one turn share a query."""
+    """The messages received before; look-ups of one turn of the event loop share a query."""
 
     def __init__(self, database: Postgres) -> None:
         self._database = database
         self._reads: BatchedReads[Key, Known] = BatchedReads(self._read)
 
     async def state(self, key: Key) -> Known:
-        """What it knows of a message."""
+        """Return the state of a message: `done`, `held` (deferred), or None if unknown."""
         return await self._reads.get(key)
 
     async def forget(self, key: Key) -> None:
-        """Knows a done message no more."""
+        """Delete a message that is done, so that it can run again."""
         await self._database.fetch(_FORGET, *key)
 
     async def _read(self, keys: list[Key]) -> list[tuple[Key, Known]]:

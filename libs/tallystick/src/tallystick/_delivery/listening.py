@@ -1,4 +1,7 @@
-"""The side of a service that faces the broker: durables read, requests answered."""
+"""Read a service's durables and answer its requests.
+
+Section 9 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ LAG_EVERY = 5.0  # seconds
 
 
 class Listening:
-    """Begins once the broker is there, each durable once it is as declared."""
+    """Starts when the broker is available; reads each durable once it is as declared."""
 
     def __init__(
         self,
@@ -40,14 +43,14 @@ class Listening:
         self._ownership = ownership
         self._draining = False
         self.differs = {durable.name: "not looked at yet" for _, durable in consumers}
-        """Durables that are not as they were declared, and how."""
+        """By name, the durables that are not as declared, and how they differ."""
         self._show()
 
     async def run(self) -> None:
-        """Connects and listens; ends when cancelled, or for good.
+        """Connect and listen until cancelled.
 
-        Raises BrokerConnectionEnded, BrokerTooOld, or NotTheOwner. One that ended by another error
-        can be run again.
+        Raises BrokerConnectionEnded, BrokerTooOld or NotTheOwner, which are final. After any other
+        error it can be called again.
         """
         if not self._connection.since:
             await self._connection.connect()
@@ -63,7 +66,7 @@ class Listening:
             await self._stop()
 
     async def drain(self) -> None:
-        """Takes nothing more, anywhere; returns when all that was begun has ended."""
+        """Stop all durables and requests; wait until everything in progress has ended."""
         self._draining = True
         await self._stop()
         await asyncio.gather(
@@ -87,13 +90,13 @@ class Listening:
             loops.create_task(repeat(LAG_EVERY, lag_of, f"lag of {name}"))
 
     async def _until_declared(self, durable: Durable) -> None:
-        """Waits until the durable is as it was declared; says what it waits for."""
+        """Wait until the durable is as declared; log how it differs."""
         while await self._compare(durable):
             await self._measure(durable)
             await asyncio.sleep(self._sweep_s)
 
     async def _compare(self, durable: Durable) -> str:
-        """How a durable differs from what was declared: shown, and said when it changes."""
+        """Return how a durable differs from its declaration, or ""; show it, log each change."""
         found = await self._differences(durable)
         if found and found != self.differs.get(durable.name):
             log.warning("durable not ready", durable=durable.name, differs=found)
@@ -114,7 +117,7 @@ class Listening:
             return str(error)
 
     async def _measure(self, durable: Durable) -> None:
-        """Tells how far behind a durable is, and nothing while nobody knows."""
+        """Set the lag metric of a durable; remove it while the lag is unknown."""
         left: int | None = None
         try:
             if self._connection.connected.is_set():

@@ -1,7 +1,8 @@
-"""One service, one database: a namesake with another one would take messages that are not its own.
+"""Make sure that all replicas of a service use one database.
 
-What was done with a message is in the database that took it in. So the broker keeps whose messages
-a name's are, and a replica that stands on another database reads none of them.
+The database that received a message stores whether it was done, so a service of the same name on
+another database would do messages again. The broker therefore stores which database owns the
+messages of a name, and a replica on another database reads none. Section 9 of docs/delivery.md.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ returning id::text, service"""
 
 
 class Ownership:
-    """Claims a service's messages for its database, and says if another one has."""
+    """Claims a service's messages for its database, and refuses to read if another has them."""
 
     def __init__(
         self,
@@ -49,36 +50,36 @@ class Ownership:
         self._check_every_s = check_every_s
         self._owner = ""
         self.refused: str | None = None
-        """Why this replica reads nothing."""
+        """Why this replica reads nothing, or None."""
 
     async def open(self) -> None:
-        """Reads whose this database is; raises NotTheOwner if it is another service's."""
+        """Read which service owns this database; raise NotTheOwner if it is another one."""
         ((owner, service),) = await self._database.fetch(_OWNER, self._service)
         if service != self._service:
             raise NotTheOwner(
                 f"this database is that of {service}, and {self._service} needs one of its own; if"
-                " it is a copy that is to be used here, empty the table tallystick.owner"
+                f" it is a copy made for {self._service}, empty the table tallystick.owner"
             )
         self._owner = owner
 
     async def claim(self) -> None:
-        """Returns once the messages are this database's; waits for the stream that says so.
+        """Claim the messages for this database; wait for the stream that stores the claim.
 
-        Raises NotTheOwner.
+        Raises NotTheOwner if they are another database's.
         """
-        said = False
+        was_logged = False
         while True:
             try:
                 if await self._claimed():
                     return
             except BrokerUnavailable as error:
-                if isinstance(error, NoStream) and not said:
+                if isinstance(error, NoStream) and not was_logged:
                     log.warning("claim awaited", waiting_for=str(error))
-                    said = True
+                    was_logged = True
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def keep(self) -> None:
-        """Claims again what the stream has forgotten; raises NotTheOwner once another took over."""
+        """Renew the claim before the stream forgets it; raise NotTheOwner if another took over."""
         while True:
             await asyncio.sleep(self._check_every_s)
             await self.claim()
@@ -87,7 +88,7 @@ class Ownership:
         sequence, found = await read_claim(self._connection.client, self._service)
         now = time.time()
         if found is not None and found.owner not in (self._owner, self._take_over):
-            self.refused = self._sentence(found)
+            self.refused = self._refusal(found)
             raise NotTheOwner(self.refused)
         if not is_due(found, self._owner, now):
             return True
@@ -96,14 +97,14 @@ class Ownership:
             log.warning("messages taken over", service=self._service, of_database=found.owner)
         return await write_claim(self._connection.client, self._service, claim, sequence)
 
-    def _sentence(self, found: Claim) -> str:
+    def _refusal(self, found: Claim) -> str:
         return (
-            f"the messages of {self._service} belong to another database, {found.owner}, said"
-            f" replica {found.replica}: give one of the two services another name; if that"
+            f"the messages of {self._service} belong to another database, {found.owner}, claimed"
+            f" by replica {found.replica}: give one of the two services another name; if that"
             f" database is gone for good, set {self._variable}={found.owner}"
         )
 
 
 def is_due(found: Claim | None, owner: str, now: float) -> bool:
-    """Whether a claim has to be said, or said again before it is forgotten."""
+    """Return whether to write a claim: there is none of `owner`, or it is older than a day."""
     return found is None or found.owner != owner or now - found.at > RENEWED_AFTER_S

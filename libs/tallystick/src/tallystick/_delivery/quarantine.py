@@ -1,9 +1,9 @@
-"""Messages that were lost with their replicas twice: tried apart from everything else.
+"""Run quarantined messages, whose lease expired twice, apart from all others.
 
-Blame falls on the guilty: suspects take no slot, so that nobody waits for them, and run in a
-process that does nothing else, so that they can kill only that one. At first some run together, for
-nearly all of a crowd that was lost with its replicas are innocent; if their process dies, each of
-them runs alone.
+They take no slot, so no message waits for them. They run in a process that does nothing else, so
+they can kill only that process. At first several run together, because nearly all messages that
+were lost with their replicas do no harm; if their process dies, each of them runs alone.
+Section 4 of docs/delivery.md.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ log = structlog.get_logger()
 
 
 class Poison(TallystickError):
-    """It took its process with it too often."""
+    """The message killed its process too often."""
 
 
 class Quarantine:
-    """The suspects of one replica, one company or one message at a time."""
+    """Runs the quarantined messages of one replica, one batch or one message at a time."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Quarantine:
         self._deadline_s = deadline_s
 
     async def round(self) -> None:
-        """Tries those that are due, until none is; called by a sweep."""
+        """Run due quarantined messages until none is left; called by a sweep."""
         try:
             while quarantined := await self._next():
                 try:
@@ -67,7 +67,7 @@ class Quarantine:
             await self._isolation.rest()
 
     async def close(self) -> None:
-        """Ends the process of suspects."""
+        """End the process of quarantined messages."""
         await self._isolation.close()
 
     async def _next(self) -> list[Deferred]:
@@ -87,23 +87,21 @@ class Quarantine:
         if reason := poison_reason(quarantined[0].expired_leases, quarantined[0].crashes):
             await self._end(quarantined[0], self._outcomes.give_up(quarantined[0], Poison(reason)))
             return
-        process_died = await self._isolation.run(
-            quarantined, max(map(self._deadline_of, quarantined))
-        )
-        if process_died is not None:
-            blame = (
+        exit_code = await self._isolation.run(quarantined, max(map(self._deadline_of, quarantined)))
+        if exit_code is not None:
+            record = (
                 self._outcomes.process_died
                 if len(quarantined) == 1
                 else self._outcomes.lease_expired
             )
             await asyncio.gather(
-                *(self._end(deferred, blame(deferred, process_died)) for deferred in quarantined)
+                *(self._end(deferred, record(deferred, exit_code)) for deferred in quarantined)
             )
 
     async def _end(self, deferred: Deferred, ending: Awaitable[None]) -> None:
         try:
             await ending
-        except AlreadyProcessed:  # it was done before the process died, or somebody else has it
+        except AlreadyProcessed:  # done before the process died, or leased by another replica
             log.info("lease lost", durable=deferred.inbound.durable, id=deferred.inbound.id)
 
     def _deadline_of(self, deferred: Deferred) -> float:

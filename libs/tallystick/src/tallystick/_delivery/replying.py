@@ -1,4 +1,4 @@
-"""Requests answered now, by one replica, within the time that the header says."""
+"""Answer requests in one replica, within the time that the request's header gives."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ LONGEST_S = 30.0
 
 
 class Busy(TallystickError):
-    """Every slot for this request is taken."""
+    """Every slot for this request is in use."""
 
 
 class Replying:
-    """Answers the requests that this service declared, as one of a queue group."""
+    """Answers the requests that this service declares, as a member of a queue group."""
 
     def __init__(
         self,
@@ -58,12 +58,12 @@ class Replying:
             )
 
     async def stop(self) -> None:
-        """Takes no request more."""
+        """Stop receiving requests."""
         unsubscribe, self._unsubscribe = self._unsubscribe, []
         await asyncio.gather(*(each() for each in unsubscribe))
 
     async def finished(self) -> None:
-        """Returns when the requests that were begun are answered."""
+        """Wait until all received requests are answered."""
         if self._tasks:
             await asyncio.wait(list(self._tasks))
 
@@ -71,7 +71,7 @@ class Replying:
         self, reply: Reply, _subject: bytes, answer_to: bytes, headers: bytes, body: bytes
     ) -> None:
         if not answer_to:
-            return  # nobody waits for an answer
+            return  # the sender expects no answer
         task = asyncio.create_task(self._answer(reply, answer_to, parse_headers(headers), body))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -85,12 +85,12 @@ class Replying:
         with tracing.span(f"process {template}", tracing.SERVER, parent=parent) as span:
             try:
                 headers, answer = b"", await self._handle(reply, fields, body)
-            except Exception as error:  # told to the one who asked, and logged
+            except Exception as error:  # sent to the requester, and logged
                 span.fail(error)
                 outcome = "error"
                 log.warning("reply failed", request=template, exc_info=error)
                 headers, answer = _failure(error)
-            with suppress(BrokerUnavailable):  # the one who asked has long given up
+            with suppress(BrokerUnavailable):  # by then the requester has given up
                 self._connection.wire.send(answer_to, answer, headers)
         child(PROCESS_SECONDS, template, outcome).observe(time.perf_counter() - begun)
 
@@ -110,23 +110,25 @@ class Replying:
 
 
 def seconds_left(fields: Mapping[str, str]) -> float:
-    """What who asks will wait, as the header says; counted from when the request came."""
+    """Return how many seconds the requester waits, from the header; at most LONGEST_S."""
     try:
         left = float(fields.get(WITHIN, ""))
     except ValueError:
         return LONGEST_S
-    if math.isnan(left):  # a timer for that would keep other timers waiting
+    if math.isnan(left):  # a timer for NaN would delay other timers
         return LONGEST_S
     return min(max(left, 0.0), LONGEST_S)
 
 
 def _encoded(answer: Any, reply: Reply) -> bytes:
-    """The answer's body; raises TypeError for one that who asked could not read."""
+    """Return the body of an answer; raise TypeError if the requester could not read it."""
     body = msgspec.json.encode(answer)
     try:
         msgspec.json.decode(body, type=reply_type(reply.request))
     except msgspec.MsgspecError as error:
-        raise TypeError(f"{reply.handler.__name__} gave no answer: {error}") from error
+        raise TypeError(
+            f"{reply.handler.__name__} returned no answer to {reply.request.__name__}: {error}"
+        ) from error
     return body
 
 
@@ -138,5 +140,5 @@ def _failure(error: Exception) -> tuple[bytes, bytes]:
 
 
 def _is_ours(error: Exception) -> bool:
-    """What other errors say may be nobody else's business."""
+    """Return whether an error's text may be sent: other errors may contain confidential data."""
     return isinstance(error, TallystickError)
