@@ -19,7 +19,7 @@ POISON_EXPIRED_LEASES = 8
 POISON_CRASHES = 2
 """A message that killed a process in which it was alone so often is a dead letter."""
 INBOX_KEPT = timedelta(days=30)
-"""How long the inbox keeps what was done: longer than streams keep messages (seven days)."""
+"""How long the inbox keeps what was done: it covers the streams' seven days and every replay."""
 
 Known = Literal["done", "held"] | None
 """A message's state in the inbox: done, deferred (`held`), or None if it is unknown."""
