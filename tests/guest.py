@@ -8,8 +8,8 @@ from typing import Self
 from tallystick import Database, Write
 from tests.order import until
 
-GUEST = "guest"
-"""The database of such a service."""
+GUESTS = ("guest", "second-guest")
+"""The databases of such services: each service needs one of its own."""
 NOTES = "create table notes (text text not null, worker text not null)"
 
 

@@ -18,7 +18,7 @@ from tallystick import Database, Router
 from tallystick.testing import NatsServer, clean, free_port, served
 from tallystick.topology import declared, reconcile
 from tallystick_local.services import MESSAGING, SERVICES
-from tests.guest import GUEST, Notes, Worker
+from tests.guest import GUESTS, Notes, Worker
 from tests.order import Order
 
 TIMES = {"replica_timeout_s": 5, "sweep_s": 0.1, "ack_wait_s": 2, "deadline_s": 20}
@@ -38,6 +38,7 @@ class Platform:
         self.apps: dict[str, FastAPI] = {}
         self._ports = {name: free_port() for name in SERVICES}
         self._stops: dict[str, AsyncExitStack] = {}
+        self._guests: dict[str, str] = {}
 
     async def start(self, *names: str) -> None:
         """Starts replicas of the platform's services."""
@@ -50,9 +51,10 @@ class Platform:
     async def join(self, router: Router, *, replicas: int = 1) -> Notes:
         """Starts a service of the test's own: this router, and what its handlers write down."""
         await self.declare(router)
+        guest = self._guests.setdefault(router.name, GUESTS[len(self._guests)])
         for number in range(1, replicas + 1):
             name = router.name if number == 1 else f"{router.name}-{number}"
-            settings = tallystick.Settings(**self._settings(GUEST))
+            settings = tallystick.Settings(**self._settings(guest))
             await self._serve(name, tallystick.service(settings, router, APIRouter(), Worker(name)))
         return Notes(self.database(router.name))
 
@@ -116,7 +118,7 @@ class Platform:
         }
         return {
             "database_url": self.databases[service],
-            "nats_url": self.broker_url(service) if service in (*MESSAGING, GUEST) else None,
+            "nats_url": self.broker_url(service) if service in (*MESSAGING, *GUESTS) else None,
             "admin_port": 0,
             "trust_traceparent": True,
             **outside.get(service, {}),

@@ -186,11 +186,11 @@ async def dead_letter(platform: Platform, service: str) -> dict[str, str]:
     stream = f"DLQ_{service.upper()}"
 
     async def is_there() -> bool:
-        return await kept(platform, stream) == 1
+        return await kept(platform, stream) == 2  # beside it, whose messages these are
 
     await until(is_there)
     client = await nats.connect(platform.broker.url)
-    letter = await client.jetstream().get_last_msg(stream, f"dlq.{service}.>")
+    letter = await client.jetstream().get_last_msg(stream, f"dlq.{service}.check.>")
     await client.close()
     return letter.headers or {}
 
