@@ -109,7 +109,7 @@ async def test_a_request_that_ran_out_is_made_anew(
     monkeypatch.setattr(pulling, "EXPIRES_S", 0.1)
     monkeypatch.setattr(pulling, "HEARTBEAT_S", 0.04)
     pull.ask(0)
-    await eventually(lambda: pull._asked == 0)
+    await eventually(lambda: pull._requested == 0)
     assert hand.interruptions == 0
     await say(client, b"late")
     monkeypatch.undo()
@@ -121,12 +121,12 @@ async def test_a_silent_broker_is_asked_again(
     client: Client, pull: Pull, hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pull.ask(0)
-    assert pull._asked == 10
+    assert pull._requested == 10
     await until_asked(client)  # what asks a consumer that is gone hears nothing at all
     await client.jetstream().delete_consumer("SHOP", "shop-books")
-    await eventually(lambda: pull._asked == 0)
+    await eventually(lambda: pull._requested == 0)
     await make_durable(client)
-    pull._asked = 10  # as if the request had been lost on the way
+    pull._requested = 10  # as if the request had been lost on the way
     await say(client, b"1")
     monkeypatch.setattr(pulling, "HEARTBEAT_S", 0)
     with capture_logs() as lines:
@@ -146,7 +146,7 @@ async def test_a_durable_that_is_deleted_interrupts_and_is_read_again_when_it_is
         await eventually(lambda: hand.interruptions == 1)
         for _ in range(3):
             pull.ask(0)
-            await eventually(lambda: pull._asked == 0)
+            await eventually(lambda: pull._requested == 0)
     assert hand.interruptions == 4
     assert [line["status"] for line in lines] == ["409 Consumer Deleted", "503"]
     await make_durable(client)
@@ -166,10 +166,10 @@ async def test_a_pull_that_stopped_asks_for_nothing(
 
 async def test_what_was_asked_before_a_reconnect_is_forgotten(pull: Pull) -> None:
     pull.ask(0)
-    assert pull._asked == 10
+    assert pull._requested == 10
     pull.forget()
     pull.ask(4)
-    assert pull._asked == 6
+    assert pull._requested == 6
 
 
 async def test_an_error_of_the_receiver_stops_nothing(
