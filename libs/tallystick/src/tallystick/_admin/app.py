@@ -122,7 +122,7 @@ class _Guard:
             log.debug("admin client gone", path=scope["path"])
 
     def _refusal(self) -> Problem:
-        unset = "This service has no admin token and refuses all requests: set <SERVICE>_ADMIN_TOKEN."
+        unset = "This service has no admin token and refuses requests: set <SERVICE>_ADMIN_TOKEN."
         detail = None if self._wanted else unset
         return Problem(401, detail=detail, headers={"WWW-Authenticate": "Bearer"})
 
