@@ -160,7 +160,7 @@ async def test_an_unknown_field_that_was_there_before_may_stay(
 
 async def test_an_effect_keeps_its_key(repair: Repair, database: Postgres) -> None:
     key = await give_up(database, "a", "shop-ring")
-    with pytest.raises(InvalidBody, match="the message is about a"):
+    with pytest.raises(InvalidBody, match="the key of the message is a and cannot"):
         await repair.edit(key, b'{"what": "b"}', BECAUSE)
 
 

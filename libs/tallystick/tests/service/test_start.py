@@ -95,7 +95,7 @@ def test_the_router_and_the_settings_have_one_name() -> None:
 def test_two_resources_of_one_class_are_refused(shared: bool) -> None:
     one = AsyncExitStack()
     given = (one, one) if shared else (one, AsyncExitStack())
-    with pytest.raises(DeclarationError, match="two resources of AsyncExitStack"):
+    with pytest.raises(DeclarationError, match="two resources of the class AsyncExitStack"):
         service(ShopSettings(database_url=NOWHERE), Router("shop"), APIRouter(), *given)
 
 
