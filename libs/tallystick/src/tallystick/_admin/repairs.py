@@ -26,8 +26,8 @@ log = structlog.get_logger()
 
 INSTEAD = (
     "Nothing else would ever finish it. Replay it: it calls the outside under the key it has always"
-    " had, so nothing is done twice there. If no answer will ever come, decide it at the service"
-    " that waits for it."
+    " had, so nothing is done twice there. If no answer will ever come, a person decides at the"
+    " service that waits for it."
 )
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=300)]
