@@ -124,7 +124,7 @@ def run(database_url: str, nats_url: str, client: Client, sql: Sql) -> Run:
 
 async def _until_reading(runtime: Runtime, *, trusts: bool) -> None:
     for consumer, _ in runtime.parts.listening._consumers:
-        await eventually(lambda consumer=consumer: consumer.pull._asked > 0)  # type: ignore[misc]
+        await eventually(lambda consumer=consumer: consumer.pull._requested > 0)  # type: ignore[misc]
         if trusts:
             consumer._trusted_from = 0
     await eventually(runtime.parts.connection.connected.is_set)

@@ -36,7 +36,7 @@ def settings(token: str | None = TOKEN, port: int = 0) -> Settings:
 
 
 class Served:
-    """An admin server of the whole module, and what its service says of itself."""
+    """An admin server for the whole module, and the health that its service reports."""
 
     def __init__(self, token: str | None) -> None:
         self.token = token
@@ -69,18 +69,18 @@ async def closed() -> AsyncIterator[Served]:
         yield running
 
 
-async def test_a_live_process_says_so(served: Served) -> None:
+async def test_a_live_process_is_200(served: Served) -> None:
     assert await served.ask("/livez") == (200, {"ok": True, "loops": 3})
 
 
-async def test_a_process_whose_loops_stand_still_is_503(
+async def test_a_process_whose_loops_have_ended_is_503(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(served.health, "is_live", False)
     assert (await served.ask("/livez"))[0] == 503
 
 
-async def test_readiness_shows_what_it_stands_on(
+async def test_readiness_shows_database_and_broker(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = {"ok": True, "database": True, "broker": False}
@@ -95,7 +95,7 @@ async def test_metrics_need_no_token(served: Served) -> None:
     assert "# TYPE messaging_outbox_pending_messages gauge" in text
 
 
-async def test_the_bearer_of_the_token_is_let_in(served: Served) -> None:
+async def test_a_request_with_the_token_is_admitted(served: Served) -> None:
     durables = await served.ask("/admin/durables", f"Bearer {TOKEN}")
     assert durables == (200, ["payments-open"])
 
@@ -104,13 +104,13 @@ async def test_the_bearer_of_the_token_is_let_in(served: Served) -> None:
 @pytest.mark.parametrize(
     "path", ["/admin/durables", "/admin/nowhere", "/admin", "/%61dmin/durables", "/", "/livez/"]
 )
-async def test_nobody_else_is(served: Served, path: str, bearer: str) -> None:
+async def test_any_other_request_is_refused(served: Served, path: str, bearer: str) -> None:
     status, problem = await served.ask(path, bearer)
     assert (status, problem["title"]) == (401, "Unauthorized")
 
 
 @pytest.mark.parametrize("bearer", ["Bearer None", "Bearer ", "Bearer"])
-async def test_without_a_token_nobody_is_let_in(closed: Served, bearer: str) -> None:
+async def test_without_a_token_every_request_is_refused(closed: Served, bearer: str) -> None:
     assert (await closed.ask("/admin/durables", bearer))[0] == 401
 
 

@@ -55,10 +55,10 @@ async def repair(database: Postgres) -> Repair:
 
 
 async def give_up(database: Postgres, what: str, durable: str = "shop-sold") -> Key:
-    return await bury_as(database, what, durable, "exhausted")
+    return await make_dead(database, what, durable, "exhausted")
 
 
-async def bury_as(database: Postgres, what: str, durable: str, reason: Reason) -> Key:
+async def make_dead(database: Postgres, what: str, durable: str, reason: Reason) -> Key:
     declared = message_type(router.bindings[durable].types[0])
     headers = b"ce-type: %s\r\nce-subject: %s\r\n" % (declared.ce_type.encode(), what.encode())
     body = msgspec.json.encode({"what": what})
@@ -80,7 +80,7 @@ async def actions(database: Postgres) -> list[tuple[str, str, str, str]]:
     return [(r[0], r[1], r[2], r[3]) for r in await database.fetch(sql)]
 
 
-async def test_a_replayed_one_is_due_with_new_attempts_under_a_new_claim(
+async def test_a_replayed_message_is_due_with_new_attempts_under_a_new_lease(
     repair: Repair, database: Postgres
 ) -> None:
     key = await give_up(database, "a")
@@ -109,8 +109,10 @@ async def test_what_was_done_meanwhile_is_not_replayed(repair: Repair, database:
     assert await repair.replay([key], BECAUSE) == []
 
 
-async def test_a_replayed_poison_is_a_suspect_at_once(repair: Repair, database: Postgres) -> None:
-    key = await bury_as(database, "a", "shop-sold", "poison")
+async def test_a_replayed_poison_message_is_quarantined_at_once(
+    repair: Repair, database: Postgres
+) -> None:
+    key = await make_dead(database, "a", "shop-sold", "poison")
     await repair.replay([key], BECAUSE)
     assert (await row(database, key))["lapses"] == 2
 
@@ -132,7 +134,7 @@ async def test_an_edited_one_has_the_new_body_and_the_record_the_old_one(
         (b"{}", "what", "Object missing required field `what`"),
         (b'{"what": "a", "lines": [{}]}', "lines/0/sku", "Object missing required field `sku`"),
         (b'{"what": "a", "lines": [{"sku": "x", "skuu": 1}]}', "lines/0/skuu", "no such field"),
-        (b'{"what": "b"}', "what", "the message is about a, and stays so"),
+        (b'{"what": "b"}', "what", "the key of the message is a and cannot be changed"),
         (b"{", "", "Input data was truncated"),
     ],
 )
@@ -156,11 +158,9 @@ async def test_an_unknown_field_that_was_there_before_may_stay(
     await repair.edit(key, b'{"what": "a", "newer": 1}', BECAUSE)
 
 
-async def test_an_effect_keeps_the_key_that_it_is_known_by(
-    repair: Repair, database: Postgres
-) -> None:
+async def test_an_effect_keeps_its_key(repair: Repair, database: Postgres) -> None:
     key = await give_up(database, "a", "shop-ring")
-    with pytest.raises(InvalidBody, match="the message is about a"):
+    with pytest.raises(InvalidBody, match="the key of the message is a and cannot"):
         await repair.edit(key, b'{"what": "b"}', BECAUSE)
 
 
@@ -186,7 +186,7 @@ async def test_an_effect_is_never_discarded_and_nothing_with_it(
     assert {(await row(database, key))["state"] for key in (event, effect)} == {"dead"}
 
 
-async def test_what_is_no_dead_letter_is_said_to_be_none(repair: Repair) -> None:
+async def test_a_message_that_is_not_dead_cannot_be_repaired(repair: Repair) -> None:
     assert await repair.discard([("shop-sold", "shop", "x")], BECAUSE) == []
     with pytest.raises(NotDead, match="shop-sold/shop/x"):
         await repair.edit(("shop-sold", "shop", "x"), b"{}", BECAUSE)
@@ -194,7 +194,9 @@ async def test_what_is_no_dead_letter_is_said_to_be_none(repair: Repair) -> None
         await repair.replay([("shop-none", "shop", "x")], BECAUSE)
 
 
-async def test_a_run_that_is_asked_twice_replays_once(repair: Repair, database: Postgres) -> None:
+async def test_a_run_that_is_requested_twice_replays_once(
+    repair: Repair, database: Postgres
+) -> None:
     keys = [await give_up(database, name) for name in "abc"]
     act = Act("ada", "the provider is back")
     assert await repair.replay_up_to(1, Selection(), act) == 1
@@ -217,19 +219,19 @@ SELECTIONS: list[tuple[dict[str, object], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "found"), SELECTIONS)
-async def test_all_that_is_said_is_true_of_what_is_selected(
-    repair: Repair, database: Postgres, said: dict[str, object], found: str
+@pytest.mark.parametrize(("conditions", "found"), SELECTIONS)
+async def test_a_selection_meets_all_its_conditions(
+    repair: Repair, database: Postgres, conditions: dict[str, object], found: str
 ) -> None:
     await give_up(database, "a")
-    await bury_as(database, "b", "shop-sold", "poison")
+    await make_dead(database, "b", "shop-sold", "poison")
     await give_up(database, "c", "shop-ring")
-    await bury_as(database, "x", "shop-sold", "expired")
-    await repair.replay_up_to(9, Selection.model_validate(said), BECAUSE)
+    await make_dead(database, "x", "shop-sold", "expired")
+    await repair.replay_up_to(9, Selection.model_validate(conditions), BECAUSE)
     assert sorted(message for message, *_ in await actions(database)) == list(found)
 
 
-async def test_the_record_of_a_replay_keeps_the_letter_as_it_was(
+async def test_the_record_of_a_replay_keeps_the_dead_letter_as_it_was(
     repair: Repair, database: Postgres
 ) -> None:
     key = await give_up(database, "a")
@@ -242,7 +244,7 @@ async def test_the_record_of_a_replay_keeps_the_letter_as_it_was(
     assert b"ce-subject: a" in act["headers"]
 
 
-async def test_the_record_tells_the_newest_first_and_acts_of_a_run_as_one(
+async def test_the_record_has_the_newest_first_and_acts_of_a_run_as_one(
     repair: Repair, database: Postgres
 ) -> None:
     keys = [await give_up(database, name) for name in "abc"]
@@ -271,7 +273,7 @@ async def test_the_acts_of_a_run_come_in_pages(repair: Repair, database: Postgre
     assert sorted(found) == list("abcde")
 
 
-async def test_old_attempts_go_but_those_of_a_repaired_letter(
+async def test_old_attempts_are_deleted_except_those_of_a_repaired_dead_letter(
     repair: Repair, database: Postgres
 ) -> None:
     for name in "ab":
@@ -284,7 +286,7 @@ async def test_old_attempts_go_but_those_of_a_repaired_letter(
     assert [row[0] for row in await database.fetch("select id from tallystick.attempts")] == ["a"]
 
 
-async def test_the_next_attempt_counts_those_that_were_begun_and_no_repair_and_no_release(
+async def test_the_next_attempt_counts_those_that_started_and_no_repair_and_no_release(
     repair: Repair, database: Postgres
 ) -> None:
     key = await give_up(database, "a")

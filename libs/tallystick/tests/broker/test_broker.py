@@ -1,4 +1,4 @@
-"""The connection to a broker that refuses it, and what is said of that."""
+"""A connection that the broker refuses, and its log lines."""
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
@@ -9,7 +9,7 @@ from tallystick._broker.connection import Connection
 from tallystick.limiter import EVERY_S, Limiter
 
 
-async def test_what_the_client_fails_with_is_said_once_in_a_while() -> None:
+async def test_an_error_that_repeats_is_logged_once_in_a_while() -> None:
     broker, now = Connection("nats://nowhere:4222", "shop"), [0.0]
     broker._failures = Limiter(clock=lambda: now[0])
     with capture_logs() as lines:

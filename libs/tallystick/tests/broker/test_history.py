@@ -1,4 +1,4 @@
-"""History is read to its end, whatever becomes of the stream meanwhile."""
+"""History is read to its end, whatever happens to the stream meanwhile."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ READ_WITHIN = 20.0  # seconds
 
 @pytest.fixture
 async def kept(client: Client) -> None:
-    """A stream of many messages, of which every third is about something else."""
+    """A stream of many messages; every third has another subject."""
     await client.jetstream().add_stream(name="KEPT", subjects=["kept.>"])
     for number in range(MANY):
         await client.publish(f"kept.{'else' if number % 3 == 2 else 'this'}", b"%d" % number)

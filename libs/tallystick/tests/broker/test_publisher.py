@@ -134,7 +134,7 @@ def test_a_broker_without_atomic_batches_is_refused(version: str) -> None:
         check_broker(ServerVersion(version))
 
 
-async def test_who_connects_looks_at_the_brokers_version(
+async def test_connecting_checks_the_version_of_the_broker(
     nats_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tallystick._broker.connection.OLDEST_BROKER", (99, 0))
@@ -178,7 +178,7 @@ async def test_without_an_answer_it_is_in_doubt(
     own_server: NatsServer, alone: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher, "CONFIRM_WITHIN", 0.2)
-    await alone.client.subscribe("evt.shop.>")  # someone hears it, nobody answers
+    await alone.client.subscribe("evt.shop.>")  # a subscriber receives it, nobody answers
     outcomes = await alone.publisher.store_each([publication(1), publication(2)])
     assert [type(outcome) for outcome in outcomes] == [BrokerUnavailable] * 2
     own_server.kill()
@@ -189,7 +189,7 @@ async def test_without_an_answer_it_is_in_doubt(
     own_server.start()
 
 
-async def test_an_answer_that_comes_too_late_or_malformed_hurts_nobody(broker: Connection) -> None:
+async def test_an_answer_that_is_late_or_malformed_does_no_harm(broker: Connection) -> None:
     prefix = broker.publisher._prefix
     for token in (b"ff-0", b"zz", b"", b"0-99"):
         broker.wire.send(prefix + token, b"{}")

@@ -15,8 +15,8 @@ SUBJECT = "evt.shop.sold.v1.00"
 
 
 @dataclass
-class Hand:
-    """What a pull received and was told."""
+class Recorder:
+    """What a pull received, and how often it was interrupted."""
 
     arrivals: list[Arrival] = field(default_factory=list)
     interruptions: int = 0
@@ -30,8 +30,8 @@ class Hand:
 
 
 @pytest.fixture
-def hand() -> Hand:
-    return Hand()
+def recorder() -> Recorder:
+    return Recorder()
 
 
 @pytest.fixture
@@ -46,29 +46,31 @@ async def make_durable(client: Client) -> None:
 
 
 @pytest.fixture
-async def pull(broker: Connection, durable: str, hand: Hand) -> Pull:
-    pull = Pull(broker, "SHOP", durable, 10, hand.arrivals.append, hand.interrupted)
+async def pull(broker: Connection, durable: str, recorder: Recorder) -> Pull:
+    pull = Pull(broker, "SHOP", durable, 10, recorder.arrivals.append, recorder.interrupted)
     await pull.start()
     return pull
 
 
-async def until_asked(client: Client) -> None:
-    """Returns when a request is on its broker; two connections are in no order."""
+async def until_requested(client: Client) -> None:
+    """Wait until the pull request is at the broker: two connections have no common order."""
     async with asyncio.timeout(10):
         while not (await client.jetstream().consumer_info("SHOP", "shop-books")).num_waiting:
             await asyncio.sleep(0.01)
 
 
-async def say(client: Client, *bodies: bytes) -> None:
+async def publish(client: Client, *bodies: bytes) -> None:
     for body in bodies:
         await client.jetstream().publish(SUBJECT, body, headers={"ce-id": "1"})
 
 
-async def test_a_delivery_says_where_it_stands(client: Client, pull: Pull, hand: Hand) -> None:
-    await say(client, b"1", b"2")
+async def test_a_delivery_has_its_sequence_and_its_counts(
+    client: Client, pull: Pull, recorder: Recorder
+) -> None:
+    await publish(client, b"1", b"2")
     pull.ask(0)
-    await eventually(lambda: len(hand.arrivals) == 2)
-    first, second = hand.arrivals
+    await eventually(lambda: len(recorder.arrivals) == 2)
+    first, second = recorder.arrivals
     assert (first.stream, first.sequence, first.delivered, first.pending) == ("SHOP", 1, 1, 1)
     assert (second.sequence, second.pending) == (2, 0)
     assert (first.subject, first.body) == (SUBJECT, b"1")
@@ -78,80 +80,80 @@ async def test_a_delivery_says_where_it_stands(client: Client, pull: Pull, hand:
     assert first.stored_at == pytest.approx(stored.timestamp(), abs=0.001)
 
 
-async def test_no_more_is_asked_for_than_may_be_in_hand(
-    client: Client, pull: Pull, hand: Hand
+async def test_no_more_is_asked_for_than_may_be_unsettled(
+    client: Client, pull: Pull, recorder: Recorder
 ) -> None:
-    await say(client, *(b"%d" % number for number in range(15)))
+    await publish(client, *(b"%d" % number for number in range(15)))
     pull.ask(0)
-    await eventually(lambda: len(hand.arrivals) == 10)
+    await eventually(lambda: len(recorder.arrivals) == 10)
     pull.ask(10)
     info = await client.jetstream().consumer_info("SHOP", "shop-books")
     assert (info.num_pending, info.num_waiting) == (5, 0)
     pull.ask(5)
-    await eventually(lambda: len(hand.arrivals) == 15)
+    await eventually(lambda: len(recorder.arrivals) == 15)
 
 
 async def test_what_comes_later_comes_by_the_same_request(
-    client: Client, pull: Pull, hand: Hand
+    client: Client, pull: Pull, recorder: Recorder
 ) -> None:
     pull.ask(0)
     pull.ask(0)
     for number in range(5):
-        await say(client, b"%d" % number)
-        await eventually(lambda: hand.bodies[-1:] == [b"%d" % number])  # noqa: B023  # at once
+        await publish(client, b"%d" % number)
+        await eventually(lambda: recorder.bodies[-1:] == [b"%d" % number])  # noqa: B023  # at once
     info = await client.jetstream().consumer_info("SHOP", "shop-books")
     assert info.num_waiting == 1
 
 
 async def test_a_request_that_ran_out_is_made_anew(
-    client: Client, pull: Pull, hand: Hand, monkeypatch: pytest.MonkeyPatch
+    client: Client, pull: Pull, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pulling, "EXPIRES_S", 0.1)
     monkeypatch.setattr(pulling, "HEARTBEAT_S", 0.04)
     pull.ask(0)
-    await eventually(lambda: pull._asked == 0)
-    assert hand.interruptions == 0
-    await say(client, b"late")
+    await eventually(lambda: pull._requested == 0)
+    assert recorder.interruptions == 0
+    await publish(client, b"late")
     monkeypatch.undo()
     pull.ask(0)
-    await eventually(lambda: hand.bodies == [b"late"])
+    await eventually(lambda: recorder.bodies == [b"late"])
 
 
 async def test_a_silent_broker_is_asked_again(
-    client: Client, pull: Pull, hand: Hand, monkeypatch: pytest.MonkeyPatch
+    client: Client, pull: Pull, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pull.ask(0)
-    assert pull._asked == 10
-    await until_asked(client)  # what asks a consumer that is gone hears nothing at all
+    assert pull._requested == 10
+    await until_requested(client)  # a request for a deleted consumer gets no answer at all
     await client.jetstream().delete_consumer("SHOP", "shop-books")
-    await eventually(lambda: pull._asked == 0)
+    await eventually(lambda: pull._requested == 0)
     await make_durable(client)
-    pull._asked = 10  # as if the request had been lost on the way
-    await say(client, b"1")
+    pull._requested = 10  # as if the request had been lost on the way
+    await publish(client, b"1")
     monkeypatch.setattr(pulling, "HEARTBEAT_S", 0)
     with capture_logs() as lines:
         pull.ask(0)
     assert [line["event"] for line in lines] == ["pull silent"]
-    await eventually(lambda: hand.bodies == [b"1"])
+    await eventually(lambda: recorder.bodies == [b"1"])
 
 
 async def test_a_durable_that_is_deleted_interrupts_and_is_read_again_when_it_is_back(
-    client: Client, pull: Pull, hand: Hand
+    client: Client, pull: Pull, recorder: Recorder
 ) -> None:
-    await say(client, b"1")
+    await publish(client, b"1")
     pull.ask(0)
-    await eventually(lambda: hand.bodies == [b"1"])
+    await eventually(lambda: recorder.bodies == [b"1"])
     with capture_logs() as lines:
         await client.jetstream().delete_consumer("SHOP", "shop-books")
-        await eventually(lambda: hand.interruptions == 1)
+        await eventually(lambda: recorder.interruptions == 1)
         for _ in range(3):
             pull.ask(0)
-            await eventually(lambda: pull._asked == 0)
-    assert hand.interruptions == 4
+            await eventually(lambda: pull._requested == 0)
+    assert recorder.interruptions == 4
     assert [line["status"] for line in lines] == ["409 Consumer Deleted", "503"]
     await make_durable(client)
     pull.ask(0)
-    await eventually(lambda: hand.bodies == [b"1", b"1"])
+    await eventually(lambda: recorder.bodies == [b"1", b"1"])
 
 
 async def test_a_pull_that_stopped_asks_for_nothing(
@@ -166,26 +168,26 @@ async def test_a_pull_that_stopped_asks_for_nothing(
 
 async def test_what_was_asked_before_a_reconnect_is_forgotten(pull: Pull) -> None:
     pull.ask(0)
-    assert pull._asked == 10
+    assert pull._requested == 10
     pull.forget()
     pull.ask(4)
-    assert pull._asked == 6
+    assert pull._requested == 6
 
 
 async def test_an_error_of_the_receiver_stops_nothing(
-    client: Client, broker: Connection, durable: str, hand: Hand
+    client: Client, broker: Connection, durable: str, recorder: Recorder
 ) -> None:
     def receive(arrival: Arrival) -> None:
-        hand.arrivals.append(arrival)
-        if len(hand.arrivals) == 1:
+        recorder.arrivals.append(arrival)
+        if len(recorder.arrivals) == 1:
             raise ZeroDivisionError
 
-    pull = Pull(broker, "SHOP", durable, 10, receive, hand.interrupted)
+    pull = Pull(broker, "SHOP", durable, 10, receive, recorder.interrupted)
     await pull.start()
     pull.ask(0)
     with capture_logs():
-        await say(client, b"1", b"2")
-        await eventually(lambda: hand.bodies == [b"1", b"2"])
+        await publish(client, b"1", b"2")
+        await eventually(lambda: recorder.bodies == [b"1", b"2"])
 
 
 @pytest.mark.parametrize(
@@ -209,20 +211,20 @@ def test_a_subject_is_text_that_a_row_can_keep() -> None:
 
 
 @pytest.mark.parametrize("in_hand", range(10))
-async def test_every_free_hand_is_offered(
-    client: Client, pull: Pull, hand: Hand, in_hand: int
+async def test_all_free_room_is_requested(
+    client: Client, pull: Pull, recorder: Recorder, in_hand: int
 ) -> None:
-    await say(client, *(b"%d" % number for number in range(15)))
+    await publish(client, *(b"%d" % number for number in range(15)))
     pull.ask(in_hand)
-    await eventually(lambda: len(hand.arrivals) == 10 - in_hand)
+    await eventually(lambda: len(recorder.arrivals) == 10 - in_hand)
 
 
-async def test_while_some_hands_are_offered_in_vain_no_more_are(
-    client: Client, pull: Pull, hand: Hand
+async def test_no_more_is_requested_while_a_request_waits_in_vain(
+    client: Client, pull: Pull, recorder: Recorder
 ) -> None:
     for in_hand in (7, 6, 5, 4):
         pull.ask(in_hand)
-    await until_asked(client)
+    await until_requested(client)
     assert (await client.jetstream().consumer_info("SHOP", "shop-books")).num_waiting == 1
-    await say(client, b"1")
-    await eventually(lambda: hand.bodies == [b"1"])
+    await publish(client, b"1")
+    await eventually(lambda: recorder.bodies == [b"1"])

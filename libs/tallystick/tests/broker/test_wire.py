@@ -1,4 +1,4 @@
-"""What the data path leans on inside nats-py: it fails here first when a release changes it."""
+"""The internals of nats-py that the data path uses: a release that changes them fails here."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,7 +21,7 @@ HEADERS = b"NATS/1.0\r\nA:  b \r\na: %41\r\nno colon\r\n\r\n"
 
 @dataclass
 class Received:
-    """What a subscription was handed."""
+    """The frames that a subscription received."""
 
     frames: list[tuple[bytes, bytes, bytes, bytes]] = field(default_factory=list)
 
@@ -246,7 +246,7 @@ async def test_a_broker_that_is_away_at_the_start_is_waited_for(tmp_path: Path) 
         await broker.close()
 
 
-async def test_a_connection_that_the_broker_closes_for_good_is_told(alone: Connection) -> None:
+async def test_a_connection_that_the_broker_closes_for_good_is_an_error(alone: Connection) -> None:
     alone.wire.write(b"PUB a 99999999\r\n")
     with pytest.raises(BrokerUnavailable, match=r"ended the connection: .*payload"):
         await asyncio.wait_for(alone.until_closed(), 5)
@@ -256,7 +256,7 @@ async def test_a_connection_that_the_broker_closes_for_good_is_told(alone: Conne
         alone.wire.send(b"a", b"")
 
 
-async def test_no_log_line_tells_the_password_of_the_broker() -> None:
+async def test_no_log_line_contains_the_password_of_the_broker() -> None:
     broker = Connection("nats://ada:secret@h:1,nats://ada:secret@i:2", "shop")
     with capture_logs() as lines:
         await broker._failed(OSError("refused"))

@@ -59,7 +59,7 @@ async def test_a_letter_that_was_edited_succeeds_when_it_is_replayed(
     [
         (("--set", "wish=7"), "wish: Expected `str`, got `int`"),
         (("--set", "whish=x"), "whish: Sold has no such field"),
-        (("--set", "item=x"), "item: the message is about "),
+        (("--set", "item=x"), "item: the key of the message is "),
         (("--file", "-"), "Malformed JSON"),
         (("--set", "wish"), '"wish" is not of the form FIELD=VALUE'),
         (("--set", "wish/0=x"), "there is no wish/0 in its body"),

@@ -1,4 +1,4 @@
-"""What its readers could not read is refused where it is committed."""
+"""A message that its readers could not decode is refused where it is committed."""
 
 import timeit
 from datetime import UTC, datetime
@@ -57,7 +57,7 @@ def test_a_message_that_nobody_could_read_is_not_encoded(field: str, value: Any)
 
 @pytest.mark.parametrize("key", [None, ""])
 def test_a_message_about_nothing_has_no_key(key: Any) -> None:
-    with pytest.raises(InvalidMessage, match="not usable as a key"):
+    with pytest.raises(InvalidMessage, match="is not 1 to 256 printable characters"):
         message_key(Sold(**GOOD | {"id": key}))
 
 

@@ -67,12 +67,12 @@ def test_sequences_sort_as_text_as_they_do_as_numbers(versions: list[int]) -> No
 
 
 @pytest.mark.parametrize("version", [-1, 2**64, True])
-def test_what_is_no_sequence_is_not_published(version: int) -> None:
+def test_a_version_that_is_no_sequence_is_not_published(version: int) -> None:
     with pytest.raises(InvalidMessage, match="version"):
         publishable("shop", Sold(item="mug", version=version), None, LARGEST)
 
 
-def test_only_a_job_tells_its_correlation_id_to_its_reader() -> None:
+def test_only_a_job_carries_its_correlation_id() -> None:
     event = publishable("shop", Sold(item="mug", version=7), "root", LARGEST)
     job = publishable("shop", Pack(item="mug"), "root", LARGEST)
     assert (event.correlation_id, job.correlation_id) == ("root", "root")
@@ -99,11 +99,11 @@ def test_no_header_block_is_an_error(block: bytes) -> None:
     assert (source + id_ + inbound(block).correlation_id).isprintable()
 
 
-def test_of_a_name_said_twice_the_first_counts() -> None:
+def test_of_a_repeated_header_the_first_counts() -> None:
     assert parse_headers(b"NATS/1.0\r\nCE-Id: 1\r\nce-id: 2\r\n\r\n") == {"ce-id": "1"}
 
 
-def test_an_emission_differs_in_two_headers_only() -> None:
+def test_a_republication_differs_in_two_headers_only() -> None:
     first, second = wire_headers(row(), "shop"), wire_headers(row(republication=2), "shop")
     assert first == b"NATS/1.0\r\na: b\r\nNats-Msg-Id: shop:1\r\n\r\n"
     assert second == (
@@ -113,7 +113,7 @@ def test_an_emission_differs_in_two_headers_only() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1.5", "9999999", "\u0663"])
-def test_what_is_no_emission_is_the_first(text: str) -> None:
+def test_a_republication_that_is_no_number_counts_as_none(text: str) -> None:
     assert inbound(header_lines({"tally-republication": text})).republication == 0
 
 
@@ -137,7 +137,7 @@ def test_a_subject_with_other_tokens_is_invalid(subject: str) -> None:
 def test_a_message_leaves_room_for_the_headers_of_a_dead_letter() -> None:
     fits = row(body=b"x" * (1024 * 1024 - RESERVE - 6))
     check_size(fits, 1024 * 1024)
-    with pytest.raises(InvalidMessage, match="1032193 bytes, a message may have 1032192"):
+    with pytest.raises(InvalidMessage, match="1032193 bytes, a message may have at most 1032192"):
         check_size(row(body=fits.body + b"x"), 1024 * 1024)
 
 
@@ -151,10 +151,10 @@ def test_a_delivery_without_a_usable_identity_is_its_place_in_its_stream(
     assert identity({"ce-source": source, "ce-id": id_}, "SHOP", 9) == ("stream:SHOP", "9")
 
 
-def test_a_delivery_is_known_by_its_senders_words() -> None:
+def test_a_delivery_is_identified_by_its_senders_source_and_id() -> None:
     assert identity({"ce-source": "shop", "ce-id": "1"}, "SHOP", 9) == ("shop", "1")
 
 
 @pytest.mark.parametrize("correlation_id", ["a\0b", "x" * 3000, "\x1b", ""])
-def test_a_cause_that_no_row_could_keep_is_not_taken_over(correlation_id: str) -> None:
+def test_a_correlation_id_that_no_row_could_keep_is_not_taken_over(correlation_id: str) -> None:
     assert inbound(header_lines({"tally-correlation-id": correlation_id})).correlation_id == "1"

@@ -70,7 +70,7 @@ def test_the_shard_of_a_key_is_the_same_in_every_release() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "version", "key", "sequence", "says"),
+    ("name", "version", "key", "sequence", "reason"),
     [
         ("shop", 1, "item_id", None, "domain.what-happened"),
         ("Shop.sold", 1, "item_id", None, "domain.what-happened"),
@@ -82,9 +82,9 @@ def test_the_shard_of_a_key_is_the_same_in_every_release() -> None:
     ],
 )
 def test_a_declaration_that_breaks_a_rule_is_an_error_where_the_class_is_made(
-    name: str, version: int, key: str | None, sequence: str | None, says: str
+    name: str, version: int, key: str | None, sequence: str | None, reason: str
 ) -> None:
-    with pytest.raises(DeclarationError, match=says):
+    with pytest.raises(DeclarationError, match=reason):
 
         class Wrong(Event, name=name, version=version, key=key, sequence=sequence):
             item_id: int
@@ -156,5 +156,5 @@ def test_the_key_of_a_message_is_text() -> None:
 
 @pytest.mark.parametrize("key", ["x" * 257, "a\nb", "a\0b", "\ud800", "\x1b[0m"])
 def test_a_key_that_cannot_be_a_header_is_invalid(key: str) -> None:
-    with pytest.raises(InvalidMessage, match="not usable as a key"):
+    with pytest.raises(InvalidMessage, match="is not 1 to 256 printable characters"):
         message_key(Charge(reference=key))

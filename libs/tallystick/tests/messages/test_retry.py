@@ -35,7 +35,7 @@ def test_the_decision_is_a_table(
     assert decide(error, attempts=attempts, left=left) == decision
 
 
-def test_patience_does_not_limit_unexpected_errors() -> None:
+def test_give_up_after_does_not_limit_unexpected_errors() -> None:
     assert isinstance(decide(ValueError(), left=-DAY), RetryLater)
 
 
@@ -49,7 +49,7 @@ def test_an_unexpected_error_waits_longer_each_time(attempts: int, most: float) 
 
 
 @pytest.mark.parametrize("starts", [0, 1, 3, 10, 100_000])
-def test_a_temporary_error_waits_by_how_often_it_was_begun(starts: int) -> None:
+def test_a_temporary_error_waits_longer_the_more_often_its_handler_started(starts: int) -> None:
     decision = decide(TemporaryError(), starts=starts)
     assert isinstance(decision, RetryLater)
     assert 0 <= decision.delay <= min(4.0, 0.5 * 2.0 ** min(starts, 10))
@@ -58,7 +58,7 @@ def test_a_temporary_error_waits_by_how_often_it_was_begun(starts: int) -> None:
 @pytest.mark.parametrize(
     ("asked", "given"), [(-5.0, 0.0), (1e300, DAY.total_seconds()), (float("nan"), 0.0)]
 )
-def test_a_delay_that_an_outsider_asked_for_stays_within_the_patience(
+def test_a_delay_that_an_error_asks_for_ends_before_it_is_given_up(
     asked: float, given: float
 ) -> None:
     assert decide(TemporaryError(delay=asked)) == RetryLater(given, 0)

@@ -69,7 +69,7 @@ async def good(event: Sold, delivery: Delivery, till: Till) -> None: ...
 
 
 @pytest.mark.parametrize(
-    ("handler", "says"),
+    ("handler", "reason"),
     [
         (plain, "plain is a plain def: write async def"),
         (yields, "yields yields"),
@@ -78,19 +78,19 @@ async def good(event: Sold, delivery: Delivery, till: Till) -> None: ...
         (says_nothing, "the parameter event without an annotation"),
         (takes_many, "takes event: list.* and is given a Sold"),
         (takes_another, "takes event: .*Gone.* and is given a Sold"),
-        (by_name, "the parameter till: .* is called by position"),
+        (by_name, "the parameter till: .* must be positional"),
         (takes_all, r"the parameter \*rest"),
-        (asks_for_one_of_two, "asks for the resource till: .* no class"),
-        (misspelt, "an annotation that cannot be read.*Delivry"),
-        (Callable_(), "is no function"),
-        (functools.partial(good, till=Till()), "is no function"),
+        (asks_for_one_of_two, "the resource till: .* not a class"),
+        (misspelt, "an annotation that cannot be resolved.*Delivry"),
+        (Callable_(), "is not a function"),
+        (functools.partial(good, till=Till()), "is not a function"),
     ],
 )
 def test_a_handler_that_cannot_be_called_is_an_error_where_it_is_declared(
-    handler: Any, says: str
+    handler: Any, reason: str
 ) -> None:
     router = Router("shop")
-    with pytest.raises(DeclarationError, match=says):
+    with pytest.raises(DeclarationError, match=reason):
         router.on(Sold, durable="shop-sold")(handler)
     assert not router.bindings
 
@@ -102,12 +102,12 @@ def test_a_handler_may_take_more_than_it_is_given(annotation: Any) -> None:
     Router("shop").on(Sold, durable="shop-sold")(handler)
 
 
-@pytest.mark.parametrize(("wrong", "says"), [(plain, "plain def"), (yields_later, "yields")])
-def test_what_is_repeated_and_what_replies_is_checked_as_well(wrong: Any, says: str) -> None:
+@pytest.mark.parametrize(("wrong", "reason"), [(plain, "plain def"), (yields_later, "yields")])
+def test_periodic_handlers_and_replies_are_checked_as_well(wrong: Any, reason: str) -> None:
     router = Router("shop")
-    with pytest.raises(DeclarationError, match=says):
+    with pytest.raises(DeclarationError, match=reason):
         router.every(1)(wrong)
-    with pytest.raises(DeclarationError, match=says):
+    with pytest.raises(DeclarationError, match=reason):
         router.reply(Price)(wrong)
 
 

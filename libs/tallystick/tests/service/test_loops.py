@@ -1,4 +1,4 @@
-"""Nothing that a service does for ever ends by an error, or fails in silence."""
+"""No loop of a service ends by an error or fails without a log line."""
 
 import asyncio
 
@@ -36,7 +36,7 @@ class Works:
             raise self.errors.pop(0)
 
 
-async def test_a_loop_that_ends_by_an_error_begins_again_and_says_so() -> None:
+async def test_a_loop_that_ends_by_an_error_is_logged_and_restarted() -> None:
     loops, works = Loops(), Works(ValueError("one"), DatabaseUnavailable("two"))
     with capture_logs() as lines:
         loops.begin(works.run)
@@ -49,7 +49,7 @@ async def test_a_loop_that_ends_by_an_error_begins_again_and_says_so() -> None:
     assert REGISTRY.get_sample_value("messaging_loop_restarts_total", labels) == 2
 
 
-async def test_what_only_a_new_process_mends_ends_its_loop() -> None:
+async def test_an_error_that_only_a_new_process_mends_ends_its_loop() -> None:
     loops = Loops()
     works = Works(ExceptionGroup("of a task group", [BrokerConnectionEnded()]))
     loops.begin(works.run)
@@ -59,7 +59,7 @@ async def test_what_only_a_new_process_mends_ends_its_loop() -> None:
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("it is away"), ValueError("it is away")])
-async def test_what_fails_periodically_is_said_and_counted_until_it_succeeds(
+async def test_failures_of_a_periodic_act_are_logged_and_counted_until_it_succeeds(
     error: Exception,
 ) -> None:
     loops, works = Loops(), Works(*[error] * 5)

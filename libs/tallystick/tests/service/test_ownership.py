@@ -1,4 +1,4 @@
-"""Two services of one name, or two names on one database: the second is refused, and told why."""
+"""Two services of one name, or two names on one database: the second is refused with a reason."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -66,7 +66,7 @@ async def test_replicas_share_their_database_and_so_its_messages(run: Run) -> No
         assert (one.parts.ownership.refused, other.parts.ownership.refused) == (None, None)
 
 
-async def test_who_says_the_lost_database_takes_its_messages_over(
+async def test_a_service_that_names_the_lost_database_takes_its_messages_over(
     run: Run, sql: Sql, client: Client, elsewhere: str
 ) -> None:
     async with run(routing()):
@@ -81,7 +81,9 @@ async def test_who_says_the_lost_database_takes_its_messages_over(
         await eventually(lambda: back.parts.ownership.refused is not None)
 
 
-async def test_who_is_taken_over_from_stops(run: Run, client: Client) -> None:
+async def test_a_service_stops_when_another_takes_its_messages_over(
+    run: Run, client: Client
+) -> None:
     async with run(routing(), republish_after_s=0.1) as runtime:
         sequence, _ = await read_claim(client, "shop")
         assert await write_claim(client, "shop", Claim("another", "a", 0), sequence)
@@ -89,7 +91,9 @@ async def test_who_is_taken_over_from_stops(run: Run, client: Client) -> None:
         assert "belong to another database, another" in (runtime.parts.ownership.refused or "")
 
 
-async def test_what_the_stream_has_forgotten_is_claimed_again(run: Run, client: Client) -> None:
+async def test_a_claim_that_the_stream_has_deleted_is_written_again(
+    run: Run, client: Client
+) -> None:
     async with run(routing(), republish_after_s=0.1):
         first, _ = await read_claim(client, "shop")
         await client.jetstream().purge_stream("DLQ_SHOP")
@@ -105,7 +109,7 @@ async def test_of_two_that_claim_at_once_one_has_it(run: Run, client: Client) ->
     assert claims == [True, False]
 
 
-async def test_a_database_is_that_of_one_service(run: Run, sql: Sql) -> None:
+async def test_a_database_belongs_to_one_service(run: Run, sql: Sql) -> None:
     async with run(routing()):
         pass
     with pytest.raises(NotTheOwner, match="this database is that of shop, and depot needs one"):
@@ -116,7 +120,7 @@ async def test_a_database_is_that_of_one_service(run: Run, sql: Sql) -> None:
         pass
 
 
-def test_a_claim_is_said_again_before_it_is_forgotten() -> None:
+def test_a_claim_is_written_again_before_the_stream_deletes_it() -> None:
     claim = Claim("mine", "a", 1000.0)
     assert not is_due(claim, "mine", 1000.0 + RENEWED_AFTER_S)
     assert is_due(claim, "mine", 1001.0 + RENEWED_AFTER_S)

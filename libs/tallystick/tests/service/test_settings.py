@@ -43,7 +43,7 @@ def test_settings_come_from_the_environment(environment: pytest.MonkeyPatch) -> 
         ("NATS_PORT_4222_TCP_PROTO", "tcp"),
     ],
 )
-def test_what_kubernetes_says_of_a_service_is_no_setting(
+def test_variables_that_kubernetes_sets_for_a_service_are_no_settings(
     environment: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     environment.setenv(f"PAYMENTS_{name}", value)
@@ -60,7 +60,7 @@ def test_what_kubernetes_says_of_a_service_is_no_setting(
         ("PAYMENTS_ZZZZZZZZZZZZZZZZ", ""),
     ],
 )
-def test_a_variable_that_is_no_setting_is_told_with_the_nearest_one(
+def test_a_variable_that_is_no_setting_is_named_with_the_nearest_one(
     environment: pytest.MonkeyPatch, name: str, nearest: str
 ) -> None:
     environment.setenv(name, "1")
@@ -87,7 +87,7 @@ def test_an_url_that_may_hold_a_password_is_not_repeated(
     assert "swordfish" not in str(raised.value)
 
 
-def test_everything_wrong_is_said_in_one_message(environment: pytest.MonkeyPatch) -> None:
+def test_all_wrong_settings_are_in_one_message(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("PAYMENTS_DATABASE_URL")
     environment.setenv("PAYMENTS_PORT", "abc")
     with pytest.raises(InvalidSettings) as raised:

@@ -1,4 +1,4 @@
-"""What would keep a service from its messages is said when it starts, and while it runs."""
+"""Faults that would keep a service from its messages are reported at start and while it runs."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -67,17 +67,19 @@ def routing() -> Router:
         (Router("shop", history=[Sold]), lambda _: None, "dev.tallystick.shop.sold.v1"),
     ],
 )
-async def test_who_takes_messages_names_a_broker(
+async def test_a_service_that_receives_messages_must_name_a_broker(
     router: Router, declare: Callable[[Router], Any], named: str
 ) -> None:
     declare(router)
     app = service(ShopSettings(database_url=NOWHERE), router, APIRouter())
-    with pytest.raises(InvalidSettings, match=f"shop: SHOP_NATS_URL is missing, for {named}"):
+    with pytest.raises(
+        InvalidSettings, match=f"shop: SHOP_NATS_URL is missing: set it for {named}"
+    ):
         async with app.state.composition.runtime.running():
             pass
 
 
-def test_who_takes_none_needs_no_broker() -> None:
+def test_a_service_that_receives_none_needs_no_broker() -> None:
     router = Router("shop")
     router.effect(Charge)(charge)
     reads(router)
@@ -93,13 +95,13 @@ def test_the_router_and_the_settings_have_one_name() -> None:
 def test_two_resources_of_one_class_are_refused(shared: bool) -> None:
     one = AsyncExitStack()
     given = (one, one) if shared else (one, AsyncExitStack())
-    with pytest.raises(DeclarationError, match="two resources of AsyncExitStack"):
+    with pytest.raises(DeclarationError, match="two resources of the class AsyncExitStack"):
         service(ShopSettings(database_url=NOWHERE), Router("shop"), APIRouter(), *given)
 
 
-def test_what_cannot_be_entered_is_no_resource() -> None:
+def test_an_object_that_cannot_be_entered_is_no_resource() -> None:
     resources: Any = [AsyncExitStack()]
-    with pytest.raises(DeclarationError, match="a list is no resource"):
+    with pytest.raises(DeclarationError, match="a list is not a resource"):
         service(ShopSettings(database_url=NOWHERE), Router("shop"), APIRouter(), resources)
 
 
@@ -122,7 +124,7 @@ async def test_a_durable_that_is_not_as_declared_is_shown(
     assert [line["differs"] for line in lines if line["event"] == "durable not ready"]
 
 
-def test_a_durable_that_nobody_has_looked_at_is_not_ready(routing: Router) -> None:
+def test_a_durable_that_was_not_verified_is_not_ready(routing: Router) -> None:
     settings = ShopSettings(database_url=NOWHERE, nats_url="nats://127.0.0.1:1")
     listening = assemble(settings, routing, ()).listening
     assert listening.differs == {"shop-books": "not looked at yet"}

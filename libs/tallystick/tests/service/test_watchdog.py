@@ -61,9 +61,9 @@ async def test_a_loop_that_turns_is_left_alone() -> None:
 
 def test_a_process_whose_loop_is_blocked_ends_with_70_and_says_where() -> None:
     process = watched(limit_s=LIMIT_S, clock="monotonic", seconds=60)
-    said, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=30)
     assert process.returncode == 70
-    assert "in main" in said
+    assert "in main" in output
 
 
 def test_a_process_that_was_stopped_as_a_whole_is_not_blamed() -> None:

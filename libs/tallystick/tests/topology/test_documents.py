@@ -1,4 +1,4 @@
-"""A topology and its document say the same."""
+"""A topology and its document have the same content."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def test_a_document_gives_back_the_topology_that_it_was_made_of() -> None:
     assert topology_of(document_of(topology)) == topology
 
 
-def test_a_document_speaks_in_seconds_and_bytes() -> None:
+def test_a_document_has_seconds_and_bytes() -> None:
     document = document_of(declared(shop(), ack_wait_s=1.5, max_bytes=1_000_000))
     jobs = document["streams"][2]
     assert jobs == {

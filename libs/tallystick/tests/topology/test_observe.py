@@ -1,4 +1,4 @@
-"""What is seen of a topology before anything is done about it."""
+"""Observes a topology at the broker without changing it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

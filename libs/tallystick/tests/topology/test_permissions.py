@@ -1,4 +1,4 @@
-"""A service under a user that may do what its declarations need, on a broker that says no."""
+"""A service whose user may do only what its declarations need, on a broker that enforces it."""
 
 import asyncio
 import json
@@ -92,7 +92,7 @@ def shop(done: set[str]) -> Router:
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[NatsServer]:
-    """A broker with a user for the shop, and one for who keeps the topology."""
+    """A broker with one user for the shop and one for the reconciler of the topology."""
     users = {
         "shop": permissions(shop(set())),
         "visitors": permissions(Router("visitors")),
@@ -104,7 +104,7 @@ def guarded() -> Iterator[NatsServer]:
 
 @pytest.fixture
 async def keeper(guarded: NatsServer) -> AsyncIterator[Client]:
-    """The connection of who keeps the topology, on an empty broker."""
+    """The connection of the reconciler, on an empty broker."""
     await guarded.clean()
     client = await nats.connect(guarded.url_of("keeper"), inbox_prefix="_INBOX.keeper")
     yield client
@@ -138,10 +138,12 @@ async def test_a_service_does_all_that_it_declares(
             items = {f"{what} {n}" for what in ("booked", "packed") for n in range(3)}
             await eventually(lambda: done == items)
             assert await runtime.parts.broker.request(AskPrice(item="1"), within=5) == Price(3)
-            said = [recorded async for recorded in runtime.parts.broker.history(Sold)]
-            assert len(said) == 3
+            events = [recorded async for recorded in runtime.parts.broker.history(Sold)]
+            assert len(events) == 3
             await _until_settled(keeper, wanted)
-            assert await _messages(keeper, "DLQ_SHOP") == 4  # and whose all of this is
+            assert (
+                await _messages(keeper, "DLQ_SHOP") == 4
+            )  # the dead letters of three events, and the ownership claim
             done.clear()
             await rewind(runtime.parts.connection.client, "SHOP", "shop-books", LONG_AGO)
             await eventually(lambda: len(done) == 3)
@@ -194,7 +196,7 @@ async def test_the_keeper_of_the_topology_does_all_that_it_must(
     "subject",
     ["evt.shop.sold.v1.00", "$JS.API.STREAM.MSG.GET.SHOP", "$JS.API.CONSUMER.MSG.NEXT.SHOP.x"],
 )
-async def test_the_keeper_of_the_topology_says_and_reads_no_message(
+async def test_the_keeper_of_the_topology_publishes_and_reads_no_message(
     guarded: NatsServer, subject: str
 ) -> None:
     assert "permissions violation" in await _refusal(guarded, "keeper", publish=subject)
@@ -215,7 +217,7 @@ async def _state(client: Client, stream: str) -> Any:
     return json.loads(answer.data)["state"]
 
 
-async def test_it_asks_and_reads_again_only_what_its_router_names(
+async def test_it_requests_and_reads_again_only_what_its_router_declares(
     guarded: NatsServer, database_url: str
 ) -> None:
     async with running(Router("shop"), guarded, database_url) as runtime:
@@ -240,12 +242,12 @@ async def test_it_asks_and_reads_again_only_what_its_router_names(
         "$JS.API.STREAM.INFO.VISITORS",
     ],
 )
-async def test_what_is_anothers_is_refused_to_it(guarded: NatsServer, subject: str) -> None:
+async def test_subjects_of_others_are_refused(guarded: NatsServer, subject: str) -> None:
     assert "permissions violation" in await _refusal(guarded, "shop", publish=subject)
 
 
 @pytest.mark.parametrize("subject", ["evt.>", ">", "_INBOX.>", "_INBOX.visitors.>", "req.>"])
-async def test_it_hears_nothing_but_its_answers_and_its_requests(
+async def test_it_may_subscribe_only_to_its_answers_and_its_requests(
     guarded: NatsServer, subject: str
 ) -> None:
     assert "permissions violation" in await _refusal(guarded, "shop", subscribe=subject)

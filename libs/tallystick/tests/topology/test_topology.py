@@ -144,7 +144,7 @@ async def test_the_sequence_of_a_stream_that_exists_is_left_alone(
         ("DLQ_SHOP", "discard", DiscardPolicy.NEW),
     ],
 )
-async def test_a_changed_setting_of_a_stream_is_healed(
+async def test_a_changed_setting_of_a_stream_is_set_back(
     client: Client, made: Topology, stream: str, setting: str, value: Any
 ) -> None:
     config = (await client.jetstream().stream_info(stream)).config
@@ -209,7 +209,7 @@ def test_on_how_many_servers_a_stream_is_kept_is_not_compared_unless_it_is_decla
         ("filter_subjects", ["evt.shop.sold.v1.*"]),
     ],
 )
-async def test_a_changed_setting_of_a_durable_is_healed(
+async def test_a_changed_setting_of_a_durable_is_set_back(
     client: Client, made: Topology, setting: str, value: Any
 ) -> None:
     jetstream = client.jetstream()
@@ -268,7 +268,7 @@ async def test_a_change_that_the_broker_refuses_is_left_and_named(
     assert "stream DLQ_SHOP is missing" not in map(str, left)
 
 
-async def test_a_full_stream_of_events_refuses_and_one_of_dead_letters_forgets(
+async def test_a_full_stream_of_events_refuses_and_one_of_dead_letters_drops_the_oldest(
     client: Client, router: Router
 ) -> None:
     await reconcile(client, [declared(router, max_bytes=32 * 1024)])

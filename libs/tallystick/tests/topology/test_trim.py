@@ -1,4 +1,4 @@
-"""A stream that fills: what every reader has done goes, what one has not done stays."""
+"""A stream that fills: messages that all readers have done are purged, the others stay."""
 
 from typing import Any
 from uuid import UUID
@@ -70,8 +70,8 @@ async def test_a_full_stream_refuses_and_loses_nothing(full: Topology, client: C
 async def test_what_one_reader_has_not_done_stays(full: Topology, client: Client) -> None:
     before = await messages(client)
     await read(client, "shop-first", 20)
-    (room,) = await trim(client, [full])
-    assert (room.purged, room.blocked_by) == (0, "shop-second")
+    (trimmed,) = await trim(client, [full])
+    assert (trimmed.purged, trimmed.blocked_by) == (0, "shop-second")
     assert await messages(client) == before
 
 
@@ -79,9 +79,9 @@ async def test_what_all_readers_have_done_goes(full: Topology, client: Client) -
     before = await messages(client)
     await read(client, "shop-first", 20)
     await read(client, "shop-second", 7)
-    (room,) = await trim(client, [full])
-    assert room.purged == 7
-    assert room.blocked_by == "shop-second"
+    (trimmed,) = await trim(client, [full])
+    assert trimmed.purged == 7
+    assert trimmed.blocked_by == "shop-second"
     assert await messages(client) == before - 7
     assert await stored(client)
 
@@ -89,8 +89,8 @@ async def test_what_all_readers_have_done_goes(full: Topology, client: Client) -
 async def test_a_missing_durable_keeps_everything(full: Topology, client: Client) -> None:
     await read(client, "shop-first", 20)
     await request(client, "CONSUMER.DELETE.SHOP.shop-second")
-    (room,) = await trim(client, [full])
-    assert (room.purged, room.blocked_by) == (0, "shop-second")
+    (trimmed,) = await trim(client, [full])
+    assert (trimmed.purged, trimmed.blocked_by) == (0, "shop-second")
 
 
 async def test_a_durable_that_nobody_declared_keeps_what_it_has_not_done(
@@ -101,8 +101,8 @@ async def test_a_durable_that_nobody_declared_keeps_what_it_has_not_done(
     undeclared = Topology("shop", full.streams, full.durables[1:])
     await request(client, "CONSUMER.DELETE.SHOP.shop-first")
     await reconcile(client, [full])  # it is back, and has read nothing
-    (room,) = await trim(client, [undeclared])
-    assert (room.purged, room.blocked_by) == (0, "shop-first")
+    (trimmed,) = await trim(client, [undeclared])
+    assert (trimmed.purged, trimmed.blocked_by) == (0, "shop-first")
 
 
 async def test_a_durable_that_another_service_declares_keeps_everything_until_it_is_there(
@@ -112,15 +112,15 @@ async def test_a_durable_that_another_service_declares_keeps_everything_until_it
     await read(client, "shop-second", 30)
     await request(client, "CONSUMER.DELETE.SHOP.shop-second")
     one, other = Topology("a", full.streams, ()), Topology("b", (), full.durables)
-    (room,) = await trim(client, [one], [other])
-    assert (room.purged, room.blocked_by) == (0, "shop-second")
+    (trimmed,) = await trim(client, [one], [other])
+    assert (trimmed.purged, trimmed.blocked_by) == (0, "shop-second")
 
 
-async def test_a_reader_of_other_messages_keeps_nothing(full: Topology, client: Client) -> None:
+async def test_a_reader_of_other_messages_blocks_no_trim(full: Topology, client: Client) -> None:
     await read(client, "shop-first", 30)
     await read(client, "shop-second", 30)
-    (room,) = await trim(client, [full])
-    assert room.purged == 30
+    (trimmed,) = await trim(client, [full])
+    assert trimmed.purged == 30
 
 
 async def test_nothing_goes_while_a_replica_of_the_stream_is_behind(
@@ -136,8 +136,8 @@ async def test_nothing_goes_while_a_replica_of_the_stream_is_behind(
     monkeypatch.setattr(_trim, "info", behind)
     assert await trim(client, [full]) == []
     monkeypatch.undo()
-    (room,) = await trim(client, [full])
-    assert room.purged == 30
+    (trimmed,) = await trim(client, [full])
+    assert trimmed.purged == 30
 
 
 async def test_nothing_goes_while_a_durable_does_not_answer(
@@ -157,7 +157,7 @@ async def test_nothing_goes_while_a_durable_does_not_answer(
     assert await messages(client) == before
 
 
-async def test_a_stream_with_trim_makes_some_while_the_store_fills(client: Client) -> None:
+async def test_a_stream_that_is_not_full_is_trimmed_while_the_store_fills(client: Client) -> None:
     topology = readers()
     await reconcile(client, [topology])
     for _ in range(10):
@@ -166,11 +166,11 @@ async def test_a_stream_with_trim_makes_some_while_the_store_fills(client: Clien
     await read(client, "shop-second", 8)
     elsewhere = Topology("other", topology.streams, ())
     assert await trim(client, [topology], [elsewhere], store=10 * SIZE) == []
-    (room,) = await trim(client, [topology], [elsewhere], store=60_000)
-    assert (room.purged, room.blocked_by) == (8, "shop-second")
+    (trimmed,) = await trim(client, [topology], [elsewhere], store=60_000)
+    assert (trimmed.purged, trimmed.blocked_by) == (8, "shop-second")
 
 
-async def test_a_stream_with_trim_is_left_alone(client: Client) -> None:
+async def test_a_stream_that_is_not_full_is_left_alone(client: Client) -> None:
     topology = readers()
     await reconcile(client, [topology])
     await stored(client)

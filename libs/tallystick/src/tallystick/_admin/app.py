@@ -1,4 +1,4 @@
-"""Probes, metrics and administration, on a port of their own."""
+"""The app of the admin port: probes, metrics and administration."""
 
 import asyncio
 import hmac
@@ -22,28 +22,28 @@ from tallystick._settings import Settings
 
 log = structlog.get_logger()
 
-LARGEST = 8 * 1024 * 1024  # bytes: a message's body, corrected, in a JSON string
+LARGEST = 8 * 1024 * 1024  # bytes of a request: an edited body of a message is a JSON string in it
 OPEN = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 class Health(Protocol):
-    """What a service knows of itself."""
+    """A service's answers to its probes."""
 
     def live(self) -> tuple[bool, dict[str, Any]]:
-        """Whether its loops turn, and what they do: if not, it should be restarted."""
+        """Return whether all loops run, and details; if not, the service should be restarted."""
         ...
 
     async def ready(self) -> tuple[bool, dict[str, Any]]:
-        """Whether HTTP can be served, and the state of what it stands on."""
+        """Return whether HTTP can be served, and the state of database and broker."""
         ...
 
 
 def admin_app(
     token: SecretStr | None, health: Health, *routers: APIRouter, resources: Mapping[type, Any]
 ) -> FastAPI:
-    """Return the app; the paths of `routers`, as all but the probes, need the bearer token.
+    """Return the app; all paths but the probes and the metrics need the bearer token.
 
-    Their routes find the service's `resources` as those of its API do.
+    The routes of `routers` get the service's `resources` as those of its API do.
     """
     app = FastAPI(title="admin", openapi_url="/admin/openapi.json", docs_url=None, redoc_url=None)
     app.state.resources = resources
@@ -97,9 +97,9 @@ def _probed(ok: bool, state: dict[str, Any]) -> Response:
 
 
 class _Guard:
-    """Lets nobody but to the probes who has not the token; without a token, nobody at all.
+    """Admits requests with the token, and those to OPEN paths; without a token, only the latter.
 
-    A request that is let in has passed the same checks as one to the API.
+    An admitted request passes the same checks as one to the API.
     """
 
     def __init__(self, app: ASGIApp, token: SecretStr | None) -> None:
@@ -122,7 +122,8 @@ class _Guard:
             log.debug("admin client gone", path=scope["path"])
 
     def _refusal(self) -> Problem:
-        detail = None if self._wanted else "This service has no admin token, so nobody is let in."
+        unset = "This service has no admin token and refuses requests: set <SERVICE>_ADMIN_TOKEN."
+        detail = None if self._wanted else unset
         return Problem(401, detail=detail, headers={"WWW-Authenticate": "Bearer"})
 
     def _is_closed(self, scope: Scope) -> bool:

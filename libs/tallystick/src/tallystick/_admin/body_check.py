@@ -1,4 +1,7 @@
-"""Whether a corrected body is one that its handler can read, field by field: a pure decision."""
+"""Checks, field by field and without I/O, that a handler can read an edited body.
+
+Section 10 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _MISSING = re.compile(r"missing required field `([^`]+)`")
 
 
 class InvalidBody(InvalidMessage):
-    """A body does not fit; `field` is the path of what is wrong, empty for all of it."""
+    """A body does not fit; `field` is the path of the wrong field, empty for the whole body."""
 
     def __init__(self, field: str, detail: str) -> None:
         super().__init__(f"{field}: {detail}" if field else detail)
@@ -28,12 +31,13 @@ class InvalidBody(InvalidMessage):
 
 
 def check_body(binding: Binding, inbound: Inbound, before: bytes) -> None:
-    """Raises InvalidBody for what the handler cannot read, would not read, or that moves its key.
+    """Raise InvalidBody if the handler cannot read the body, or if the message's key changes.
 
-    Readers let unknown fields pass. In a correction one that was not there before is a mistake.
+    Also raise it for an unknown field that was not in the body `before`: readers ignore unknown
+    fields, but a new one in an edited body is a mistake.
     """
     message = _decoded(binding, inbound)
-    for path in _unread(json.loads(inbound.body), message, _loaded(before)):
+    for path in _unknown_fields(json.loads(inbound.body), message, _loaded(before)):
         raise InvalidBody(path, f"{type(message).__name__} has no such field")
     _check_key(inbound, message)
 
@@ -42,13 +46,16 @@ def _decoded(binding: Binding, inbound: Inbound) -> Message:
     try:
         return binding.decode(inbound)
     except UnknownType as error:
-        raise InvalidBody("", f"{error}: only a body can be corrected, not its type") from error
+        raise InvalidBody("", f"{error}: only the body can be edited, not the type") from error
     except InvalidMessage as error:
         raise InvalidBody(*_fault(error.__cause__ or error)) from error
 
 
 def _fault(error: BaseException) -> tuple[str, str]:
-    """Where and what, of an error like "Expected `int` - at `$.lines[0].quantity`"."""
+    """Return path and detail of an error.
+
+    Example: "Expected `int` - at `$.lines[0].quantity`" is lines/0/quantity and "Expected `int`".
+    """
     text = str(error)
     at = _AT.search(text)
     path = re.findall(r"[^.\[\]]+", at["path"]) if at else []
@@ -58,21 +65,21 @@ def _fault(error: BaseException) -> tuple[str, str]:
 
 
 def _check_key(inbound: Inbound, message: Message) -> None:
-    """What a message is about never changes: an effect is known by it, its sender said it."""
+    """Raise InvalidBody if the key differs from the one that the message was sent with."""
     key = message_type(type(message)).key
     is_effect = message_type(type(message)).kind == "effect"
     was = inbound.id if is_effect else inbound.fields.get("ce-subject")
     if key and was and message_key(message) != was:
-        raise InvalidBody(key, f"the message is about {was}, and stays so")
+        raise InvalidBody(key, f"the key of the message is {was} and cannot be changed")
 
 
-def _unread(given: Any, read: Any, before: Any, path: str = "") -> Iterator[str]:
-    """The paths in a body that its reader passed over, and that were not in it before."""
+def _unknown_fields(given: Any, read: Any, before: Any, path: str = "") -> Iterator[str]:
+    """Yield the paths of a body that its reader ignored and that were not in it before."""
     readers, earlier = _parts(read), _parts(before)
     for name, value in _parts(given).items():
         here = f"{path}/{name}" if path else name
         if name in readers:
-            yield from _unread(value, readers[name], earlier.get(name), here)
+            yield from _unknown_fields(value, readers[name], earlier.get(name), here)
         elif isinstance(given, dict) and name not in earlier:
             yield here
 

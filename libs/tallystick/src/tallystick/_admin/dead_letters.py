@@ -1,4 +1,7 @@
-"""Dead letters over the admin port: in groups of one cause, one by one, and whole."""
+"""The routes that show dead letters: groups of one cause, lists, and single ones.
+
+Section 10 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -51,9 +54,9 @@ Limit = Annotated[int, Field(ge=1, le=1000)]
 
 
 class Group(BaseModel):
-    """Dead letters of one durable that failed in the same place with the same kind of error.
+    """Dead letters of one durable that failed in the same place with the same type of error.
 
-    `newest` names the last of them, as `durable/source/id`, and `key` says what that is about.
+    `newest` is the last of them, as `durable/source/id`, and `key` the key of that message.
     """
 
     fingerprint: str | None
@@ -71,7 +74,7 @@ class Group(BaseModel):
 
 
 class Groups(BaseModel):
-    """The groups that grew last; `total` counts the letters of all, at the database's time `at`."""
+    """The groups, last grown first; `total` counts all dead letters at the database's time `at`."""
 
     groups: list[Group]
     total: int
@@ -79,7 +82,7 @@ class Groups(BaseModel):
 
 
 class DeadLetter(BaseModel):
-    """One dead letter about `key`; `error` is the last one, `place` where that was raised."""
+    """A dead letter whose message has `key`; `error` is the last error, raised at `place`."""
 
     durable: str
     source: str
@@ -97,14 +100,14 @@ class DeadLetter(BaseModel):
 
 
 class DeadLetterNames(BaseModel):
-    """A page, the newest first; `next` is the cursor of the next one."""
+    """A page, the newest first; `next` is the cursor of the next page."""
 
     dead_letters: list[DeadLetter]
     next: str | None
 
 
 class Attempt(BaseModel):
-    """One attempt: when it ended, where, and how; the error is its own."""
+    """One attempt: when and on which replica it ended, its outcome and its error."""
 
     at: datetime
     replica: str
@@ -114,7 +117,7 @@ class Attempt(BaseModel):
 
 
 class Repaired(BaseModel):
-    """What somebody did about a letter; an edit tells the body before it."""
+    """A repair of a dead letter; an edit has the body before it."""
 
     at: datetime
     run: UUID
@@ -126,10 +129,10 @@ class Repaired(BaseModel):
 
 
 class DeadLetterDetail(DeadLetter):
-    """A dead letter with all that is known of it; a body that is no text is in `body_base64`.
+    """A dead letter with headers, body, attempts and repairs.
 
-    `state` is `dead`, `discarded`, or after a replay `waiting`, `running` or `done`; then it is
-    told as it was before its last replay.
+    A body that is not text is in `body_base64`. `state` is `dead`, `discarded`, or after a replay
+    `waiting`, `running` or `done`; then the rest is as it was before the last replay.
     """
 
     state: str
@@ -143,20 +146,20 @@ class DeadLetterDetail(DeadLetter):
 
 
 class GroupsAsked(Selection):
-    """Which, and how many groups."""
+    """The dead letters to group, and how many groups to show."""
 
     limit: Limit = 100
 
 
 class SelectionAsked(Selection):
-    """Which, how many, and from where on."""
+    """The dead letters to show, how many, and the cursor to go on from."""
 
     limit: Limit = 100
     cursor: Text | None = None
 
 
 class DeadLetters:
-    """What people may see of a service's dead letters."""
+    """Shows the dead letters of a service."""
 
     def __init__(self, database: Postgres) -> None:
         self._database = database
@@ -170,7 +173,7 @@ class DeadLetters:
         return routes
 
     async def groups(self, asked: Annotated[GroupsAsked, Query()]) -> Groups:
-        """Dead letters in groups, by fingerprint: durable, type of error, and place."""
+        """Dead letters grouped by fingerprint: durable, type of error and place."""
         rows = await self._database.fetch(_GROUPS, *asked.args, asked.limit)
         total, at = (await self._database.fetch(_TOTAL, *asked.args))[0]
         newest = await self._newest(rows)
@@ -183,7 +186,7 @@ class DeadLetters:
     async def _newest(
         self, groups: Sequence[Record]
     ) -> dict[tuple[str, str | None, datetime], Any]:
-        """The last letter of each group, by durable, fingerprint and time."""
+        """Return the last dead letter of each group, by durable, fingerprint and time."""
         columns = [[g[name] for g in groups] for name in ("durable", "fingerprint", "last_seen")]
         found = await self._database.fetch(_NEWEST, *columns)
         return {
@@ -197,22 +200,23 @@ class DeadLetters:
     async def dead_letters(
         self, group: Text, asked: Annotated[SelectionAsked, Query()]
     ) -> DeadLetterNames:
-        """Those of one fingerprint, of one message's id or about one key, the newest first."""
+        """The dead letters of one fingerprint, message id or key, the newest first."""
         selection = asked.model_copy(update={"dead_letter": [group]})
         before = record.read_cursor(asked.cursor) if asked.cursor else (None, None)
         rows = await self._database.fetch(_DEAD_LETTERS, *selection.args, *before, asked.limit)
         full = len(rows) == asked.limit
         following = record.cursor_after(rows[-1]["died_at"], rows[-1]["id"]) if full else None
-        letters = [DeadLetter(**{**row, "key": key_of(row)}) for row in rows]
-        return DeadLetterNames(dead_letters=letters, next=following)
+        dead_letters = [DeadLetter(**{**row, "key": key_of(row)}) for row in rows]
+        return DeadLetterNames(dead_letters=dead_letters, next=following)
 
     async def dead_letter(self, durable: Text, place: Text) -> DeadLetterDetail:
-        """One letter, by `durable/source/id`: headers, body, every attempt, and every repair."""
+        """One dead letter, by `durable/source/id`: headers, body, attempts and repairs."""
         repairs = await record.about(self._database, durable, place)
         rows = await self._database.fetch(_DEAD_LETTER, durable, place)
         whole = _whole(rows[0] if rows else None, repairs)
         if whole is None:
-            raise Problem(404, "No such dead letter", detail=f"{durable}/{place} is none.")
+            detail = f"{durable}/{place} is not a dead letter."
+            raise Problem(404, "No such dead letter", detail=detail)
         key = (whole["durable"], whole["source"], whole["id"])
         attempts = await self._database.fetch(ATTEMPTS, *([part] for part in key))
         whole["key"] = key_of(whole)
@@ -225,7 +229,7 @@ class DeadLetters:
 
 
 def _whole(row: Record | None, repairs: Sequence[Record]) -> dict[str, Any] | None:
-    """A letter from its row, from what the record keeps of it, or from both; None if it is none."""
+    """Return a dead letter from its row, or as the record of its last replay has it; else None."""
     if row is not None and row["state"] in ("dead", "discarded"):
         return dict(row)
     last = next((act for act in reversed(repairs) if act["action"] == "replay"), None)
@@ -241,7 +245,7 @@ def _repaired(act: Record) -> Repaired:
 
 
 def readable(body: bytes) -> dict[str, str | None]:
-    """A body as JSON can carry it: as text, or else in base 64."""
+    """Return a body in a form that JSON can contain: as text, or else in base 64."""
     try:
         return {"body": body.decode(), "body_base64": None}
     except UnicodeDecodeError:

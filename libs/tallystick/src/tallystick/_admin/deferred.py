@@ -1,4 +1,7 @@
-"""What waits in a service's database and is not dead, over the admin port."""
+"""The routes that show the deferred messages and effects of a service.
+
+Section 3 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from tallystick._database.postgres import Postgres, Record
 from tallystick._http.problem import Problem
 from tallystick._messages.envelope import parse_headers
 
-# One that runs and is to run again at once is due at -infinity, which is no time to people.
+# A running message that is to run again at once is due at -infinity, which means nothing to people.
 _COLUMNS = """h.durable, h.source, h.id, h.subject, h.headers, h.stream, h.stream_sequence,
     case when h.replica is not null then 'running' when h.state = 'suspect' or h.lapses > 0
         then 'suspect' else 'waiting' end as state,
@@ -33,11 +36,11 @@ where h.durable = $1 and h.source || '/' || h.id = $2 and h.state in ('retry', '
 
 
 class Waiting(BaseModel):
-    """A message or an effect that is tried again, or for the first time, when it is due.
+    """A message or an effect whose next attempt is at `due_at`.
 
-    `state` is `waiting`, `running` in the hands of `replica`, or `suspect` of having killed a
-    process. `attempts` were begun and have ended, the last one in `error`; at `given_up_at` it
-    becomes a dead letter if all that ends it are TemporaryErrors.
+    `state` is `waiting`, `running` on `replica`, or `suspect`: its lease has expired and it may
+    have killed a process. `attempts` counts those that have ended, the last one in `error`. At
+    `given_up_at` it becomes a dead letter, if its attempts go on ending in TemporaryErrors.
     """
 
     durable: str
@@ -58,14 +61,14 @@ class Waiting(BaseModel):
 
 
 class Page(BaseModel):
-    """Those that are due first; `total` counts all that are asked for."""
+    """The messages that are due first; `total` counts all that match."""
 
     deferred: list[Waiting]
     total: int
 
 
 class Detail(Waiting):
-    """One of them with all that is known of it; a body that is no text is in `body_base64`."""
+    """One message with headers, body and attempts; a body that is not text is in `body_base64`."""
 
     stream: str | None
     stream_sequence: int | None
@@ -76,7 +79,7 @@ class Detail(Waiting):
 
 
 class Asked(BaseModel):
-    """Which: by id, by key, by fingerprint or by `durable/source/id`; of one durable; how many."""
+    """The messages to show: by id, key, fingerprint or `durable/source/id`; of one durable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -86,7 +89,7 @@ class Asked(BaseModel):
 
 
 class DeferredMessages:
-    """What people may see of what waits."""
+    """Shows deferred messages."""
 
     def __init__(self, database: Postgres) -> None:
         self._database = database
@@ -99,17 +102,18 @@ class DeferredMessages:
         return routes
 
     async def page(self, asked: Annotated[Asked, Query()]) -> Page:
-        """What waits, what is due first before what is due later."""
+        """Deferred messages and effects, in the order in which they are due."""
         args = (names_of(asked.name), asked.durable)
         rows = await self._database.fetch(_WAITING, *args, asked.limit)
         total = (await self._database.fetch(_TOTAL, *args))[0][0]
         return Page(deferred=[Waiting(**_known(row)) for row in rows], total=total)
 
     async def one(self, durable: Text, place: Text) -> Detail:
-        """One that waits, by `durable/source/id`: headers, body, and every attempt."""
+        """One deferred message, by `durable/source/id`: headers, body and every attempt."""
         rows = await self._database.fetch(_ONE, durable, place)
         if not rows:
-            raise Problem(404, "Nothing waits", detail=f"{durable}/{place} does not wait.")
+            detail = f"{durable}/{place} is not deferred: it is done, dead or unknown."
+            raise Problem(404, "No such deferred message", detail=detail)
         row = rows[0]
         key = ([row[name]] for name in ("durable", "source", "id"))
         attempts = await self._database.fetch(ATTEMPTS, *key)

@@ -1,4 +1,4 @@
-"""What a service knows of one key, such as an order's id, over the admin port."""
+"""The route that shows all messages of one key, such as an order's id."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ order by i.taken_at, i.durable"""
 class Published(BaseModel):
     """A message that this service committed; not yet at the broker while `sent_at` is null.
 
-    `stored_at` is the time of the commit, `cause` the message at its root, `emission` how often it
-    was said again.
+    `stored_at` is the time of the commit, `correlation_id` the id of the message at its root,
+    `republication` how often it was published again.
     """
 
     source: str
@@ -51,10 +51,11 @@ class Published(BaseModel):
 
 
 class Received(BaseModel):
-    """A message that one of its durables took in, or an effect that it stored.
+    """A message that one of the service's durables received, or an effect that it stored.
 
     `state` is `done`, `waiting`, `running`, `dead`, `discarded`, or `withdrawn` for an effect that
-    was never begun. What waits or died says when it is due and why: an error, an open circuit.
+    was never started. A waiting or dead one has `due_at` and an `error`, which also names an open
+    circuit.
     """
 
     durable: str
@@ -75,7 +76,7 @@ class Received(BaseModel):
 
 
 class Known(BaseModel):
-    """What was said about a key, and what became here of messages about it."""
+    """The messages of a key that this service published and received."""
 
     service: str
     replica: str
@@ -85,7 +86,7 @@ class Known(BaseModel):
 
 
 class Messages:
-    """What people may see of a service's messages."""
+    """Shows the messages of a service."""
 
     def __init__(
         self,
@@ -110,9 +111,10 @@ class Messages:
         key: Annotated[Text, Path(min_length=1)],
         message: Annotated[list[Text], Query(max_length=MOST_NAMED, default_factory=list)],
     ) -> Known:
-        """All this service said about a key, its effects, and what it did with named messages.
+        """All that this service published about a key, its effects, and the named messages.
 
-        An inbox knows no keys: messages of others are named as `source/id`, as others said them.
+        The inbox has no keys. So messages of other services are named as `source/id`, as those
+        services list them.
         """
         published = await self._database.fetch(_PUBLISHED, key, MOST_PUBLISHED)
         name = self._router.name
@@ -155,7 +157,7 @@ class Messages:
 def _named(text: str) -> tuple[str, str]:
     source, slash, id_ = text.rpartition("/")
     if not slash:
-        raise field_problem("message", "not of the form source/id", "query")
+        raise field_problem("message", "must have the form source/id", "query")
     return source, id_
 
 
@@ -166,10 +168,10 @@ def _published(source: str, row: Record) -> Published:
 
 
 def _state(row: Record, kind: str) -> str:
-    """An effect begins as held; one that is done without a time when was never begun."""
+    """Return the state for people; an effect that is done without `done_at` was never started."""
     if row["held"] is None:
-        never_begun = kind == "effect" and row["done_at"] is None
-        return "withdrawn" if never_begun else str(row["state"])
+        never_started = kind == "effect" and row["done_at"] is None
+        return "withdrawn" if never_started else str(row["state"])
     if row["held"] in ("retry", "suspect"):
         return "running" if row["replica"] else "waiting"
     return str(row["held"])

@@ -1,4 +1,7 @@
-"""What people did about dead letters: each act with the letter as it was, kept for ever."""
+"""Reads the record of repairs: each act with the dead letter as it was before, kept for ever.
+
+Section 10 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ order by happened_at desc, id::text desc limit $4"""
 _ABOUT = """select happened_at as at, run, durable, source, message_id, action, actor, reason,
     before, headers, letter from tallystick.actions
 where durable = $1 and source || '/' || message_id = $2 order by happened_at, id"""
-# An error in a row is one since the replay, which took the one before into the record.
+# A replay moves the row's error into the record, so an error in the row is newer than the replay.
 _PROGRESS = """with letters as (
     select case when h.id is null or h.state = 'discarded' then 'done'
         when h.state = 'dead' or h.fingerprint = a.letter ->> 'fingerprint' then 'returned'
@@ -45,7 +48,7 @@ from letters group by 1, 3, 4, 5"""
 
 
 class Run(BaseModel):
-    """Acts that were one: `count` letters of these durables, the last one `at`."""
+    """The acts of one run: `count` dead letters of these durables, the last one at `at`."""
 
     run: UUID
     at: datetime
@@ -57,14 +60,14 @@ class Run(BaseModel):
 
 
 class Runs(BaseModel):
-    """A page, the newest first; `next` is the `before` of the next one."""
+    """A page, the newest first; `next` is the `before` of the next page."""
 
     runs: list[Run]
     next: datetime | None
 
 
 class ActDone(BaseModel):
-    """One act; the letter is told as it was before it, if that was recorded."""
+    """One act; the fields of the dead letter are as they were before it, if recorded."""
 
     at: datetime
     run: UUID
@@ -83,14 +86,14 @@ class ActDone(BaseModel):
 
 
 class Acts(BaseModel):
-    """A page, the newest first; `next` is the cursor of the next one."""
+    """A page, the newest first; `next` is the cursor of the next page."""
 
     acts: list[ActDone]
     next: str | None
 
 
 class Returned(BaseModel):
-    """Replayed letters that failed again: still tried, or dead again."""
+    """Replayed dead letters that failed again: still retried, or dead again."""
 
     fingerprint: str | None
     error_type: str | None
@@ -100,7 +103,7 @@ class Returned(BaseModel):
 
 
 class Progress(BaseModel):
-    """What became of the letters of a replay: done, not yet, or failed as before or for ever."""
+    """The dead letters of a replay: done, waiting, or returned (failed as before, or dead)."""
 
     replayed: int
     done: int
@@ -109,13 +112,16 @@ class Progress(BaseModel):
 
 
 async def runs(database: Postgres, before: datetime | None, limit: int) -> Runs:
-    """What was done, the newest first."""
+    """Return a page of runs, the newest first."""
     found = [Run(**row) for row in await database.fetch(_RUNS, before, limit)]
     return Runs(runs=found, next=found[-1].at if len(found) == limit else None)
 
 
 async def acts(database: Postgres, name: str, cursor: str | None, limit: int) -> Acts:
-    """The acts of a run, or about the letters that a fingerprint, an id or a key names."""
+    """Return the acts of a run, or those on dead letters of a fingerprint or an id.
+
+    `name` is a run, a fingerprint, a message id or `durable/source/id`.
+    """
     before = read_cursor(cursor) if cursor else (None, None)
     rows = await database.fetch(_ACTS, name, *before, limit)
     following = cursor_after(rows[-1]["at"], rows[-1]["id"]) if len(rows) == limit else None
@@ -123,12 +129,12 @@ async def acts(database: Postgres, name: str, cursor: str | None, limit: int) ->
 
 
 async def about(database: Postgres, durable: str, place: str) -> list[Record]:
-    """All that was done about the letter `durable/place`, in its order, with what it changed."""
+    """Return all acts on the dead letter `durable/place` in order, with the body before each."""
     return await database.fetch(_ABOUT, durable, place)
 
 
 async def progress(database: Postgres, run: UUID) -> Progress:
-    """What became of the letters that this run replayed."""
+    """Return how many dead letters of this replay are done, wait or have returned."""
     rows = await database.fetch(_PROGRESS, run)
     count: Counter[str] = Counter()
     for row in rows:
@@ -140,7 +146,7 @@ async def progress(database: Postgres, run: UUID) -> Progress:
 
 
 def dead_letter_of(act: Record) -> dict[str, Any]:
-    """The letter before an act: its members by name, those of a key included."""
+    """Return the dead letter before an act by column name, with durable, source and id."""
     dead_letter = msgspec.json.decode(act["letter"]) if act["letter"] else {}
     return dead_letter | {
         "durable": act["durable"],
@@ -156,15 +162,15 @@ def _act(row: Record) -> ActDone:
 
 
 def cursor_after(at: datetime, id_: object) -> str:
-    """Where a page of rows ended that are ordered by a time and an id."""
+    """Return the cursor after a row, for rows that are ordered by time and id."""
     return base64.urlsafe_b64encode(msgspec.json.encode((at, str(id_)))).decode()
 
 
 def read_cursor(cursor: str) -> tuple[datetime, str]:
-    """The time and id of a cursor; raises a Problem for one that nobody gave."""
+    """Return the time and id of a cursor; raises a Problem for a malformed one."""
     try:
         text = base64.urlsafe_b64decode(cursor.encode())
         at, id_ = msgspec.json.decode(text, type=tuple[datetime, str])
         return kept(at), id_
     except (ValueError, TypeError, msgspec.MsgspecError) as error:
-        raise field_problem("cursor", "not a cursor that this service gave", "query") from error
+        raise field_problem("cursor", "must be a `next` of this service", "query") from error

@@ -1,8 +1,8 @@
-"""Dead letters repaired: replayed, edited, discarded, each with who, when and why on record.
+"""Replays, edits and discards dead letters, and records who did it, when and why.
 
-A replay publishes nothing: the held row falls due again under a new claim, so only the durable
-that failed sees it, it can be interrupted anywhere, and what is done is never done again. Nothing
-is ever removed from the record.
+A replay publishes nothing: the deferred row is due again under a new lease number. So only the
+durable that failed tries it, a replay that was cut off can be run again, and a message that is done
+is never done again. Nothing is ever removed from the record. Section 10 of docs/delivery.md.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from tallystick._messages.inbound import Inbound, Key
 from tallystick._messages.router import Router
 from tallystick.errors import DeclarationError, TallystickError
 
-MOST_AT_ONCE = 1000  # letters in one commit
+MOST_AT_ONCE = 1000  # dead letters in one commit
 
 
 class NotDead(TallystickError):
-    """There is no such dead letter."""
+    """There is no such dead letter, or this release does not have its durable."""
 
 
 class EffectKept(DeclarationError):
-    """An effect is replayed or resolved, never discarded: nobody else would ever finish it."""
+    """An effect is replayed or resolved, never discarded: nothing else would ever finish it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Who repairs, and why; acts of one `run` are one for those who look at the record."""
+    """Who repairs, and why; the record shows acts of one `run` as one."""
 
     actor: str
     reason: str
@@ -44,14 +44,14 @@ class Act:
 
 
 class Repair:
-    """What a person may do with the dead letters of one service."""
+    """Repairs the dead letters of one service."""
 
     def __init__(self, database: Postgres, router: Router) -> None:
         self._database = database
         self._router = router
 
     async def replay(self, keys: Sequence[Key], act: Act) -> list[Key]:
-        """Lets dead letters fall due again; returns those that did. Safe to repeat.
+        """Make dead letters due again; return the keys of those that were dead. Safe to repeat.
 
         Raises NotDead for a durable that this release does not have.
         """
@@ -59,23 +59,27 @@ class Repair:
             return await self._replay(connection, keys, act)
 
     async def replay_up_to(self, target: int, selection: Selection, act: Act) -> int:
-        """Replays selected ones, the oldest first, until the run has `target` of them.
+        """Replay selected dead letters, the oldest first, until the run has `target` of them.
 
-        Returns how many the run has: fewer if there are no more, or more than MOST_AT_ONCE were
-        missing. One that is asked twice does it once. What has expired may have been done before,
-        and is replayed only if the selection says that reason.
+        Return how many the run has: fewer than `target` if there are no more, or if more than
+        MOST_AT_ONCE were missing. A repeated call replays nothing twice. An expired message may
+        have been done before: it is replayed only if the selection names the reason `expired`.
+        Raises NotDead for a durable that this release does not have.
         """
         return await self._up_to(target, selection, act, rows.CHOOSE_TO_REPLAY, self._replay)
 
     async def discard(self, keys: Sequence[Key], act: Act) -> list[Key]:
-        """Gives dead letters up; returns those that were. Raises EffectKept, and discards none."""
+        """Discard dead letters; return the keys of those that were dead.
+
+        Raises EffectKept if an effect is among them, and discards none.
+        """
         async with self._database.connection() as connection:
             return await self._discard(connection, keys, act)
 
     async def discard_up_to(self, target: int, selection: Selection, act: Act) -> int:
-        """Discards selected ones, as `replay_up_to` replays; raises EffectKept, and discards none.
+        """Discard selected dead letters, counted as `replay_up_to` counts.
 
-        It looks at all that are selected, not only at those whose turn it is.
+        Raises EffectKept if any of all the selected ones is an effect, and discards none.
         """
         effects = await self._database.fetch(rows.SELECTED_EFFECT, *selection.args)
         if effects:
@@ -83,20 +87,20 @@ class Repair:
         return await self._up_to(target, selection, act, rows.CHOOSE, self._discard)
 
     async def edit(self, key: Key, body: bytes, act: Act) -> UUID:
-        """Gives a dead letter another body, which its handler can read; the original is kept.
+        """Give a dead letter another body; the record keeps the original. Return the act's id.
 
-        Raises NotDead, or InvalidBody for a body that does not fit.
+        Raises NotDead, or InvalidBody for a body that its handler cannot read.
         """
         binding = self._binding(key[0])
         found = await self._database.fetch(rows.DEAD, *key)
         if not found:
-            raise NotDead(f"{'/'.join(key)} is no dead letter")
+            raise NotDead(f"{'/'.join(key)} is not a dead letter")
         subject, headers, before = found[0]
         check_body(binding, Inbound(*key, subject, headers, body), before)
         action = new_id()
         args = (*key, body, action, act.actor, act.reason, act.run)
         if not await self._database.fetch(rows.EDIT, *args):
-            raise NotDead(f"{'/'.join(key)} is no dead letter any more")
+            raise NotDead(f"{'/'.join(key)} is not a dead letter any more")
         return action
 
     async def _up_to(
@@ -133,7 +137,7 @@ class Repair:
 
 
 def _columns(keys: Sequence[Key]) -> list[list[str]]:
-    """Keys as the arrays that a statement takes."""
+    """Return keys as the three arrays that a statement takes."""
     return [[key[place] for key in keys] for place in range(3)]
 
 

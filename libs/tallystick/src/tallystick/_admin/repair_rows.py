@@ -1,7 +1,7 @@
-"""Statements that repair dead letters, each together with its row in the record.
+"""SQL statements that repair dead letters and write each act to the record.
 
-Only what is dead is changed, under a lock, so that two people who repair the same letter do it
-once.
+They change only dead letters, under a row lock, so that two people who repair the same one do it
+once. Section 10 of docs/delivery.md.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ _DEAD_LETTER = """jsonb_build_object('subject', h.subject, 'stream', h.stream,
         'stream_sequence', h.stream_sequence, 'reason', h.reason, 'error_type', h.error_type,
         'error', h.error, 'place', h.place, 'fingerprint', h.fingerprint, 'attempts', h.attempts,
         'deferred_at', h.held_at, 'died_at', h.due_at)"""
-"""What the record keeps of a letter as it was, besides headers and body."""
+"""The columns of a dead letter that the record keeps, besides headers and body."""
 
 ALONE = "select pg_advisory_xact_lock(hashtextextended('tallystick.run.' || $1::uuid::text, 0))"
 DONE_BY = "select count(*) from tallystick.actions where run = $1"
 CHOOSE = f"""select durable, source, id from tallystick.held h where {SELECTED}
 order by due_at, durable, source, id limit $8"""  # noqa: S608  # constants of ours
-# What the inbox has forgotten may have been done before: it is replayed only if that is said.
+# An expired message may have been done before: it is replayed only if that reason is selected.
 CHOOSE_TO_REPLAY = f"""select durable, source, id from tallystick.held h where {SELECTED}
 and (h.reason is distinct from 'expired' or $3 = 'expired')
 order by due_at, durable, source, id limit $8"""  # noqa: S608
@@ -31,8 +31,8 @@ where {SELECTED} and {_EFFECT} limit 1"""  # noqa: S608
 EFFECTS = f"""select durable, source, id from tallystick.held h where {_EFFECT}
 and (durable, source, id) in (select * from unnest($1::text[], $2::text[], $3::text[])) limit 1"""  # noqa: S608
 
-# A poison one runs as a suspect at once: it has shown what it does to its process. What is said of
-# the failure goes into the record, so that an error in the row is always one since the replay.
+# A poison message is quarantined at once: it has killed its process before. The failure moves to
+# the record, so that an error in the row is always newer than the replay.
 REPLAY = f"""with chosen as (
     select h.durable, h.source, h.id, h.reason, k.patience, h.headers, h.body,
         {_DEAD_LETTER} as letter

@@ -1,4 +1,7 @@
-"""Dead letters repaired over the admin port, and the record of who did what, when and why."""
+"""The routes that repair dead letters and show the record of repairs.
+
+Section 10 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,8 @@ from tallystick._messages.router import Router
 log = structlog.get_logger()
 
 INSTEAD = (
-    "Nobody else would ever finish it. Replay it: it asks outside under the key it has always had,"
-    " so nothing is done twice there. Where no answer will ever come, a person decides at the"
+    "Nothing else would ever finish it. Replay it: it calls the outside under the key it has always"
+    " had, so nothing is done twice there. If no answer will ever come, a person decides at the"
     " service that waits for it."
 )
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -31,7 +34,7 @@ Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_leng
 
 
 class Asked(BaseModel):
-    """Who repairs, and why: both are kept. Requests of one `run` are one act in the record."""
+    """Who repairs, and why; the record keeps both, and shows requests of one `run` as one act."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,19 +44,22 @@ class Asked(BaseModel):
 
     @property
     def act(self) -> Act:
-        """The same for the library."""
+        """The act for the library."""
         return Act(self.actor, self.reason, self.run)
 
 
 class SomeAsked(Asked):
-    """The oldest of these letters, until the run has `target` of them: safe to ask twice."""
+    """The oldest of the selected dead letters, until the run has `target` of them.
+
+    It is safe to send the same request twice.
+    """
 
     dead_letters: Selection = Selection()
     target: Annotated[int, Field(ge=1)] = MOST_AT_ONCE
 
 
 class EditAsked(Asked):
-    """Another body for one letter."""
+    """Another body for one dead letter."""
 
     durable: Text
     source: Text
@@ -62,14 +68,14 @@ class EditAsked(Asked):
 
 
 class Repaired(BaseModel):
-    """How many letters the run has now."""
+    """How many dead letters the run has now."""
 
     run: UUID
     count: int
 
 
 class Repairs:
-    """What people may do about a service's dead letters, and what they did."""
+    """Repairs the dead letters of a service, and shows past repairs."""
 
     def __init__(self, database: Postgres, router: Router) -> None:
         self._database = database
@@ -89,7 +95,7 @@ class Repairs:
     async def runs(
         self, before: Annotated[Moment | None, Query()] = None, limit: Limit = 100
     ) -> record.Runs:
-        """What was done about dead letters: who, when and why, the newest first."""
+        """The runs of repairs: who, when and why, the newest first."""
         return await record.runs(self._database, before, limit)
 
     async def acts(
@@ -98,28 +104,28 @@ class Repairs:
         cursor: Annotated[Text | None, Query()] = None,
         limit: Limit = 100,
     ) -> record.Acts:
-        """The acts of a run, or about the letters that a fingerprint, an id or a key names."""
+        """The acts of a run, or on the dead letters of a fingerprint or an id."""
         return await record.acts(self._database, name, cursor, limit)
 
     async def progress(self, run: UUID) -> record.Progress:
-        """What became of the letters of a replay."""
+        """How many dead letters of a replay are done, wait or have returned."""
         return await record.progress(self._database, run)
 
     async def replay(self, asked: SomeAsked) -> Repaired:
-        """Lets dead letters fall due again, only for the durable that failed.
+        """Make dead letters due again, only for the durable that failed.
 
-        What was done is never done again, and what an effect asks outside it asks under its own
-        key: no money moves twice.
+        A message that is done is not done again. An effect calls the outside under the same key as
+        before, so that no money moves twice.
         """
         try:
             count = await self._repair.replay_up_to(asked.target, asked.dead_letters, asked.act)
         except NotDead as error:
             detail = f"{error}: replay it with a release that does."
-            raise Problem(409, "Nobody would run it", detail=detail) from error
+            raise Problem(409, "No handler would run it", detail=detail) from error
         return self._done("replay", asked, count)
 
     async def discard(self, asked: SomeAsked) -> Repaired:
-        """Gives dead letters up; they stay on record. If an effect is among them, none is."""
+        """Discard dead letters; they stay on record. If an effect is selected, discard none."""
         try:
             count = await self._repair.discard_up_to(asked.target, asked.dead_letters, asked.act)
         except EffectKept as error:
@@ -128,7 +134,7 @@ class Repairs:
         return self._done("discard", asked, count)
 
     async def edit(self, asked: EditAsked) -> Repaired:
-        """Gives a dead letter another body, if its handler can read it; the original is kept."""
+        """Give a dead letter another body that its handler can read; the old one is recorded."""
         body = asked.body.encode("utf-8", "surrogatepass")
         check_json(body)
         try:

@@ -1,4 +1,4 @@
-"""What a service declares, over the admin port: tools compare it with the broker."""
+"""The route that shows the topology that a service declares; tools compare it with the broker."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tallystick.topology import declared
 
 
 class StreamDeclared(BaseModel):
-    """A stream and the settings that must hold, as the JetStream API spells them."""
+    """A stream and its declared settings, in the JetStream API's names."""
 
     name: str
     config: dict[str, Any]
 
 
 class DurableDeclared(BaseModel):
-    """A durable and the settings that must hold."""
+    """A durable and its declared settings, in the JetStream API's names."""
 
     stream: str
     name: str
@@ -29,7 +29,7 @@ class DurableDeclared(BaseModel):
 
 
 class Declared(BaseModel):
-    """All that the broker must hold for a service."""
+    """All streams and durables that a service declares."""
 
     service: str
     streams: list[StreamDeclared]
@@ -37,7 +37,7 @@ class Declared(BaseModel):
 
 
 def topology_routes(router: Router, settings: Settings) -> APIRouter:
-    """The route `/admin/topology`."""
+    """Return the route `/admin/topology`."""
     routes = APIRouter(prefix="/admin", tags=["topology"])
     topology = declared(router, ack_wait_s=settings.ack_wait_s)
 

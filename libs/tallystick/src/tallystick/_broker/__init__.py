@@ -1,1 +1,1 @@
-"""The connection to NATS, and what goes over it."""
+"""The connection to NATS, and all traffic on it."""

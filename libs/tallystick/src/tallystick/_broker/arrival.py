@@ -1,4 +1,4 @@
-"""A delivery as it comes from the wire."""
+"""A delivery as the wire hands it over."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 def arrival_of(subject: bytes, reply: bytes, headers: bytes, body: bytes) -> Arrival:
-    """Reads what the broker says of a delivery in the subject that it is answered on.
+    """Return the delivery; its stream, sequence and counts are read from its reply subject.
 
-    `$JS.ACK.[domain.account.]stream.consumer.delivered.seq.cseq.time.pending[.token]`, ADR-15 of
-    the NATS architecture.
+    That is `$JS.ACK.[domain.account.]stream.consumer.delivered.seq.cseq.time.pending[.token]`
+    (ADR-15 of the NATS architecture).
     """
     tokens = reply.split(b".")
     if len(tokens) > 9:

@@ -1,4 +1,4 @@
-"""The broker as a service's own code meets it: publish, read history, ask."""
+"""The broker for a service's own code: publish, read history, send requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 class Broker:
-    """What a handler or a route may do at the broker: what its service's router declares."""
+    """The broker for handlers and routes; it allows what the service's router declares."""
 
     def __init__(self, connection: Connection, router: Router) -> None:
         self.connection = connection
@@ -31,10 +31,10 @@ class Broker:
         return self.connection.connected.is_set()
 
     async def publish(self, message: Event | Job) -> None:
-        """Publishes a message without the outbox, for what needs no guarantee.
+        """Publish a message without the outbox, where no guarantee is needed.
 
-        Raises BrokerUnavailable (in doubt: it may have been stored), NotStored, InvalidMessage, or
-        DeclarationError for a message of another service.
+        Raises BrokerUnavailable (in doubt: the message may have been stored), NotStored,
+        InvalidMessage, or DeclarationError for a message of another service.
         """
         row = publishable(self._router.name, message, None, self.connection.wire.max_payload)
         headers = wire_headers(row, self._router.name)
@@ -43,27 +43,27 @@ class Broker:
     def history(
         self, *events: type[Event], since: Start = None, follow: bool = False
     ) -> AsyncIterator[Recorded]:
-        """Events of one stream as they were said, in order; needs no durable and leaves none.
+        """Yield events of one stream as they were published, in order; uses no durable.
 
-        `since` is a time or a sequence; without one it begins at the start. It ends at the
-        stream's end, unless it follows. Raises BrokerUnavailable, Refused if there is no such
-        stream, or DeclarationError for events that the router does not name.
+        `since` is a time or a sequence; without it, reading begins at the stream's start. Reading
+        ends at the stream's end, unless `follow` is true. Raises BrokerUnavailable, Refused if the
+        stream does not exist, or DeclarationError for events that the router does not declare.
         """
         _must_be_declared(self._router, "history", events)
         declared = [message_type(event) for event in events]
         if len({one.stream for one in declared}) != 1:
-            raise DeclarationError("a history is of events of one stream")
+            raise DeclarationError("history() reads events of one stream: call it once per stream")
         subjects = [one.subjects for one in declared]
         return read_history(
             self.connection, declared[0].stream, subjects, since=since, follow=follow
         )
 
     async def request(self, request: Request[R], *, within: float) -> R:
-        """Asks another service; `within` is in seconds.
+        """Send a request to another service and return its answer; `within` is in seconds.
 
-        Raises RequestFailed: at once if nobody answers such requests, when time is up, or with
-        the error there; RequestRefused if that would be the same again. Raises DeclarationError
-        for one that the router does not name.
+        Raises RequestFailed: at once if no service answers such requests, when the time is up, or
+        with the error of the service that answers. Raises RequestRefused if the same request would
+        be refused again, and DeclarationError for a request that the router does not declare.
         """
         _must_be_declared(self._router, "requests", [type(request)])
         if not self.is_connected:
@@ -72,10 +72,13 @@ class Broker:
 
 
 def _must_be_declared(router: Router, keyword: str, types: Sequence[type[Any]]) -> None:
-    """Said on a laptop too, where nobody's user keeps it from anything."""
+    """Raise DeclarationError for an undeclared type.
+
+    The broker would refuse it by the service's permissions; on a laptop there are none.
+    """
     declared: tuple[type[Any], ...] = getattr(router, keyword)
     for cls in types:
-        message_type(cls)  # a list of them is none
+        message_type(cls)  # refuses what is no message class, such as a list of classes
         if cls not in declared:
             raise DeclarationError(
                 f'{cls.__name__} is not declared: Router("{router.name}", '

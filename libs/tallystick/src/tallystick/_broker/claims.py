@@ -1,6 +1,8 @@
-"""Whose a service's messages are: said in the service's own stream, where every namesake looks.
+"""The ownership claim: a message in a service's stream that names the database it belongs to.
 
-A service may publish below `dlq.<service>` and read that one subject; it may not change a durable.
+Every replica of a service with this name reads it. It is on `dlq.<service>.owner`, because a
+service may publish below `dlq.<service>` and read that one subject; it may not change a durable.
+Section 9 of docs/delivery.md.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from tallystick.errors import BrokerUnavailable
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """The database that a service's messages belong to, said by one of its replicas at a time."""
+    """The id of the database that a service's messages belong to, and the replica that wrote it."""
 
     owner: str
     replica: str
@@ -24,28 +26,28 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class NoStream(BrokerUnavailable):
-    """The stream that keeps the claim is not there yet."""
+    """The stream that keeps the claim does not exist yet."""
 
 
 def subject_of(service: str) -> str:
-    """Where a service's claim is: no dead letter has so short a subject."""
+    """Return the subject of a service's claim; a dead letter's subject is always longer."""
     return f"dlq.{service}.owner"
 
 
 def read_subject_of(service: str) -> str:
-    """What a service's user must be allowed to ask."""
+    """Return the API subject that reads the claim; a service's user needs the right to it."""
     return f"$JS.API.DIRECT.GET.DLQ_{service.upper()}.{subject_of(service)}"
 
 
 async def read_claim(client: Client, service: str) -> tuple[int, Claim | None]:
-    """The last claim and its sequence; 0 and None if there is none.
+    """Return the sequence of the last claim and the claim; 0 and None if there is none.
 
     Raises NoStream, or BrokerUnavailable.
     """
     try:
         found = await client.request(read_subject_of(service), timeout=ANSWER_WITHIN)
     except NoRespondersError:
-        raise NoStream(f"there is no stream DLQ_{service.upper()} yet") from None
+        raise NoStream(f"the stream DLQ_{service.upper()} does not exist yet") from None
     except (NatsError, OSError, TimeoutError) as error:
         raise BrokerUnavailable(f"{read_subject_of(service)}: {error!r}") from error
     headers = found.headers or {}
@@ -55,7 +57,7 @@ async def read_claim(client: Client, service: str) -> tuple[int, Claim | None]:
 
 
 async def write_claim(client: Client, service: str, claim: Claim, after: int) -> bool:
-    """Whether the claim is stored: not if another came after the sequence that was read.
+    """Store a claim; return False if another claim was stored after the sequence `after`.
 
     Raises BrokerUnavailable.
     """

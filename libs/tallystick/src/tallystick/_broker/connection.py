@@ -1,4 +1,4 @@
-"""The connection to the broker: made in the background, kept for ever, never a reason to fail."""
+"""The connection to the broker: it is made in the background and made again whenever it is lost."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from tallystick.limiter import Limiter
 log = structlog.get_logger()
 
 OLDEST_BROKER = (2, 12)
-"""The first with atomic batches."""
+"""The first version with atomic batches."""
 
 
 def check_broker(found: ServerVersion) -> None:
-    """Raises BrokerTooOld: one without atomic batches would store some of one, and say nothing."""
+    """Raise BrokerTooOld for a broker without atomic batches: it would store parts of a batch."""
     if (found.major, found.minor) < OLDEST_BROKER:
         oldest = ".".join(map(str, OLDEST_BROKER))
         raise BrokerTooOld(f"{found!r} is too old: nats-server {oldest} or later is needed")
 
 
 class Connection:
-    """Connects and stays connected; `connected` is set while messages can flow.
+    """A connection that reconnects by itself; `connected` is set while messages can flow.
 
-    Raises UnsupportedVersion for a nats-py that it does not know from inside.
+    Raises UnsupportedVersion for a version of nats-py whose internals it does not know.
     """
 
     def __init__(self, url: str, name: str) -> None:
@@ -54,11 +54,11 @@ class Connection:
         self._reconnected: list[Callable[[], None]] = []
 
     def on_reconnect(self, act: Callable[[], None]) -> None:
-        """Calls `act` after each reconnect: what was asked of the broker before is forgotten."""
+        """Call `act` after each reconnect: the broker has forgotten the pulls of before."""
         self._reconnected.append(act)
 
     async def connect(self) -> None:
-        """Returns when connected; waits for a broker that is away, and says so.
+        """Connect; wait, and log it, while the broker is away.
 
         Raises BrokerTooOld.
         """
@@ -83,16 +83,16 @@ class Connection:
         log.info("broker connected", address=self.address)
 
     async def until_closed(self) -> None:
-        """Raises BrokerConnectionEnded once the broker has ended the connection for good.
+        """Raise BrokerConnectionEnded once the connection has ended for good.
 
-        So it answers what it takes for an attack or a login that is no longer valid; only a new
-        process mends that.
+        The broker ends a connection that it takes for an attack, or whose login is no longer
+        valid. Only a new process can connect again.
         """
         await self._closed.wait()
         raise BrokerConnectionEnded(f"the broker ended the connection: {self.client.last_error}")
 
     async def close(self) -> None:
-        """Ends the connection; one that was never made needs no end."""
+        """End the connection, if it was ever made."""
         self._closing = True
         self.connected.clear()
         if self.client.is_connected:
@@ -101,7 +101,7 @@ class Connection:
         if not self.client.is_connected:
             self.wire.drop_transport()
         if self.since:
-            with suppress(RuntimeError):  # uvloop's, of a connection that has gone
+            with suppress(RuntimeError):  # uvloop raises it if the transport is closed already
                 await self.client.close()
 
     def _up(self) -> None:

@@ -1,4 +1,4 @@
-"""What was said before: any stream read again, in its order, without a durable."""
+"""Reads the stored messages of any stream again, in order, without a durable."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ HEARTBEAT_S = 1.0
 SILENT_AFTER_S = 3.0
 FORGOTTEN_AFTER_S = 10.0
 NOTHING_LEFT, ASK_AGAIN = b"404", b"408"
-"""What the broker says instead of a message, besides heartbeats and that the reader is gone."""
+"""Statuses that the broker sends instead of a message: no messages, and the pull has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A message as its stream keeps it; headers by their lower-case names, decoded."""
+    """A message as its stream keeps it; headers are decoded, their names in lower case."""
 
     subject: str
     sequence: int
@@ -36,16 +36,16 @@ class Recorded:
 
 
 Start = datetime | int | None
-"""From a time, from a sequence, or from the start."""
+"""A time, a sequence, or None for the start of the stream."""
 
 
 async def read_history(
     connection: Connection, stream: str, subjects: Sequence[str], *, since: Start, follow: bool
 ) -> AsyncIterator[Recorded]:
-    """The messages of a stream, in order; to its end, or for ever if it follows.
+    """Yield the messages of a stream in order, to its end, or for ever if `follow` is true.
 
-    A broker that goes and comes back is read on from where it was. Raises BrokerUnavailable if it
-    cannot be asked, Refused if there is no such stream.
+    After a lost connection, reading goes on after the last message. Raises BrokerUnavailable if
+    the broker does not answer, Refused if the stream does not exist.
     """
     while True:
         reader = _Reader(connection, stream)
@@ -56,7 +56,7 @@ async def read_history(
                     since = recorded.sequence + 1
                     yield recorded
         except TimeoutError:
-            continue  # the broker forgot the reader: another one goes on
+            continue  # the broker has deleted the consumer: a new one goes on
         else:
             return
         finally:
@@ -64,7 +64,7 @@ async def read_history(
 
 
 class _Reader:
-    """A consumer of the broker's that lives only as long as somebody reads."""
+    """A consumer at the broker that exists only while it is read."""
 
     def __init__(self, connection: Connection, stream: str) -> None:
         self._connection = connection
@@ -75,7 +75,7 @@ class _Reader:
         self._unsubscribe: Callable[[], Awaitable[None]] | None = None
 
     async def open(self, subjects: Sequence[str], since: Start) -> bool:
-        """Makes the consumer; returns whether there is anything to read now."""
+        """Create the consumer; return whether there is anything to read now."""
         config = {
             "name": self._name,
             "ack_policy": "none",
@@ -92,9 +92,10 @@ class _Reader:
         return int(made["num_pending"]) > 0
 
     async def messages(self, *, follow: bool) -> AsyncIterator[Recorded]:
-        """What comes; ends when nothing is pending, unless it follows. TimeoutError: silence.
+        """Yield messages until none is pending, or for ever if `follow` is true.
 
-        What is pending may be purged before it comes: only the broker can say that it is gone.
+        A pending message may be purged before it is delivered, so the end is also the broker's
+        status 404. Raises TimeoutError if the broker sends nothing for SILENT_AFTER_S.
         """
         wanted = 0
         while True:
@@ -114,17 +115,17 @@ class _Reader:
                 wanted = 0
 
     async def close(self) -> None:
-        """Hears no more; the broker forgets a consumer that nobody listens to by itself.
+        """Unsubscribe; the broker deletes an unused consumer by itself.
 
-        To delete it would need the right to delete every durable of the stream.
+        Deleting it here would need the right to delete every durable of the stream.
         """
         if self._unsubscribe is not None:
             await self._unsubscribe()
 
     def _ask(self, *, follow: bool) -> None:
-        """Asks for more; who does not follow is told at once that there is no more."""
-        patience = {"expires": int(3600e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
-        wanted = {"batch": BATCH, **(patience if follow else {"no_wait": True})}
+        """Request a batch; a reader that does not follow learns at once if there is no more."""
+        waits = {"expires": int(3600e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
+        wanted = {"batch": BATCH, **(waits if follow else {"no_wait": True})}
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._name}".encode()
         try:
             self._connection.wire.send(

@@ -1,4 +1,4 @@
-"""The JetStream management API, as JSON: what nats-py's classes leave out can be said too."""
+"""The JetStream management API as JSON, with the settings that nats-py's classes leave out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANSWER_WITHIN = 5.0  # seconds
 
 
 async def request(client: Client, subject: str, body: Config | None = None) -> Config:
-    """The answer to an API request; raises Refused, or BrokerUnavailable."""
+    """Return the answer to an API request; raises Refused, or BrokerUnavailable."""
     payload = json.dumps(body).encode() if body is not None else b""
     try:
         message = await client.request(f"$JS.API.{subject}", payload, timeout=ANSWER_WITHIN)
@@ -31,7 +31,10 @@ async def request(client: Client, subject: str, body: Config | None = None) -> C
 
 
 async def info(client: Client, subject: str) -> Config | None:
-    """What the broker has, or None if there is no such thing."""
+    """Return the answer to an INFO request, or None if the stream or consumer does not exist.
+
+    Raises Refused, or BrokerUnavailable.
+    """
     try:
         return await request(client, subject)
     except Refused as refused:

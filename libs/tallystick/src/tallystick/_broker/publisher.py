@@ -1,4 +1,7 @@
-"""Publishing to JetStream: windows of messages, pipelined, each answered by the broker."""
+"""Publishes to JetStream: sends windows of messages pipelined and awaits the broker's answers.
+
+Section 6 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -71,14 +74,14 @@ class Publisher:
         await self._wire.subscribe(self._prefix.decode() + "*", self._answered)
 
     async def store(self, publication: Publication) -> PubAck:
-        """Stores one message; raises NotStored, or BrokerUnavailable when that is in doubt."""
+        """Store one message; raises NotStored, or BrokerUnavailable when it is in doubt."""
         outcome = (await self.store_each([publication]))[0]
         if isinstance(outcome, PubAck):
             return outcome
         raise outcome
 
     async def store_each(self, publications: Sequence[Publication]) -> list[Outcome]:
-        """Stores messages one by one, pipelined; says of each what became of it, in their order."""
+        """Store messages one by one, pipelined; return an outcome for each, in their order."""
         if not publications:
             return []
 
@@ -92,10 +95,11 @@ class Publisher:
         return await self._confirmed(len(publications), send)
 
     async def store_together(self, publications: Sequence[Publication]) -> Outcome:
-        """Stores messages of one stream together or not at all, with one fsync for all of them.
+        """Store messages of one stream all together or not at all, with one fsync.
 
         With `sync_interval: always` the broker takes 57k messages a second in batches of 256, 6k
-        one by one (measured on 2.15.1). A message that the stream has already refuses the whole.
+        one by one (measured on 2.15.1). If the stream already has one of the messages, the broker
+        refuses the whole batch.
         """
         batch = secrets.token_hex(8).encode()
 
@@ -127,7 +131,7 @@ class Publisher:
             async with asyncio.timeout(CONFIRM_WITHIN):
                 await window.complete
         except (TimeoutError, BrokerUnavailable):
-            pass  # what has no answer is in doubt, below
+            pass  # a message without an answer is in doubt, below
         finally:
             del self._windows[number]
         doubt = BrokerUnavailable(f"no confirmation within {CONFIRM_WITHIN:g} s")
@@ -144,7 +148,7 @@ _decode = msgspec.json.Decoder(PubAck).decode
 
 
 def _batched(headers: bytes, batch: bytes, place: int, *, last: bool) -> bytes:
-    """Headers of a message of an atomic batch (ADR-50 of the NATS architecture)."""
+    """Add the headers of an atomic batch (ADR-50 of the NATS architecture)."""
     commit = b"Nats-Batch-Commit: 1\r\n" if last else b""
     lines = b"Nats-Batch-Id: %b\r\nNats-Batch-Sequence: %d\r\n%b\r\n" % (batch, place, commit)
     return headers.removesuffix(b"\r\n") + lines

@@ -1,4 +1,7 @@
-"""A pull that never stops: more is asked for while what was asked for still comes."""
+"""A continuous pull: it requests more messages while those of the last request still come.
+
+Section 2 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ HEARTBEAT_S = 5.0
 
 
 class Pull:
-    """Asks for the messages of one durable, at most `prefetch` of them unsettled at a time."""
+    """Pulls the messages of one durable; at most `prefetch` of them are unsettled at a time.
+
+    `receive` is called with each message, `interrupted` when the durable was deleted or moved.
+    """
 
     def __init__(
         self,
@@ -35,12 +41,12 @@ class Pull:
         self._connection = connection
         self._receive = receive
         self._interrupted = interrupted
-        self._ended_by = ""
+        self._last_status = ""
         self._prefetch = prefetch
         self._inbox = f"{connection.inbox_prefix}.{durable}.{secrets.token_hex(8)}"
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}".encode()
-        self._asked = 0
-        self._heard = 0.0
+        self._requested = 0
+        self._last_received_at = 0.0
         self._unsubscribe: Callable[[], Awaitable[None]] | None = None
 
     async def start(self) -> None:
@@ -52,22 +58,26 @@ class Pull:
         self._unsubscribe = None
 
     def forget(self) -> None:
-        """What was asked for will not come: the connection is new, or the durable."""
-        self._asked = 0
+        """Forget the open requests: the connection or the durable is new, so nothing will come."""
+        self._requested = 0
 
     def ask(self, in_hand: int) -> None:
-        """Asks for every free hand, if none is offered or half of them are not.
+        """Request as many messages as there is room for; `in_hand` are unsettled.
 
-        While some are offered and nothing comes, nothing is there for more.
+        While a request is open, a further one is sent only for half of `prefetch` or more: if
+        nothing comes for the open one, more would get nothing either.
+
+        Example: prefetch 100, 30 in hand, 50 requested: there is room for 20, too few for now.
+        With 30 in hand and 20 requested, there is room for 50, and these are requested.
         """
         now = asyncio.get_running_loop().time()
-        if self._asked and now - self._heard > 3 * HEARTBEAT_S:
+        if self._requested and now - self._last_received_at > 3 * HEARTBEAT_S:
             log.warning("pull silent", durable=self._next.decode())
-            self._asked = 0
-        wanted = self._prefetch - in_hand - self._asked
+            self._requested = 0
+        wanted = self._prefetch - in_hand - self._requested
         if self._unsubscribe is None or wanted < 1:
             return
-        if self._asked and 2 * wanted < self._prefetch:
+        if self._requested and 2 * wanted < self._prefetch:
             return
         request = {
             "batch": wanted,
@@ -78,17 +88,17 @@ class Pull:
             body = json.dumps(request).encode()
             self._connection.wire.send(self._next, body, reply=self._inbox.encode())
         except BrokerUnavailable:
-            return  # asked again after the reconnect
-        self._asked += wanted
-        self._heard = now
+            return  # requested again after the reconnect
+        self._requested += wanted
+        self._last_received_at = now
 
     def _on_message(self, subject: bytes, reply: bytes, headers: bytes, body: bytes) -> None:
-        self._heard = asyncio.get_running_loop().time()
+        self._last_received_at = asyncio.get_running_loop().time()
         if not reply.startswith(b"$JS.ACK."):
             self._on_status(headers)
             return
-        self._asked = max(0, self._asked - 1)
-        self._ended_by = ""
+        self._requested = max(0, self._requested - 1)
+        self._last_status = ""
         self._receive(arrival_of(subject, reply, headers, body))
 
     def _on_status(self, headers: bytes) -> None:
@@ -96,14 +106,14 @@ class Pull:
         if status == b"100":
             return
         pending = parse_headers(headers).get("nats-pending-messages", "")
-        gone = int(pending) if pending.isdigit() else self._asked
-        self._asked = max(0, self._asked - gone)
+        gone = int(pending) if pending.isdigit() else self._requested
+        self._requested = max(0, self._requested - gone)
         if status not in (b"404", b"408"):
             self._on_interruption(headers[9:].partition(b"\r\n")[0].decode("utf-8", "replace"))
 
     def _on_interruption(self, status: str) -> None:
-        """The durable was deleted, or moved; what comes next may be of another one."""
-        if status != self._ended_by:
+        """The durable was deleted or moved; the next messages may be those of a new one."""
+        if status != self._last_status:
             log.warning("pull ended", status=status, asked=self._next.decode())
-        self._ended_by = status
+        self._last_status = status
         self._interrupted()

@@ -1,4 +1,4 @@
-"""Asking another service and waiting for the answer, no longer than is said."""
+"""Sends a request to another service and waits for the answer, up to a limit."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tallystick._telemetry import tracing
 from tallystick.errors import RequestFailed, RequestRefused
 
 R = TypeVar("R")
-WITHIN = "tally-within"  # seconds that who asks will wait: no clock but one's own tells them
+WITHIN = "tally-within"  # seconds that the caller waits; a time of day would need equal clocks
 ERROR = "tally-error"
-REFUSED = "tally-refused"  # there if the same request would be refused again
+REFUSED = "tally-refused"  # present if the same request would be refused again
 
 
 async def ask(client: Client, request: Request[R], within: float) -> R:
-    """The answer to a request.
+    """Send a request and return its answer; `within` is in seconds.
 
-    Raises RequestFailed, at once if nobody answers, or RequestRefused.
+    Raises RequestFailed, at once if no service answers such requests, or RequestRefused.
     """
     template = message_type(type(request)).template
     with tracing.span(f"request {template}", tracing.CLIENT) as span:
@@ -47,12 +47,14 @@ def _answer(request: Request[R], body: bytes) -> R:
     try:
         decoded: R = msgspec.json.decode(body, type=answer)
     except msgspec.MsgspecError as error:
-        raise RequestFailed(f"{type(request).__name__}: not an answer: {error}") from error
+        raise RequestFailed(
+            f"{type(request).__name__}: the answer cannot be decoded: {error}"
+        ) from error
     return decoded
 
 
 def reply_type(cls: type[Request[Any]]) -> Any:
-    """The R that a class said in `Request[R]`."""
+    """Return the R of `Request[R]` in a class's bases; Any if there is none."""
     for base in getattr(cls, "__orig_bases__", ()):
         if arguments := get_args(base):
             return arguments[0]

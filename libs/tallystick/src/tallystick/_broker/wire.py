@@ -1,9 +1,12 @@
-"""The data path on a nats-py connection: raw header blocks in, whole protocol frames out.
+"""The data path on a nats-py connection: it receives raw header blocks and sends whole frames.
 
-nats-py connects, authenticates, reconnects and manages; what it does per message (parsing headers
-with the e-mail parser, a `Msg`, a queue and a task switch) costs most of its time, so messages of
-our own subscriptions are handed over before that. What this leans on inside nats-py is held by
-`tests/test_wire.py`, which fails when a new release changes it.
+nats-py connects, authenticates, reconnects and manages. What it does for each message (it parses
+headers with the e-mail parser, makes a `Msg`, uses a queue and switches tasks) costs most of its
+time. So messages of our own subscriptions are taken over before that. `test_wire.py` checks the
+internals of nats-py that this depends on, and fails when a release changes them.
+
+Example: a body of 2 bytes with 18 bytes of headers for `evt.a`, without a reply subject, is written
+as the line `HPUB evt.a  18 20`, the headers, the body and a line break.
 """
 
 from __future__ import annotations
@@ -20,14 +23,14 @@ from tallystick.errors import BrokerUnavailable, InvalidMessage
 
 log = structlog.get_logger()
 
-MAX_SUBJECT = 2048  # bytes; subject and reply share a line, of which the broker takes 4096
+MAX_SUBJECT = 2048  # bytes; subject and reply share a line, which may have 4096
 
 Receive = Callable[[bytes, bytes, bytes, bytes], None]
 """Called with subject, reply subject, header block and body."""
 
 
 class Wire:
-    """Sends and receives frames on a connection; survives its reconnects."""
+    """Sends and receives frames on a connection, also after it reconnects."""
 
     def __init__(self, client: Client) -> None:
         self._client: Any = client
@@ -48,8 +51,9 @@ class Wire:
         return int(self._client.max_payload)
 
     async def subscribe(self, subject: str, receive: Receive, queue: str = "") -> Callable[[], Any]:
-        """Hands what comes on a subject to `receive`; returns what ends the subscription."""
-        number = self._client._sid + 1  # the next one: a message may come before it is answered
+        """Call `receive` with each message of a subject; return a function that unsubscribes."""
+        # The number that nats-py gives next: a message may come before subscribe() returns.
+        number = self._client._sid + 1
         self._receivers[number] = receive
         subscription = await self._client.subscribe(subject, queue=queue, cb=_never)
 
@@ -61,10 +65,11 @@ class Wire:
         return unsubscribe
 
     def send(self, subject: bytes, body: bytes, headers: bytes = b"", reply: bytes = b"") -> None:
-        """Queues one message.
+        """Queue one message.
 
-        Raises BrokerUnavailable while disconnected, and InvalidMessage for what would make the
-        broker close the connection for good (measured with nats-py 2.16). Then nothing is queued.
+        Raises BrokerUnavailable while disconnected, and InvalidMessage for a message over the
+        broker's limits: the broker would close the connection for good (measured with nats-py
+        2.16). If it raises, nothing is queued.
         """
         if len(subject) > MAX_SUBJECT or len(headers) + len(body) > self.max_payload:
             raise InvalidMessage(f"{subject[:80]!r} is over the broker's limits")
@@ -76,7 +81,10 @@ class Wire:
         self.write(b"".join((head, headers, body, b"\r\n")))
 
     def write(self, frames: bytes) -> None:
-        """Queues whole frames; they leave together with what else is written in this turn."""
+        """Queue whole frames; frames of one turn of the event loop are sent together.
+
+        Raises BrokerUnavailable while disconnected.
+        """
         client = self._client
         if not client.is_connected:
             raise BrokerUnavailable("not connected to the broker")
@@ -86,10 +94,10 @@ class Wire:
             client._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
 
     def drop_transport(self) -> None:
-        """Close the transport of a client that does not know that it is gone.
+        """Close a transport that is gone without the client's knowledge.
 
-        One whose TLS handshake failed never says that it has closed, and the client waits for it:
-        issue 718 of nats.py, open as of 2.16.
+        After a failed TLS handshake the transport never reports that it has closed, and the client
+        waits for it: issue 718 of nats.py, open as of 2.16.
         """
         if (transport := self._client._transport) is not None:
             transport.close()
@@ -104,7 +112,7 @@ class Wire:
             return
         try:
             receive(bytes(subject), bytes(reply), bytes(headers or b""), bytes(data))
-        except Exception:  # an error here would end nats-py's reading of the whole connection
+        except Exception:  # an error here would stop nats-py from reading the connection
             log.exception("wire message failed", subject=bytes(subject))
 
 

@@ -1,1 +1,1 @@
-"""What a message is, and what a service declares about it."""
+"""Messages, and what a service declares about them."""

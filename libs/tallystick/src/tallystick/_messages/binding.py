@@ -19,11 +19,11 @@ EVENTS = "events"
 """The role that handles events and effects, unless a declaration says otherwise."""
 
 
-ANOTHER_RELEASE = 60.0  # seconds until it is looked whether one has come that knows the type
+ANOTHER_RELEASE = 60.0  # seconds until the next attempt, perhaps by a release that knows the type
 
 
 class UnknownType(TemporaryError):
-    """This release knows no such message; another one may."""
+    """This release does not know the message's type; another release may."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, delay=ANOTHER_RELEASE)
@@ -50,12 +50,15 @@ class Binding:
 
     @property
     def stream(self) -> str:
-        """The stream that its durable reads; effects have none."""
+        """The stream that its durable reads.
+
+        Raises DeclarationError for an effect, which is in no stream.
+        """
         return message_type(self.types[0]).stream
 
     @property
     def domain(self) -> str:
-        """Who publishes what it reads."""
+        """The service that publishes what it reads."""
         return message_type(self.types[0]).domain
 
     @cached_property
@@ -68,21 +71,23 @@ class Binding:
         return tuple(message_type(cls).template for cls in self.types)
 
     def template_of(self, subject: str) -> str:
-        """The subject without its shard, if it is one of those declared; else all of them."""
+        """Return the subject without its shard if it is declared, else all declared templates."""
         template = subject.rpartition(".")[0]
         return template if template in self._templates else self.template
 
     def decode(self, inbound: Inbound) -> Message:
-        """The message in a delivery.
+        """Return the message in a delivery.
 
-        Raises InvalidMessage, or UnknownType for what another release may know.
+        Raises InvalidMessage, or UnknownType for a type that another release may know.
         """
         declared = inbound.fields.get("ce-type", "")
         for cls in self.types:
             if message_type(cls).ce_type == declared:
                 return decode(cls, inbound.body)
         if not is_type(declared):
-            raise InvalidMessage(f"{self.durable}: ce-type {declared[:80]!r} is no type of ours")
+            raise InvalidMessage(
+                f"{self.durable}: ce-type {declared[:80]!r} is not a type of this library"
+            )
         raise UnknownType(f"{self.durable} knows no message of type {declared[:80]!r}")
 
     @property
@@ -113,7 +118,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Periodic:
-    """What is done again and again, whatever is told."""
+    """A handler that runs again and again, independent of messages."""
 
     seconds: float
     handler: Handler
@@ -126,6 +131,6 @@ class Periodic:
 
 
 def parameter_types(handler: Handler) -> tuple[type, ...]:
-    """The annotations of a handler's parameters, in their order."""
+    """Return the annotations of a handler's parameters, in their order."""
     hints = get_type_hints(handler)
     return tuple(hints[name] for name in inspect.signature(handler).parameters)

@@ -2,7 +2,8 @@
 
 Values are percent-encoded as the CloudEvents HTTP binding (3.1.3.2) says. A stored row keeps the
 header lines without the protocol's first line, so that publishing it again only adds what differs
-from the first time: the emission and the id that the broker dedupes by.
+from the first time: the number of the republication and the id that the broker dedupes by.
+Section 6 of docs/delivery.md.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ COMMON = b"ce-specversion: 1.0\r\nce-datacontenttype: application/json\r\n"
 
 
 class OutboxRow(msgspec.Struct, frozen=True):
-    """A message on its way out, as the outbox keeps it."""
+    """A message to publish, as the outbox keeps it."""
 
     id: str
     subject: str
@@ -39,20 +40,20 @@ class OutboxRow(msgspec.Struct, frozen=True):
 
 
 def header_lines(headers: Mapping[str, str]) -> bytes:
-    """Header lines with percent-encoded values."""
+    """Return header lines with percent-encoded values."""
     return "".join([f"{name}: {encoded(value)}\r\n" for name, value in headers.items()]).encode()
 
 
 def encoded(value: str) -> str:
-    """A header's value as a row keeps it."""
+    """Return a header's value percent-encoded, as a row keeps it."""
     return value if _PLAIN(value) else quote(value, safe=_SAFE)
 
 
 @lru_cache(maxsize=4096)  # 64 shards of each message
 def check_subject(subject: str) -> str:
-    """The subject, if each of its tokens is `[A-Za-z0-9_-]{1,64}`; raises InvalidMessage.
+    """Return the subject; raises InvalidMessage unless each token is `[A-Za-z0-9_-]{1,64}`.
 
-    A `*` or `>` in a published subject is stored literally by the broker (measured on 2.15.1).
+    The broker stores a `*` or `>` in a published subject literally (measured on 2.15.1).
     """
     if not all(TOKEN.fullmatch(token) for token in subject.split(".")):
         raise InvalidMessage(f"subject {subject[:80]!r} has a token outside [A-Za-z0-9_-]{{1,64}}")
@@ -60,19 +61,20 @@ def check_subject(subject: str) -> str:
 
 
 def check_size(row: OutboxRow, max_payload: int) -> None:
-    """Raises InvalidMessage if headers and body leave no room for a dead letter's headers.
+    """Raise InvalidMessage if headers and body leave no room for a dead letter's headers.
 
-    Over max_payload the broker closes the connection for good (measured with nats-py 2.16).
+    For a message over max_payload the broker closes the connection for good (measured with nats-py
+    2.16).
     """
     size = len(row.headers) + len(row.body)
     if size > max_payload - RESERVE:
         raise InvalidMessage(
-            f"{row.subject}: {size} bytes, a message may have {max_payload - RESERVE}"
+            f"{row.subject}: {size} bytes, a message may have at most {max_payload - RESERVE}"
         )
 
 
 def wire_headers(row: OutboxRow, source: str) -> bytes:
-    """The whole header block of one publication of a row."""
+    """Return the whole header block of one publication of a row."""
     suffix = f":e{row.republication}" if row.republication else ""
     republication = b"tally-republication: %d\r\n" % row.republication if row.republication else b""
     dedupe = f"Nats-Msg-Id: {source}:{row.id}{suffix}\r\n".encode()
@@ -80,7 +82,7 @@ def wire_headers(row: OutboxRow, source: str) -> bytes:
 
 
 def parse_headers(block: bytes) -> dict[str, str]:
-    """Names in lower case, values decoded; of a repeated name the first counts."""
+    """Return decoded values by lower-case name; of a repeated name, the first value."""
     headers: dict[str, str] = {}
     for line in block.split(b"\r\n"):
         name, colon, value = line.partition(b":")
@@ -93,10 +95,11 @@ def parse_headers(block: bytes) -> dict[str, str]:
 
 
 def stored_lines(block: bytes) -> bytes:
-    """A received header block as the row of a dead letter keeps it.
+    """Return the lines of a received header block that the row of a dead letter keeps.
 
-    Without what each publication adds, without orders to the broker (`Nats-Rollup` would empty the
-    stream, `Nats-Batch-Id` would wait for a batch) and without what only we may say of it.
+    Left out are headers that each publication adds, commands to the broker (`Nats-Rollup` would
+    empty the stream, `Nats-Batch-Id` would wait for a batch) and `dlq-` headers, which only this
+    library may set.
     """
     lines = (line for line in block.split(b"\r\n") if b":" in line)
     return b"".join(line + b"\r\n" for line in lines if not line.lower().startswith(_NOT_STORED))

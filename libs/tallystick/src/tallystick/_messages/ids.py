@@ -1,4 +1,4 @@
-"""Message and aggregate ids: UUIDv7 (RFC 9562), so that they sort by the time they were made."""
+"""Ids of messages and aggregates: UUIDv7 (RFC 9562), so that they sort by time of creation."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from uuid_utils.compat import uuid7
 
 
 def new_id() -> UUID:
-    """A new id that carries its time in milliseconds."""
+    """Return a new id that contains its time of creation in milliseconds."""
     return uuid7()

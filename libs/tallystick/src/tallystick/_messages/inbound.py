@@ -1,4 +1,4 @@
-"""A message on its way in, as it came: its body is not decoded, for that may be what kills."""
+"""A received message, not decoded yet: decoding may be what kills the process."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import msgspec
 from tallystick._messages.envelope import MAX_ID, parse_headers
 
 Key = tuple[str, str, str]
-"""Durable, source and id: what the inbox and the held table know a message by."""
+"""Durable, source and id: the primary key of the inbox and of the deferred messages."""
 
 
 class Inbound(msgspec.Struct, frozen=True, dict=True):
-    """A message for one durable; `source` and `id` are the sender's, or its place in a stream."""
+    """A message for one durable; `source` and `id` are the sender's, or its stream and sequence."""
 
     durable: str
     source: str
@@ -36,13 +36,13 @@ class Inbound(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def correlation_id(self) -> str:
-        """The event at its root: its own id, unless the sender handed a usable one on."""
+        """The sender's correlation id if it is usable, else the message's own id."""
         correlation_id = self.fields.get("tally-correlation-id", "")
         return correlation_id if _usable(correlation_id) else self.id
 
     @property
     def made_at(self) -> float:
-        """When its sender made it, in seconds since the epoch; 0 if it does not say."""
+        """The time of `ce-time` in seconds since the epoch; 0 if it is missing or not a time."""
         try:
             return datetime.fromisoformat(self.fields.get("ce-time", "")).timestamp()
         except (ValueError, OverflowError):
@@ -55,7 +55,7 @@ class Inbound(msgspec.Struct, frozen=True, dict=True):
 
 
 def identity(fields: dict[str, str], stream: str, sequence: int) -> tuple[str, str]:
-    """A delivery's source and id; without usable ones, its place in its stream."""
+    """Return a delivery's source and id; its stream and sequence if these are not usable."""
     source, id_ = fields.get("ce-source", ""), fields.get("ce-id", "")
     if _usable(source) and _usable(id_):
         return source, id_

@@ -1,4 +1,4 @@
-"""A message becomes a row that can be published: its key, type, trace and headers, each once."""
+"""Turns a message into an outbox row: its key, subject, headers, trace context and body."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SEQUENCE_DIGITS = 19  # of the largest bigint
 def publishable(
     service: str, message: Message, correlation_id: str | None, max_payload: int
 ) -> OutboxRow:
-    """The row of a new event or job of this service.
+    """Return the row of a new event or job of this service.
 
-    Raises DeclarationError if it is not this service's to publish, InvalidMessage if its key or
-    its size break a rule.
+    Raises DeclarationError if this service may not publish the message, InvalidMessage if its key,
+    its sequence, its body or its size is not valid.
     """
     declared = message_type(type(message))
     if declared.domain != service or declared.kind not in ("event", "job"):
@@ -57,12 +57,15 @@ def publishable(
 
 
 def _sequence(message: Message, field: str) -> str:
-    """The version of the aggregate in as many digits as any: its text sorts as its number does.
+    """Return the aggregate's version in 19 digits, so that its text sorts like its number.
 
-    The CloudEvents extension `sequence` demands that. Its type `Integer` is not ours: that counts
+    The CloudEvents extension `sequence` requires that. Its type `Integer` does not fit: it counts
     the events of a whole source.
     """
     value = getattr(message, field)
     if type(value) is not int or not 0 <= value < 10**SEQUENCE_DIGITS:
-        raise InvalidMessage(f"{type(message).__name__}: {field} {value!r} is no sequence")
+        raise InvalidMessage(
+            f"{type(message).__name__}: {field} must be a whole number from 0 to"
+            f" 10**{SEQUENCE_DIGITS} - 1, not {value!r}"
+        )
     return f"{value:0{SEQUENCE_DIGITS}d}"

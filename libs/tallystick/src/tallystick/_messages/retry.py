@@ -1,4 +1,7 @@
-"""Whether and when a message that failed is tried again: a pure decision."""
+"""Decides whether and when a failed message is tried again, without I/O.
+
+Section 2 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -23,19 +26,19 @@ Reason = Literal["schema", "permanent", "exhausted", "poison", "expired", "orpha
 
 
 def is_positive(number: object) -> bool:
-    """Whether it is a number above zero, and not an endless one."""
+    """Return whether an object is a finite number above zero."""
     return isinstance(number, int | float) and 0 < number < inf
 
 
 def check_duration(of: str, duration: object) -> None:
-    """Raises DeclarationError for what is no timedelta, or none above zero."""
+    """Raise DeclarationError unless `duration` is a timedelta above zero."""
     if not isinstance(duration, timedelta) or duration <= timedelta(0):
-        raise DeclarationError(f"{of} is {duration!r}, not a timedelta above zero")
+        raise DeclarationError(f"{of} must be a timedelta above zero, not {duration!r}")
 
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
-    """Hold it and try again after `delay` seconds."""
+    """Defer the message and try again after `delay` seconds."""
 
     delay: float
     attempts: int
@@ -43,7 +46,7 @@ class RetryLater:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """No further attempt: a dead letter."""
+    """Make the message a dead letter."""
 
     reason: Reason
     attempts: int
@@ -54,13 +57,13 @@ Decision = RetryLater | GiveUp
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often and how patiently a failed message is tried again.
+    """How often, and for how long, a failed message is tried again.
 
-    Unexpected errors are limited by `attempts` and wait, full-jitter exponential, up to `first` *
-    2**n seconds, never more than `longest`: by default for about half an hour, so that an outage of
-    some minutes leaves no dead letters. A TemporaryError counts no attempt, nor does a lost
-    connection; they are limited by `give_up_after`, from the time that the message was first
-    deferred.
+    After an unexpected error the message waits a random time of up to `first` * 2**n seconds, and
+    at most `longest` (exponential backoff with full jitter); `attempts` limits the attempts. With
+    the defaults they take about half an hour on average, so that an outage of some minutes leaves
+    no dead letters. A TemporaryError or a lost connection does not count as an attempt;
+    `give_up_after` limits them, from the time that the message was first deferred.
     """
 
     attempts: int = 22
@@ -70,20 +73,20 @@ class Retry:
 
     def __post_init__(self) -> None:
         if type(self.attempts) is not int or self.attempts < 1:
-            raise DeclarationError(f"{self}: attempts is a whole number from 1 on")
+            raise DeclarationError(f"{self}: attempts must be a whole number from 1 on")
         if not is_positive(self.first) or not is_positive(self.longest):
-            raise DeclarationError(f"{self}: first and longest are numbers of seconds above 0")
+            raise DeclarationError(f"{self}: first and longest must be numbers of seconds above 0")
         if self.first > self.longest:
-            raise DeclarationError(f"{self}: 0 < first <= longest is needed")
+            raise DeclarationError(f"{self}: first must not be above longest")
         check_duration("give_up_after", self.give_up_after)
 
     def decide(
         self, error: BaseException, *, attempts: int, starts: int, time_left: timedelta
     ) -> Decision:
-        """What becomes of a message after `error`.
+        """Return what happens to a message after `error`.
 
-        `attempts` were counted before it; `starts` counts what TemporaryErrors do not: how often a
-        handler was begun.
+        `attempts` were counted before this error. `starts` is how often a handler was started,
+        those that ended in a TemporaryError included.
         """
         match error:
             case InvalidMessage():
@@ -93,16 +96,16 @@ class Retry:
             case TemporaryError() | DatabaseUnavailable() | InDoubt():
                 if time_left <= timedelta(0):
                     return GiveUp("exhausted", attempts)
-                said = getattr(error, "delay", None)
-                delay = self._patient(starts) if said is None else said
+                own_delay = getattr(error, "delay", None)
+                delay = self._short(starts) if own_delay is None else own_delay
                 return RetryLater(min(max(0.0, delay), time_left.total_seconds()), attempts)
             case _ if attempts + 1 >= self.attempts:
                 return GiveUp("exhausted", attempts + 1)
             case _:
                 return RetryLater(self._jittered(attempts), attempts + 1)
 
-    def _patient(self, starts: int) -> float:
-        """Never long: outages are the circuit breaker's, and what waits should end soon after."""
+    def _short(self, starts: int) -> float:
+        """Return a short delay: the circuit breaker handles outages, and messages soon go on."""
         return min(self._jittered(starts), LONGEST_TEMPORARY_DELAY)
 
     def _jittered(self, times: int) -> float:

@@ -1,4 +1,4 @@
-"""Declarations: which handler takes which message, by which durable, how patiently."""
+"""Declarations: which handler takes which message, by which durable, with which retries."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ class Router:
     """The declarations of one service; its name is the domain of the messages it publishes.
 
     A service whose aggregates must end gives `unfinished`, a query of those that have not: columns
-    `key` (the messages' key, text) and `since` (timestamptz). What has not ended in time, it says
-    again. `requests` are those that it makes of services, `history` the events that it reads
-    again without a durable: its user at the broker may do no more than what is declared.
+    `key` (the messages' key, text) and `since` (timestamptz). The events of those that have not
+    ended in time are republished. `requests` are those that the service sends, `history` the events
+    that it reads again without a durable. Its user at the broker may do only what is declared.
+    Raises DeclarationError if a name or a class does not fit.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class Router:
         history: Sequence[type[Event]] = (),
     ) -> None:
         if not _SERVICE.fullmatch(name):
-            raise DeclarationError(f'router name "{name}" is not a lower-case word')
+            raise DeclarationError(
+                f'router name "{name}" must be a lower-case word of letters and digits'
+            )
         self.name = name
         self.unfinished = unfinished
         self.requests = tuple(requests)
@@ -49,7 +52,9 @@ class Router:
         ):
             for cls in classes:
                 if message_type(cls).kind != kind:
-                    raise DeclarationError(f"{keyword}= names {_place(cls)}, which is no {kind}")
+                    raise DeclarationError(
+                        f"{keyword}= names {_place(cls)}, which is not of the kind {kind}"
+                    )
                 self._name(cls)
         self.bindings: dict[str, Binding] = {}
         self.replies: dict[str, Reply] = {}
@@ -62,7 +67,7 @@ class Router:
 
     @property
     def declarations(self) -> tuple[Binding | Reply | Periodic, ...]:
-        """All of them."""
+        """All declarations of the service."""
         return (*self.bindings.values(), *self.replies.values(), *self.periodic)
 
     def on(
@@ -75,16 +80,16 @@ class Router:
         idempotent: bool = False,
         role: str = EVENTS,
     ) -> Callable[[H], H]:
-        """Handles events that this durable has not seen; all of them are of one stream.
+        """Declare a handler of events; all of them must be of one stream.
 
-        The durable is `<service>-<purpose>` and shared by all replicas. An `idempotent` handler
-        keeps no inbox row while it goes well.
+        Each event is handled once. The durable is `<service>-<purpose>` and shared by all replicas.
+        An `idempotent` handler keeps no inbox row as long as it succeeds, and may run twice.
         """
         streams = {message_type(event).stream for event in events}
         if len(streams) != 1 or any(message_type(event).kind != "event" for event in events):
-            raise DeclarationError(f"{durable}: a durable reads events, all of one stream")
+            raise DeclarationError(f"{durable}: a durable must read events, all of one stream")
         if len({message_type(event).ce_type for event in events}) != len(events):
-            raise DeclarationError(f"{durable}: it names an event twice")
+            raise DeclarationError(f"{durable}: an event is named twice")
         return self._binds(
             Binding(durable, _undecided, events, retry, deadline, concurrency, role, idempotent)
         )
@@ -99,23 +104,23 @@ class Router:
         concurrency: int = 4,
         role: str | None = None,
     ) -> Callable[[H], H]:
-        """Does jobs, each once by one of the workers; add replicas to go faster.
+        """Declare a handler of jobs: each is done once, by one replica.
 
-        The durable is `<service>-<purpose>`, and the purpose is the workers' role if none is given.
+        The durable is `<service>-<purpose>`; without `role`, the purpose is the role.
         """
         declared = message_type(job)
         if declared.domain != self.name or declared.kind != "job":
-            raise DeclarationError(f"{declared.name} is no job of {self.name}")
+            raise DeclarationError(f"{declared.name} is not a job of {self.name}")
         role = role or durable.removeprefix(f"{self.name}-")
         return self._binds(Binding(durable, _undecided, (job,), retry, deadline, concurrency, role))
 
     def reply(
         self, request: type[Request[Any]], *, concurrency: int = 64, role: str = EVENTS
     ) -> Callable[[H], H]:
-        """Answers requests: the handler takes the request and resources and returns the reply."""
+        """Declare a handler that takes a request and resources and returns the answer."""
         declared = message_type(request)
         if declared.domain != self.name or declared.kind != "request":
-            raise DeclarationError(f"{declared.name} is no request to {self.name}")
+            raise DeclarationError(f"{declared.name} is not a request to {self.name}")
         if declared.ce_type in self.replies:
             raise DeclarationError(f"{declared.ce_type} has a handler already")
 
@@ -130,13 +135,13 @@ class Router:
         return bind
 
     def every(self, seconds: float, *, role: str = EVENTS) -> Callable[[H], H]:
-        """Runs again and again, with resources, so many seconds after it has ended.
+        """Declare a handler of resources that runs again `seconds` after its last end.
 
-        Each replica does; what may not be done by two at once is up to the handler. What it raises
-        is logged, and it runs again.
+        It runs in each replica: a handler that must not run twice at once ensures that itself. An
+        error is logged, and the handler runs again.
         """
         if not is_positive(seconds):
-            raise DeclarationError("what is done again and again needs a pause, in seconds")
+            raise DeclarationError(f"every() needs a number of seconds above 0, not {seconds!r}")
 
         def bind(handler: H) -> H:
             check_handler(handler)
@@ -157,15 +162,16 @@ class Router:
         breaker: int | None = 10,
         role: str = EVENTS,
     ) -> Callable[[H], H]:
-        """Does an effect that this service has stored, with patience (default: the retry's).
+        """Declare a handler of an effect that this service stores.
 
-        In each replica at most `rate` attempts start a second; after `breaker` times
-        `tallystick.errors.PartnerUnavailable` in a row only a few attempts at a time find out
-        whether the outside is back. A plain TemporaryError is "not yet", and opens nothing.
+        A `give_up_after` replaces the one of `retry`. In each replica at most `rate` attempts start
+        per second. After `breaker` times `tallystick.errors.PartnerUnavailable` in a row the
+        circuit opens: only a few attempts at a time find out whether the outside is back. A plain
+        TemporaryError means "not yet" and does not open the circuit.
         """
         declared = message_type(effect)
         if declared.domain != self.name or declared.kind != "effect":
-            raise DeclarationError(f"{declared.name} is no effect of {self.name}")
+            raise DeclarationError(f"{declared.name} is not an effect of {self.name}")
         durable = effect_durable(effect)
         _check_admission(durable, rate, breaker)
         if give_up_after is not None:
@@ -199,7 +205,7 @@ class Router:
             raise DeclarationError(f"durable {durable} has a handler already")
         _check_concurrency(f"durable {durable}", binding.concurrency)
         if not isinstance(binding.retry, Retry):
-            raise DeclarationError(f"durable {durable}: retry= is a Retry")
+            raise DeclarationError(f"durable {durable}: retry= must be a Retry")
         if binding.deadline is not None:
             check_duration(f"durable {durable}: deadline", binding.deadline)
         check_handler(binding.handler, binding.types, None)
@@ -209,15 +215,15 @@ class Router:
         self.bindings[durable] = binding
 
     def _check_alone(self, binding: Binding) -> None:
-        """A job is done once: the broker lets only one durable read it from its stream."""
+        """Raise for a second durable of a job: the broker lets only one durable read a job."""
         others = (b for b in self.bindings.values() if b.kind == "job" == binding.kind)
         for other in others:
             if other.types == binding.types:
                 name = message_type(binding.types[0]).name
-                raise DeclarationError(f"{name} is done by {other.durable} already")
+                raise DeclarationError(f"the job {name} is done by {other.durable} already")
 
     def _name(self, cls: type[Message]) -> None:
-        """One name, one class: what is published by one could not be read by another."""
+        """Raise for a second class of one name: a message of one may not decode as the other."""
         declared = message_type(cls).ce_type
         known = self._classes.setdefault(declared, cls)
         if known is not cls:
@@ -227,21 +233,21 @@ class Router:
 
 
 def effect_durable(effect: type[Effect]) -> str:
-    """What the held table calls the queue of an effect, `payments-capture`."""
+    """Return the durable of an effect in the table of deferred messages: `payments-capture`."""
     declared = message_type(effect)
     return f"{declared.domain}-{declared.action}"
 
 
 def _check_concurrency(of: str, concurrency: int) -> None:
     if type(concurrency) is not int or concurrency < 1:
-        raise DeclarationError(f"{of}: concurrency is below 1, or no whole number")
+        raise DeclarationError(f"{of}: concurrency must be a whole number from 1 on")
 
 
 def _check_admission(durable: str, rate: float | None, breaker: int | None) -> None:
     if rate is not None and not is_positive(rate):
-        raise DeclarationError(f"{durable}: rate is a number of attempts a second, above 0")
+        raise DeclarationError(f"{durable}: rate must be a number of attempts per second above 0")
     if breaker is not None and (type(breaker) is not int or breaker < 1):
-        raise DeclarationError(f"{durable}: breaker is a whole number from 1 on, or None")
+        raise DeclarationError(f"{durable}: breaker must be a whole number from 1 on, or None")
 
 
 def _place(cls: type) -> str:

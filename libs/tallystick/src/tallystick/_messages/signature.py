@@ -1,4 +1,4 @@
-"""A handler's signature, checked where it is declared: not by its first message."""
+"""Checks a handler's signature when it is declared, so that no message has to find a fault."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tallystick.errors import DeclarationError
 
 
 def check_handler(handler: Callable[..., Any], *leading: Sequence[type] | None) -> None:
-    """Raises DeclarationError for what cannot be called with what it will be given.
+    """Raise DeclarationError if the handler cannot be called with the arguments it will get.
 
-    That is one parameter for each of `leading`, which takes every one of those types (None: it is
-    checked elsewhere), and then resources, which are found by their classes.
+    It must have one parameter for each of `leading`, which accepts every one of those types (None:
+    its type is checked elsewhere), and then parameters of resources, which are found by class.
     """
     name = getattr(handler, "__qualname__", repr(handler))
     if wrong := _wrong_kind(handler) or _wrong_parameters(handler, leading):
@@ -23,20 +23,20 @@ def check_handler(handler: Callable[..., Any], *leading: Sequence[type] | None) 
 
 def _wrong_kind(handler: Callable[..., Any]) -> str:
     if inspect.isasyncgenfunction(handler) or inspect.isgeneratorfunction(handler):
-        return "yields: a handler returns once, when it is done"
+        return "yields: write a handler that returns once, when it is done"
     if not isinstance(handler, FunctionType | MethodType):
-        return "is no function: write async def"
+        return "is not a function: write async def"
     return "" if inspect.iscoroutinefunction(handler) else "is a plain def: write async def"
 
 
 def _wrong_parameters(handler: Callable[..., Any], leading: Sequence[Sequence[type] | None]) -> str:
     parameters = list(inspect.signature(handler).parameters.values())
     if len(parameters) < len(leading):
-        return f"has {len(parameters)} parameters, and is called with {len(leading)} or more"
+        return f"has {len(parameters)} parameters, but needs {len(leading)} or more"
     try:
         hints = get_type_hints(handler)
     except (NameError, TypeError) as error:
-        return f"has an annotation that cannot be read where it is declared: {error}"
+        return f"has an annotation that cannot be resolved where it is declared: {error}"
     wanted = [*leading, *([()] * (len(parameters) - len(leading)))]
     found = (
         _wrong_parameter(one, hints, types) for one, types in zip(parameters, wanted, strict=True)
@@ -49,20 +49,20 @@ def _wrong_parameter(
 ) -> str:
     name = parameter.name
     if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-        return f"has the parameter {parameter}, and is called by position"
+        return f"has the parameter {parameter}, but all parameters must be positional"
     if name not in hints:
-        return f"has the parameter {name} without an annotation, by which it is known what to give"
+        return f"has the parameter {name} without an annotation: annotate it with its class"
     if types is None:
         return ""
     if not types:
         is_class = isinstance(hints[name], type)
-        return "" if is_class else f"asks for the resource {name}: {hints[name]}, which is no class"
+        return "" if is_class else f"has the resource {name}: {hints[name]}, which is not a class"
     refused = [cls.__name__ for cls in types if not accepts(hints[name], cls)]
     return f"takes {name}: {hints[name]}, and is given a {refused[0]}" if refused else ""
 
 
 def accepts(annotation: Any, cls: type) -> bool:
-    """Whether what is annotated so may be an instance of a class."""
+    """Return whether a parameter with this annotation may be an instance of a class."""
     if annotation is Any:
         return True
     if get_origin(annotation) in (Union, UnionType):

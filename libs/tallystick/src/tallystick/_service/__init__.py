@@ -1,1 +1,1 @@
-"""A service put together, run and drained."""
+"""Assembles, runs and drains a service."""

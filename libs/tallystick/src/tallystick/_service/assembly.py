@@ -1,4 +1,4 @@
-"""The parts of one replica of one service, and how they know each other."""
+"""Makes the parts of one replica of a service and connects them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from tallystick.topology import Durable, declared
 
 @dataclass(frozen=True)
 class Parts:
-    """All that a replica is made of."""
+    """All parts of a replica."""
 
     settings: Settings
     router: Router
@@ -73,22 +73,22 @@ class Parts:
 def assemble(
     settings: Settings, router: Router, given: Sequence[AbstractAsyncContextManager[Any]]
 ) -> Parts:
-    """Puts a replica together; raises DeclarationError for a resource that nobody gave."""
+    """Make the parts of a replica; raises DeclarationError for a resource that is not given."""
     return _Assembly(settings, router, given).parts()
 
 
 def _check_name(settings: Settings, router: Router) -> None:
-    """A service has one name: its children, its migrations and its settings are found by it."""
+    """Raise DeclarationError unless router and settings have one name, by which all is found."""
     prefix = settings.service()
     if prefix and prefix != router.name:
         raise DeclarationError(
-            f'Router("{router.name}") and {settings.variable("")} name two services: the router,'
-            f" the prefix of the settings and the package have one name"
+            f'Router("{router.name}") and {settings.variable("")} name two services: give the'
+            f" router, the prefix of the settings and the package one name"
         )
 
 
 class _Assembly:
-    """Makes each part once, those below before those above."""
+    """Makes each part once, and before the parts that use it."""
 
     def __init__(
         self, settings: Settings, router: Router, given: Sequence[AbstractAsyncContextManager[Any]]
@@ -177,15 +177,19 @@ class _Assembly:
         return Slots(limits, admissions, self.agenda)
 
     def _resources(self, given: Sequence[AbstractAsyncContextManager[Any]]) -> dict[type, Any]:
-        """What handlers and routes find by its type."""
+        """Return the resources of handlers and routes by their type."""
         ours = {Database: self.database, Commits: self.database, Broker: self.broker}
         found: dict[type, Any] = {type(self.settings): self.settings} | ours
         for one in given:
             if not isinstance(one, AbstractAsyncContextManager):
-                raise DeclarationError(f"a {type(one).__name__} is no resource: it is not entered")
+                raise DeclarationError(
+                    f"a {type(one).__name__} is not a resource: it must be an async context manager"
+                )
             if type(one) in found:
                 name = type(one).__name__
-                raise DeclarationError(f"there are two resources of {name}: give each its class")
+                raise DeclarationError(
+                    f"there are two resources of the class {name}: give each a class of its own"
+                )
             found[type(one)] = one
         return found
 

@@ -1,4 +1,4 @@
-"""Says that something blocks the event loop, where, and for how long it did; ends nothing."""
+"""Logs that something blocks the event loop, where, and for how long; it ends nothing."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import structlog
 log = structlog.get_logger()
 
 LOOKS = 4
-"""Looks at the loop within the time after which it counts as blocked."""
+"""How often the loop is checked within the time after which it counts as blocked."""
 _OTHERS = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _OURS = str(Path(__file__).parents[1])
 
 
 class BlockedLoop:
-    """Watches the loop of a service that somebody is writing."""
+    """Watches the event loop of a service under development."""
 
     def __init__(self, after_s: float = 1.0) -> None:
         self._after_s = after_s
@@ -33,7 +33,7 @@ class BlockedLoop:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Watched: the loop that runs this."""
+        """Watch the loop that runs this, until the block ends."""
         self._turned_at = time.monotonic()
         watch = threading.Thread(
             target=self._watch, args=(threading.get_ident(),), name="blocked-loop", daemon=True
@@ -55,7 +55,7 @@ class BlockedLoop:
                 log.warning("event loop was blocked", seconds=round(seconds, 1), at=place)
 
     def _watch(self, blocked: int) -> None:
-        """From a thread of its own; what never ends is said as well."""
+        """Log a block while it lasts, from a thread: it may never end."""
         while not self._over.wait(self._after_s / LOOKS):
             if not self._place and time.monotonic() - self._turned_at > self._after_s:
                 frame = sys._current_frames()[blocked]  # noqa: SLF001  # documented for this use
@@ -64,7 +64,10 @@ class BlockedLoop:
 
 
 def place_of(frame: FrameType) -> str:
-    """File and line of the innermost code that is neither a library's nor ours."""
+    """Return `file:line` of the innermost frame of the service's own code.
+
+    If all frames are in libraries, it is the innermost of all.
+    """
     innermost, here = frame, Path.cwd()
     at: FrameType | None = frame
     while at is not None and at.f_code.co_filename.startswith((*_OTHERS, _OURS, "<")):

@@ -1,12 +1,16 @@
-"""The process of suspects: imports the service once, and forks to make the attempts it is told to.
+"""The child process for quarantined messages: it imports the service once and forks for attempts.
 
-It is started by a replica, which waits for it: what it is to do comes pickled on its stdin. Its
-fork says a byte on its stdout when it begins an order and when it has ended it; if the fork dies,
-we say how, and fork again for the next order: an import takes 0.6 s of CPU, a fork 0.1 s. A fork
-has one thread, so a service whose import starts others is not forked: we make the attempts.
+A replica starts it and waits for it. Orders come pickled on stdin. The fork writes a byte to stdout
+when it begins an order and when it has ended it. If the fork dies, this process writes its exit
+code, and forks again for the next order: an import takes 0.6 s of CPU, a fork 0.1 s. A fork has
+one thread, so a service whose import starts threads is not forked: this process makes the attempts.
 
-It ends when stdin does, in the middle of an attempt as well: its replica is gone, and nobody else
-would kill what never ends. Only the sign of an end tells success: a handler may exit with 0.
+It ends when stdin ends, also during an attempt: its replica is gone, and nothing else would end an
+attempt that never returns. Only the byte of the end means success: a handler may exit with 0.
+Section 4 of docs/delivery.md.
+
+Example: for two orders, the second of which kills its fork with SIGSEGV, stdout has BEGUN, ENDED,
+BEGUN, DIED and the exit code -11.
 """
 
 from __future__ import annotations
@@ -38,14 +42,14 @@ from tallystick.errors import DatabaseUnavailable, InDoubt
 MIB = 1024 * 1024
 
 _Order = tuple[Sequence[Deferred], float]
-"""Suspects to be tried together, and the seconds that they may take."""
+"""Quarantined messages that are attempted together, and their deadline in seconds."""
 
 
 def main() -> int:
-    """Have attempts made until there are no more; 0."""
-    signal.signal(signal.SIGTERM, lambda *_: None)  # meant for our replica, which drains
+    """Carry out orders until stdin ends, in forks if possible; return 0."""
+    signal.signal(signal.SIGTERM, lambda *_: None)  # the replica gets it too, and drains
     signs = _own_stdout()
-    # Not sys.stdin: one that a thread still reads aborts the interpreter at its end.
+    # Not sys.stdin: if a thread still reads it at exit, the interpreter aborts.
     stream = open(0, "rb", closefd=False)  # noqa: SIM115  # as long as the process
     first: tuple[str, Settings] | None = _next_order(stream)
     if first is None:
@@ -59,19 +63,19 @@ def main() -> int:
         if not fork:
             return _attempts(service, settings, order, stream, signs)
         _, status = os.waitpid(fork, 0)
-        with suppress(BrokenPipeError):  # our replica has gone
-            _say(signs, DIED + CODE.pack(os.waitstatus_to_exitcode(status)))
+        with suppress(BrokenPipeError):  # the replica is gone
+            _send(signs, DIED + CODE.pack(os.waitstatus_to_exitcode(status)))
     return 0
 
 
 def _has_threads() -> bool:
-    """Whether there is more than this thread, started from Python or not."""
-    tasks = Path("/proc/self/task")  # of Linux
+    """Return whether the process has other threads, started by Python or not."""
+    tasks = Path("/proc/self/task")  # Linux only
     return (len(list(tasks.iterdir())) if tasks.exists() else threading.active_count()) > 1
 
 
 def _own_stdout() -> int:
-    """A descriptor that only we write to: what a handler prints is no sign and goes to stderr."""
+    """Return a descriptor of stdout for signs only; what a handler prints goes to stderr."""
     signs = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return signs
@@ -80,14 +84,14 @@ def _own_stdout() -> int:
 def _attempts(
     service: ModuleType, settings: Settings, first: _Order, stream: BinaryIO, signs: int
 ) -> int:
-    """Compose the service and carry out orders until there are no more; 0."""
+    """Compose the service and carry out orders until stdin ends; return 0."""
     signal.setitimer(signal.ITIMER_REAL, STARTS_WITHIN)
     app: Any = _composed(service, settings)
     _limit_memory(settings.quarantine_memory_mib)
     try:
         asyncio.run(_carry_out(app.state.composition.runtime, first, stream, signs))
     except (DatabaseUnavailable, InDoubt):
-        _say(signs, AWAY)
+        _send(signs, AWAY)
     return 0
 
 
@@ -96,18 +100,19 @@ async def _carry_out(runtime: Runtime, first: _Order, stream: BinaryIO, signs: i
     async with runtime.alone():
         while order := await orders.next():
             quarantined, deadline_s = order
-            _say(signs, BEGUN)
+            _send(signs, BEGUN)
             signal.setitimer(signal.ITIMER_REAL, deadline_s)
             await asyncio.gather(*map(runtime.attempt, quarantined))
             signal.setitimer(signal.ITIMER_REAL, 0)
             orders.done()
-            _say(signs, ENDED)
+            _send(signs, ENDED)
 
 
 class _Orders:
-    """What is to be tried, read by a thread: an attempt that blocks the loop can be orphaned too.
+    """Orders, read by a thread, which ends the process if stdin ends during an attempt.
 
-    One that does not even let threads run, a regular expression say, is ended by its timer.
+    So an attempt that blocks the event loop does not outlive its replica. An attempt that lets no
+    thread run, such as a regular expression, is ended by its timer.
     """
 
     def __init__(self, first: _Order, stream: BinaryIO) -> None:
@@ -119,11 +124,11 @@ class _Orders:
         threading.Thread(target=self._read, name="orders", daemon=True).start()
 
     async def next(self) -> _Order | None:
-        """The next order; None: there will be no more."""
+        """Return the next order; None if there will be no more."""
         return await self._waiting.get()
 
     def done(self) -> None:
-        """The order has been carried out."""
+        """Note that the order has been carried out."""
         self._busy = False
 
     def _read(self) -> None:
@@ -136,26 +141,26 @@ class _Orders:
 
 
 def _next_order(stream: BinaryIO) -> Any:
-    """What our replica wrote; None: it went, or as it wrote."""
+    """Return the next object that the replica wrote; None if it is gone, even in mid-write."""
     try:
         return pickle.load(stream)  # noqa: S301  # from our parent
     except (EOFError, pickle.UnpicklingError):
         return None
 
 
-def _say(signs: int, sign: bytes) -> None:
-    """A sign of life: the time until the next one counts."""
+def _send(signs: int, sign: bytes) -> None:
+    """Write a sign of life; the replica limits the time until the next one."""
     os.write(signs, sign)
 
 
 def _composed(service: ModuleType, settings: Settings) -> Any:
-    """The service by its own `app()`, which may take settings or read them as its replica did."""
+    """Return the app of the service's own `app()`, which may take settings or read them itself."""
     takes_settings = bool(inspect.signature(service.app).parameters)
     return service.app(settings) if takes_settings else service.app()
 
 
 def _limit_memory(mib: int) -> None:
-    """So that one that eats memory dies before the machine suffers."""
+    """Limit the memory, so that a message that eats it kills this process and not the machine."""
     resource.setrlimit(resource.RLIMIT_DATA, (mib * MIB, mib * MIB))
 
 

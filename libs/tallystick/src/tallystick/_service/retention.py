@@ -1,4 +1,7 @@
-"""Old rows go: longer kept than any stream keeps a message that could still ask for them."""
+"""Deletes old rows; they are kept longer than any stream keeps a message that may need them.
+
+Section 11 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ _PURGES = (
 
 
 async def purge(database: Postgres) -> int:
-    """Deletes what is older than what the inbox keeps, in small transactions; returns how many.
+    """Delete rows older than INBOX_KEPT, in small transactions; return how many.
 
-    What people repaired stays, with every attempt.
+    The attempts of messages that people repaired stay.
     """
     purged = 0
     for statement in _PURGES:

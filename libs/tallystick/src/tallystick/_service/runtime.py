@@ -1,4 +1,4 @@
-"""A replica while it lives: its parts started in order, drained in order."""
+"""Runs a replica: starts its parts in order, and drains them in order."""
 
 from __future__ import annotations
 
@@ -27,29 +27,30 @@ from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
 
-RENEWALS = 5  # before a replica that cannot renew is gone
+RENEWALS = 5  # within the time after which a replica counts as gone
 PURGE_EVERY = 3600.0  # seconds
 ORPHANS_EVERY = 60.0  # seconds
 
 
 @runtime_checkable
 class Stoppable(Protocol):
-    """A resource that is told when its service begins to stop."""
+    """A resource that is called when its service begins to stop."""
 
     def stopping(self) -> None:
-        """Let go of requests that only wait."""
+        """End requests that only wait."""
         ...
 
 
 def check_broker(settings: Settings, router: Router) -> None:
-    """Raises InvalidSettings where messages would be taken, and no broker is named."""
+    """Raise InvalidSettings if declarations need a broker and the settings name none."""
     roles = settings.roles(router.roles)
     takers = [b.durable for b in router.bindings.values() if b.kind != "effect" and b.role in roles]
     takers += [name for name, reply in router.replies.items() if reply.role in roles]
     takers += [message_type(cls).ce_type for cls in (*router.requests, *router.history)]
     if takers and not settings.nats_url:
         variable = settings.variable("nats_url")
-        raise InvalidSettings(f"{router.name}: {variable} is missing, for {', '.join(takers)}")
+        needed_for = ", ".join(takers)
+        raise InvalidSettings(f"{router.name}: {variable} is missing: set it for {needed_for}")
 
 
 class Runtime:
@@ -62,12 +63,15 @@ class Runtime:
 
     @property
     def resources(self) -> Mapping[type, Any]:
-        """What handlers and routes find by its type."""
+        """The resources of handlers and routes by their type."""
         return self.parts.resources
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Started: the database answers. The broker is connected to as soon as it is there."""
+        """Run the replica; it starts when the database answers, with or without the broker.
+
+        Raises InvalidSettings if a broker is needed and not named.
+        """
         parts = self.parts
         check_broker(parts.settings, parts.router)
         await self._open()
@@ -82,7 +86,7 @@ class Runtime:
             await self._drain()
 
     async def _open(self) -> None:
-        """The database is there, migrated and this service's own."""
+        """Wait until the database answers and is migrated; check that it is this service's own."""
         parts = self.parts
         await parts.postgres.open()
         try:
@@ -111,38 +115,38 @@ class Runtime:
                 every(act.seconds, partial(act.handler, *given))
 
     def stopping(self) -> None:
-        """Tells the resources that want to know, before the requests under way are waited for."""
+        """Call `stopping()` of the resources that have it, before running requests are awaited."""
         for resource in self._given:
             if isinstance(resource, Stoppable):
                 resource.stopping()
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        """Ready for one attempt after another, and nothing else: the process of suspects."""
+        """Run only what attempts need: in the child process for quarantined messages."""
         async with AsyncExitStack() as stack:
             for resource in self._given:
                 await stack.enter_async_context(resource)
             stack.push_async_callback(self.parts.postgres.close)
-            self.parts.slots.closed = True  # what a unit stores is for the replicas
+            self.parts.slots.closed = True  # effects that an attempt stores are for the replicas
             yield
 
     async def attempt(self, deferred: Deferred) -> None:
-        """One attempt at a held message; raises DatabaseUnavailable or InDoubt."""
+        """Make one attempt at a deferred message; raises DatabaseUnavailable or InDoubt."""
         binding = self.parts.router.bindings[deferred.inbound.durable]
         await self.parts.deferred.attempt(binding, deferred)
 
     def live(self) -> tuple[bool, dict[str, Any]]:
-        """Whether all loops turn; nothing but a restart mends one that has ended."""
+        """Return whether all loops run, and details; only a restart brings back one that ended."""
         ended = self._loops.ended
         return not ended, {**self._identity(), "ended": ended}
 
     def _identity(self) -> dict[str, str]:
-        """Which replica this is, and what it runs."""
+        """Return the replica's name, its release and the library's version."""
         release = release_of(self.parts.router.name)
         return {"replica": self.parts.replica, "release": release, "library": LIBRARY}
 
     async def ready(self) -> tuple[bool, dict[str, Any]]:
-        """Whether HTTP can be served, and the state of what it stands on."""
+        """Return whether HTTP can be served, and the state of database and broker."""
         parts, migrated = self.parts, False
         try:
             if parts.postgres.available.is_set():
@@ -157,15 +161,15 @@ class Runtime:
         return database and migrated and not refused, state | {"refused": refused}
 
     async def _until_migrated(self) -> None:
-        """Waits for whoever migrates the database, and says so."""
-        name, said = self.parts.router.name, Limiter()
+        """Wait until the database is migrated, and log it."""
+        name, limiter = self.parts.router.name, Limiter()
         while await self._is_behind():
-            if said.is_due(name):
+            if limiter.is_due(name):
                 log.info("migration awaited", waiting_for=f"tally migrate {name}")
             await asyncio.sleep(2 * self.parts.settings.sweep_s)
 
     async def _is_behind(self) -> bool:
-        """Whether a migration is missing; a database that goes away meanwhile is waited for."""
+        """Return whether a migration is missing; wait for a database that is away."""
         parts = self.parts
         while True:
             try:
@@ -186,7 +190,7 @@ class Runtime:
         await purge(self.parts.postgres)
 
     async def _drain(self) -> None:
-        """Takes nothing more, ends what runs, publishes and marks what it committed, and leaves."""
+        """Take nothing new, end what runs, publish and mark what was committed, and leave."""
         log.info("service draining")
         parts = self.parts
         parts.slots.closed = True

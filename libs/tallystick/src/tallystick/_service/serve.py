@@ -1,4 +1,4 @@
-"""Serves a composed service until it is told to stop."""
+"""Serves a composed service until SIGTERM or Ctrl-C."""
 
 import asyncio
 import socket
@@ -18,16 +18,16 @@ log = structlog.get_logger()
 def serve(
     app: FastAPI, settings: Settings, watch: AbstractAsyncContextManager[None] | None = None
 ) -> None:
-    """Return after SIGTERM or Ctrl-C and the drain; raises PortTaken.
+    """Serve until SIGTERM or Ctrl-C, drain and return; raises PortTaken.
 
-    Unless something else watches the loop, a process of which it is blocked ends.
+    `watch` watches the event loop; by default a Watchdog, which ends the process if it is blocked.
     """
     watch = watch or Watchdog(settings.blocked_after_s).watching()
     stopping = app.state.composition.runtime.stopping
     server = Server(config(app, lifespan=True, grace_s=settings.deadline_s), stopping)
     with bind(settings.host, settings.port, settings.variable("port")) as bound:
         bind(settings.host, settings.admin_port, settings.variable("admin_port")).close()
-        bound.listen(server.config.backlog)  # who comes early waits instead of being refused
+        bound.listen(server.config.backlog)  # an early client waits instead of being refused
         log.info("service listening", address="{}:{}".format(*bound.getsockname()[:2]))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_watched(server, bound, watch))

@@ -1,4 +1,4 @@
-"""One call turns settings, declarations and routes into a service."""
+"""Composes settings, declarations, routes and resources into a service."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Composition:
-    """What a service was made of; the command line reads it from `app.state.composition`."""
+    """The parts of a service; the command line reads it from `app.state.composition`."""
 
     settings: Settings
     router: Router
@@ -48,12 +48,12 @@ def service(
     *resources: AbstractAsyncContextManager[Any],
     admin: APIRouter | None = None,
 ) -> FastAPI:
-    """The service as an ASGI app.
+    """Return the service as an ASGI app.
 
-    `resources` are entered at start and left at stop; handlers and routes get them by their type.
-    One with a method `stopping()` is told before the requests under way are waited for.
+    `resources` are entered at start and exited at stop; handlers and routes get them by their type.
+    If a resource has a method `stopping()`, it is called before running requests are awaited.
     `admin` are routes for people, by custom under `/admin`, on the admin port and under its token.
-    Raises DeclarationError if a handler asks for a resource that is not given, MissingExtra if
+    Raises DeclarationError if a handler needs a resource that is not given, MissingExtra if
     spans are to be sent and `tallystick[otlp]` is not installed, and UnsupportedVersion.
     """
     check_version("uvicorn")
@@ -90,7 +90,7 @@ def service(
 
 
 def _admin_routes(parts: Parts) -> list[APIRouter]:
-    """What every service shows on its admin port."""
+    """Return the routes that every service has on its admin port."""
     postgres, router = parts.postgres, parts.router
     return [
         topology_routes(router, parts.settings),

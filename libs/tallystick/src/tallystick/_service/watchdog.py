@@ -1,7 +1,8 @@
-"""Ends a process whose event loop is blocked: others do its work by then, and it cannot know.
+"""Ends a process whose event loop is blocked: other replicas have taken its work over by then.
 
-`faulthandler.dump_traceback_later(exit=True)` does not do: it exits with 1, writes beside the log,
-and ends a process that was stopped as a whole as soon as that goes on.
+`faulthandler.dump_traceback_later(exit=True)` does not suffice: it exits with 1, does not write to
+the log, and ends a process that was stopped as a whole (SIGSTOP) as soon as it continues.
+Section 4 of docs/delivery.md.
 """
 
 from __future__ import annotations
@@ -19,19 +20,22 @@ import structlog
 log = structlog.get_logger()
 
 LOOKS = 10
-"""Looks at the loop within the limit: a process that was stopped as a whole is not blamed."""
+"""How often the loop is checked within the limit.
+
+A process that was stopped as a whole misses checks too, and so does not end when it continues.
+"""
 EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 
 
 def end_process(stack: str) -> None:
-    """Says where the loop is blocked, and ends; a drain needs the loop."""
+    """Log where the loop is blocked, and end the process: without the loop it cannot drain."""
     log.critical("event loop blocked", blocked_at=stack)
     sys.stdout.flush()
     os._exit(EXIT_CODE)
 
 
 class Watchdog:
-    """Looks from a thread of its own whether the loop still turns."""
+    """Checks from a thread whether the loop still runs; calls `end` with its stack if not."""
 
     def __init__(self, limit_s: float, end: Callable[[str], None] = end_process) -> None:
         self._every_s = limit_s / LOOKS
@@ -41,7 +45,7 @@ class Watchdog:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Watched: the loop that runs this."""
+        """Watch the loop that runs this, until the block ends."""
         watch = threading.Thread(
             target=self._watch, args=(threading.get_ident(),), name="watchdog", daemon=True
         )

@@ -1,4 +1,4 @@
-"""Streams and durables as they follow from a service's declarations."""
+"""Streams, durables and permissions that follow from a service's declarations."""
 
 from tallystick._broker.connection import Connection
 from tallystick.errors import Refused

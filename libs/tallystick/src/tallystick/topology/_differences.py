@@ -1,4 +1,7 @@
-"""How what the broker has differs from what was declared."""
+"""Compares the broker's settings with the declared ones, without I/O.
+
+Section 9 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,15 @@ from typing import Any
 from tallystick._broker.jetstream import Config
 
 FIXED = frozenset({"retention", "storage", "ack_policy", "deliver_policy", "durable_name", "name"})
-"""Settings that the broker changes for no existing stream or durable."""
+"""Settings that the broker does not change for an existing stream or durable."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One setting that is not as declared; `found` is None where the whole is missing."""
+    """A setting that differs from its declaration.
+
+    If the stream or durable is missing, `setting` is "exists" and `found` is None.
+    """
 
     of: str
     setting: str
@@ -22,7 +28,7 @@ class Difference:
 
     @property
     def is_fixed(self) -> bool:
-        """Whether only making the stream or durable anew would mend it: a person's decision."""
+        """Whether the stream or durable must be recreated: a person has to decide that."""
         return self.setting in FIXED and self.found is not None
 
     def __str__(self) -> str:
@@ -32,7 +38,7 @@ class Difference:
 
 
 def differences(of: str, wanted: Config, found: Config | None) -> list[Difference]:
-    """Each declared setting that the broker has otherwise."""
+    """Return each declared setting whose value at the broker differs."""
     if found is None:
         return [Difference(of, "exists", True, None)]
     return [
@@ -43,7 +49,7 @@ def differences(of: str, wanted: Config, found: Config | None) -> list[Differenc
 
 
 def _normal(setting: str, config: Config) -> Any:
-    """One filter subject is stored under another name than several; zeros are left out."""
+    """Return a setting in one form: the broker leaves zeros out and names a single filter apart."""
     if setting == "filter_subjects":
         one = config.get("filter_subject")
         return sorted(config.get("filter_subjects") or ([one] if one else []))

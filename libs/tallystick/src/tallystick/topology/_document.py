@@ -1,4 +1,4 @@
-"""A service's topology as a document: what is committed, read by charts and kept by an operator.
+"""A service's topology as a document: it is committed, charts read it, an operator reconciles it.
 
 {"service": "shop",
  "streams": [{"name", "subjects", "retention", "discard", "maxBytes", "maxAgeSeconds",
@@ -22,7 +22,7 @@ NANOSECONDS = 10**9
 
 
 def document_of(topology: Topology) -> Document:
-    """The topology in the words of Kubernetes: camelCase, seconds, bytes."""
+    """Return the topology in the style of Kubernetes: camelCase names, seconds, bytes."""
     return {
         "service": topology.service,
         "streams": [_stream(stream) for stream in topology.streams],
@@ -31,7 +31,7 @@ def document_of(topology: Topology) -> Document:
 
 
 def topology_of(document: Mapping[str, Any]) -> Topology:
-    """The topology that a document says, whose members are all there and of the right type."""
+    """Return the topology of a document; all members must be there and have the right type."""
     streams = tuple(
         stream_of(
             stream["name"],
@@ -59,7 +59,7 @@ def topology_of(document: Mapping[str, Any]) -> Topology:
 
 
 def permissions_of(permissions: Permissions) -> Document:
-    """The permissions in the same words."""
+    """Return the permissions in the same style."""
     return {
         "publish": list(permissions.publish),
         "subscribe": list(permissions.subscribe),
@@ -68,7 +68,7 @@ def permissions_of(permissions: Permissions) -> Document:
 
 
 def written(document: Document) -> str:
-    """The text of a document's file."""
+    """Return the text of a document's file."""
     return json.dumps(document, indent=2) + "\n"
 
 
@@ -98,6 +98,6 @@ def _durable(durable: Durable) -> Document:
 
 
 def _seconds(nanoseconds: int) -> float:
-    """Whole seconds without a fraction."""
+    """Return seconds: an int if they are whole, else a float."""
     whole, rest = divmod(nanoseconds, NANOSECONDS)
     return nanoseconds / NANOSECONDS if rest else whole

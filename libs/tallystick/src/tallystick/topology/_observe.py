@@ -1,4 +1,4 @@
-"""What the broker has of a topology: settings, and how much is stored and unread."""
+"""Reads from the broker the settings of a topology, and how much is stored and not settled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tallystick.topology._spec import Item, Stream, Topology
 
 @dataclass(frozen=True)
 class StreamFound:
-    """A stream as it is; `oldest` is when its first message was stored, None if it has none."""
+    """A stream at the broker; `oldest` is when its first message was stored, None without one."""
 
     config: Config
     messages: int
@@ -24,7 +24,7 @@ class StreamFound:
 
 @dataclass(frozen=True)
 class DurableFound:
-    """A durable as it is; `lag` counts what it has neither received nor settled."""
+    """A durable at the broker; `lag` counts the messages that it has not settled."""
 
     config: Config
     lag: int
@@ -32,13 +32,13 @@ class DurableFound:
 
 @dataclass(frozen=True)
 class Observed:
-    """What was found of each stream and durable; None where there is no such thing."""
+    """The streams and durables that were found; None for each that does not exist."""
 
     streams: Mapping[str, StreamFound | None]
     durables: Mapping[tuple[str, str], DurableFound | None]
 
     def config_of(self, item: Item) -> Config | None:
-        """The settings that the broker has of a stream or a durable."""
+        """Return the broker's settings of a stream or durable; None if it does not exist."""
         if isinstance(item, Stream):
             stream = self.streams.get(item.name)
             return stream.config if stream else None
@@ -47,7 +47,7 @@ class Observed:
 
 
 async def observe(client: Client, topology: Topology) -> Observed:
-    """Asks for every stream and durable; raises BrokerUnavailable."""
+    """Read every stream and durable of a topology; raises BrokerUnavailable, or Refused."""
     streams = {one.name: await _stream(client, one.name) for one in topology.streams}
     durables = {
         (one.stream, one.name): await _durable(client, one.stream, one.name)

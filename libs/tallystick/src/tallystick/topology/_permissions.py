@@ -1,7 +1,7 @@
-"""What a user may do at the broker: exactly what its service's declarations need.
+"""Permissions of a service's user at the broker: exactly those that its declarations need.
 
-Written from the calls that this library makes; a server refuses the rest, and a test runs a
-service under it.
+They follow from the calls that this library makes. The server refuses everything else, and a test
+runs a service under them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from tallystick.topology._spec import Durable, declared
 class Permissions:
     """Subjects that a user may publish and subscribe to.
 
-    Who answers requests may also publish an answer to each message that came with a reply subject:
-    `allow_responses`, as the broker calls it.
+    With `allow_responses` (the broker's name) the user may also publish an answer to each received
+    message that has a reply subject: a service that answers requests needs it.
     """
 
     publish: tuple[str, ...]
@@ -29,7 +29,7 @@ class Permissions:
 
 
 def permissions(router: Router) -> Permissions:
-    """What the user of a service needs who only runs it."""
+    """Return the permissions that a user needs to run the service, and nothing more."""
     durables = declared(router).durables
     rewound = {b.durable for b in router.bindings.values() if b.idempotent}
     publish = [
@@ -51,9 +51,10 @@ def permissions(router: Router) -> Permissions:
 
 
 def reconciler_permissions(user: str) -> Permissions:
-    """What whoever reconciles topologies needs, of any stream; it reads and publishes no message.
+    """Return the permissions that a reconciler of topologies needs, for any stream.
 
-    `user` is the name of its connection, of which its inbox is made.
+    It may neither read nor publish messages. `user` is the name of its connection, which is part of
+    its inbox subject.
     """
     streams = [
         f"$JS.API.STREAM.{verb}.*" for verb in ("INFO", "CREATE", "UPDATE", "PURGE", "DELETE")
@@ -64,7 +65,7 @@ def reconciler_permissions(user: str) -> Permissions:
 
 
 def _reads(durable: Durable) -> list[str]:
-    """Compares it with what was declared, pulls and acknowledges."""
+    """Return the subjects that compare a durable with its declaration, pull and acknowledge."""
     path = f"{durable.stream}.{durable.name}"
     return [
         f"$JS.API.CONSUMER.INFO.{path}",
@@ -75,7 +76,7 @@ def _reads(durable: Durable) -> list[str]:
 
 
 def _rewinds(durable: Durable) -> list[str]:
-    """An idempotent handler may be told to read again."""
+    """Return the subjects that rewind a durable: only those of idempotent handlers may be."""
     return [
         f"$JS.API.CONSUMER.RESET.{durable.stream}.{durable.name}",
         f"$JS.API.STREAM.INFO.{durable.stream}",
@@ -84,6 +85,6 @@ def _rewinds(durable: Durable) -> list[str]:
 
 
 def _rereads(streams: Iterable[str]) -> list[str]:
-    """A history is read by consumers whose names are of the moment."""
+    """Return the subjects that read a history; its consumers have random names."""
     verbs = ("CREATE", "MSG.NEXT")
     return [f"$JS.API.CONSUMER.{verb}.{name}.*" for name in sorted(set(streams)) for verb in verbs]

@@ -1,4 +1,4 @@
-"""Where a durable stands: rewound, paused, resumed; its settings stay as declared."""
+"""Rewinds, pauses and resumes a durable; its settings stay as declared."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ PAUSED_FOR = timedelta(days=365)
 
 
 async def rewind(client: Client, stream: str, durable: str, to: datetime) -> int:
-    """Makes a durable read again from a time on; returns the sequence that comes next.
+    """Let a durable read again from a time on; return the sequence of its next message.
 
-    What its service has done is in the inbox and takes no effect twice; an idempotent handler, such
-    as a projection's, runs again. Needs nats-server 2.14 or later.
+    Messages that are done are in the service's inbox and take no effect twice; an idempotent
+    handler, such as a projection's, runs again. Needs nats-server 2.14 or later. Raises Refused, or
+    BrokerUnavailable.
     """
     sequence = await sequence_at(client, stream, to)
     await request(client, f"CONSUMER.RESET.{stream}.{durable}", {"seq": sequence})
@@ -24,7 +25,10 @@ async def rewind(client: Client, stream: str, durable: str, to: datetime) -> int
 
 
 async def sequence_at(client: Client, stream: str, time: datetime) -> int:
-    """The first message stored at a time or later, or the one that would come next."""
+    """Return the sequence of the first message stored at a time or later.
+
+    If there is none, it is the sequence of the next message. Raises Refused, or BrokerUnavailable.
+    """
     wanted = {"start_time": time.astimezone(UTC).isoformat(), "next_by_subj": ">"}
     try:
         found = await request(client, f"STREAM.MSG.GET.{stream}", wanted)
@@ -37,15 +41,18 @@ async def sequence_at(client: Client, stream: str, time: datetime) -> int:
 
 
 async def pause(client: Client, stream: str, durable: str) -> datetime:
-    """Stops deliveries of a durable until it is resumed; returns when it resumes by itself."""
+    """Stop the deliveries of a durable until resume(); return when it resumes by itself.
+
+    Raises TallystickError if the broker did not pause it, Refused, or BrokerUnavailable.
+    """
     until = datetime.now(UTC) + PAUSED_FOR
     body = {"pause_until": until.isoformat()}
     answer = await request(client, f"CONSUMER.PAUSE.{stream}.{durable}", body)
     if not answer.get("paused"):
-        raise TallystickError(f"{stream}/{durable} was not paused")
+        raise TallystickError(f"the broker did not pause {stream}/{durable}")
     return until
 
 
 async def resume(client: Client, stream: str, durable: str) -> None:
-    """Lets a paused durable be delivered again."""
+    """Resume the deliveries of a paused durable; raises Refused, or BrokerUnavailable."""
     await request(client, f"CONSUMER.PAUSE.{stream}.{durable}", {})

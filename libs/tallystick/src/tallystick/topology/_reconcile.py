@@ -1,4 +1,7 @@
-"""Makes the broker hold what was declared, or says how it differs."""
+"""Creates and updates streams and durables as declared, or reports how they differ.
+
+Section 9 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -18,33 +21,33 @@ log = structlog.get_logger()
 
 
 async def verify(client: Client, topology: Topology) -> list[Difference]:
-    """How the broker differs from the declarations; changes nothing."""
+    """Return how the broker differs from the declarations; change nothing."""
     found = [await _differences(client, item) for item in topology.items]
     return [difference for of_item in found for difference in of_item]
 
 
 async def verify_durable(client: Client, durable: Durable) -> list[Difference]:
-    """How one durable differs from its declaration."""
+    """Return how one durable differs from its declaration."""
     return await _differences(client, durable)
 
 
 async def lag(client: Client, durable: Durable) -> int | None:
-    """Messages that a durable has neither received nor settled; None if it does not exist."""
+    """Return how many messages a durable has not settled; None if it does not exist."""
     found = await info(client, _subject(durable, "INFO"))
     return int(found["num_pending"] + found["num_ack_pending"]) if found else None
 
 
 async def is_idle(client: Client, durable: Durable) -> bool:
-    """Whether a durable exists and everything in its stream was settled."""
+    """Return whether a durable exists and has settled all its messages."""
     found = await info(client, _subject(durable, "INFO"))
     return found is not None and not found["num_pending"] and not found["num_ack_pending"]
 
 
 async def reconcile(client: Client, topologies: Iterable[Topology]) -> list[Difference]:
-    """Creates and updates streams, then durables; returns what it may not mend.
+    """Create and update streams, then durables; return the differences that remain.
 
-    A setting that the broker changes for no existing stream or durable is never worked around by
-    making it anew: that would lose messages or read them all again.
+    Some settings cannot be changed for an existing stream or durable. It is never deleted and
+    created again for that: messages would be lost, or all read again. Raises BrokerUnavailable.
     """
     topologies = list(topologies)
     streams = [stream for topology in topologies for stream in topology.streams]
@@ -55,10 +58,10 @@ async def reconcile(client: Client, topologies: Iterable[Topology]) -> list[Diff
 
 
 async def change(client: Client, item: Item, found: list[Difference]) -> None:
-    """Makes one stream or durable as declared; `found` is how it differs.
+    """Create or update one stream or durable as declared; `found` are its differences.
 
-    What is not declared stays as it is: an update says all settings, and those it leaves out would
-    be the broker's defaults again. Raises Refused, or BrokerUnavailable.
+    An undeclared setting keeps its value: an update sends all settings, because the broker would
+    reset those that it leaves out to their defaults. Raises Refused, or BrokerUnavailable.
     """
     missing = any(difference.setting == "exists" for difference in found)
     has = None if missing else await info(client, _subject(item, "INFO"))
@@ -69,9 +72,9 @@ async def change(client: Client, item: Item, found: list[Difference]) -> None:
 
 
 async def remove(client: Client, item: Item) -> None:
-    """Deletes a stream with its messages and durables, or a durable; one that is gone is gone.
+    """Delete a stream with its messages and durables, or a durable.
 
-    Raises Refused, or BrokerUnavailable.
+    It is no error if it does not exist. Raises Refused, or BrokerUnavailable.
     """
     try:
         await request(client, _subject(item, "DELETE"))
@@ -123,7 +126,7 @@ def _body(item: Item, has: Config | None) -> dict[str, Any]:
 
 
 def title(item: Item) -> str:
-    """What people call it: `stream ORDERS`, `durable ORDERS/payments-open`."""
+    """Return a name for people: `stream ORDERS`, `durable ORDERS/payments-open`."""
     match item:
         case Stream():
             return f"stream {item.name}"

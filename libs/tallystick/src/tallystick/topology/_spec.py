@@ -1,4 +1,7 @@
-"""What the broker must hold for a service: a pure function of its declarations."""
+"""The streams and durables of a service: a pure function of its declarations.
+
+Section 9 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +21,16 @@ DEDUPE = timedelta(minutes=2)
 MAX_ACK_PENDING = 10_000
 Retention = dict[str, Any]
 KEPT: Retention = {"retention": "limits", "discard": "new", "max_age": EVENTS_KEPT}
-"""Events: a full stream refuses, so that nothing unread is ever dropped."""
+"""Events: a full stream refuses new ones, so that no event is dropped before it is read."""
 PROJECTION: Retention = {"retention": "limits", "discard": "old", "max_age": EVENTS_KEPT}
-"""Dead letters: a full stream drops the oldest; their truth is in the database."""
+"""Dead letters: a full stream drops the oldest; the database has all of them."""
 UNTIL_DONE: Retention = {"retention": "workqueue", "discard": "new", "max_age": timedelta(0)}
-"""Jobs: gone as soon as they are done, and not before."""
+"""Jobs: deleted when they are done, and not before."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream and the settings that must hold; what is not named here is the broker's default."""
+    """A stream and its declared settings, in the JetStream API's names; others are left alone."""
 
     name: str
     config: Config
@@ -35,7 +38,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Durable:
-    """A durable consumer of a stream and the settings that must hold."""
+    """A durable consumer of a stream and its declared settings, in the JetStream API's names."""
 
     stream: str
     name: str
@@ -55,17 +58,17 @@ class Topology:
 
     @property
     def items(self) -> tuple[Item, ...]:
-        """All of them, streams first: a durable needs its stream."""
+        """All streams, then all durables: a durable needs its stream."""
         return (*self.streams, *self.durables)
 
 
 def declared(
     router: Router, *, ack_wait_s: float = 5, replicas: int | None = None, max_bytes: int = GIB
 ) -> Topology:
-    """The topology of one service; `max_bytes` is the size of its event stream.
+    """Return the topology of one service; `max_bytes` is the size of its event stream.
 
-    On how many servers a stream is kept is said by who keeps the broker; without `replicas` it is
-    neither set nor compared.
+    `replicas` is the number of servers that keep a stream. Whoever runs the broker decides it:
+    without `replicas` it is neither set nor compared.
     """
     domain, name = router.name, router.name.upper()
     readers = [b for b in router.bindings.values() if b.kind != "effect"]
@@ -94,7 +97,7 @@ def stream_of(
     duplicate_window: timedelta = DEDUPE,
     replicas: int | None = None,
 ) -> Stream:
-    """A stream on disk whose messages can be read by sequence and published in atomic batches."""
+    """Return a stream on disk that allows reads by sequence and atomic batches."""
     config: Config = {
         "name": name,
         "subjects": list(subjects),
@@ -120,7 +123,7 @@ def durable_of(
     ack_wait: timedelta,
     max_ack_pending: int = MAX_ACK_PENDING,
 ) -> Durable:
-    """A durable without a limit of deliveries and without back-off: the database holds what waits.
+    """Return a durable without limit of deliveries or backoff: the database defers messages.
 
     It has as many replicas as its stream.
     """

@@ -1,4 +1,7 @@
-"""Room in a stream that fills: what every declared reader has done may go, nothing else ever."""
+"""Trims a stream that fills: purges only messages that every durable has settled.
+
+Section 9 of docs/delivery.md.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ FULL = 0.8  # of max_bytes, and of the store
 
 @dataclass(frozen=True)
 class Trimmed:
-    """What was done about a stream that needs room; `blocked_by` names who kept it from more."""
+    """What was purged of a stream that fills; `blocked_by` is the durable that keeps the rest."""
 
     stream: str
     purged: int
@@ -34,15 +37,17 @@ async def trim(
     *,
     store: int | None = None,
 ) -> list[Trimmed]:
-    """Purges streams that are over 80 % full up to the lowest floor of all their durables.
+    """Purge event streams that are over 80 % full, up to the lowest ack floor of their durables.
 
-    Purges all of them while, with those of `others`, they fill 80 % of `store`: the bytes that each
-    server of the broker may store (`max_file_store`). A full store refuses what no stream does.
-    Nothing is purged from a stream while a replica of it is behind: what is read may be unknown
-    there. Raises BrokerUnavailable if a durable does not answer.
+    `store` is how many bytes each server of the broker may store (`max_file_store`). While all
+    streams together, those of `others` included, fill 80 % of it, all streams of `topologies` are
+    purged: a full store refuses messages that no single stream would refuse. Streams of `others`
+    are never purged.
 
-    These are those that the broker has, and those that are declared: by `topologies` and by
-    `others`, whose streams are left alone. One that is declared and missing keeps everything.
+    The durables are those that the broker has and those that `topologies` or `others` declare. A
+    declared durable that does not exist blocks the purge. So does a replica of the stream that is
+    behind: it may not know which messages are settled. Raises BrokerUnavailable if a durable does
+    not answer.
     """
     topologies = list(topologies)
     known = [*topologies, *others]
@@ -58,11 +63,11 @@ async def trim(
 
 
 async def _stored(client: Client, topologies: Iterable[Topology]) -> int:
-    """The bytes of all streams; of those with replicas, what one server has."""
+    """Return the bytes of all streams; a stream with replicas counts once."""
     names = {stream.name for topology in topologies for stream in topology.streams}
     total = 0
     for name in names:
-        with suppress(TallystickError):  # one that cannot be asked keeps no other from its room
+        with suppress(TallystickError):  # one stream that does not answer must not block the others
             found = await info(client, f"STREAM.INFO.{name}")
             total += int(found["state"]["bytes"]) if found else 0
     return total
@@ -89,25 +94,29 @@ async def _trim_stream(
 
 
 async def durables_of(client: Client, stream: str) -> list[str]:
-    """The names of the durables that a stream has, whoever made them.
+    """Return the names of all durables of a stream, declared or not.
 
-    Raises BrokerUnavailable if one does not answer: in a cluster it may have no leader just now.
+    Raises BrokerUnavailable if one does not answer: in a cluster it may have no leader for a while.
     """
     found: list[Config] = []
     while True:
         page = await request(client, f"CONSUMER.LIST.{stream}", {"offset": len(found)})
         if missing := page.get("missing"):
-            raise BrokerUnavailable(f"durables of {stream} do not answer: {', '.join(missing)}")
+            names = ", ".join(missing)
+            raise BrokerUnavailable(f"durables of {stream} do not answer: {names}: try again")
         found += page["consumers"] or []
         if len(found) >= page["total"] or not page["consumers"]:
             return [one["name"] for one in found if one["config"].get("durable_name")]
 
 
 async def _floor(client: Client, stream: str, durable: str, last: int) -> int:
-    """The last sequence that a durable needs no more; 0 if it does not exist.
+    """Return the last sequence that a durable needs no more; 0 if it does not exist.
 
-    The ack floor of a filtered durable stays at its last match (measured on 2.15.1), so one that
-    has nothing to do has done everything.
+    The ack floor of a filtered durable stays at its last match (measured on 2.15.1). So a durable
+    that has nothing pending needs nothing up to `last`, the stream's last sequence.
+
+    Example: a durable reads only `evt.shop.sold.*`, its last match was 40, the stream ends at 100:
+    its ack floor is 40, but nothing is pending, so all 100 may go.
     """
     found: Config | None = await info(client, f"CONSUMER.INFO.{stream}.{durable}")
     if found is None:
