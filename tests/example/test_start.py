@@ -44,8 +44,14 @@ def test_every_command_of_the_page_does_what_it_says(folder: Path, tmp_path: Pat
     uv, *build_arguments = shlex.split(build)
     assert uv == ".venv/bin/uv"
     wheels = tmp_path / "dist"
-    program = Path(sys.executable).with_name("uv")
-    run(program, *build_arguments, "--quiet", "--out-dir", wheels, cwd=ROOT)
+    run(
+        Path(sys.executable).with_name("uv"),
+        *build_arguments,
+        "--quiet",
+        "--out-dir",
+        wheels,
+        cwd=ROOT,
+    )
     typed(INSTALL, folder, PIP_FIND_LINKS=f"{wheels} {os.environ.get('PIP_FIND_LINKS', '')}")
     assert " 1 passed" in typed(f". .venv/bin/activate\n{TEST}", folder)
     program, *arguments = shlex.split(SERVE)
