@@ -34,7 +34,7 @@ RUN_BY = {
     "make up": (PROCESSES, 'local("up"'),
     "REPLICAS_PAYMENTS=3 make up": (PROCESSES, '"REPLICAS_PAYMENTS"'),
     "make load RATE=20": (PROCESSES, 'local("load", "--rate", "20"'),
-    "make down": (LOCAL, 'said("down"'),
+    "make down": (LOCAL, 'output("down"'),
     "kill -9": (PROCESSES, "signal.SIGKILL"),
     "curl -i http://127.0.0.1:8001/orders": (PROCESSES, 'command("curl")'),
     "curl -i http://127.0.0.1:8000/coffees": (EXAMPLE, '{"drink": "espresso"}'),
