@@ -17,6 +17,7 @@ myst_fence_as_directive = ["mermaid"]
 
 default_role = "code"  # docstrings quote names with single backticks
 autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
+add_module_names = False  # the page is of one module
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 

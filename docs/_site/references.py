@@ -1,6 +1,10 @@
-"""Where names and links lead: public names to their description, runbooks to their section."""
+"""Where names and links lead: public names to their description, runbooks to their section.
+
+The page of the runbooks has a section for each file of `deploy/runbooks`.
+"""
 
 import re
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -8,6 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 OURS = "tallystick"
+RUNBOOKS = Path(__file__).parents[2] / "deploy" / "runbooks"
 _RUNBOOK = re.compile(r"\]\(\.\./deploy/runbooks/(\w+)\.md\)")
 MODULES = (
     "tallystick",
@@ -15,6 +20,9 @@ MODULES = (
     "tallystick.outside",
     "tallystick.topology",
     "tallystick.testing",
+    "tallystick.cli",
+    "tallystick.limiter",
+    "tallystick.tasks",
 )
 
 
@@ -45,8 +53,20 @@ def lead_to_runbooks(_: Sphinx, __: str, source: list[str]) -> None:
     source[0] = _RUNBOOK.sub(lambda found: f"](runbooks.md#{found[1].lower()})", source[0])
 
 
+def include_runbooks(_: Sphinx, page: str, source: list[str]) -> None:
+    """Add a section for each runbook, so that none can be forgotten."""
+    if page == "runbooks":
+        source[0] += "".join(_section(file.stem) for file in sorted(RUNBOOKS.glob("*.md")))
+
+
+def _section(alert: str) -> str:
+    include = f"```{{include}} /../deploy/runbooks/{alert}.md\n:heading-offset: 1\n```"
+    return f"\n({alert.lower()})=\n\n{include}\n"
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Listen for names that Sphinx does not find, and for links to runbooks."""
+    """Listen for names that Sphinx does not find, for links to runbooks, and for their page."""
     app.connect("missing-reference", resolve)
     app.connect("source-read", lead_to_runbooks)
+    app.connect("source-read", include_runbooks)
     return {"parallel_read_safe": True}

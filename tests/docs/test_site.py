@@ -18,7 +18,10 @@ NEVER_LOADED = {"canonical", "index", "search", "next", "prev", "author", "copyr
 REMOTE = re.compile(r"(?i)^(?:https?:)?//")
 STYLE_LOADS = re.compile(r"""(?i)(?:url\(\s*['"]?|@import\s+['"])((?:https?:)?//[^'")\s]+)""")
 SCRIPT_LOADS = re.compile(r"""(?:fetch|import|sendBeacon|open)\(\s*['"`]((?:https?:)?//[^'"`]+)""")
-PUBLIC = ["tallystick", *(f"tallystick.{n}" for n in ("errors", "outside", "topology", "testing"))]
+NAMED = ("cli", "errors", "limiter", "outside", "tasks", "testing", "topology")
+PUBLIC = ["tallystick", *(f"tallystick.{name}" for name in NAMED)]
+LIBRARY = Path(__file__).parents[2] / "libs" / "tallystick" / "src" / "tallystick"
+RUNBOOKS = Path(__file__).parents[2] / "deploy" / "runbooks"
 
 
 class Page(HTMLParser):
@@ -82,6 +85,20 @@ def leads_somewhere(path: Path, url: str) -> bool:
     if not target.is_file():
         return False
     return not parts.fragment or target.suffix != ".html" or parts.fragment in page(target).ids
+
+
+def test_every_runbook_has_its_section() -> None:
+    alerts = {file.stem.lower() for file in RUNBOOKS.glob("*.md")}
+    assert alerts
+    assert alerts - page(SITE / "runbooks.html").ids == set()
+
+
+def test_every_public_module_has_its_page() -> None:
+    found = {path.stem for path in LIBRARY.glob("[a-z]*.py")} | {
+        path.parent.name for path in LIBRARY.glob("[a-z]*/__init__.py")
+    }
+    lacking = found - {"migrations"} - {path.stem for path in SITE.glob("reference/*.html")}
+    assert not lacking, f"write docs/reference/<name>.md and list it in docs/index.md: {lacking}"
 
 
 @pytest.mark.parametrize("module", PUBLIC)

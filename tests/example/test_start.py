@@ -15,8 +15,7 @@ from tests.example.test_example import ROOT, developed, environment, run
 
 PAGE = (ROOT / "docs" / "start.md").read_text()
 FILES = re.findall(r"\{literalinclude\} \.\./(\S+)\n:caption: (\S+)\n", PAGE)
-INSTALL, TEST, SERVE, ASK = re.findall(r"(?ms)^```sh\n(.*?)^```", PAGE)
-BUILD = "uv build --package tallystick --wheel"
+BUILD, INSTALL, TEST, SERVE, ASK = re.findall(r"(?ms)^```sh\n(.*?)^```", PAGE)
 
 
 @pytest.fixture
@@ -40,10 +39,19 @@ def test_the_page_shows_every_file_of_the_example_under_its_path() -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 def test_every_command_of_the_page_does_what_it_says(folder: Path, tmp_path: Path) -> None:
-    uv, *build = shlex.split(BUILD)
-    assert f"`{BUILD}`" in PAGE
-    wheels = tmp_path / "wheels"
-    run(Path(sys.executable).with_name(uv), *build, "--quiet", "--out-dir", wheels, cwd=ROOT)
+    setup, build, find_links = BUILD.splitlines()
+    assert (setup, find_links) == ("make setup", "export PIP_FIND_LINKS=$PWD/dist")
+    uv, *build_arguments = shlex.split(build)
+    assert uv == ".venv/bin/uv"
+    wheels = tmp_path / "dist"
+    run(
+        Path(sys.executable).with_name("uv"),
+        *build_arguments,
+        "--quiet",
+        "--out-dir",
+        wheels,
+        cwd=ROOT,
+    )
     typed(INSTALL, folder, PIP_FIND_LINKS=f"{wheels} {os.environ.get('PIP_FIND_LINKS', '')}")
     assert " 1 passed" in typed(f". .venv/bin/activate\n{TEST}", folder)
     program, *arguments = shlex.split(SERVE)

@@ -153,7 +153,7 @@ def test_documents_are_written_with_that_of_who_reconciles(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("--document",), "say whose"),
+        (("--document",), "name a service"),
         (("parcels", "--write", "parcels/main.py"), "cannot write into parcels/main.py"),
     ],
 )

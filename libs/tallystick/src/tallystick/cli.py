@@ -1,10 +1,12 @@
-"""The parts for commands of your own, beside those of `tally`.
+"""The parts of which other packages make commands of their own for `tally`.
 
-A package adds commands by an entry point of the group `tallystick.commands`: a function that takes
-a `typer.Typer` and adds commands to it.
+A package adds commands by an entry point of the group `tallystick.commands`. It names a function
+that takes a `typer.Typer` and adds commands to it::
 
     [project.entry-points."tallystick.commands"]
     stock = "shop.commands:register"
+
+The function and one command::
 
     def register(app: typer.Typer) -> None:
         app.command(epilog=example("tally stock 4711"))(stock)
@@ -20,12 +22,11 @@ a `typer.Typer` and adds commands to it.
         async with asked(at) as services:
             return await services.each(path_of("stock", item), optional=True)
 
-- Errors: `reports_errors` turns each TallystickError into a line and an exit code; the exit code
-  of `UsedWrongly` is 2.
-- Services: `places` returns their addresses, `asked` opens their admin ports, and `path_of` makes
-  a path there. The results are `Answers`, `Refused` and `Silent`. `ServiceOption` is an option
-  that names one service.
-- Output: `say`, `say_json`, `table` and `end_of`; `plain` for text that others wrote; `strong`,
+- Errors: `reports_errors` turns each TallystickError into a line on stderr and an exit code: 2 for
+  `UsedWrongly` and `InvalidSettings`, 1 for the others.
+- Services: `places` finds their addresses, `asked` opens their admin ports, `path_of` makes the
+  paths; the result is `Answers`, `Refused` or `Silent`. `ServiceOption` names one service.
+- Output: `say`, `say_json`, `table` and `end_of`; `plain` for text from elsewhere; `strong`,
   `notable` and `faint` for emphasis; `second` for a time.
 - People: `Actor` and `Reason` are who acts and why; `asked_reason` asks for the reason.
 """

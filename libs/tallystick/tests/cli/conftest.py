@@ -146,7 +146,7 @@ class Shop:
         return items
 
     async def kill_waiting(self) -> None:
-        """What waits has died, as if it had lost its patience."""
+        """Turn what waits into dead letters, as if its time had passed."""
         await self.database.fetch(
             """update tallystick.held set state = 'dead', reason = 'exhausted', due_at = now(),
             claim = claim + 1 where state = 'retry'"""
@@ -158,7 +158,7 @@ class Shop:
 
     @contextmanager
     def healed(self) -> Iterator[None]:
-        """What made letters die is gone."""
+        """Remove the fault that made messages dead letters."""
         Illness.healed = True
         try:
             yield

@@ -123,7 +123,7 @@ async def test_a_token_that_is_not_accepted_is_named(tally: Tally) -> None:
     assert result.stderr == f"tally: shop: {reason}\n"
 
 
-async def test_a_port_of_something_else_is_said(tally: Tally, nats_port: int) -> None:
+async def test_a_port_of_something_else_is_reported(tally: Tally, nats_port: int) -> None:
     result = await tally("dlq", "list", env={"TALLY_ADMIN": f"shop=http://127.0.0.1:{nats_port}"})
     assert result.exit_code == 1
     assert result.stderr.startswith("tally: shop does not answer at http://127.0.0.1:")

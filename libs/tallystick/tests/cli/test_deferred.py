@@ -32,7 +32,7 @@ async def listed(tally: Tally, *options: str) -> list[dict[str, Any]]:
     return found
 
 
-async def test_what_waits_is_shown_with_all_that_a_person_asks_for(
+async def test_a_deferred_message_is_listed_with_key_state_and_last_error(
     tally: Tally, insured: str
 ) -> None:
     (one,) = await listed(tally, insured)
@@ -54,7 +54,7 @@ async def test_one_that_waits_is_shown_whole(tally: Tally, insured: str) -> None
         assert "ATTEMPT ENDED" in result.stdout
 
 
-async def test_what_runs_says_whose_it_is_and_one_that_is_due_at_once_says_so(
+async def test_a_running_message_names_its_replica_and_one_due_now_is_marked(
     shop: Shop, tally: Tally, insured: str
 ) -> None:
     await shop.database.fetch(
@@ -75,10 +75,10 @@ async def test_what_runs_says_whose_it_is_and_one_that_is_due_at_once_says_so(
     assert timeline.exit_code == 0, timeline.output
 
 
-async def test_what_does_not_wait_is_a_line_and_2(tally: Tally) -> None:
+async def test_a_message_that_does_not_wait_is_a_line_and_2(tally: Tally) -> None:
     result = await tally("deferred", "show", "nothing")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == "tally: nothing does not wait anywhere: see tally deferred list\n"
+    assert result.stderr == "tally: nothing does not wait in any service: see tally deferred list\n"
 
 
 async def test_a_dead_letter_is_listed_with_its_id_and_its_key_and_found_by_either(
@@ -112,7 +112,7 @@ async def test_a_repair_of_nothing_is_a_failure_that_scripts_see(
 
 
 @pytest.mark.parametrize("command", [("dlq", "list"), ("deferred", "list")])
-async def test_of_a_service_that_is_silent_nobody_says_that_it_has_none(
+async def test_a_silent_service_is_not_reported_as_having_none(
     tally: Tally, command: tuple[str, ...]
 ) -> None:
     away = {"TALLY_ADMIN": f"shop=http://127.0.0.1:{free_port()}"}

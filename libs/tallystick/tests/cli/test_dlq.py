@@ -57,13 +57,11 @@ async def test_a_letter_that_is_nowhere_is_a_line_and_2(tally: Tally) -> None:
     for name in ("nothing", "shop-letters/shop/nothing", "a/b/c/d"):
         result = await tally("dlq", "show", name)
         assert result.exit_code == 2
-        assert result.stderr.startswith(f"tally: no dead letter {name} is held anywhere")
+        assert result.stderr.startswith(f"tally: no service has a dead letter {name}")
 
 
 @pytest.mark.usefixtures("dead")
-async def test_a_service_that_is_silent_keeps_nobody_from_the_others(
-    shop: Shop, tally: Tally
-) -> None:
+async def test_the_others_are_shown_if_a_service_is_silent(shop: Shop, tally: Tally) -> None:
     env = {"TALLY_ADMIN": f"{shop.env['TALLY_ADMIN']},bank=http://127.0.0.1:{free_port()}"}
     result = await tally("dlq", "list", env=env)
     assert result.exit_code == 1
@@ -72,6 +70,6 @@ async def test_a_service_that_is_silent_keeps_nobody_from_the_others(
     assert (await tally("dlq", "list", "--service", "shop", env=env)).exit_code == 0
 
 
-async def test_a_replica_that_is_away_is_stood_in_for(shop: Shop, tally: Tally) -> None:
+async def test_another_replica_answers_for_one_that_is_away(shop: Shop, tally: Tally) -> None:
     admin = f"shop=http://127.0.0.1:{free_port()},{shop.env['TALLY_ADMIN']}"
     assert (await tally("dlq", "list", env={"TALLY_ADMIN": admin})).exit_code == 0

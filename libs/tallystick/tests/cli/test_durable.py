@@ -89,10 +89,10 @@ async def test_a_rewinding_says_that_it_is_harmless_and_asks(shop: Shop, tally: 
     asked = await tally("durable", "rewind", "shop-books", "--to", "1h", input="n\n")
     assert asked.exit_code == 2
     assert "shop-books will read again at most" in asked.stderr
-    assert "takes no effect twice" in asked.stderr
+    assert "nothing takes effect twice" in asked.stderr
     assert asked.stderr.endswith("tally: nothing was changed\n")
     nobody = await tally("durable", "rewind", "shop-books", "--to", "1h", input="")
-    assert nobody.stderr.endswith("tally: nothing was changed, nobody agreed: say --yes\n")
+    assert nobody.stderr.endswith("tally: nothing was changed, because nobody agreed: add --yes\n")
 
 
 async def test_an_unknown_durable_is_a_line_and_2(tally: Tally) -> None:

@@ -51,7 +51,7 @@ def test_a_number_that_no_stream_counts_to_is_refused(text: str) -> None:
         parse_start(text)
 
 
-def test_a_key_that_lies_about_its_time_has_none() -> None:
+def test_a_key_with_an_impossible_time_has_none() -> None:
     assert time_of("ffffffff-ffff-7fff-bfff-ffffffffffff") is None
 
 
@@ -112,7 +112,7 @@ def test_what_is_no_json_number_is_set_as_the_text_that_it_is(text: str) -> None
         "--help",
     ],
 )
-async def test_who_stops_reading_is_told_nothing(shop: Shop, command: str) -> None:
+async def test_a_reader_that_stops_reading_gets_no_traceback(shop: Shop, command: str) -> None:
     await shop.sell()
     reader, writer = os.pipe()
     os.close(reader)

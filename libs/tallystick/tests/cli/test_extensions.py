@@ -90,14 +90,14 @@ def test_a_broken_one_is_one_line_and_keeps_nobody_from_the_others(
 def test_a_command_of_the_library_is_not_replaced(site: Site) -> None:
     site.install("thief", COMMAND.format(name="serve"))
     ended = site.tally("serve", "--help")
-    assert "Serve a service until it is told to stop." in ended.stdout
+    assert "Serve a service until SIGTERM." in ended.stdout
     assert "there is a command serve already" in ended.stderr
 
 
 def test_the_librarys_own_help_speaks_of_keys_and_not_of_orders(site: Site) -> None:
-    said = [
+    helps = [
         site.tally(*words, "--help").stdout for words in (("timeline",), (), ("dlq",), ("tail",))
     ]
-    assert "such as an order's id" in said[0]
-    assert "order" not in said[0].replace("such as an order's id", "")
-    assert not [text for text in said[2:] if " order " in text]
+    assert "such as an order's id" in helps[0]
+    assert "order" not in helps[0].replace("such as an order's id", "")
+    assert not [text for text in helps[2:] if " order " in text]

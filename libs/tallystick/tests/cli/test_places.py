@@ -8,9 +8,9 @@ from tallystick._cli.errors import UsedWrongly
 from tallystick._cli.targets import Places, find
 
 ENV = {
-    "TALLY_NATS_URL": "nats://said:4222",
-    "TALLY_ADMIN": "orders=http://said:9001",
-    "TALLY_ADMIN_TOKEN": "said",
+    "TALLY_NATS_URL": "nats://environment:4222",
+    "TALLY_ADMIN": "orders=http://environment:9001",
+    "TALLY_ADMIN_TOKEN": "environment",
 }
 WRITTEN = """
 # what a platform wrote
@@ -45,8 +45,8 @@ def test_a_file_that_a_platform_left_here_or_above_is_found() -> None:
 
 @pytest.mark.usefixtures("written")
 def test_a_found_file_adds_nothing_to_what_the_environment_says() -> None:
-    token = {"TALLY_ADMIN_TOKEN": "said"}
-    assert find(environment=token) == Places(None, {}, "said")
+    token = {"TALLY_ADMIN_TOKEN": "environment"}
+    assert find(environment=token) == Places(None, {}, "environment")
 
 
 def test_a_named_file_counts_instead_of_the_environment(written: Path) -> None:
@@ -58,7 +58,9 @@ def test_a_named_file_counts_instead_of_the_environment(written: Path) -> None:
 
 def test_options_come_first() -> None:
     found = find("nats://option:4222", ["shipping=http://option:9003"], environment=ENV)
-    assert found == Places("nats://option:4222", {"shipping": ("http://option:9003",)}, "said")
+    assert found == Places(
+        "nats://option:4222", {"shipping": ("http://option:9003",)}, "environment"
+    )
 
 
 def test_names_are_separated_by_commas_or_spaces() -> None:

@@ -1,4 +1,4 @@
-"""`tally dlq edit`, `discard` and `audit`, and what `show` tells after them."""
+"""`tally dlq edit`, `discard` and `audit`, and what `show` shows after them."""
 
 import json
 from collections.abc import AsyncIterator
@@ -55,7 +55,7 @@ async def test_a_letter_that_was_edited_succeeds_when_it_is_replayed(
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "refusal"),
     [
         (("--set", "wish=7"), "wish: Expected `str`, got `int`"),
         (("--set", "whish=x"), "whish: Sold has no such field"),
@@ -63,16 +63,16 @@ async def test_a_letter_that_was_edited_succeeds_when_it_is_replayed(
         (("--file", "-"), "Malformed JSON"),
         (("--set", "wish"), '"wish" is not of the form FIELD=VALUE'),
         (("--set", "wish/0=x"), "there is no wish/0 in its body"),
-        ((), "say how: either --set"),
+        ((), "give either --set"),
     ],
 )
 async def test_a_body_that_does_not_fit_is_refused_by_its_field(
-    tally: Tally, dead_letter: str, change: tuple[str, ...], said: str
+    tally: Tally, dead_letter: str, change: tuple[str, ...], refusal: str
 ) -> None:
     result = await tally("dlq", "edit", dead_letter, *change, *BECAUSE, input="{")
     assert result.exit_code in (1, 2)
-    assert said in result.stderr
-    assert "nothing was done" in (await tally("dlq", "audit")).stdout
+    assert refusal in result.stderr
+    assert "no dead letter was repaired" in (await tally("dlq", "audit")).stdout
 
 
 async def test_a_whole_body_is_read_from_stdin(shop: Shop, tally: Tally, dead_letter: str) -> None:
@@ -108,10 +108,10 @@ async def test_a_discarded_letter_is_listed_no_more_and_shown_for_ever(
     assert "nothing matched" in (await tally("dlq", "replay", dead_letter, *BECAUSE)).stderr
 
 
-async def test_a_discard_names_what_is_meant(tally: Tally, dead_letter: str) -> None:
+async def test_a_discard_of_everything_is_refused(tally: Tally, dead_letter: str) -> None:
     result = await tally("dlq", "discard", *BECAUSE)
     assert result.exit_code == 2
-    assert result.stderr.startswith("tally: say which")
+    assert result.stderr.startswith("tally: name what to discard")
     dry = await tally("dlq", "discard", dead_letter, "--dry-run")
     assert "1 dead letter would be discarded; nothing was changed" in dry.stdout
 
@@ -140,7 +140,7 @@ async def test_the_audit_tells_who_when_and_why(tally: Tally, dead_letter: str) 
         assert dead_letter in reports_errors
         assert "permanent: PermanentError" in reports_errors
     assert "1 replayed: " in (await tally("dlq", "audit", run["run"])).stdout
-    assert (await tally("dlq", "audit", "x")).stdout == "nothing was done about it\n"
+    assert (await tally("dlq", "audit", "x")).stdout == "no repair is on record for it\n"
 
 
 async def test_the_audit_comes_in_pages(shop: Shop, tally: Tally) -> None:

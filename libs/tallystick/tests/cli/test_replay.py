@@ -31,7 +31,9 @@ async def count(shop: Shop, sql: str) -> int:
     return int((await shop.database.fetch(sql))[0][0])
 
 
-async def test_a_dry_run_shows_what_is_meant_and_changes_nothing(shop: Shop, tally: Tally) -> None:
+async def test_a_dry_run_shows_what_is_selected_and_changes_nothing(
+    shop: Shop, tally: Tally
+) -> None:
     await shop.dead()
     result = await tally("dlq", "replay", "--dry-run")
     assert result.exit_code == 0, result.stderr
@@ -44,7 +46,7 @@ async def test_a_replay_asks_why(shop: Shop, tally: Tally) -> None:
     await shop.dead()
     result = await tally("dlq", "replay")
     assert result.exit_code == 2
-    assert result.stderr.startswith("tally: say why")
+    assert result.stderr.startswith("tally: a reason is needed")
     assert await count(shop, DEAD) == 1
 
 
@@ -89,7 +91,7 @@ async def test_letters_are_named_by_id_key_or_fingerprint(shop: Shop, tally: Tal
         (("--until", "1h"), 0),
     ],
 )
-async def test_letters_are_chosen_by_what_is_true_of_them(
+async def test_dead_letters_are_selected_by_options(
     shop: Shop, tally: Tally, options: tuple[str, ...], replayed: int
 ) -> None:
     await shop.dead()
@@ -158,7 +160,7 @@ async def test_a_rate_is_kept(shop: Shop, tally: Tally) -> None:
     assert 0.45 < float((await shop.database.fetch(spread))[0][0]) < 3
 
 
-async def test_a_durable_that_is_no_more_is_said(shop: Shop, tally: Tally) -> None:
+async def test_a_durable_that_was_removed_is_reported(shop: Shop, tally: Tally) -> None:
     await shop.dead()
     await shop.database.fetch("update tallystick.held set durable = 'shop-gone'")
     result = await tally("dlq", "replay", *BECAUSE)
@@ -167,7 +169,7 @@ async def test_a_durable_that_is_no_more_is_said(shop: Shop, tally: Tally) -> No
     assert "0 of 1 were replayed" in result.stderr
 
 
-async def test_what_the_inbox_has_forgotten_is_replayed_only_if_that_is_said(
+async def test_an_expired_dead_letter_is_replayed_only_if_that_reason_is_named(
     shop: Shop, tally: Tally
 ) -> None:
     await shop.dead()
@@ -177,5 +179,5 @@ async def test_what_the_inbox_has_forgotten_is_replayed_only_if_that_is_said(
     assert "they may have been done before" in left.stdout
     assert await count(shop, ACTS) == 0
     with shop.healed():
-        said = await tally("dlq", "replay", "--died-of", "expired", "--canary", *BECAUSE)
-    assert said.exit_code == 0, said.stdout
+        named = await tally("dlq", "replay", "--died-of", "expired", "--canary", *BECAUSE)
+    assert named.exit_code == 0, named.stdout

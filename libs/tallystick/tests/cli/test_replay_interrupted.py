@@ -61,9 +61,9 @@ async def test_a_replay_of_500_killed_twice_and_run_again_takes_each_effect_once
                 killed.send_signal(signal.SIGKILL)
                 assert await killed.wait() == -signal.SIGKILL
         async with tally(shop, *REPLAY) as again:
-            said, errors = await again.communicate()
+            output, errors = await again.communicate()
         assert again.returncode == 0, errors
-        assert b"they are due again" in said
+        assert b"they are due again" in output
         await shop.until(f"not exists ({TRIED})", 60)
     written = dict(await shop.database.fetch(WRITTEN))
     assert set(written) == items

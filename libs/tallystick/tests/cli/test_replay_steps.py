@@ -17,7 +17,7 @@ from tallystick._cli.dlq.replay_steps import (
 )
 
 ALL = Plan(500)
-CANARY = Plan(500, canary=True, patience_s=60)
+CANARY = Plan(500, canary=True, quiet_limit_s=60)
 
 
 @pytest.mark.parametrize(

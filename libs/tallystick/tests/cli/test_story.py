@@ -1,4 +1,4 @@
-"""A story told from evidence, and drawn: pure functions."""
+"""A story made from evidence, and drawn: pure functions."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from click import unstyle
 from tallystick._broker.history import Recorded
 from tallystick._cli.timeline.drawing import draw
 from tallystick._cli.timeline.evidence import Evidence, Kept
-from tallystick._cli.timeline.story import tell
+from tallystick._cli.timeline.story import story_of
 
 BEGAN = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 PLACED, CAPTURED = "m-1", "m-2"
@@ -19,7 +19,7 @@ def at(milliseconds: float) -> str:
     return (BEGAN + timedelta(milliseconds=milliseconds)).isoformat()
 
 
-def said(source: str, id_: str, name: str, when: float, **more: Any) -> dict[str, Any]:
+def stored(source: str, id_: str, name: str, when: float, **more: Any) -> dict[str, Any]:
     return {
         "source": source,
         "id": id_,
@@ -58,8 +58,8 @@ def attempt(when: float, outcome: str, error: str | None = None) -> dict[str, An
     return {"at": at(when), "replica": "p-1", "version": "1", "outcome": outcome, "error": error}
 
 
-def known(said: list[Any], taken: list[Any]) -> list[dict[str, Any]]:
-    return [{"published": said, "received": taken}]
+def known(published: list[Any], received: list[Any]) -> list[dict[str, Any]]:
+    return [{"published": published, "received": received}]
 
 
 CAPTURE = {
@@ -75,11 +75,11 @@ EVIDENCE = Evidence(
     "order-1",
     {
         "orders": known(
-            [said("orders", PLACED, "orders.placed", 0)],
+            [stored("orders", PLACED, "orders.placed", 0)],
             [taken("orders-payments", "payments", CAPTURED, 1_820)],
         ),
         "payments": known(
-            [said("payments", CAPTURED, "payments.captured", 1_800)],
+            [stored("payments", CAPTURED, "payments.captured", 1_800)],
             [
                 taken("payments-open", "orders", PLACED, 12),
                 taken("payments-capture", "payments", "order-1", 12, **CAPTURE),
@@ -128,7 +128,7 @@ order-1
 
 
 def test_a_story_is_drawn_as_lanes_in_the_order_of_time() -> None:
-    assert "\n".join(map(unstyle, draw(tell(EVIDENCE)))) == DRAWN
+    assert "\n".join(map(unstyle, draw(story_of(EVIDENCE)))) == DRAWN
 
 
 def evidence(**changes: Any) -> Evidence:
@@ -159,41 +159,43 @@ def reader(name: str, floor: int, *subjects: str) -> dict[str, Any]:
         ("evt.orders.placed.v1.07.>", False),
     ],
 )
-def test_what_a_durable_reads_and_has_not_acknowledged_is_unread(subject: str, reads: bool) -> None:
+def test_a_message_that_a_durable_has_not_acknowledged_is_pending(
+    subject: str, reads: bool
+) -> None:
     messages = [kept("evt.orders.placed.v1.07", 9, **{"ce-source": "orders", "ce-id": "1"})]
-    story = tell(evidence(kept=messages, readers=[reader("payments-open", 8, subject)]))
+    story = story_of(evidence(kept=messages, readers=[reader("payments-open", 8, subject)]))
     assert [step.durable for step in story.waits] == (["payments-open"] if reads else [])
 
 
 def test_what_was_acknowledged_without_a_record_is_only_named() -> None:
     messages = [kept("evt.orders.placed.v1.07", 9)]
-    story = tell(evidence(kept=messages, readers=[reader("orders-statistics", 9, ">")]))
+    story = story_of(evidence(kept=messages, readers=[reader("orders-statistics", 9, ">")]))
     assert (story.waits, story.unrecorded) == ([], ["orders-statistics"])
 
 
 def test_what_a_service_stored_and_a_stream_keeps_is_one_message() -> None:
     headers = {"ce-source": "orders", "ce-id": PLACED}
     messages = [kept("evt.orders.placed.v1.07", 9, **headers)]
-    unsent = said("orders", PLACED, "orders.placed", 0, sent_at=None)
-    story = tell(evidence(known={"orders": known([unsent], [])}, kept=messages))
+    unsent = stored("orders", PLACED, "orders.placed", 0, sent_at=None)
+    story = story_of(evidence(known={"orders": known([unsent], [])}, kept=messages))
     assert (story.messages, len(story.steps), story.steps[0].note) == (1, 1, "")
 
 
-def test_what_is_not_sent_or_said_again_says_so() -> None:
-    unsent = said("orders", "1", "orders.placed", 0, sent_at=None)
-    again = said("orders", "2", "orders.placed", 1, republication=2)
-    story = tell(evidence(known={"orders": known([unsent, again], [])}))
-    assert [step.note for step in story.steps] == ["not sent yet", "said again 2 times"]
+def test_an_unsent_and_a_republished_message_are_marked() -> None:
+    unsent = stored("orders", "1", "orders.placed", 0, sent_at=None)
+    again = stored("orders", "2", "orders.placed", 1, republication=2)
+    story = story_of(evidence(known={"orders": known([unsent, again], [])}))
+    assert [step.note for step in story.steps] == ["not sent yet", "republished 2 times"]
 
 
-def test_nothing_is_done_before_it_was_said_whatever_the_clocks_say() -> None:
+def test_a_message_is_handled_after_it_is_published_even_if_clocks_disagree() -> None:
     early = known([], [taken("payments-open", "orders", PLACED, -50)])
-    placed = known([said("orders", PLACED, "orders.placed", 0)], [])
-    story = tell(evidence(known={"payments": early, "orders": placed}))
+    placed = known([stored("orders", PLACED, "orders.placed", 0)], [])
+    story = story_of(evidence(known={"payments": early, "orders": placed}))
     assert [step.kind for step in story.steps] == ["published", "done"]
 
 
-def test_what_runs_waits_or_was_given_up_is_told_last() -> None:
+def test_what_runs_waits_or_was_given_up_comes_last() -> None:
     rows = [
         taken("p-a", "p", "1", 1, state="waiting", due_at=at(60_000), error="no"),
         taken("p-b", "p", "1", 1, state="running", replica="p-1"),
@@ -201,7 +203,7 @@ def test_what_runs_waits_or_was_given_up_is_told_last() -> None:
         taken("p-d", "p", "1", 1, state="discarded"),
         taken("p-e", "p", "1", 1, state="dead", due_at=at(9)),
     ]
-    steps = tell(evidence(known={"p": known([], rows)})).steps
+    steps = story_of(evidence(known={"p": known([], rows)})).steps
     assert [(step.kind, step.at is None) for step in steps] == [
         ("stored", False),
         ("dead", False),
@@ -214,6 +216,6 @@ def test_what_runs_waits_or_was_given_up_is_told_last() -> None:
 
 def test_many_services_still_fit() -> None:
     names = [f"service{number}" for number in range(8)]
-    messages = [said(name, name, f"{name}.happened", n) for n, name in enumerate(names)]
-    lines = draw(tell(evidence(known={"x": known(messages, [])})))
+    messages = [stored(name, name, f"{name}.happened", n) for n, name in enumerate(names)]
+    lines = draw(story_of(evidence(known={"x": known(messages, [])})))
     assert max(len(unstyle(line)) for line in lines) <= 100

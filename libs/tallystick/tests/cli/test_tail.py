@@ -65,9 +65,12 @@ async def test_jobs_stay_in_their_queue(shop: Shop, tally: Tally) -> None:
     ("arguments", "reason"),
     [
         (("evt.elsewhere",), "no stream keeps evt.elsewhere.>: see tally topology"),
-        (("a b",), '"a b" is no subject; say it like evt.orders'),
-        ((">", "--since", "7"), "a sequence is of one stream, and > is in DLQ_SHOP, SHOP, SHOP_J"),
-        (("--since", "soon"), '"soon" is no time; say it like 10m, 2h, 1d (ago) or 2026-11-25T'),
+        (("a b",), '"a b" is no subject; write it like evt.orders'),
+        (
+            (">", "--since", "7"),
+            "a sequence belongs to one stream, and > is in DLQ_SHOP, SHOP, SHOP_J",
+        ),
+        (("--since", "soon"), '"soon" is no time; write it like 10m, 2h, 1d (ago) or 2026-11-25T'),
     ],
 )
 async def test_what_cannot_be_read_is_a_line_and_2(

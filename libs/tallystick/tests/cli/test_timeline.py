@@ -30,7 +30,7 @@ async def test_every_message_and_attempt_of_one_order_is_drawn(shop: Shop, tally
         assert step in result.stdout
     assert "2 messages" in result.stdout
     assert "nothing waits" in result.stdout
-    assert "read as well, of which no more is known: shop-counts" in result.stdout
+    assert "also read by (keeps no record): shop-counts" in result.stdout
 
 
 async def test_no_line_is_wider_than_100_columns(shop: Shop, tally: Tally) -> None:
@@ -79,7 +79,7 @@ async def test_a_message_that_nobody_has_read_yet_says_so(shop: Shop, tally: Tal
     await tally("durable", "resume", "shop-packers")
 
 
-async def test_a_service_that_is_silent_leaves_a_gap_that_is_said(shop: Shop, tally: Tally) -> None:
+async def test_a_silent_service_makes_the_drawing_incomplete(shop: Shop, tally: Tally) -> None:
     admin = f"{shop.env['TALLY_ADMIN']},bank=http://127.0.0.1:{free_port()}"
     result = await tally("timeline", await shop.sell(), env={"TALLY_ADMIN": admin})
     assert result.exit_code == 1

@@ -29,7 +29,7 @@ def test_a_moment_is_utc_unless_it_says_otherwise(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "10", "m", "-1h", "2026-13-01"])
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(UsedWrongly, match="is no time; say it like"):
+    with pytest.raises(UsedWrongly, match="is no time; write it like"):
         parse_time(text)
 
 

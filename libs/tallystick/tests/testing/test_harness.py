@@ -79,7 +79,7 @@ async def test_a_transaction_on_a_database_is_undone(run: Any, sql: Sql) -> None
 
 
 async def test_where_several_durables_take_a_message_one_is_named() -> None:
-    with pytest.raises(DeclarationError, match="shop-books, shop-charges: say which by durable="):
+    with pytest.raises(DeclarationError, match="shop-books, shop-charges: name one by durable="):
         await Harness(shop()).give(Sold(item="mug"))
     with pytest.raises(DeclarationError, match="no handler for Sold"):
         await Harness(shop()).give(Sold(item="mug"), durable="shop-thanks")
@@ -105,8 +105,8 @@ async def test_a_stand_in_is_found_by_the_class_it_stands_for() -> None:
     assert [write.sql for write in decided.writes] == ["took mug"]
 
 
-async def test_what_a_handler_lacks_is_said() -> None:
-    with pytest.raises(DeclarationError, match="asks for a Bank: give it to the Harness"):
+async def test_a_missing_resource_is_named() -> None:
+    with pytest.raises(DeclarationError, match="needs a Bank: give it to the Harness"):
         await Harness(shop()).give(Charge(item="mug"))
 
 

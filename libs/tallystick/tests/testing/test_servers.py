@@ -64,7 +64,7 @@ async def test_a_killed_database_keeps_what_it_committed() -> None:
         await connection.close()
 
 
-async def test_the_database_syncs_unless_told_otherwise(postgres: PostgresServer) -> None:
+async def test_the_database_syncs_unless_fsync_is_off(postgres: PostgresServer) -> None:
     assert postgres_module.command(Path("data"), 1)[-3].endswith("fsync=on")
     connection = await asyncpg.connect(postgres.url)
     assert await connection.fetchval("show fsync") == "on"

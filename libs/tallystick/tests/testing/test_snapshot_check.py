@@ -143,15 +143,15 @@ def test_each_kind_is_told_what_becomes_of_the_old_version(shop: Shop) -> None:
     job = shop.differs("class Pack(Job,", "class Pack(Job, rename='upper',")
     assert "until its stream holds none of job.shop.pack.v1.*" in job
     effect = shop.differs("class Charge(Effect,", "class Charge(Effect, rename='upper',")
-    assert "give the effect with the change a new name" in effect
+    assert "give the changed effect a new name" in effect
     request = shop.differs("left: int", "left: str")
     assert "reply/left: was integer, is string" in request
-    assert "until nobody asks req.shop.stock.v1" in request
+    assert "until no service asks req.shop.stock.v1" in request
 
 
 def test_a_message_that_is_gone_is_asked_for(shop: Shop) -> None:
     text = shop.differs('Pack(Job, name="shop.pack"', 'Pack(Job, name="shop.wrap"')
-    assert "job.shop.pack.v1 has a snapshot and is nowhere" in text
+    assert "job.shop.pack.v1 has a snapshot and no class" in text
     assert "job.shop.wrap.v1 has no snapshot yet" in text
 
 

@@ -1,4 +1,4 @@
-"""Who acts, and why: both are kept in the record."""
+"""The options that say who acts and why; both are kept in the record."""
 
 from __future__ import annotations
 
@@ -31,16 +31,18 @@ Actor = Annotated[
 Reason = Annotated[
     str | None,
     typer.Option(
-        metavar="TEXT", help="Why: it is kept in the record; asked for if it is left out."
+        metavar="TEXT", help="Why; it is kept in the record. You are asked if you leave it out."
     ),
 ]
 
 
 def asked_reason(reason: str | None) -> str:
-    """Return why, if need be by asking the person at the terminal; raises UsedWrongly."""
+    """Return the reason; ask the person at the terminal if it is None. Raises UsedWrongly."""
     if reason is None and sys.stdin.isatty():
         with suppress(typer.Abort):
             reason = str(typer.prompt("Why? It is kept in the record", err=True))
     if not reason or not reason.strip():
-        raise UsedWrongly("say why, it is kept in the record: --reason 'the provider is back'")
+        raise UsedWrongly(
+            "a reason is needed, it is kept in the record: --reason 'the provider is back'"
+        )
     return reason

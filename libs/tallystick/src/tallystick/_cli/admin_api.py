@@ -1,4 +1,4 @@
-"""Asks services on their admin ports; one that does not answer keeps nobody from the others."""
+"""Requests to the admin ports of services; if one does not answer, the others are still asked."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Refused(TallystickError):
 
     def __init__(self, service: str, status: int, problem: Mapping[str, Any]) -> None:
         words = [problem.get("title"), problem.get("detail"), *_fields(problem)]
-        said = ": ".join(word for word in words if word)
-        super().__init__(f"{service}: {said or f'HTTP {status}'}")
+        text = ": ".join(word for word in words if word)
+        super().__init__(f"{service}: {text or f'HTTP {status}'}")
         self.status = status
 
 
@@ -40,36 +40,36 @@ def _fields(problem: Mapping[str, Any]) -> list[str]:
 
 
 class OtherRelease(TallystickError):
-    """A service does not tell what this release asks for."""
+    """The answer of a service lacks what this release needs."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What each service answered, and why others did not."""
+    """The answer of each service by its name; `silent` says why a service gave none."""
 
     given: Mapping[str, Any]
     silent: Mapping[str, str]
 
 
 class Services:
-    """The services that are known, asked over one session."""
+    """The known services, asked over one HTTP session."""
 
     def __init__(self, places: Places, session: aiohttp.ClientSession) -> None:
         self._admins = places.services()
         self._session = session
 
     async def get(self, service: str, path: str, params: Params = ()) -> Any:
-        """Return what the service answers; raises Silent, or Refused."""
+        """Return the JSON that the service answers; raises Silent or Refused."""
         return await self._ask("GET", service, path, params=params)
 
     async def post(self, service: str, path: str, body: Any = None) -> Any:
-        """Return what the service answers; raises Silent, or Refused."""
+        """Return the JSON that the service answers; raises Silent or Refused."""
         return await self._ask("POST", service, path, json=body)
 
     async def each(self, path: str, params: Params = (), *, optional: bool = False) -> Answers:
-        """Ask all services at once; raises Refused if one does not accept the token.
+        """Ask all services at the same time; raises Refused if one refuses.
 
-        An `optional` path is one that services need not have: 404 is no answer then.
+        A service may lack an `optional` path: it is left out of the answers if it gives 404.
         """
         names = list(self._admins)
         asked = (self.get(name, path, params) for name in names)
@@ -86,7 +86,7 @@ class Services:
         return Answers(given, silent)
 
     async def _ask(self, method: str, service: str, path: str, **about: Any) -> Any:
-        """Ask one replica after the other: each of them knows what its service knows."""
+        """Ask one replica after the other until one answers: each can answer for its service."""
         errors = []
         for address in self._admins[service]:
             url = address + path
@@ -101,21 +101,21 @@ class Services:
 
 @asynccontextmanager
 async def asked(places: Places) -> AsyncIterator[Services]:
-    """Sessions with the services of these places; raises UsedWrongly."""
+    """Open a session with the services of these places; raises UsedWrongly."""
     headers = {"Authorization": f"Bearer {places.token}"}
     async with aiohttp.ClientSession(headers=headers, timeout=ANSWERED_WITHIN) as session:
         yield Services(places, session)
 
 
 def path_of(*parts: str) -> str:
-    """The path of these segments, each quoted."""
+    """Return the path below `/admin/` of these segments, each quoted for a URL."""
     return "/admin/" + "/".join(quote(part, safe="") for part in parts)
 
 
 async def _read(service: str, answer: aiohttp.ClientResponse) -> Any:
     is_json = "json" in answer.content_type
     try:
-        body = json.loads(await answer.text() if is_json else "{}", object_hook=_Told)
+        body = json.loads(await answer.text() if is_json else "{}", object_hook=_Answer)
     except ValueError:
         body, is_json = None, False
     if answer.status == 401:
@@ -127,8 +127,8 @@ async def _read(service: str, answer: aiohttp.ClientResponse) -> Any:
     return body
 
 
-class _Told(dict[str, Any]):
-    """What a service told; something else answers, or another release, if a member is missing."""
+class _Answer(dict[str, Any]):
+    """An object of an answer; raises OtherRelease for a member that is missing."""
 
     def __missing__(self, name: str) -> Never:
         raise OtherRelease(f'an answer has no "{name}": is it a service\'s, and of this release?')

@@ -1,4 +1,4 @@
-"""The whole command line, put together."""
+"""The command line of `tally`: its commands and its common options."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tallystick._cli.programs import production as programs
 from tallystick._cli.streams import durable, tail, topology
 from tallystick._cli.targets import ADMIN, CONFIG, NATS_URL, TOKEN, find
 
-HELP = "Run services that are built with Tallystick, and look into them."
+HELP = "Run services that are built with Tallystick, see what they do, and repair it."
 
 app = typer.Typer(
     name="tally",
@@ -36,7 +36,7 @@ def main() -> None:
 
 @cache
 def command_line() -> typer.Typer:
-    """All commands of `tally`: the library's own, then those that installed packages add."""
+    """Return all commands: the library's own, then those that installed packages add."""
     extend(app)
     return app
 
@@ -52,7 +52,7 @@ Admin = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=URL",
-        help=f"A service's admin port, once for each; else {ADMIN}. The token is in {TOKEN}.",
+        help=f"A service's admin port; repeat it for each; else {ADMIN}. The token: {TOKEN}.",
     ),
 ]
 Config = Annotated[
@@ -76,7 +76,7 @@ def tally(
     config: Config = None,
     _version: Version = False,
 ) -> None:
-    """Keep where the platform is, for commands that ask for it."""
+    """Keep the options by which commands find the platform."""
     ctx.obj = partial(find, nats_url, admin or (), config)
 
 

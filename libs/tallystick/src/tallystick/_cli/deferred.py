@@ -1,4 +1,4 @@
-"""`tally deferred`: what waits in the services' databases and is not dead."""
+"""`tally deferred`: messages that wait in the services' databases for their next attempt."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from tallystick._cli.targets import Places
 from tallystick._cli.times import second
 
 group = typer.Typer(
-    no_args_is_help=True, help="What waits to be tried, again or for the first time."
+    no_args_is_help=True, help="Messages that wait for an attempt: deferred messages and effects."
 )
 TITLES = ("DUE", "STATE", "ATTEMPTS", "KEY", "REPLICA", "MESSAGE")
 Given = Mapping[str, Any]
 Name = Annotated[
     str | None,
-    typer.Argument(metavar="[NAME]", help="Only of this message's id, key or fingerprint."),
+    typer.Argument(metavar="[NAME]", help="Only those with this id, key or fingerprint."),
 ]
 Which = Annotated[
     str,
     typer.Argument(metavar="MESSAGE", help="DURABLE/SOURCE/ID as listed, or an id or a key."),
 ]
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many of each service.")]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="The most to list for each service.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -62,10 +62,11 @@ def list_deferred(
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List what waits, what is due first before what is due later.
+    """List the messages that wait, those that are due first at the top.
 
-    A suspect has lost a replica while it ran. The last error is that of the attempt before. What
-    waits too long becomes a dead letter: see tally dlq list.
+    A suspect is in quarantine: its replica was lost while it ran. The line below a message is the
+    error of its last attempt. A message that waits too long becomes a dead letter: see tally dlq
+    list.
     """
     params = [("limit", str(limit)), *_about(name, durable)]
     answers = asyncio.run(_each(ctx.obj().only(service), params))
@@ -80,12 +81,12 @@ def list_deferred(
 def show_deferred(
     ctx: typer.Context, message: Which, service: ServiceOption = None, as_json: AsJson = False
 ) -> None:
-    """Show one that waits: its headers, its body, and every attempt."""
+    """Show one deferred message: its headers, its body, and every attempt."""
     found, silent = asyncio.run(_find(ctx.obj().only(service), message))
     if found is None and silent:
         fail("; ".join(silent.values()), FAILED)
     if found is None:
-        raise UsedWrongly(f"{message} does not wait anywhere: see tally deferred list")
+        raise UsedWrongly(f"{message} does not wait in any service: see tally deferred list")
     if as_json:
         say_json(found)
     else:
@@ -93,8 +94,8 @@ def show_deferred(
 
 
 def _about(name: str | None, durable: str | None) -> list[tuple[str, str]]:
-    said = {"name": name, "durable": durable}
-    return [(option, text) for option, text in said.items() if text]
+    given = {"name": name, "durable": durable}
+    return [(option, text) for option, text in given.items() if text]
 
 
 async def _each(places: Places, params: Sequence[tuple[str, str]]) -> Answers:
@@ -103,7 +104,7 @@ async def _each(places: Places, params: Sequence[tuple[str, str]]) -> Answers:
 
 
 async def _find(places: Places, name: str) -> tuple[dict[str, Any] | None, Mapping[str, str]]:
-    """The one of this name that is due first, whole, and who is silent."""
+    """Return the whole message of this name that is due first, and who is silent."""
     async with asked(places) as services:
         answers = await services.each(path_of("deferred"), [("name", name), ("limit", "1")])
         for service, page in answers.given.items():

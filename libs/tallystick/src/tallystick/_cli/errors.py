@@ -1,4 +1,4 @@
-"""How commands end: an error is a line that says what to do, and an exit code."""
+"""How commands end: an error becomes one line that says what to do, and an exit code."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import typer
 from tallystick.errors import InvalidSettings, TallystickError
 
 FAILED = 1
-"""It did not work, or what was looked at is not as it should be."""
+"""Something failed, or is not as it should be."""
 USED_WRONGLY = 2
-"""Something has to be said differently, or to be set."""
+"""The command line or a setting has to be corrected."""
 INTERRUPTED = 130
 NOBODY_READS = 141
-"""Who read the answer has gone, as `head` does: the code of shells for a broken pipe."""
+"""The reader of the output has gone, as `head` does: the shells' code for a broken pipe."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class UsedWrongly(TallystickError):
-    """What was asked for cannot be done so; the message says how."""
+    """The command is used in a wrong way; the message says how it is used."""
 
 
 def reports_errors(command: Callable[P, T]) -> Callable[P, T]:
@@ -36,7 +36,7 @@ def reports_errors(command: Callable[P, T]) -> Callable[P, T]:
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return command(*args, **kwargs)
-        except BaseException as error:  # raised again unless it is foreseen
+        except BaseException as error:  # raised again unless it is expected
             _end(_innermost(error))
             raise
 
@@ -44,14 +44,14 @@ def reports_errors(command: Callable[P, T]) -> Callable[P, T]:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """The first error of a group of tasks, which all ended by it."""
+    """Return the first error of a group of tasks: the one by which all ended."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
 def _end(error: BaseException) -> None:
-    """End the command as this error asks for; return if it is not foreseen."""
+    """End the command with the exit code of this error; return if it is unexpected."""
     match error:
         case InvalidSettings() | UsedWrongly():
             fail(str(error), USED_WRONGLY)
@@ -64,7 +64,7 @@ def _end(error: BaseException) -> None:
 
 
 def _end_unread() -> Never:
-    """End without a word: what is left to flush at the end of the process goes nowhere."""
+    """End without output: what the end of the process flushes goes to the null device."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(nowhere, stream.fileno())
@@ -72,18 +72,18 @@ def _end_unread() -> Never:
 
 
 def fail(message: str, code: int) -> Never:
-    """End with this line and exit code."""
+    """Print this line on stderr and end with this exit code."""
     warn(message)
     raise typer.Exit(code)
 
 
 def warn(message: str) -> None:
-    """Say something that is no part of the answer."""
+    """Print a line on stderr, beside the output."""
     typer.echo(f"tally: {message}", err=True)
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a connection could not be made, in the system's words."""
+    """Return why a connection failed, in the words of the operating system."""
     if isinstance(error, TimeoutError) and not error.errno:
         return "no answer in time"
     if isinstance(error, OSError) and error.errno and error.errno > 0:
@@ -92,5 +92,5 @@ def reason_of(error: BaseException) -> str:
 
 
 def example(*commands: str) -> str:
-    """What a command's help ends in."""
+    """Return the example with which the help of a command ends."""
     return "\b\nExample:\n" + "\n".join(f"  {command}" for command in commands)

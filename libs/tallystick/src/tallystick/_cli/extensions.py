@@ -1,4 +1,4 @@
-"""Commands that other packages add, found by their entry points."""
+"""The commands of other packages, found by their entry points."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ GROUP = "tallystick.commands"
 def extend(app: typer.Typer) -> None:
     """Add the commands of installed packages, by the names of their entry points.
 
-    One that cannot be added is told on stderr, and keeps nobody from the others.
+    One that cannot be added is a line on stderr; the others are added.
     """
     for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
         try:
             _add(app, point)
-        except Exception as error:  # noqa: BLE001  # of others; told, with its cause
+        except Exception as error:  # noqa: BLE001  # of others; shown with its cause
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
             warn(f"no commands from {_origin(point)}, which is broken: {reason}")
 

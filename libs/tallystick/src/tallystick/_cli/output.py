@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs; colours on a terminal only."""
+"""The output of commands: tables for people, JSON for programs, colours on a terminal only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLAIN = str.maketrans("●○◆◇◌✗│├┤┼─╌▶◀▷◁…", "*
 
 
 def say(text: str) -> None:
-    """Print, unless there is nothing; without colours outside a terminal, or with NO_COLOR."""
+    """Print a text unless it is empty; without colours outside a terminal or with NO_COLOR."""
     if not text:
         return
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
@@ -31,12 +31,12 @@ def say(text: str) -> None:
 
 
 def say_json(value: Any) -> None:
-    """Print as indented JSON; times are ISO 8601."""
+    """Print a value as indented JSON; times are ISO 8601."""
     say(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Lines of columns; numbers are aligned to the right, an empty table says `none`."""
+    """Return the lines of a table; numbers are aligned to the right, an empty table is `none`."""
     rows = [tuple(row) for row in rows]
     if not rows:
         return ["none"]
@@ -58,7 +58,7 @@ def _cell(value: object) -> str:
 
 
 def braces(subjects: Sequence[str]) -> str:
-    """Subjects as a shell would spell them: `evt.payments.{captured,declined}.v1.*`."""
+    """Return subjects as a shell spells them: `evt.payments.{captured,declined}.v1.*`."""
     if len(subjects) < 2:
         return "".join(subjects)
     tokens = [subject.split(".") for subject in subjects]
@@ -72,46 +72,46 @@ def braces(subjects: Sequence[str]) -> str:
 
 
 def width() -> int:
-    """Columns of the terminal; more where there is none."""
+    """Return the columns of the terminal; 200 where there is none."""
     return shutil.get_terminal_size((WIDTH_OF_FILES, 24)).columns
 
 
 def cut(text: str, columns: int) -> str:
-    """At most so many characters, the last an ellipsis if there were more."""
+    """Return at most `columns` characters; the last is an ellipsis if there were more."""
     return text if len(text) <= columns else text[: max(columns - 1, 0)] + "…"
 
 
 def plain(text: str, kept: str = "") -> str:
-    """Text of others, with all that a terminal would obey made visible."""
+    """Return text from elsewhere with its control characters made visible."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in kept else repr(c)[1:-1] for c in text)
 
 
 def faint(text: str) -> str:
-    """What only helps to read the rest."""
+    """Style text that only helps to read the rest."""
     return typer.style(text, dim=True)
 
 
 def bad(text: str) -> str:
-    """What is not as it should be."""
+    """Style what is not as it should be."""
     return typer.style(text, fg="red")
 
 
 def notable(text: str) -> str:
-    """What may deserve a look."""
+    """Style what may deserve a look."""
     return typer.style(text, fg="yellow")
 
 
 def strong(text: str) -> str:
-    """What is looked for first."""
+    """Style what a reader looks for first."""
     return typer.style(text, bold=True)
 
 
 def end_of(silent: Mapping[str, str], *, matched: bool = True) -> None:
-    """Say which services did not answer, or that nothing is what was meant.
+    """Warn of services that did not answer, or that nothing matched.
 
-    Either makes the exit code 1; what is silent may have it.
+    Raises typer.Exit with code 1 in both cases. If a service is silent it may have what matches.
     """
     for reason in silent.values():
         warn(reason)

@@ -12,16 +12,16 @@ from tallystick.errors import TallystickError
 
 
 def places(ctx: typer.Context, service: str | None = None) -> Places:
-    """Where the platform is, as options, environment or a file say; with a name, only this service.
+    """Return where the platform is, from options, environment or a file.
 
-    Raises UsedWrongly.
+    With a name, only this service is in it. Raises UsedWrongly.
     """
     found: Places = ctx.obj()
     return found.only(service)
 
 
 def places_to_complete(ctx: typer.Context) -> Places | None:
-    """What a command that is being completed would know; None if that is not enough."""
+    """Return where the platform is while the shell completes a command; None if unknown."""
     options: dict[str, Any] = ctx.find_root().params
     with suppress(TallystickError):
         return find(options.get("nats_url"), options.get("admin") or (), options.get("config"))
@@ -35,5 +35,5 @@ def _known(ctx: typer.Context, incomplete: str) -> list[str]:
 
 ServiceOption = Annotated[
     str | None,
-    typer.Option("--service", metavar="NAME", help="Ask only this one.", autocompletion=_known),
+    typer.Option("--service", metavar="NAME", help="Ask only this service.", autocompletion=_known),
 ]

@@ -1,4 +1,4 @@
-"""Where the platform is: given by options, by the environment, or by a file that is found."""
+"""Where the platform is: named by options, by the environment, or by a file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NATS_URL, ADMIN, TOKEN, CONFIG = (
 HTTP, NATS = ("http", "https"), ("nats", "tls")
 SETTINGS = (NATS_URL, ADMIN, TOKEN)
 FOUND_BY_ITSELF = Path(".state/tally.env")
-"""Where a platform on this machine leaves a file: looked for here, and in the folders above."""
+"""The file of a platform on this machine; looked for in this folder and those above."""
 _HINT = f"or name a file with it by {CONFIG} ({FOUND_BY_ITSELF}, here or above, is found by itself)"
 _SERVICE = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -32,7 +32,7 @@ Admins = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Places:
-    """The broker and the services, and the token that the services ask for."""
+    """The addresses of the broker and the services, and the admin token of the services."""
 
     nats_url: str | None
     admins: Admins
@@ -71,14 +71,14 @@ def find(
     config: Path | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Places:
-    """Options first; for what they leave open the environment, or else a file.
+    """Return where the platform is: from options, and else from the environment or a file.
 
-    A file counts only where the environment says nothing at all: a token is never sent to an
-    address that somebody else wrote down. Raises UsedWrongly.
+    A file that is found by itself counts only if the environment sets none of the settings: so a
+    token is never sent to an address that somebody else wrote down. Raises UsedWrongly.
     """
-    said = {name: environment[name] for name in SETTINGS if environment.get(name)}
+    from_environment = {name: environment[name] for name in SETTINGS if environment.get(name)}
     file = config or (Path(environment[CONFIG]) if environment.get(CONFIG) else None)
-    given = read(file) if file else said or _found(Path.cwd())
+    given = read(file) if file else from_environment or _found(Path.cwd())
     return Places(
         nats_url or given.get(NATS_URL),
         parse_admins(admin or re.split(r"[,\s]+", given.get(ADMIN, ""))),
@@ -118,9 +118,9 @@ def parse_admins(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _is_url(url: str, schemes: Collection[str]) -> bool:
-    """Whether it can be connected to, or at least be tried."""
+    """Whether the URL has one of these schemes, a host and a possible port."""
     try:
         parts = urlsplit(url)
         return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets without an end, a port beyond all ports
+    except ValueError:  # for example an open bracket, or port 70000
         return False

@@ -1,4 +1,4 @@
-"""Times as people say and read them; all of them are UTC."""
+"""Times as people write and read them; all are UTC."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tallystick._cli.output import cut
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
-"""Times that the broker and the databases can compare, with room for any zone."""
+"""The range of times that the broker and the databases can compare, in any time zone."""
 LAST_SEQUENCE = 2**63 - 1
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)", re.ASCII)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def parse_time(text: str) -> datetime:
-    """A moment: `10m` ago (s, m, h, d), or `2026-11-25T10:00Z`; raises UsedWrongly."""
+    """Read a time: `10m` ago (s, m, h, d), or `2026-11-25T10:00Z`; raises UsedWrongly."""
     try:
         moment = _ago(text) or datetime.fromisoformat(text)
         at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -26,7 +26,7 @@ def parse_time(text: str) -> datetime:
         raise _out_of_range(text) from None
     except ValueError:
         shapes = "10m, 2h, 1d (ago) or 2026-11-25T10:00Z"
-        raise UsedWrongly(f'"{text}" is no time; say it like {shapes}') from None
+        raise UsedWrongly(f'"{text}" is no time; write it like {shapes}') from None
     if not EARLIEST <= at <= LATEST:
         raise _out_of_range(text)
     return at
@@ -39,11 +39,11 @@ def _ago(text: str) -> datetime | None:
 
 def _out_of_range(text: str) -> UsedWrongly:
     years = f"from {EARLIEST.year} to {LATEST.year}"
-    return UsedWrongly(f'"{cut(text, 40)}" is a time that nobody keeps; say one {years}')
+    return UsedWrongly(f'"{cut(text, 40)}" is out of range; use a time {years}')
 
 
 def parse_start(text: str) -> datetime | int:
-    """A moment, or a stream's sequence; raises UsedWrongly."""
+    """Read a time, or the sequence of a stream; raises UsedWrongly."""
     if not (text.isascii() and text.isdecimal()):
         return parse_time(text)
     if len(text) > len(str(LAST_SEQUENCE)) or int(text) > LAST_SEQUENCE:
@@ -52,7 +52,7 @@ def parse_start(text: str) -> datetime | int:
 
 
 def time_of(key: str) -> datetime | None:
-    """When a UUIDv7 was made; None for anything else, also for one that lies about its time."""
+    """Return when a UUIDv7 was made; None for anything else, or if its time is impossible."""
     try:
         uuid = UUID(key)
     except ValueError:
@@ -63,17 +63,17 @@ def time_of(key: str) -> datetime | None:
 
 
 def moment(at: datetime) -> str:
-    """`2026-11-25 10:00:03.120`."""
+    """Write a time as `2026-11-25 10:00:03.120`."""
     return at.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")
 
 
 def second(at: datetime) -> str:
-    """`2026-11-25 10:00:03`."""
+    """Write a time as `2026-11-25 10:00:03`."""
     return moment(at)[:19]
 
 
 def span(seconds: float) -> str:
-    """`13 ms`, `1.842 s`, `2 min 3 s`, `4 h 5 min`, `6 d 7 h`."""
+    """Write seconds as `13 ms`, `1.842 s`, `2 min 3 s`, `4 h 5 min` or `6 d 7 h`."""
     milliseconds = round(seconds * 1000)
     if milliseconds < 1000:
         return f"{milliseconds} ms"

@@ -1,9 +1,9 @@
-"""A program that becomes another one, bound to the process that started it.
+"""A program that becomes another one and ends with the process that started it.
 
 python bound.py SIGNAL PARENT UID GID COMMAND...: take on the user UID and group GID unless UID is
 0, keeping root's right to pass through any folder, have the kernel send SIGNAL when the thread that
-started us ends, then exec COMMAND under our process id. It imports nothing of ours: it is run by
-its path, and quickly.
+started this one ends, then exec COMMAND under the same process id. It imports nothing of the
+library: it is run by its path and must start quickly.
 """
 
 import ctypes
@@ -19,18 +19,18 @@ _VERSION_3 = 0x20080522  # of capset's header
 
 
 def main(number: int, parent: int, uid: int, gid: int, command: list[str]) -> None:
-    """Become the command; exits if the parent is gone already."""
+    """Become the command; exit if the parent is gone already."""
     if uid:
         _become(uid, gid)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, number, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit("the process that started us is gone")
-    os.execvp(command[0], command)  # noqa: S606 - it is what we are for
+    os.execvp(command[0], command)  # noqa: S606 - the purpose of this program
 
 
 def _become(uid: int, gid: int) -> None:
-    """Take on a user that passes through the folders of others: no mode of theirs is changed."""
+    """Take on a user that may pass through the folders of others; no folder's mode is changed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_KEEP_CAPABILITIES, 1, 0, 0, 0)
     os.setgroups([])
@@ -41,7 +41,7 @@ def _become(uid: int, gid: int) -> None:
 
 
 def _keep_passage(linux: ctypes.CDLL) -> None:
-    """Keep one capability of root, for the program that follows as well."""
+    """Keep one capability of root, also for the program that follows."""
     for capability in _PASSAGES:
         if linux.prctl(_IN_BOUND, capability, 0, 0, 0) == 1:
             header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)

@@ -1,4 +1,4 @@
-"""A program that runs as our direct child and does not outlive us."""
+"""A program that runs as a direct child of this process and ends with it."""
 
 import os
 import signal
@@ -27,18 +27,18 @@ def bound_to_us(
     number: signal.Signals = signal.SIGKILL,
     account: Account = OURS,
 ) -> list[str]:
-    """Return the command line by which the kernel sends the program this signal when we end.
+    """Return the command line of a program that gets this signal when its starter ends.
 
-    "We" is the thread that starts it: start children from the main thread. Elsewhere than on
-    Linux such a child is not told. Not a ``preexec_fn``: that runs our code in a forked copy of
-    ourselves, and our threads' locks with it.
+    The starter is a thread: start children from the main thread. The kernel sends the signal, on
+    Linux only. A ``preexec_fn`` would run our code in a forked copy of this process, together with
+    the locks of our threads.
     """
     ours = [str(int(number)), str(os.getpid()), str(account.uid), str(account.gid)]
     return [sys.executable, "-I", "-S", str(bound.__file__), *ours, *command]
 
 
 class NotReadyError(Exception):
-    """A program ended or stayed silent before it was ready; the message ends in its log."""
+    """A program ended or was not ready in time; the message ends with its log."""
 
 
 class Child:
@@ -65,7 +65,7 @@ class Child:
             )
 
     def wait_until(self, ready: Callable[[], bool], within: float) -> None:
-        """Return when ``ready()``; raises NotReadyError if it ended or after ``within`` seconds."""
+        """Return when ``ready()``; raises NotReadyError if it ends or after ``within`` seconds."""
         deadline = time.monotonic() + within
         while not ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -89,6 +89,6 @@ class Child:
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """Return the last lines of a log file, or nothing."""
+    """Return the last lines of a log file; empty if there is none."""
     text = log.read_text(errors="replace") if log.exists() else ""
     return "\n".join(text.splitlines()[-lines:])

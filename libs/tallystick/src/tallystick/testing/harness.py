@@ -1,4 +1,4 @@
-"""Gives a handler a message and shows the unit that it decided, with no broker and no commit."""
+"""Runs a handler on a message and returns what it decided, without a broker and a commit."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ class Decided:
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """Events and jobs to be published."""
+        """The events and jobs to be published."""
         return tuple(p for p in self.parts if isinstance(p, Message) and not isinstance(p, Effect))
 
     @property
     def effects(self) -> tuple[Effect, ...]:
-        """Outside calls to be done."""
+        """The stored calls to the outside world."""
         return tuple(part for part in self.parts if isinstance(part, Effect))
 
 
 class Harness:
     """Runs the handlers of a router one by one.
 
-    Resources are given as to `service()`; one of a subclass stands in for its base. Handlers that
-    read need a `database`; what they commit goes nowhere, and a transaction is rolled back. `slots`
-    says whether effects find a slot to start at once.
+    Resources are given as to `service()`; one of a subclass stands in for its base class. Handlers
+    that read need a `database`; what they commit is not stored, and a transaction is rolled back.
+    `slots` says whether effects find a free slot and start at once.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class Harness:
     async def give(
         self, message: Message, *, attempt: int = 1, durable: str = "", conflicts: int = 0
     ) -> Decided:
-        """What the handler of this message decides; raises what the handler raises.
+        """Return what the handler of this message decides; raises what the handler raises.
 
-        Where several durables take the message, `durable` names one. The first `conflicts` commits
-        raise Conflict, as if somebody else had changed the row meanwhile, so that the handler runs
-        again. Raises DeclarationError if no handler is meant, or if it lacks a resource.
+        If several durables take the message, `durable` names one. The first `conflicts` commits
+        raise Conflict, as if the row had changed meanwhile, so that the handler runs again. Raises
+        DeclarationError if no handler takes the message, or if a resource is missing.
         """
         binding = self._binding(message, durable)
         recorder = _Recorder(self._router, self._database, slots=self._slots, conflicts=conflicts)
@@ -100,12 +100,12 @@ class Harness:
             database=self._database or cast("Database", _NoDatabase()),
         )
         await binding.handler(message, delivery, *map(self._resource, binding.resources))
-        if delivery.late is not None:  # the handler kept it to itself
+        if delivery.late is not None:  # the handler caught it
             raise delivery.late
 
     def _resource(self, kind: type) -> object:
         if kind not in self._resources:
-            raise DeclarationError(f"a handler asks for a {kind.__name__}: give it to the Harness")
+            raise DeclarationError(f"a handler needs a {kind.__name__}: give it to the Harness")
         return self._resources[kind]
 
     def _binding(self, message: Message, durable: str) -> Binding:
@@ -117,19 +117,19 @@ class Harness:
             raise DeclarationError(f"{self._router.name} has no handler for {name}")
         if len(found) > 1:
             names = ", ".join(binding.durable for binding in found)
-            raise DeclarationError(f"{name} is taken by {names}: say which by durable=")
+            raise DeclarationError(f"{name} is taken by {names}: name one by durable=")
         return found[0]
 
 
 class _NoDatabase:
-    """Stands where a service has its database."""
+    """Stands in for the database of a service."""
 
     def __getattr__(self, name: str) -> Any:
         raise DeclarationError("the handler reads: give the Harness a database=")
 
 
 class _Recorder:
-    """Stands where a service has its committer."""
+    """Stands in for the committer of a service: records what is committed."""
 
     def __init__(
         self, router: Router, database: Database | None, *, slots: bool, conflicts: int
@@ -151,7 +151,7 @@ class _Recorder:
 
     @asynccontextmanager
     async def transaction(self, **_: object) -> AsyncIterator[Transaction]:
-        """Statements run, if there is a database, and are undone; all are recorded."""
+        """Record the statements; with a database they run and are rolled back."""
         recording = _Statements()
         transaction = Transaction(recording)
         if self._database is None:
@@ -177,11 +177,11 @@ class _Recorder:
 
 
 class _Undone(Exception):
-    """Has a transaction rolled back."""
+    """Makes a transaction roll back."""
 
 
 class _Statements:
-    """Stands where a transaction has its connection."""
+    """Stands in for the connection of a transaction."""
 
     def __init__(self) -> None:
         self.connection: Any = None

@@ -1,4 +1,4 @@
-"""A real NATS server with JetStream on disk, every acknowledged message synced."""
+"""A real NATS server with JetStream on disk, which syncs every message before its ack."""
 
 import json
 import socket
@@ -54,7 +54,7 @@ def command(store: Path) -> list[str]:
 
 
 def is_ready(port: int) -> bool:
-    """Whether a server with JetStream greets at this port."""
+    """Whether a server with JetStream answers at this port."""
     try:
         with socket.create_connection((HOST, port), timeout=1) as connection:
             greeting = connection.makefile("rb").readline()
@@ -111,7 +111,7 @@ def nats_server(
 ) -> Iterator[NatsServer]:
     """Run a server in ``store`` or a temporary folder, on ``port`` or a free one.
 
-    ``users`` may do what their permissions say, and who gives no name may do everything.
+    A user of ``users`` may do what its permissions allow, a client without a name everything.
     """
     with nullcontext(store) if store else temporary("tally-nats-") as folder:
         server = NatsServer(folder, port or free_port(), users)

@@ -1,4 +1,4 @@
-"""Users of a NATS server who may do no more than their service's declarations need."""
+"""Users of a NATS server that may do only what their service's declarations need."""
 
 import json
 from collections.abc import Mapping
@@ -7,11 +7,11 @@ from typing import Any
 from tallystick.topology import Permissions
 
 NOBODY = "nobody"
-"""Who gives no name: a test itself, which may do everything."""
+"""The user of clients without a name, such as a test itself: it may do everything."""
 
 
 def authorization(users: Mapping[str, Permissions]) -> str:
-    """Return a section of the server's configuration; a user's password is its name."""
+    """Return the section of the server's configuration; the password of a user is its name."""
     if not users:
         return ""
     listed = [{"user": NOBODY, "password": NOBODY}, *map(_user, users, users.values())]

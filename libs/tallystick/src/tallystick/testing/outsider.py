@@ -1,4 +1,4 @@
-"""An HTTP server of one reply, to see what a client of the outside world makes of it."""
+"""An HTTP server with one reply, to test a client of the outside world."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 @dataclass(frozen=True)
 class Outsider:
-    """Where it listens, and the requests that reached it: head and body as they were sent."""
+    """The URL of the server, and the requests that reached it: head and body as they were sent."""
 
     url: str
     requests: list[str] = field(default_factory=list)
@@ -23,9 +23,10 @@ class Outsider:
 
 @asynccontextmanager
 async def outsider(reply: Reply) -> AsyncIterator[Outsider]:
-    """Run a server on 127.0.0.1 that gives every request this reply and closes the line.
+    """Run a server on 127.0.0.1 that gives every request this reply and closes the connection.
 
-    A callable does with the line what it likes; then the server waits until the caller hangs up.
+    A callable gets the connection's writer and may do anything with it; then the server waits until
+    the client closes the connection.
     """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,7 +46,7 @@ async def outsider(reply: Reply) -> AsyncIterator[Outsider]:
 
 
 def http_reply(status: int, body: Any, *headers: str) -> bytes:
-    """The bytes of a reply; a body that is not bytes is sent as JSON."""
+    """Return the bytes of a reply; a body that is not bytes is sent as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(data)}", *headers]
     return "\r\n".join(lines).encode() + _END_OF_HEAD + data

@@ -4,14 +4,14 @@ import secrets
 import socket
 
 HOST = "127.0.0.1"
-# Below the ports that systems give to outgoing connections: one of those could hold the port of a
-# server in the moment that it is started again.
+# Below the ports that systems give to outgoing connections: such a connection could take the port
+# of a server while it is started again.
 _RANGE = range(15_000, 32_000)
 _TRIES = 1_000
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on at the time of asking; raises OSError."""
+    """Return a port on which nothing listens now; raises OSError if none is found."""
     for _ in range(_TRIES):
         port = secrets.choice(_RANGE)
         if is_free(port):

@@ -34,7 +34,7 @@ def command(data: Path, port: int, *, fsync: bool = True) -> list[str]:
 
 
 def is_ready(data: Path, pid: int) -> bool:
-    """Whether the server with this process id says, in its pid file, that it takes connections."""
+    """Whether the pid file says that the server with this process id accepts connections."""
     try:
         lines = (data / "postmaster.pid").read_text().split("\n")
     except OSError:
@@ -54,13 +54,13 @@ class PostgresServer:
         self.start()
 
     def start(self, within: float = 15) -> None:
-        """Start the server and wait until it takes connections; raises NotReadyError."""
+        """Start the server and wait until it accepts connections; raises NotReadyError."""
         deadline = time.monotonic() + within
         while True:
             try:
                 return self._start(within)
             except NotReadyError as error:
-                # After a kill the old server's own children need a moment to see it and leave.
+                # After a kill the children of the old server need a moment to notice and end.
                 if LEFTOVERS not in str(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Fixtures: one NATS and one PostgreSQL a session, cleaned before each test that asks.
+"""Fixtures: one NATS and one PostgreSQL for a session, cleaned before each test that uses them.
 
 Name it in the root conftest: ``pytest_plugins = ["tallystick.testing.pytest_plugin"]``.
 """
@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 @pytest.fixture(scope="session")
 def nats() -> Iterator[NatsServer]:
-    """Run the session's NATS server: as the tests before left it."""
+    """Run the NATS server of the session; it is as the tests before left it."""
     with nats_server() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """Run the session's PostgreSQL server: as the tests before left it."""
+    """Run the PostgreSQL server of the session; it is as the tests before left it."""
     with postgres_server() as server:
         yield server
 
@@ -68,6 +68,6 @@ async def _database(postgres: PostgresServer, package: str) -> str:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run on a loop of its own, whatever loop the test runs on."""
+    """Run a coroutine on an event loop of its own, beside that of the test."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()

@@ -1,4 +1,4 @@
-"""Snapshots of message schemas: what is said today is understood tomorrow, or the check fails.
+"""Snapshots of message schemas: a change that would break readers fails the check.
 
     python -m tallystick.testing.schemas [--write] PACKAGE=FOLDER ...
 

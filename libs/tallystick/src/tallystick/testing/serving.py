@@ -1,4 +1,4 @@
-"""A service in the test's own event loop, under the server that it has in production."""
+"""Runs a service in the event loop of the test, with the HTTP server of production."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,8 +15,8 @@ from .ports import HOST
 async def served(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
     """Run a service on 127.0.0.1, at `port` or a free one; yields its URL.
 
-    It has started when the block begins, and has drained when the block is left. Raises PortTaken,
-    and whatever keeps the service from starting.
+    The service has started when the block begins, and has drained when the block ends. Raises
+    PortTaken, and the error of a service that cannot start.
     """
     with bind(HOST, port, "port") as bound:
         async with app.router.lifespan_context(app):

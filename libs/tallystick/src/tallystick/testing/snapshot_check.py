@@ -1,4 +1,4 @@
-"""Compares messages with the snapshots of their schemas, and says what to do if they differ."""
+"""Compares messages with the snapshots of their schemas; a difference says what to do."""
 
 import json
 from collections.abc import Iterator
@@ -14,23 +14,23 @@ _MANNERS = {
     "{subjects} and its messages have left the stream, then delete the class and {file}.",
     "job": "Commit version {new} from now on, done by a durable of its own; keep version {old} and "
     "its handler until its stream holds none of {subjects}, then delete both and {file}.",
-    "request": "Answer both; keep version {old} until nobody asks {subjects} any more, then delete "
+    "request": "Answer both; keep version {old} until no service asks {subjects}, then delete "
     "the class, its handler and {file}.",
 }
 _VERSIONED = """\
   Make it version {new}: leave the class as {file} has it, and write beside it one with the change
   and version={new}. {manner}"""
 _EFFECT = """\
-  Only rows of this service hold it: give the effect with the change a new name, store only that
-  from now on, keep the old one and its handler until no row holds it, then delete {file}."""
-_HARMLESS = "  Readers of the release before can bear it: renew the snapshots (make schemas)."
+  Only rows of this service contain it: give the changed effect a new name and store only that one
+  from now on. Keep the old effect and its handler until no row contains it, then delete {file}."""
+_HARMLESS = "  It breaks no reader of the release before: renew the snapshots (make schemas)."
 _GONE = """\
-{title} has a snapshot and is nowhere in {package}.
-  If nothing reads or holds it any more, delete {file}; if not, bring the class back."""
+{title} has a snapshot and no class in {package}.
+  If nothing reads or stores it now, delete {file}; otherwise bring the class back."""
 
 
 class SchemasDiffer(AssertionError):
-    """Messages are not as their snapshots say; the text says what to do."""
+    """Messages differ from their snapshots; the text says what to do."""
 
 
 def check_schemas(package: str, folder: Path) -> None:
@@ -73,7 +73,7 @@ def _finding(cls: type[Message], file: Path) -> Iterator[tuple[str, bool]]:
     found = list(_compared(before, after))
     breaking = [change for change in found if change.breaks]
     declared = message_type(cls)
-    title = "can not be read by everybody any more" if breaking else "has changed"
+    title = "has a change that breaks readers" if breaking else "has changed"
     lines = [f"{declared.template} {title}:", *(f"  - {one}" for one in breaking or found)]
     yield "\n".join([*lines, _advice(declared, file) if breaking else _HARMLESS]), bool(breaking)
 

@@ -1,4 +1,4 @@
-"""What a message class promises to its readers, as a value that can be stored and compared."""
+"""The promise of a message class to its readers, as a value that is stored and compared."""
 
 import importlib
 import pkgutil
@@ -14,7 +14,7 @@ from .compatibility import Schema
 
 
 def messages_of(package: str) -> list[type[Message]]:
-    """Return the named messages that the modules of a package declare, by their subjects."""
+    """Return the named messages that the modules of a package declare, ordered by subject."""
     root = importlib.import_module(package)
     for module in pkgutil.walk_packages(getattr(root, "__path__", ()), f"{package}."):
         if not module.name.endswith("__main__"):

@@ -1,1 +1,1 @@
-"""Commands that look at dead letters and repair them."""
+"""Commands that show dead letters and repair them."""

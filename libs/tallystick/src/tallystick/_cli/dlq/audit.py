@@ -1,4 +1,4 @@
-"""`tally dlq audit`: who did what about dead letters, when, and why."""
+"""`tally dlq audit`: the record of who repaired dead letters, when, and why."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Name = Annotated[
     str | None,
     typer.Argument(
         metavar="[NAME]",
-        help="Tell each act of a run, or about what a fingerprint, an id or a LETTER names.",
+        help="List each act of this RUN, or about this fingerprint, id or LETTER.",
     ),
 ]
 Before = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Only what was done before: 10m, 2h, 2026-11-25T10:00Z."),
+    typer.Option(metavar="TIME", help="Only acts before: 10m, 2h, 2026-11-25T10:00Z."),
 ]
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many of each service.")]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="The most to list for each service.")]
 Given = Mapping[str, Any]
 
 
@@ -44,13 +44,14 @@ def audit(
     service: ServiceOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell who replayed, edited or discarded dead letters, when, and why: the newest first.
+    """List who replayed, edited or discarded dead letters, when, and why: the newest first.
 
-    Nothing is ever removed from this record. RUN names what was done at once; with it each letter
-    is told, and what became of those that were replayed.
+    Each command makes a RUN in each service, a replay one for each group; the last column has its
+    id. Name a run to list its dead letters and what became of those that were replayed. Nothing is
+    ever removed from this record.
     """
     if name and before:
-        raise UsedWrongly("--before is for all that was done: leave it out, or the name")
+        raise UsedWrongly("--before works only without a name: leave out one of them")
     params = [("limit", str(limit))]
     if before:
         params.append(("before", parse_time(before).isoformat()))
@@ -91,7 +92,7 @@ def _run_lines(given: Given) -> list[str]:
     runs = [run for page in given.values() for run in page["runs"]]
     runs.sort(key=lambda run: str(run["at"]), reverse=True)
     if not runs:
-        return ["nothing was done about dead letters"]
+        return ["no dead letter was repaired"]
     rows = [
         (_second(r["at"]), r["actor"], r["action"], r["count"], *_of(r), r["run"]) for r in runs
     ]
@@ -108,7 +109,7 @@ def _act_lines(given: Given, progress: Given) -> list[str]:
     acts = [act for page in given.values() for act in page["acts"]]
     acts.sort(key=lambda act: str(act["at"]), reverse=True)
     if not acts:
-        return ["nothing was done about it"]
+        return ["no repair is on record for it"]
     rows = [(_second(act["at"]), *_about(act), reference(act)) for act in acts]
     became = [_became(one) for one in progress.values()]
     more = any(page["next"] for page in given.values())

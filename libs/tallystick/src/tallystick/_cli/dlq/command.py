@@ -1,4 +1,4 @@
-"""`tally dlq`: dead letters, as the services that hold them tell."""
+"""`tally dlq`: lists and shows the dead letters of the services."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from tallystick._cli.service_option import ServiceOption
 from tallystick._cli.targets import Places
 
 group = typer.Typer(
-    no_args_is_help=True, help="Dead letters: what no retry could mend, seen and repaired."
+    no_args_is_help=True,
+    help="Dead letters: messages that no retry could mend. List and repair them.",
 )
 
 
@@ -38,17 +39,18 @@ def register(app: typer.Typer) -> None:
 Fingerprint = Annotated[
     str | None,
     typer.Argument(
-        metavar="FINGERPRINT", help="List those of one group, of a message's id, or about a key."
+        metavar="FINGERPRINT",
+        help="List the dead letters of one group; or give a message's id, or a key.",
     ),
 ]
 Which = Annotated[
     str,
     typer.Argument(
         metavar="LETTER",
-        help="DURABLE/SOURCE/ID as listed; a fingerprint, a message's id or a key: its newest one.",
+        help="DURABLE/SOURCE/ID as listed; or a fingerprint, an id or a key, for its newest one.",
     ),
 ]
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many of each service.")]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="The most to list for each service.")]
 
 
 @reports_errors
@@ -64,10 +66,11 @@ def list_dead_letters(
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters, in groups that failed alike.
+    """List dead letters in groups that failed alike.
 
-    A group is of one durable, one type of error, and the place where it was raised; VERSION is the
-    release that failed. Name its fingerprint to list its letters, the newest first.
+    A group has one durable, one type of error and one place in the code where it was raised.
+    VERSION is the release that failed. Name a fingerprint to list its dead letters, the newest
+    first.
     """
     places: Places = ctx.obj().only(service)
     selected = select(None, durable, died_of, error_type, since, until)
@@ -84,7 +87,7 @@ def list_dead_letters(
 def show_dead_letter(
     ctx: typer.Context, dead_letter: Which, service: ServiceOption = None, as_json: AsJson = False
 ) -> None:
-    """Show one dead letter: its headers, body, error, every attempt, and what people did.
+    """Show one dead letter: its headers, body, error, every attempt and every repair.
 
     One that was replayed or discarded is shown as well.
     """

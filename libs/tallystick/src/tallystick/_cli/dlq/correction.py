@@ -1,4 +1,4 @@
-"""Corrects the JSON of a body, field by field: pure."""
+"""Corrects fields in the JSON of a body: pure functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def corrected(body: str | None, sets: Sequence[str]) -> str:
     try:
         value = json.loads(body or "")
     except ValueError:
-        raise UsedWrongly("its body is no JSON: give a whole one by --file") from None
+        raise UsedWrongly("its body is not JSON: give a whole body by --file") from None
     for text in sets:
         path, equals, new = text.partition("=")
         if not equals or not path:
@@ -26,7 +26,7 @@ def corrected(body: str | None, sets: Sequence[str]) -> str:
 
 
 def _value(text: str) -> Any:
-    """JSON, or else text: so is what only Python takes for a number, `NaN` or `1e999`."""
+    """Read JSON, or else text; `NaN` and `1e999`, numbers for Python only, are text."""
     try:
         value = json.loads(text)
         json.dumps(value, allow_nan=False)
@@ -36,7 +36,7 @@ def _value(text: str) -> Any:
 
 
 def _set(within: Any, parts: Sequence[str], new: Any, path: str) -> Any:
-    """What `within` is with the part changed; members that are not there yet are added."""
+    """Return `within` with one part changed; members that are missing are added."""
     if not parts:
         return new
     name, *rest = parts
@@ -50,7 +50,7 @@ def _set(within: Any, parts: Sequence[str], new: Any, path: str) -> Any:
 
 
 def difference(before: str | None, after: str) -> list[str]:
-    """The lines that were changed, with some around them."""
+    """Return the changed lines, with some lines around them."""
     was, now = (_pretty(text or "").splitlines() for text in (before, after))
     lines = list(unified_diff(was, now, lineterm="", n=2))[2:]
     return [_coloured(line) for line in lines if not line.startswith("@@")] or [

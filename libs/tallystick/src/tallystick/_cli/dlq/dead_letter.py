@@ -1,4 +1,4 @@
-"""Dead letters for people to read."""
+"""Dead letters as lines for people."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ GROUPS = ("COUNT", "DURABLE", "REASON", "ERROR", "PLACE", "FIRST", "LAST", "VERS
 
 
 def group_lines(given: Given) -> list[str]:
-    """The groups of all services, those that grew last first, each with its last error."""
+    """Return the groups of all services with their last error; the last one to grow is first."""
     groups = [group for answer in given.values() for group in answer["groups"]]
     groups.sort(key=lambda group: str(group["last_seen"]), reverse=True)
     if not groups:
-        return ["no dead letters"] if given else []  # who is silent may have some
+        return ["no dead letters"] if given else []  # a silent service may have some
     head, *rows = table(GROUPS, [_group(group) for group in groups])
     about = [[faint("  " + one_line(group["error"])), *_newest(group)] for group in groups]
     return [head, *(line for row, more in zip(rows, about, strict=True) for line in (row, *more))]
 
 
 def dead_letter_lines(given: Given) -> list[str]:
-    """The letters of one group, the newest first."""
+    """Return the dead letters of one group, the newest first."""
     dead_letters = [
         dead_letter for answer in given.values() for dead_letter in answer["dead_letters"]
     ]
@@ -52,7 +52,7 @@ def dead_letter_lines(given: Given) -> list[str]:
 
 
 def whole_lines(dead_letter: Given) -> list[str]:
-    """One letter: what it is, what happened to it, its headers and its body."""
+    """Return one dead letter: facts, attempts, repairs, headers and body."""
     return [
         strong(plain(reference(dead_letter))),
         bad(plain(f"{dead_letter['reason']}: {dead_letter['error_type']}: {dead_letter['error']}")),
@@ -68,7 +68,7 @@ def whole_lines(dead_letter: Given) -> list[str]:
 
 
 def reference(dead_letter: Given) -> str:
-    """What `tally dlq show` takes."""
+    """Return the name that `tally dlq show` takes: `durable/source/id`."""
     return f"{dead_letter['durable']}/{dead_letter['source']}/{dead_letter['id']}"
 
 
@@ -79,7 +79,7 @@ def _group(group: Given) -> tuple[object, ...]:
 
 
 def _newest(group: Given) -> list[str]:
-    """How the last letter of a group is named, and what it is about; not told by older services."""
+    """Return the newest dead letter's name and key; nothing if the service is too old."""
     if not group.get("newest"):
         return []
     about = f", about {group['key']}" if group["key"] else ""
@@ -102,7 +102,7 @@ def _facts(dead_letter: Given) -> list[str]:
 
 
 def history_lines(attempts: list[dict[str, Any]]) -> list[str]:
-    """Each attempt, with the time since the one before."""
+    """Return a table of attempts, each with the time since the one before."""
     times = [datetime.fromisoformat(attempt["at"]) for attempt in attempts]
     gaps = [
         "",
@@ -116,7 +116,7 @@ def history_lines(attempts: list[dict[str, Any]]) -> list[str]:
 
 
 def _repairs(repairs: list[dict[str, Any]]) -> list[str]:
-    """What people did about it, with the run that `tally dlq audit` takes."""
+    """Return the repairs, each with the run that `tally dlq audit` takes."""
     rows = [
         (_second(r["at"]), r["actor"], r["action"], one_line(r["reason"]), r["run"])
         for r in repairs
@@ -125,7 +125,7 @@ def _repairs(repairs: list[dict[str, Any]]) -> list[str]:
 
 
 def _bodies(dead_letter: Given) -> list[str]:
-    """The body; if it was edited, the original as well."""
+    """Return the body; if it was edited, the original as well."""
     edits = [repair for repair in dead_letter["repairs"] if repair["action"] == "edit"]
     if not edits:
         return body_lines("BODY", dead_letter)
@@ -133,14 +133,14 @@ def _bodies(dead_letter: Given) -> list[str]:
 
 
 def body_lines(title: str, dead_letter: Given) -> list[str]:
-    """A body, as JSON if it is."""
+    """Return the lines of a body, indented if it is JSON."""
     text = dead_letter["body"]
     if text is None:
         return [faint(f"{title} in base 64"), cut(dead_letter["body_base64"] or "", MOST_OF_BODY)]
     try:
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except ValueError:
-        title = f"{title}, which is no JSON"
+        title = f"{title}, which is not JSON"
     return [faint(title), plain(cut(text, MOST_OF_BODY), kept="\n")]
 
 
@@ -149,5 +149,5 @@ def _second(text: str) -> str:
 
 
 def one_line(text: str | None) -> str:
-    """A text of others that is no longer than a line."""
+    """Return text from elsewhere on one line of at most 120 characters."""
     return cut(plain(" ".join((text or "").split())), 120)

@@ -1,4 +1,4 @@
-"""`tally dlq discard`: dead letters given up, and kept on record."""
+"""`tally dlq discard`: gives dead letters up and keeps them on record."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def discard(
     service: ServiceOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give dead letters up: those that are named, never all.
+    """Give up dead letters that you name; all at once is refused.
 
     They stay on record, for tally dlq show and audit, and never run again. An effect is a call to
     the outside world that somebody waits for: it is replayed or resolved, never discarded.
@@ -58,7 +58,9 @@ def discard(
     places: Places = ctx.obj().only(service)
     selected = select(dead_letters, durable, died_of, error_type, since, until)
     if not selected:
-        raise UsedWrongly("say which: tally dlq discard LETTER, or --durable, --died-of, ...")
+        raise UsedWrongly(
+            "name what to discard: tally dlq discard LETTER, or --durable, --died-of, ..."
+        )
     if dry_run:
         preview(places, selected, "would be discarded", as_json=as_json)
         return
@@ -83,7 +85,7 @@ def _before(done: Mapping[str, int]) -> str:
 async def _discard(
     places: Places, selected: Selected, act: Mapping[str, str], done: dict[str, int]
 ) -> Mapping[str, str]:
-    """Discard in one service after the other, each told in `done`; returns who is silent."""
+    """Discard in one service after the other, counted in `done`; returns who is silent."""
     async with asked(places) as services:
         answers = await groups_of(services, selected)
         for name, page in answers.given.items():
@@ -94,7 +96,7 @@ async def _discard(
 
 
 async def _discard_in(services: Services, name: str, total: int, body: Mapping[str, Any]) -> int:
-    """Discard step by step, so that each request is answered in time; returns how many."""
+    """Discard in steps, so that each request is answered in time; returns the count."""
     count, more = 0, True
     while more and count < total:
         asked_for = {**body, "target": min(count + CHUNK, total)}

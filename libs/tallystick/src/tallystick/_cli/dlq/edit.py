@@ -1,4 +1,4 @@
-"""`tally dlq edit`: a dead letter's body corrected, the original kept."""
+"""`tally dlq edit`: corrects the body of a dead letter and keeps the original."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Sets = Annotated[
     typer.Option(
         "--set",
         metavar="FIELD=VALUE",
-        help="Change a field, as lines/0/quantity=2; the value is JSON, or else text.",
+        help="Set a field, as lines/0/quantity=2; the value is JSON, or else text.",
     ),
 ]
 File = Annotated[
@@ -50,14 +50,14 @@ def edit(
     service: ServiceOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Correct the body of a dead letter, so that a replay of it can succeed.
+    """Correct the body of a dead letter, so that a replay can succeed.
 
-    The service refuses a body that its handler could not read, and says which field it is. What a
-    message is about, its key, cannot be changed. The original stays on record.
+    The service refuses a body that its handler could not read, and names the field. The key, which
+    is what the message is about, cannot be changed. The original stays on record.
     """
     places: Places = ctx.obj().only(service)
     if bool(sets) == (file is not None):
-        raise UsedWrongly("say how: either --set FIELD=VALUE, as often as you like, or --file FILE")
+        raise UsedWrongly("give either --set FIELD=VALUE, as often as you like, or --file FILE")
     change = _change(sets or (), file)
     found, body = asyncio.run(
         _edit(places, dead_letter, change, actor, lambda: asked_reason(reason))
@@ -86,7 +86,10 @@ async def _edit(
     actor: str,
     why: Callable[[], str],
 ) -> tuple[dict[str, Any], str]:
-    """Return the letter as it was and its new body; raises UsedWrongly, Silent, or Refused."""
+    """Return the dead letter as it was and its new body.
+
+    Raises UsedWrongly, Silent or Refused.
+    """
     async with asked(places) as services:
         found = await the_one(services, places, dead_letter)
         body = change(found["body"])

@@ -1,4 +1,4 @@
-"""Finds the dead letters that a name means, in whatever service they are."""
+"""Finds the dead letters of a name, in whichever service they are."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tallystick._cli.errors import UsedWrongly
 from tallystick._cli.targets import Places
 
 Found = tuple[str, Mapping[str, Any]]
-"""A service, and a letter of it with its key at least."""
+"""A service, and one of its dead letters, with durable, source and id at least."""
 
 
 async def whole(services: Services, places: Places, name: str) -> dict[str, Any]:
-    """The newest letter of this name, dead or on record only, with all that its service knows.
+    """Return the newest dead letter of this name whole, also if it was repaired.
 
-    Raises UsedWrongly, Silent, or Refused.
+    Raises UsedWrongly, Silent or Refused.
     """
     if name.count("/") >= 2:
         return await _by_key(services, places, name)
@@ -31,7 +31,7 @@ async def whole(services: Services, places: Places, name: str) -> dict[str, Any]
 
 
 async def the_one(services: Services, places: Places, name: str) -> dict[str, Any]:
-    """The dead letter of this name; raises UsedWrongly if there is none or several."""
+    """Return the only dead letter of this name; raises UsedWrongly for none or several."""
     if name.count("/") >= 2:
         return await _by_key(services, places, name)
     found, silent = await dead(services, name)
@@ -39,13 +39,13 @@ async def the_one(services: Services, places: Places, name: str) -> dict[str, An
         raise _nowhere(name, silent)
     if len(found) > 1:
         several = ", ".join(reference(dead_letter) for _, dead_letter in found)
-        raise UsedWrongly(f"{name} names several, say which: {several}")
+        raise UsedWrongly(f"{name} names several, choose one: {several}")
     service, dead_letter = found[0]
     return {"service": service, **await services.get(service, _path(dead_letter))}
 
 
 async def dead(services: Services, name: str) -> tuple[list[Found], Mapping[str, str]]:
-    """Two dead letters at most of each service, the newest first, and who is silent."""
+    """Return at most two dead letters of each service, the newest first, and who is silent."""
     answers = await services.each(path_of("dead-letters", name), [("limit", "2")])
     return _sorted(answers.given, "dead_letters", "died_at"), answers.silent
 
@@ -83,4 +83,4 @@ def _path(dead_letter: Mapping[str, Any]) -> str:
 def _nowhere(name: str, silent: Mapping[str, str]) -> Exception:
     for reason in silent.values():
         return Silent(reason)
-    return UsedWrongly(f"no dead letter {name} is held anywhere: see tally dlq list")
+    return UsedWrongly(f"no service has a dead letter {name}: see tally dlq list")

@@ -1,4 +1,4 @@
-"""`tally dlq replay`: dead letters run again, all at once or step by step."""
+"""`tally dlq replay`: lets dead letters run again, all at once or step by step."""
 
 from __future__ import annotations
 
@@ -45,19 +45,21 @@ EXAMPLE = example(
     "tally dlq replay --durable payments-open --since 2h --rate 50 --reason 'mended in 1.4'",
 )
 EXPIRED = "expired"
-TELL_EVERY = 1.0  # seconds
+REPORT_EVERY = 1.0  # seconds
 
 Canary = Annotated[
     bool,
     typer.Option(
-        "--canary", help="One of each group first, then a tenth, then all; stops if one fails."
+        "--canary", help="One of each group, then a tenth, then all; stops if one fails as before."
     ),
 ]
-Rate = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many a second.")]
-Patience = Annotated[
+Rate = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="The most to replay in a second.")
+]
+WaitFor = Annotated[
     float,
     typer.Option(
-        "--wait", min=0, metavar="SECONDS", help="A canary stops if for so long none has ended."
+        "--wait", min=0, metavar="SECONDS", help="A canary stops if none has ended for so long."
     ),
 ]
 
@@ -75,16 +77,16 @@ def replay(
     dry_run: DryRun = False,
     canary: Canary = False,
     rate: Rate = None,
-    wait: Patience = 60.0,
+    wait: WaitFor = 60.0,
     reason: Reason = None,
     service: ServiceOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let dead letters run again: those that are named or all, only where they failed.
+    """Let dead letters run again, those that you select or all; only the durable that failed tries.
 
-    It is safe to interrupt anywhere, kill -9 included, and to run again: each takes effect once,
-    and what asks for money asks under the key it has always had. A canary goes group by group;
-    where one fails as before, its group stops, and the rest of it is left as it was.
+    It is safe to interrupt anywhere, by kill -9 too, and to run again: each takes effect once, and
+    an effect keeps its idempotency key. A canary goes group by group: if one fails as before, its
+    group stops, and the rest of that group is left as it was.
     """
     if math.isnan(wait):
         raise UsedWrongly("--wait is a number of seconds, or inf to wait for ever")
@@ -97,7 +99,7 @@ def replay(
     groups: list[Group] = []
 
     def plan(total: int) -> Plan:
-        return Plan(total, canary=canary, rate=rate, patience_s=wait)
+        return Plan(total, canary=canary, rate=rate, quiet_limit_s=wait)
 
     try:
         silent = asyncio.run(_replay(places, selected, act, plan, groups))
@@ -121,7 +123,7 @@ async def _replay(
     plan: Callable[[int], Plan],
     groups: list[Group],
 ) -> Mapping[str, str]:
-    """Replay group after group, each told in `groups`; returns who is silent."""
+    """Replay group after group, recorded in `groups`; returns who is silent."""
     async with asked(places) as services:
         answers = await groups_of(services, selected)
         groups += [
@@ -129,7 +131,7 @@ async def _replay(
             for name, page in answers.given.items()
             for about in page["groups"]
         ]
-        replaying = Replaying(services, act, plan(0).rate, _Telling())
+        replaying = Replaying(services, act, plan(0).rate, _Progress())
         for group in groups:
             if group.about["reason"] == EXPIRED != selected.about.get("reason"):
                 group.end = Expired()
@@ -138,13 +140,13 @@ async def _replay(
     return answers.silent
 
 
-class _Telling:
-    """Tells progress on stderr, not more often than a person reads."""
+class _Progress:
+    """Prints progress on stderr, at most once a second."""
 
     def __init__(self) -> None:
-        self._told_at = time.monotonic()
+        self._reported_at = time.monotonic()
 
     def __call__(self, group: Group) -> None:
-        if time.monotonic() - self._told_at >= TELL_EVERY:
-            self._told_at = time.monotonic()
+        if time.monotonic() - self._reported_at >= REPORT_EVERY:
+            self._reported_at = time.monotonic()
             typer.echo(progress_line(group), err=True)

@@ -1,4 +1,4 @@
-"""What there is to tell of a replay: while it goes on, when it stops, and how to go on then."""
+"""The report of a replay: its progress, its end, and what a person can do next."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ LONGEST_ERROR = 160
 
 
 def progress_line(group: Group) -> str:
-    """How far it is."""
+    """Return how far a group is."""
     seen = group.seen
     became = f", {group.done:,} done, {seen.waiting:,} waiting" if group.plan.canary else ""
     return f"{_name(group)}: {_count(group)}{became}"
 
 
 def so_far(groups: Sequence[Group]) -> str:
-    """What an interrupted replay has done, and how to go on."""
+    """Return what an interrupted replay has done, and how to go on."""
     replayed = sum(group.seen.replayed for group in groups)
     total = sum(group.plan.total for group in groups)
     rest = "the others are as they were"
@@ -28,14 +28,14 @@ def so_far(groups: Sequence[Group]) -> str:
 
 
 def ended_lines(groups: Sequence[Group]) -> list[str]:
-    """How each group ended, and what a person can do next."""
+    """Return how each group ended, and what a person can do next."""
     lines = [line for group in groups for line in _ended(group)]
     runs = [group.run for group in groups if group.seen.replayed]
     return [*lines, *(f"what became of them: tally dlq audit {run}" for run in runs)]
 
 
 def as_json_of(group: Group) -> dict[str, Any]:
-    """The same for programs."""
+    """Return the end of a group for programs."""
     return {
         "service": group.service,
         "durable": group.about["durable"],
@@ -63,14 +63,14 @@ def _ended(group: Group) -> list[str]:
         case CameBack():
             return [bad(f"{name}, and stopped: {_came_back(group)}"), *_after_return(group)]
         case Stuck():
-            waited = f"none of {group.seen.waiting:,} has ended for {group.plan.patience_s:g} s"
+            waited = f"none of {group.seen.waiting:,} has ended for {group.plan.quiet_limit_s:g} s"
             rest = "They are still tried. Run it again to go on, with a longer --wait if need be."
             return [notable(f"{name}, and stopped: {waited}"), f"  {rest}"]
         case Expired():
             why = "the inbox has forgotten them, so that they may have been done before"
             return [
                 notable(f"{name}: {why}"),
-                "  If you know that they were not: --died-of expired",
+                "  If you know that they were not done, replay them by --died-of expired",
             ]
     became = "all of them are done" if group.plan.canary else "they are due again"
     return [f"{name}, {became}" if group.seen.replayed else name]
@@ -91,7 +91,7 @@ def _after_return(group: Group) -> list[str]:
     rest = f"{left:,} are left as they were. " if left else ""
     show = f"tally dlq show {group.about['fingerprint'] or group.about['durable']}"
     return [
-        f"  {rest}Mend the fault and run it again; or mend the letters:",
+        f"  {rest}Mend the fault and run it again; or correct the dead letters:",
         f"  {show}, then edit and replay, or discard.",
     ]
 

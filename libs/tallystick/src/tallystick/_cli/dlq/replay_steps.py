@@ -1,7 +1,7 @@
-"""Which step of a replay comes next: a pure decision on what is known of one group so far.
+"""Decides the next step of a replay from what became of one group so far: a pure function.
 
-A canary replays one letter, then a tenth of the group, then the rest, and goes on only when all
-that it has replayed is done; it stops when one fails as before, or for ever.
+A canary replays one dead letter, then a tenth of the group, then the rest. It goes on only when all
+that it has replayed is done, and stops when one fails as before or becomes a dead letter again.
 """
 
 from __future__ import annotations
@@ -10,35 +10,36 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-CHUNK = 100  # letters in one request
+CHUNK = 100  # dead letters in one request
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A group of `total` letters; `patience_s` is how long none of them may end."""
+    """A group of `total` dead letters; a canary stops if none ends for `quiet_limit_s` seconds."""
 
     total: int
     canary: bool = False
     rate: int | None = None
-    patience_s: float = 60.0
+    quiet_limit_s: float = 60.0
 
     @property
     def bounds(self) -> Sequence[int]:
-        """How many are replayed after each stage."""
+        """Return how many are replayed after each stage."""
         stages = (1, 1 + -(-self.total // 10), self.total) if self.canary else (self.total,)
         return sorted({min(stage, self.total) for stage in stages})
 
     @property
     def chunk(self) -> int:
-        """How many to ask for at once: with a rate, a tenth of a second's."""
+        """Return how many to ask for at once: with a rate, those of a tenth of a second."""
         return CHUNK if self.rate is None else min(CHUNK, max(1, self.rate // 10))
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What became of the group so far: `no_more` if nothing was left to replay.
+    """What became of the group so far; `no_more` is true if nothing was left to replay.
 
-    `returned` failed as before or for ever; for `quiet_s` nothing has ended.
+    `returned` counts those that failed as before or are dead letters again; `quiet_s` is the time
+    in seconds since one ended.
     """
 
     replayed: int = 0
@@ -50,7 +51,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Replay:
-    """Replay until there are so many."""
+    """Replay until `target` are replayed."""
 
     target: int
 
@@ -67,7 +68,7 @@ class CameBack:
 
 @dataclass(frozen=True)
 class Stuck:
-    """Stop: for too long nothing has ended."""
+    """Stop: none has ended for too long."""
 
 
 @dataclass(frozen=True)
@@ -77,19 +78,19 @@ class Finished:
 
 @dataclass(frozen=True)
 class Expired:
-    """Not begun: the inbox has forgotten it, so that it may have been done before."""
+    """Not begun: the inbox has forgotten the messages, so they may have been done before."""
 
 
 Step = Replay | Wait | CameBack | Stuck | Finished | Expired
 
 
 def next_step(plan: Plan, seen: Seen) -> Step:
-    """Decide; only a canary cares for what became of what it has replayed."""
+    """Return the next step; only a canary looks at what became of what it has replayed."""
     if plan.canary and seen.returned:
         return CameBack()
     all_done = seen.no_more or seen.replayed >= plan.total
     if plan.canary and seen.waiting and (all_done or seen.replayed in plan.bounds):
-        return Stuck() if seen.quiet_s > plan.patience_s else Wait()
+        return Stuck() if seen.quiet_s > plan.quiet_limit_s else Wait()
     if all_done:
         return Finished()
     bound = plan.bounds[bisect_right(plan.bounds, seen.replayed)]

@@ -1,7 +1,8 @@
 """Carries out the steps of a replay, group after group, over the services' admin ports.
 
-Each request is one commit and says how many letters the run shall have, so that it may be lost,
-repeated or cut off anywhere: run it again, and what was replayed is not replayed twice.
+Each request is one commit and names how many dead letters the run is to have in total. So a request
+may be lost, repeated or cut off anywhere: what was replayed is not replayed twice.
+Example: "target 100" sent twice replays 100, not 200.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ LOOK_EVERY = 0.2  # seconds
 
 @dataclass
 class Group:
-    """A group of one service to be replayed, and what became of it so far."""
+    """A group of one service that is replayed, and what became of it so far."""
 
     service: str
     about: Mapping[str, Any]
@@ -36,21 +37,21 @@ class Group:
 
 
 class Pace:
-    """Lets so many a second begin, and never catches up."""
+    """Lets at most `rate` begin in a second; time that was lost is not made up for."""
 
     def __init__(self, rate: int | None) -> None:
         self._rate = rate
         self._free_at = 0.0
 
     async def before(self, count: int) -> None:
-        """Return when so many more may begin."""
+        """Wait until `count` more may begin."""
         if self._rate:
             await asyncio.sleep(max(0.0, self._free_at - time.monotonic()))
             self._free_at = time.monotonic() + count / self._rate
 
 
 class Replaying:
-    """Replays in somebody's name, because of something, at some pace."""
+    """Replays groups; `act` names who replays and why, `rate` is the most in a second."""
 
     def __init__(
         self,
@@ -65,7 +66,7 @@ class Replaying:
         self._report = report
 
     async def carry_out(self, group: Group) -> None:
-        """Return when the group is done or has to stop; raises Silent, or Refused."""
+        """Return when the group is done or has to stop; raises Silent or Refused."""
         ended, ended_at = 0, time.monotonic()
         while isinstance(step := next_step(group.plan, group.seen), Replay | Wait):
             if isinstance(step, Replay):

@@ -1,4 +1,4 @@
-"""The options that say which dead letters are meant."""
+"""The options that select dead letters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DiedOf = Annotated[
     str | None,
     typer.Option(
         metavar="REASON",
-        help="Only what died of this: schema, permanent, exhausted, poison, expired.",
+        help="Only of this reason: schema, permanent, exhausted, poison, expired, orphaned.",
     ),
 ]
 ErrorType = Annotated[
@@ -34,38 +34,40 @@ ErrorType = Annotated[
 ]
 Since = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Only what died since: 10m, 2h (ago), 2026-11-25T10:00Z."),
+    typer.Option(
+        metavar="TIME", help="Only those that died since: 10m, 2h (ago), 2026-11-25T10:00Z."
+    ),
 ]
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only what died until then.")]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only those that died until then.")]
 
 
 @dataclass(frozen=True)
 class Selected:
-    """Which letters, as services are told."""
+    """The selected dead letters: names, and what they have in common."""
 
     dead_letters: tuple[str, ...]
     about: Mapping[str, str]
 
     def __bool__(self) -> bool:
-        """Whether anything is said: otherwise all are meant."""
+        """Whether anything is selected: otherwise it stands for all."""
         return bool(self.dead_letters or self.about)
 
     @property
     def params(self) -> list[tuple[str, str]]:
-        """For a query."""
+        """Return the parameters of a query."""
         return [
             *(("dead_letter", dead_letter) for dead_letter in self.dead_letters),
             *self.about.items(),
         ]
 
     def as_of(self, time: str) -> dict[str, Any]:
-        """Those that had died by then, for a body."""
+        """Return those that had died by this time, for the body of a request."""
         ends = (time, self.about.get("until", time))
         until = min(ends, key=datetime.fromisoformat)
         return {"dead_letter": self.dead_letters, **self.about, "until": until}
 
     def of_group(self, group: Mapping[str, Any], time: str) -> dict[str, Any]:
-        """Those of one group among them."""
+        """Return those of one group among them."""
         about = {name: group[name] for name in ("durable", "reason")}
         return self.as_of(time) | about | {"fingerprint": group["fingerprint"] or ""}
 
@@ -78,12 +80,12 @@ def select(
     since: str | None,
     until: str | None,
 ) -> Selected:
-    """Return what the options say; raises UsedWrongly."""
-    said = {
+    """Return what the options select; raises UsedWrongly."""
+    given = {
         "durable": durable,
         "reason": died_of,
         "error_type": error_type,
         "since": since and parse_time(since).isoformat(),
         "until": until and parse_time(until).isoformat(),
     }
-    return Selected(tuple(dead_letters or ()), {name: text for name, text in said.items() if text})
+    return Selected(tuple(dead_letters or ()), {name: text for name, text in given.items() if text})

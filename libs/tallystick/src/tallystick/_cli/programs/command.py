@@ -1,4 +1,4 @@
-"""`tally dev`: a service of the current folder, with all that it needs beside it."""
+"""`tally dev`: a service of the current folder with servers of its own."""
 
 from __future__ import annotations
 

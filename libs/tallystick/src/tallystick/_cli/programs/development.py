@@ -1,4 +1,4 @@
-"""A service under development: the servers that it needs beside it, which end with it."""
+"""Runs a service under development together with its servers, which end with it."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ import nats
 import typer
 from fastapi import FastAPI
 
-from tallystick._cli.programs.surroundings import folder_of, password_of, told
+from tallystick._cli.programs.surroundings import discoverable, folder_of, password_of
 from tallystick._database.migrate import migrate
 from tallystick._requirements import require
 from tallystick._service.blocked_loop import BlockedLoop
@@ -44,7 +44,7 @@ def develop(name: str, compose: Callable[[], FastAPI]) -> None:
         migrate(name, database)
         asyncio.run(_reconcile(broker, made))
         admin = f"http://{_near(settings.host)}:{settings.admin_port}"
-        with told(made.router.name, admin, token, broker) as command:
+        with discoverable(made.router.name, admin, token, broker) as command:
             typer.echo(_welcome(made, broker, database, command, folder))
             serve(app, settings, BlockedLoop().watching())
 
@@ -60,10 +60,12 @@ def _set_up(name: str, broker: str, database: str) -> str:
 def _servers(name: str, folder: Path) -> Iterator[tuple[str, str]]:
     """Run both servers; yields the URL of the broker and that of the service's database.
 
-    The kernel ends them if we are killed.
+    If this process is killed, the kernel ends them.
     """
     require("tally dev", "testing")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the servers end in peace
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(0)
+    )  # so that the servers are stopped in order
     password = password_of(folder)
     try:
         with (
@@ -82,8 +84,8 @@ async def _reconcile(broker: str, made: Composition) -> None:
 
 
 def _near(host: str) -> str:
-    """An address by which this machine reaches what listens on this one."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104  # none is bound
+    """Return an address by which this machine reaches a server that listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104  # not bound here
 
 
 def _welcome(made: Composition, broker: str, database: str, command: str, folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""`tally serve` and `tally migrate`: what runs where a service is installed."""
+"""`tally serve` and `tally migrate`: they run where a service is installed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def application(name: str) -> FastAPI:
-    """Compose the service of this name, by its own composition root; it reads its settings."""
+    """Return the service of this name, made by its own `app()`, which reads its settings."""
     composed: FastAPI = _root(name).app()
     made = composed.state.composition.router.name
     if made != name:
@@ -40,7 +40,7 @@ def application(name: str) -> FastAPI:
 
 
 def router_of(name: str) -> Router:
-    """What a service declares; its settings need not be there if its module main has `router`."""
+    """Return what a service declares; if its module `main` has a `router`, no setting is read."""
     router = getattr(_root(name), "router", None)
     if isinstance(router, Router):
         return router
@@ -49,7 +49,7 @@ def router_of(name: str) -> Router:
 
 
 def _root(name: str) -> Any:
-    """The module `main` of a service, which has a function app()."""
+    """Import the module `main` of a service, which has a function app()."""
     module = f"{name}.main"
     sys.path.insert(0, "")  # a service in the current folder need not be installed
     try:
@@ -65,11 +65,11 @@ def _root(name: str) -> Any:
 
 @reports_errors
 def serve(name: Name) -> None:
-    """Serve a service until it is told to stop.
+    """Serve a service until SIGTERM.
 
     That is its HTTP API, its handlers, and probes and metrics on the admin port. Settings come from
-    the environment, with the service's name as prefix. SIGTERM drains it: what runs ends, nothing
-    new begins.
+    the environment, with the service's name as prefix. SIGTERM drains the service: nothing new
+    begins, and what runs may end.
     """
     from tallystick._service.serve import serve as serve_app  # noqa: PLC0415  # others start without it
 
@@ -83,7 +83,7 @@ def serve(name: Name) -> None:
 def migrate(name: Name, as_json: AsJson = False) -> None:
     """Bring a service's database to this release.
 
-    A database that is away is waited for. Several at once are safe: one works, the others wait and
+    It waits for a database that is away. Several at once are safe: one works, the others wait and
     find nothing left to do. It is safe to interrupt and to repeat.
     """
     settings = application(name).state.composition.settings

@@ -1,4 +1,4 @@
-"""The folder of a service under development: what is stored, and where the command finds it all."""
+"""The folder of a service under development, and the file by which `tally` finds the service."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MARK = "# written by tally dev, which removes it when it ends\n"
 
 
 class RunsAlready(TallystickError):
-    """Two cannot share one broker's and one database's files."""
+    """The service runs already: two cannot share the files of one broker and one database."""
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def folder_of(name: str) -> Iterator[Path]:
 
 
 def password_of(folder: Path) -> str:
-    """Return the password of the database there, made up the first time."""
+    """Return the password of the database in this folder, made up the first time."""
     file = folder / "password"
     if not file.exists():
         _write(file, secrets.token_hex(16))
@@ -43,10 +43,10 @@ def password_of(folder: Path) -> str:
 
 
 @contextmanager
-def told(name: str, address: str, token: str, broker: str) -> Iterator[str]:
-    """Let `tally` in this folder find the service; yields what a person is told about it.
+def discoverable(name: str, address: str, token: str, broker: str) -> Iterator[str]:
+    """Let `tally` in this folder find the service; yields the text that says how.
 
-    A file that another platform wrote is left alone.
+    A file that another platform wrote is left as it is.
     """
     settings = {NATS_URL: broker, ADMIN: f"{name}={address}", TOKEN: token}
     file = FOUND_BY_ITSELF.absolute()
@@ -62,7 +62,7 @@ def told(name: str, address: str, token: str, broker: str) -> Iterator[str]:
 
 
 def _is_free(file: Path) -> bool:
-    """Whether there is no such file but one of ours; one that was killed leaves it behind."""
+    """Whether the file is missing or was written by `tally dev`, which leaves it if killed."""
     with suppress(FileNotFoundError):
         return file.read_text().startswith(MARK)
     return True
@@ -73,7 +73,7 @@ def _lines(settings: Mapping[str, str], before: str = "") -> list[str]:
 
 
 def _write(file: Path, text: str) -> None:
-    """Nobody else may read it."""
+    """Write a file that only its owner may read."""
     draft = file.with_name(f"{file.name}.new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as output:

@@ -1,1 +1,1 @@
-"""Commands that look at streams and durables."""
+"""Commands that show and change streams and durables."""

@@ -1,4 +1,4 @@
-"""The broker as the command line sees it: a short connection, its streams and their durables."""
+"""A short connection to the broker, its streams and their durables."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ NAME = "tally"
 
 @asynccontextmanager
 async def connected(places: Places) -> AsyncIterator[Connection]:
-    """A connection to the broker; raises UsedWrongly, or BrokerUnavailable."""
+    """Connect to the broker; raises UsedWrongly or BrokerUnavailable."""
     broker = Connection(places.broker(), NAME)
-    logging.configure_for({}, "text", "critical")  # until it is connected, the error says it all
+    logging.configure_for({}, "text", "critical")  # until then the error below says why
     try:
         async with asyncio.timeout(CONNECTED_WITHIN):
             await broker.connect()
@@ -44,13 +44,13 @@ def _unreachable(broker: Connection) -> str:
 
 
 async def streams(client: Client, subject: str = ">") -> list[Config]:
-    """The streams that keep messages of these subjects, with their state, by name."""
+    """Return the streams that keep these subjects, with their state, ordered by name."""
     found = await _pages(client, "STREAM.LIST", "streams", {"subject": subject})
     return sorted(found, key=lambda stream: str(stream["config"]["name"]))
 
 
 async def durables(client: Client, stream: str) -> list[Config]:
-    """The durables of a stream, with their state, by name."""
+    """Return the durables of a stream, with their state, ordered by name."""
     found = await _pages(client, f"CONSUMER.LIST.{stream}", "consumers", {})
     lasting = (one for one in found if one["config"].get("durable_name"))
     return sorted(lasting, key=lambda one: str(one["name"]))
@@ -66,7 +66,7 @@ async def _pages(client: Client, subject: str, member: str, about: Config) -> li
 
 
 def filters(durable: Config) -> list[str]:
-    """The subjects that a durable reads."""
+    """Return the subjects that a durable reads."""
     config = durable["config"]
     one = config.get("filter_subject")
     return config.get("filter_subjects") or ([one] if one else [])

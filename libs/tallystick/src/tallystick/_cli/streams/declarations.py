@@ -1,4 +1,4 @@
-"""What running services declare, asked for on their admin ports."""
+"""The declarations of running services, read from their admin ports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tallystick.topology import Durable, Stream, Topology
 
 
 async def declarations(services: Services) -> tuple[list[Topology], Mapping[str, str]]:
-    """Each service's topology, and why those are silent whose is missing."""
+    """Return the topology of each service, and why a service gave none."""
     answers = await services.each("/admin/topology")
     return [_topology(answer) for answer in answers.given.values()], answers.silent
 

@@ -1,4 +1,4 @@
-"""The documents that charts and operators read: a service's topology and its permissions."""
+"""The documents that charts and the operator read: topology and permissions of a service."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tallystick.topology import (
 )
 
 RECONCILER = "operator"
-"""The user that keeps the broker as the documents say."""
+"""The user that makes the broker match the documents."""
 
 
 def show_documents(routers: Iterable[Router]) -> None:
-    """Print them, one after the other."""
+    """Print the document of each service."""
     for router in routers:
         say(document(router).rstrip())
 
 
 def write_documents(folder: Path, routers: Sequence[Router]) -> None:
-    """Write `<service>.json` for each, and `operator.json`, the permissions of who reconciles."""
+    """Write `<service>.json` for each, and `operator.json`: the reconciler's permissions."""
     texts = {router.name: document(router) for router in routers}
     texts[RECONCILER] = written({"permissions": permissions_of(reconciler_permissions(RECONCILER))})
     try:
@@ -40,6 +40,6 @@ def write_documents(folder: Path, routers: Sequence[Router]) -> None:
 
 
 def document(router: Router) -> str:
-    """The text of a service's document, with the times that hold unless a setting differs."""
+    """Return the document of a service, with the default times of the settings."""
     of_service = document_of(declared(router))
     return written({**of_service, "permissions": permissions_of(permissions(router))})

@@ -1,4 +1,4 @@
-"""`tally durable`: where readers stand; paused, resumed, rewound."""
+"""`tally durable`: lists durables; pauses, resumes and rewinds one."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from tallystick.errors import TallystickError
 from tallystick.topology import pause, resume, rewind
 
 Act = Callable[[Connection, str], Awaitable[dict[str, Any]]]
-"""Changes a durable of a stream; returns what there is to tell."""
+"""Changes a durable of a stream; returns what changed, for the output."""
 
-group = typer.Typer(no_args_is_help=True, help="Where the readers of streams stand.")
+group = typer.Typer(no_args_is_help=True, help="The durables: how far each has read its stream.")
 
 
 def register(app: typer.Typer) -> None:
@@ -66,11 +66,11 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 @reports_errors
 def list_durables(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Show each durable: what it reads, what is pending, and how it differs.
+    """List the durables: what each reads, what is pending, and how it differs.
 
-    Pending are messages that were not delivered yet; unacknowledged are in the hands of a replica;
-    readers are requests for more that wait at the broker. The services that are known are asked
-    what they declared.
+    PENDING counts messages that were not delivered yet, UNACKED those that a replica works on,
+    READERS the requests of replicas for more messages. STATE compares a durable with the
+    declarations of the known services.
     """
     found, silent = asyncio.run(_list(ctx.obj()))
     if as_json:
@@ -84,7 +84,7 @@ def list_durables(ctx: typer.Context, as_json: AsJson = False) -> None:
 def pause_durable(ctx: typer.Context, durable: Name, as_json: AsJson = False) -> None:
     """Deliver nothing to a durable until it is resumed.
 
-    Nothing is lost: its messages wait in the stream.
+    Its messages wait in the stream; none is lost.
     """
 
     async def act(broker: Connection, stream: str) -> dict[str, Any]:
@@ -110,10 +110,10 @@ def resume_durable(ctx: typer.Context, durable: Name, as_json: AsJson = False) -
 def rewind_durable(
     ctx: typer.Context, durable: Name, to: To, yes: Yes = False, as_json: AsJson = False
 ) -> None:
-    """Let a durable read again what was stored since a time.
+    """Let a durable read again all messages that were stored since a time.
 
-    That is harmless: what its service has done is in its inbox and takes no effect twice. Only a
-    handler that is declared idempotent, such as a projection's, runs again.
+    That is harmless: the inbox of its service knows what is done, and nothing takes effect twice.
+    Only a handler that is declared idempotent, such as a projection's, runs again.
     """
     start = parse_time(to)
 
@@ -152,7 +152,7 @@ async def _all(places: Places) -> list[Config]:
 
 
 async def _change(places: Places, durable: str, act: Act) -> dict[str, Any]:
-    """Do this to the durable of this name, in whatever stream it is; raises UsedWrongly."""
+    """Change the durable of this name, in whichever stream it is; raises UsedWrongly."""
     async with connected(places) as broker:
         names = [stream["config"]["name"] for stream in await streams(broker.client)]
         for stream in names if TOKEN.fullmatch(durable) else ():

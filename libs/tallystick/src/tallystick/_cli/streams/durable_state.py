@@ -1,4 +1,4 @@
-"""Where a durable stands, as the broker tells it, and how it differs from its declaration."""
+"""The state of a durable at the broker, and how it differs from its declaration."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ TITLES = ("DURABLE", "STREAM", "PENDING", "UNACKED", "REDELIVERED", "READERS", "
 
 @dataclass(frozen=True)
 class State:
-    """One durable; `readers` are pulls that wait at the broker.
+    """One durable; `readers` counts pull requests that wait at the broker.
 
-    Of one that is missing there nothing is known, and no count is zero.
+    If the broker lacks it, each count is None, not zero.
     """
 
     durable: str
@@ -36,7 +36,7 @@ class State:
 
     @property
     def state(self) -> str:
-        """In a word or two, the worst first."""
+        """The state in a word or two; the worst one that applies."""
         if self.missing:
             return "missing"
         if self.paused_until:
@@ -47,14 +47,14 @@ class State:
 
 
 def states(found: Iterable[Config], declared: Iterable[Durable]) -> list[State]:
-    """The durables that the broker has, and those that it lacks."""
+    """Return the durables that the broker has, then declared ones that it lacks."""
     wanted = {(durable.stream, durable.name): durable for durable in declared}
     there = [_state(info, wanted.pop((info["stream_name"], info["name"]), None)) for info in found]
     return [*there, *(_missing(durable) for durable in wanted.values())]
 
 
 def lines(durables: Sequence[State]) -> list[str]:
-    """A table, each durable followed by what it reads and how it differs."""
+    """Return a table; below each durable is what it reads and how it differs."""
     head, *rows = table(TITLES, [_cells(state) for state in durables])
     about = [_about(state) for state in durables]
     return [head, *(line for row, more in zip(rows, about, strict=True) for line in (row, *more))]
@@ -90,6 +90,6 @@ def _state(info: Config, wanted: Durable | None) -> State:
 
 
 def _missing(durable: Durable) -> State:
-    said = f"durable {durable.stream}/{durable.name} is declared and not there"
+    difference = f"durable {durable.stream}/{durable.name} is declared and not there"
     reads = durable.config["filter_subjects"]
-    return State(durable.name, durable.stream, *UNKNOWN, None, reads, True, [said])
+    return State(durable.name, durable.stream, *UNKNOWN, None, reads, True, [difference])

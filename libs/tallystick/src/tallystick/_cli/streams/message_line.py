@@ -16,7 +16,7 @@ LEAST_OF_BODY = 40  # columns
 
 
 def message_line(recorded: Recorded) -> str:
-    """Time, subject, key, size, the end of the id, and as much of the body as fits."""
+    """Return time, subject, key, size, the end of the id, and as much of the body as fits."""
     headers = recorded.headers
     time = moment(recorded.stored_at)[5:]
     subject = plain(recorded.subject).ljust(SUBJECT)
@@ -30,7 +30,7 @@ def message_line(recorded: Recorded) -> str:
 
 
 def as_json_line(stream: str, recorded: Recorded) -> str:
-    """The whole message as one line of JSON."""
+    """Return the whole message as one line of JSON."""
     whole = {
         "stream": stream,
         "sequence": recorded.sequence,
@@ -43,7 +43,7 @@ def as_json_line(stream: str, recorded: Recorded) -> str:
 
 
 def _text(body: bytes, key: str) -> str:
-    """The body without the member that repeats the key."""
+    """Return the body without the member that repeats the key."""
     try:
         found = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

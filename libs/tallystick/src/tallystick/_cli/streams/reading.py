@@ -1,4 +1,4 @@
-"""Reads streams from outside: their newest messages, all since a time, or what comes."""
+"""Reads streams: the newest messages, all since a time, or those that arrive."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOK_EVERY = 0.5  # seconds between two looks into a queue, or for a broker that
 
 @dataclass(frozen=True)
 class Source:
-    """Messages of some subjects in one stream, whose last sequence was known at some time."""
+    """Messages of some subjects in one stream; `last` was its last sequence when it was asked."""
 
     stream: str
     subject: str
@@ -31,13 +31,13 @@ class Source:
 
     @classmethod
     def of(cls, info: Config, subject: str) -> Source:
-        """From what the broker says of a stream."""
+        """Make it from what the broker answers about a stream."""
         config, state = info["config"], info["state"]
         is_queue = config["retention"] == "workqueue"
         return cls(config["name"], subject, is_queue, state["first_seq"], state["last_seq"])
 
     async def stored(self, broker: Connection, since: Start) -> AsyncGenerator[Recorded, None]:
-        """What the stream holds from there on, in order."""
+        """Yield what the stream holds from there on, in order."""
         if self.is_queue:
             read = _queued(broker, self.stream, self.subject, since)
         else:
@@ -46,7 +46,10 @@ class Source:
             yield recorded
 
     async def newest(self, broker: Connection, count: int) -> list[Recorded]:
-        """The last so many: looks back further and further, as a filter may pass few."""
+        """Return the last `count` messages.
+
+        Looks back ten times further at each step, because a filter may pass few.
+        """
         back = count
         while True:
             since = max(self.last + 1 - back, self.first)
@@ -56,7 +59,7 @@ class Source:
             back *= 10
 
     async def coming(self, broker: Connection, since: int) -> Reading:
-        """What comes, for ever; goes on after a broker that was away."""
+        """Yield what arrives, without an end; goes on after the broker was away."""
         while True:
             try:
                 async for recorded in self._follow(broker, since):
@@ -78,7 +81,7 @@ class Source:
 
 
 async def _queued(broker: Connection, stream: str, subject: str, since: Start) -> Reading:
-    """Messages of a work queue, looked at one by one: it may have no reader but its workers."""
+    """Yield messages of a work queue, fetched one by one: only its workers may consume it."""
     place: dict[str, Any] = {"seq": since or 1}
     if isinstance(since, datetime):
         place = {"start_time": since.isoformat()}
@@ -108,7 +111,7 @@ def _looked_at(message: Config) -> Recorded:
 async def in_order(
     readings: Sequence[Reading],
 ) -> AsyncIterator[tuple[Reading, Recorded]]:
-    """Several readings as one, by the time that messages were stored; and where each is from."""
+    """Merge readings by the time that messages were stored; yields each with its reading."""
     heads: list[tuple[Recorded, Reading]] = []
     for reading in readings:
         heads += await _head(reading)

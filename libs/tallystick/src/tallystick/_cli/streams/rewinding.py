@@ -1,4 +1,4 @@
-"""What a rewinding means, and a person's agreement to it."""
+"""Shows what a rewind means, and asks a person to agree."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from tallystick._cli.times import moment
 from tallystick.topology import sequence_at
 
 HARMLESS = (
-    "What its service has done is in its inbox and takes no effect twice;\n"
+    "The inbox of its service knows what is done, and nothing takes effect twice;\n"
     "only a handler that is declared idempotent, such as a projection's, runs again."
 )
 
 
 async def look(broker: Connection, stream: str, to: datetime) -> dict[str, Any]:
-    """How many messages of the stream were stored since then, and the first one's sequence."""
+    """Return how many messages were stored since then, and the sequence of the first."""
     sequence = await sequence_at(broker.client, stream, to)
     state = (await request(broker.client, f"STREAM.INFO.{stream}"))["state"]
     return {"to": to, "sequence": sequence, "messages": max(0, state["last_seq"] + 1 - sequence)}
 
 
 def agree(plan: Mapping[str, Any]) -> None:
-    """Ask whether to go on; raises UsedWrongly if nobody says yes."""
+    """Ask whether to go on; raises UsedWrongly without a yes."""
     most = f"at most {plan['messages']:,} messages of {plan['stream']}, since {moment(plan['to'])}"
     typer.echo(f"{plan['durable']} will read again {most}.\n{HARMLESS}", err=True)
     try:
         agreed = typer.confirm("Rewind?", err=True)
     except typer.Abort:
-        raise UsedWrongly("nothing was changed, nobody agreed: say --yes") from None
+        raise UsedWrongly("nothing was changed, because nobody agreed: add --yes") from None
     if not agreed:
         raise UsedWrongly("nothing was changed")

@@ -1,4 +1,4 @@
-"""`tally tail`: messages as their streams keep them."""
+"""`tally tail`: shows the messages that streams keep."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Since = Annotated[
         help="10m, 2h, 1d (ago), a time: 2026-11-25T10:00Z, or a sequence of a stream.",
     ),
 ]
-Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with messages that arrive.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -58,9 +58,9 @@ def tail(
 ) -> None:
     """Show messages: time, subject, key, size, id and body.
 
-    Without --since these are the last ten, or with --follow what comes from now on. Events unless
-    other subjects are named. Reading changes nothing: jobs stay in their queue. Times are UTC. With
-    --json a line is one message, whole.
+    Without --since these are the last ten; with --follow those that arrive from now on. It shows
+    events unless you name other subjects. Reading changes nothing: jobs stay in their queue. Times
+    are UTC. With --json each line is one whole message.
     """
     start = parse_start(since) if since else None
 
@@ -77,7 +77,9 @@ async def _tail(
         sources = await _sources(broker, subject)
         if isinstance(start, int) and len(sources) > 1:
             names = ", ".join(source.stream for source in sources)
-            raise UsedWrongly(f"a sequence is of one stream, and {subject} is in {names}")
+            raise UsedWrongly(
+                f"a sequence belongs to one stream, and {subject} is in {names}: name one"
+            )
         if start is None and not follow:
             await _show_newest(broker, sources, show)
             return
@@ -87,7 +89,7 @@ async def _tail(
 
 
 async def _sources(broker: Connection, subject: str) -> list[Source]:
-    """The streams that keep such messages; raises UsedWrongly."""
+    """Return the streams that keep such messages; raises UsedWrongly."""
     named = [info for info in await streams(broker.client) if info["config"]["name"] == subject]
     if named:
         return [Source.of(info, ">") for info in named]
@@ -99,9 +101,12 @@ async def _sources(broker: Connection, subject: str) -> list[Source]:
 
 
 def subject_pattern(subject: str) -> str:
-    """The filter that is meant: what is not a whole subject is the beginning of some."""
+    """Return the filter for a subject, or for all that begin with a part of one.
+
+    Raises UsedWrongly.
+    """
     if not _SUBJECT.fullmatch(subject):
-        raise UsedWrongly(f'"{subject}" is no subject; say it like evt.orders')
+        raise UsedWrongly(f'"{subject}" is no subject; write it like evt.orders')
     tokens = subject.split(".")
     is_whole = len(tokens) >= WHOLE or tokens[-1] == ">"
     return subject if is_whole else f"{subject}.>"
@@ -118,7 +123,7 @@ async def _show_newest(broker: Connection, sources: list[Source], show: Show) ->
 async def _show_stored(
     broker: Connection, sources: list[Source], start: datetime | int, show: Show
 ) -> dict[str, int]:
-    """Return the sequences of the streams that come next."""
+    """Show what is stored; return the next sequence of each stream."""
     seen: dict[str, int] = {}
     readings: dict[Reading, Source] = {source.stored(broker, start): source for source in sources}
     async for reading, recorded in in_order(list(readings)):

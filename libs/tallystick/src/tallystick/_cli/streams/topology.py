@@ -1,4 +1,4 @@
-"""`tally topology`: what the broker must hold, and how it differs."""
+"""`tally topology`: the streams and durables that are declared, and how the broker differs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[NAME]...",
-        help="Services that are installed here; those that run, if none is named.",
+        help="Services that are installed here; without a name, the running ones.",
     ),
 ]
 Check = Annotated[
@@ -34,12 +34,14 @@ Apply = Annotated[
     bool,
     typer.Option(
         "--apply",
-        help="Make it so, where nothing is lost by that; exit code 1 if it still differs.",
+        help="Make the broker match, where nothing is lost; exit code 1 if it still differs.",
     ),
 ]
 AsDocument = Annotated[
     bool,
-    typer.Option("--document", help="Print what a chart reads: with limits and permissions."),
+    typer.Option(
+        "--document", help="Print the document that a chart reads: with limits and permissions."
+    ),
 ]
 Write = Annotated[
     Path | None,
@@ -65,13 +67,13 @@ def topology(
     """Show what the broker must hold.
 
     These are the streams and durables that follow from the declarations of messages and handlers.
-    Running services are asked for theirs. For a service that is named, --check and --apply read its
-    settings; the rest needs none, and shows the times that hold unless a setting says otherwise.
-    --apply makes and updates, deletes nothing, and is safe to repeat.
+    Without a name, the running services are asked. For a service that you name, --check and --apply
+    read its settings; everything else needs no settings and shows the default times. --apply makes
+    and updates, deletes nothing, and is safe to repeat.
     """
     names = names or []
     if apply and not names:
-        raise UsedWrongly("say whose: tally topology orders --apply")
+        raise UsedWrongly("name a service: tally topology orders --apply")
     if as_document or write:
         _documents(names, write)
     elif names:
@@ -82,7 +84,7 @@ def topology(
 
 def _documents(names: Sequence[str], folder: Path | None) -> None:
     if not names:
-        raise UsedWrongly("say whose: tally topology orders --document")
+        raise UsedWrongly("name a service: tally topology orders --document")
     routers = [router_of(name) for name in names]
     if folder:
         write_documents(folder, routers)
@@ -127,7 +129,7 @@ async def _differences(places: Places, wanted: Sequence[Topology]) -> list[Diffe
 
 
 async def _applied(places: Places, wanted: Sequence[Topology]) -> list[Difference]:
-    """What is left after the broker was made as declared, where it could be."""
+    """Make the broker match, and return the differences that are left."""
     async with connected(places) as broker:
         return await reconcile(broker.client, wanted)
 
@@ -150,7 +152,7 @@ def _compare(differences: Sequence[Difference], *, as_json: bool) -> None:
     if as_json:
         say_json([asdict(difference) for difference in differences])
     else:
-        said = [bad(str(difference)) for difference in differences]
-        say("\n".join(said) or "The broker is as declared.")
+        lines = [bad(str(difference)) for difference in differences]
+        say("\n".join(lines) or "The broker is as declared.")
     if differences:
         raise typer.Exit(FAILED)

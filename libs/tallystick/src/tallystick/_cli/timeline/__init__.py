@@ -1,4 +1,4 @@
-"""`tally timeline`: the story of one key, asked for everywhere and drawn."""
+"""`tally timeline`: collects the story of one key and draws it."""
 
 from tallystick._cli.timeline.command import register
 

@@ -1,4 +1,4 @@
-"""`tally timeline`: every message and attempt of one key, as a drawing."""
+"""`tally timeline`: draws every message and attempt of one key."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tallystick._cli.errors import FAILED, example, fail, reports_errors
 from tallystick._cli.output import AsJson, say, say_json
 from tallystick._cli.timeline.drawing import draw
 from tallystick._cli.timeline.evidence import gather
-from tallystick._cli.timeline.story import tell
+from tallystick._cli.timeline.story import story_of
 
 Key = Annotated[
     str,
-    typer.Argument(metavar="KEY", help="What messages are about: a key, such as an order's id."),
+    typer.Argument(metavar="KEY", help="The key of messages, such as an order's id."),
 ]
 
 
@@ -27,14 +27,14 @@ def register(app: typer.Typer) -> None:
 
 @reports_errors
 def timeline(ctx: typer.Context, key: Key, as_json: AsJson = False) -> None:
-    """Draw every message and attempt of one key: when, from whom, by whom.
+    """Draw every message and attempt of one key, with times, services and handlers.
 
-    Time runs down. A dot is a message that was said, a circle one that was taken and done, by the
-    durable and the handler that are named; a diamond is a call to the outside that was stored, a
-    cross an attempt that failed, a dotted circle what waits. All times are of the services'
-    databases. What nobody answers is missing, and said to be.
+    Time runs down. A dot is a message that was published. An arrow leads from it to a circle where
+    it was handled; the durable and the handler stand beside it. A diamond is an effect that was
+    stored, a cross an attempt that failed, a dotted circle something that waits. All times are of
+    the services' databases. If a service does not answer, the drawing is incomplete and says so.
     """
-    story = tell(asyncio.run(gather(ctx.obj(), key)))
+    story = story_of(asyncio.run(gather(ctx.obj(), key)))
     if as_json:
         say_json(story)
     elif story.steps:

@@ -1,4 +1,4 @@
-"""A story as a drawing: time runs down, each service has a lane, arrows are messages taken."""
+"""Draws a story: time runs down, each service has a lane, arrows are messages that were handled."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _clock(time: str, gap: str) -> str:
 
 
 def _lines(clock: str, step: Step, note: str, lanes: Lanes) -> Iterator[str]:
-    """The step, and below it what is to be said of it."""
+    """Yield the line of a step, and its note below."""
     left = WIDTH - len(clock) - lanes.width
     paint = PAINTS.get(step.kind, str)
     yield f"{clock}{lanes.row(step)}{paint(cut(plain(_text(step)), left))}".rstrip()
@@ -110,8 +110,6 @@ def _note(step: Step) -> str:
 def _notes(story: Story) -> list[str]:
     notes = []
     if story.unrecorded:
-        notes.append(
-            faint(f"read as well, of which no more is known: {', '.join(story.unrecorded)}")
-        )
+        notes.append(faint(f"also read by (keeps no record): {', '.join(story.unrecorded)}"))
     notes += [notable(f"incomplete: {reason}") for reason in story.silent.values()]
     return ["", *notes] if notes else []

@@ -1,4 +1,4 @@
-"""All that is known of one key: what streams keep, and what services tell."""
+"""Collects all that is known of one key: from streams, and from services."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tallystick.errors import BrokerUnavailable
 
 KINDS = ("evt", "job")
 ASIDE = timedelta(minutes=1)
-"""By so much clocks may differ, and a message may be stored after it was committed."""
+"""The most by which clocks may differ, or a message be stored later than it was committed."""
 NAMED_AT_ONCE = 100
 
 
@@ -35,7 +35,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Evidence:
-    """`known` is what each service tells, `silent` says why others, or the broker, do not.
+    """`known` has the answers of each service; `silent` says why others, or the broker, gave none.
 
     `asked` are the services in the order in which they were named.
     """
@@ -49,7 +49,10 @@ class Evidence:
 
 
 async def gather(places: Places, key: str) -> Evidence:
-    """Ask everybody; raises UsedWrongly if nobody is known, Refused for a wrong token."""
+    """Ask the services and the broker; raises UsedWrongly if none is known.
+
+    Raises Refused for a wrong token.
+    """
     async with asked(places) as services:
         first = await services.each(path_of("messages", key))
         kept, readers, unreachable = await _ask_broker(places, key, first)
@@ -70,7 +73,7 @@ async def _add(
 
 
 def _names(kept: Sequence[Kept], answers: Answers) -> set[str]:
-    """All messages, as services know them: `source/id`."""
+    """Return the names of all messages: `source/id`."""
     published = {f"{m['source']}/{m['id']}" for a in answers.given.values() for m in a["published"]}
     found = (one.recorded.headers for one in kept)
     return published | {f"{h['ce-source']}/{h['ce-id']}" for h in found if "ce-source" in h}
@@ -79,7 +82,7 @@ def _names(kept: Sequence[Kept], answers: Answers) -> set[str]:
 async def _ask_broker(
     places: Places, key: str, answers: Answers
 ) -> tuple[list[Kept], list[Config], dict[str, str]]:
-    """What streams keep of the key and who reads them; or why that is not known."""
+    """Return what streams keep of the key and their durables, or why the broker is silent."""
     until = None if answers.silent else _last(answers)
     try:
         async with connected(places) as broker:
@@ -95,13 +98,13 @@ async def _ask_broker(
 
 
 def _last(answers: Answers) -> datetime | None:
-    """After this nothing more was said, as all services answered; None if they know nothing."""
+    """Return a time after which nothing was published; None if services know no message."""
     published = [m["stored_at"] for a in answers.given.values() for m in a["published"]]
     return datetime.fromisoformat(max(published)) + ASIDE if published else None
 
 
 async def _kept(broker: Connection, key: str, until: datetime | None) -> AsyncIterator[Kept]:
-    """Messages of the key: in its shard, from the time on that its UUIDv7 carries."""
+    """Yield messages of the key: those of its shard, from the time in its UUIDv7 on."""
     made = time_of(key)
     for kind in KINDS:
         subject = f"{kind}.*.*.*.{shard(key)}"

@@ -23,7 +23,7 @@ SYMBOLS = {
 
 
 class Lanes:
-    """The columns of the services that have a part: in their usual order, then others."""
+    """The columns of the services in the story: in their usual order, then others."""
 
     def __init__(self, services: Sequence[str], steps: Sequence[Step]) -> None:
         present = dict.fromkeys(name for step in steps for name in (step.sender, step.service))
@@ -35,20 +35,20 @@ class Lanes:
 
     @property
     def width(self) -> int:
-        """Columns of all lanes."""
+        """Return the columns of all lanes together."""
         return self._wide * len(self._names)
 
     def head(self) -> str:
-        """The names above the lanes."""
+        """Return the names above the lanes."""
         shown = (plain(cut(name, self._wide - 1)) for name in self._names)
         return "".join(name.ljust(self._wide) for name in shown)
 
     def bars(self) -> str:
-        """The lanes where nothing happens."""
+        """Return the lanes of a line on which nothing happens."""
         return "".join(self._bar("│", " ") for _ in self._names)
 
     def row(self, step: Step) -> str:
-        """A symbol in the step's lane, and an arrow from the lane that its message is from."""
+        """Return the step's symbol in its lane, and an arrow from the lane of its message."""
         here, there = self._names.index(step.service), self._names.index(step.sender)
         line = "─" if step.at else "╌"
         cells = []

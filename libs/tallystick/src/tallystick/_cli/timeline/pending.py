@@ -1,4 +1,4 @@
-"""Which durables have not acknowledged a message yet."""
+"""Finds the durables that have not acknowledged a message yet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tallystick._cli.timeline.steps import Message, Step
 def pending_of(
     readers: Sequence[Config], messages: Sequence[Message], received: Received
 ) -> tuple[list[Step], list[str]]:
-    """Messages that a durable has not acknowledged, and durables that did and keep no record."""
+    """Return messages that a durable has not acknowledged, and durables that keep no record."""
     steps, unrecorded = [], set()
     for reader in readers:
         for message in messages:

@@ -1,4 +1,4 @@
-"""What was said about a key: as its service stored it, or else as a stream keeps it."""
+"""The messages about a key: as their service stored them, or else as a stream keeps them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tallystick._cli.timeline.steps import Message, Step
 
 
 def messages_of(evidence: Evidence) -> dict[tuple[str, str], Message]:
-    """All messages by source and id."""
+    """Return all messages by source and id."""
     kept = {_identity(one): one for one in evidence.kept}
     found = {}
     for answers in evidence.known.values():
@@ -56,8 +56,8 @@ def _time(text: str | None) -> datetime | None:
 
 
 def published(message: Message) -> Step:
-    """The step of saying it."""
-    again = f"said again {message.republication} times" if message.republication else ""
-    note = again if message.sent else "not sent yet"
+    """Return the step in which a message was published."""
+    republished = f"republished {message.republication} times" if message.republication else ""
+    note = republished if message.sent else "not sent yet"
     about = (message.source, message.source, message.id, message.title)
     return Step("published", message.at, *about, note=note)

@@ -1,4 +1,4 @@
-"""What became of messages where they were taken in, and of effects."""
+"""What became of messages in the services that received them, and of effects."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tallystick._cli.timeline.steps import Message, Step
 from tallystick._messages.retry import Reason
 
 REASONS = frozenset(get_args(Reason))
-NOTES = {"held": "redelivered, held", "lapsed": "its replica went"}
-"""Outcomes that are no errors of a handler's."""
+NOTES = {"held": "redelivered, deferred", "lapsed": "its replica was lost"}
+"""Notes for outcomes that are not errors of a handler."""
 Row = Mapping[str, Any]
 Received = dict[tuple[str, str, str], tuple[str, Row]]
 
 
 def received_of(evidence: Evidence) -> Received:
-    """What durables and effects took in, by durable, source and id, and the service that did."""
+    """Return what durables and effects received, and in which service, by durable, source, id."""
     return {
         (row["durable"], row["source"], row["id"]): (service, row)
         for service, answers in evidence.known.items()
@@ -29,7 +29,7 @@ def received_of(evidence: Evidence) -> Received:
 
 
 def treated(service: str, row: Row, message: Message | None) -> Iterator[Step]:
-    """The steps of one message in one durable, or of an effect."""
+    """Yield the steps of one message in one durable, or of an effect."""
     stored = Step(
         "stored",
         _time(row["received_at"]),
@@ -61,7 +61,7 @@ def _failed(attempt: Row, row: Row, stored: Step) -> Step:
 
 
 def _end(row: Row, stored: Step) -> Iterator[Step]:
-    """How it stands with it now, unless its last attempt has said so."""
+    """Yield the present state, unless the last attempt shows it already."""
     outcomes = [attempt["outcome"] for attempt in row["attempts"]]
     error = ": ".join(filter(None, (row["error_type"], row["error"])))
     match row["state"]:

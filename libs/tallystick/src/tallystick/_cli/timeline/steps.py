@@ -1,4 +1,4 @@
-"""What a story is made of: messages that were said, and the steps of their treatment."""
+"""The parts of a story: messages, and the steps in which they were handled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Message:
-    """A message about the key; `sequence` is its stream's, None if no stream keeps it now."""
+    """A message about the key; `sequence` is that of its stream, None if no stream keeps it."""
 
     source: str
     id: str
@@ -31,16 +31,16 @@ class Message:
 
     @property
     def title(self) -> str:
-        """`orders.placed v1`."""
+        """Return the name and version: `orders.placed v1`."""
         name, _, version = self.type.removeprefix(TYPE_PREFIX).rpartition(".")
         return f"{name} {version}" if name else self.type
 
 
 @dataclass(frozen=True)
 class Step:
-    """Something that happened, or has not yet (`at` is None) or nobody knows when.
+    """Something that happened in `service` to a message of `sender`.
 
-    It happened in `service`, to a message of `sender`.
+    `at` is None if it has not happened yet or its time is unknown.
     """
 
     kind: Kind
@@ -59,7 +59,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Story:
-    """The steps in their order, and who was asked; `unrecorded` are readers that keep no record."""
+    """The steps in order, and the services asked; `unrecorded` durables keep no record."""
 
     key: str
     messages: int
@@ -70,5 +70,5 @@ class Story:
 
     @property
     def waits(self) -> list[Step]:
-        """What has not ended."""
+        """Return the steps that have not ended."""
         return [step for step in self.steps if step.kind in ("waits", "pending")]

@@ -1,4 +1,4 @@
-"""One key's story, told from evidence: a pure function."""
+"""Makes the story of one key from the evidence: a pure function."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tallystick._cli.timeline.received import received_of, treated
 from tallystick._cli.timeline.steps import Kind, Step, Story
 
 RANKS: dict[Kind, int] = {"done": 0, "stored": 2, "published": 3}
-"""Of the steps of one commit the first is the end of what caused the others."""
+"""The order of steps of one commit: first the end of the step that caused the others."""
 
 
-def tell(evidence: Evidence) -> Story:
-    """Put everything into its order."""
+def story_of(evidence: Evidence) -> Story:
+    """Return all steps in order."""
     messages = messages_of(evidence)
     received = received_of(evidence)
     steps = [published(message) for message in messages.values()]
@@ -30,7 +30,7 @@ def tell(evidence: Evidence) -> Story:
 
 
 def _order(step: Step, published_at: datetime | None) -> tuple[bool, float, int]:
-    """Nothing is done before it was said, whatever the clocks of two machines say."""
+    """Sort a step after the publication of its message, even if two clocks disagree."""
     if step.at is None:
         return True, 0, 0
     at, rank = step.at, RANKS.get(step.kind, 1)
