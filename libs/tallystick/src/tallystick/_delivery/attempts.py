@@ -24,6 +24,7 @@ from tallystick._messages.inbound import Inbound
 from tallystick._messages.message import Message
 from tallystick._messages.signature import accepts
 from tallystick._telemetry import tracing
+from tallystick._telemetry.awaiting import note_unawaited
 from tallystick._telemetry.logging import handled
 from tallystick._telemetry.metrics import DUPLICATES, FAILED_AFTER_COMMIT, PROCESS_SECONDS, child
 from tallystick.errors import Conflict, DeclarationError
@@ -116,10 +117,12 @@ class Attempts:
 
     async def _decide(self, handling: _Handling) -> None:
         given = [self._resources[kind] for kind in handling.binding.resources]
+        noted = note_unawaited()
         for _ in range(CONFLICTS):
             delivery = handling.delivery = self._delivery(handling)
             try:
                 await _alone(handling.binding.handler(handling.message, delivery, *given))
+                delivery.check_awaited(noted)
                 if not delivery.committed and handling.settlement is not None:
                     await delivery.commit()
             except Conflict:
