@@ -18,13 +18,16 @@ log = structlog.get_logger()
 def serve(
     app: FastAPI, settings: Settings, watch: AbstractAsyncContextManager[None] | None = None
 ) -> None:
-    """Return after SIGTERM or Ctrl-C and the drain; raises PortTaken.
+    """Return after SIGTERM or Ctrl-C and the drain.
+
+    Raises PortTaken, InvalidSettings, or another TallystickError for which it does not start.
 
     Unless something else watches the loop, a process of which it is blocked ends.
     """
     watch = watch or Watchdog(settings.blocked_after_s).watching()
     stopping = app.state.composition.runtime.stopping
     server = Server(config(app, lifespan=True, grace_s=settings.deadline_s), stopping)
+    app.state.refuse = server.refuse
     with bind(settings.host, settings.port, settings.variable("port")) as bound:
         bind(settings.host, settings.admin_port, settings.variable("admin_port")).close()
         bound.listen(server.config.backlog)  # who comes early waits instead of being refused
