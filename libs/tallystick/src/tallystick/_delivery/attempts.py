@@ -22,7 +22,6 @@ from tallystick._delivery.delivery import Delivery
 from tallystick._messages.binding import Binding, Periodic, Reply
 from tallystick._messages.inbound import Inbound
 from tallystick._messages.message import Message
-from tallystick._messages.signature import accepts
 from tallystick._telemetry import tracing
 from tallystick._telemetry.awaiting import note_unawaited
 from tallystick._telemetry.logging import handled
@@ -53,10 +52,8 @@ class Attempts:
         self.deadlines = Deadlines()
 
     def check(self, declaration: Binding | Reply | Periodic) -> None:
-        """Raise DeclarationError if a handler takes no Delivery, or a resource that is missing."""
+        """Raises DeclarationError if a handler asks for a resource that nobody gave."""
         name = declaration.handler.__name__
-        if isinstance(declaration, Binding) and not accepts(declaration.second, Delivery):
-            raise DeclarationError(f"{name} takes a {declaration.second}, and is given a Delivery")
         for kind in declaration.resources:
             if kind not in self._resources:
                 raise DeclarationError(

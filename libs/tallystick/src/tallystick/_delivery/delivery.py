@@ -9,6 +9,7 @@ from tallystick._database.units import Part, Write
 from tallystick._deferred import rows as deferred_rows
 from tallystick._delivery.database import Database
 from tallystick._messages.message import Effect
+from tallystick._messages.signature import Given
 from tallystick._telemetry.awaiting import Call
 from tallystick.errors import CommittedTwice, NotAwaited
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tallystick._messages.inbound import Inbound, Key
 
 
-class Delivery:
+class Delivery(Given):
     """One attempt at a message."""
 
     def __init__(
