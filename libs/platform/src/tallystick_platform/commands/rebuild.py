@@ -11,11 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
+from tallystick import TallystickError
 from tallystick.cli import (
     AsJson,
     Places,
     Refused,
-    UsedWrongly,
     asked,
     example,
     path_of,
@@ -64,6 +64,6 @@ async def _rebuild(at: Places, service: str, projection: str) -> dict[str, Any]:
             )
         except Refused as refused:
             if refused.status == NOT_FOUND:
-                raise UsedWrongly(f"{service} has no projection {projection}") from refused
+                raise TallystickError(f"{service} has no projection {projection}") from refused
             raise
         return started
