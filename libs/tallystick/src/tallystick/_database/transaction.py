@@ -26,7 +26,7 @@ class Transaction:
             raise NotAwaited("await is missing before a statement of this transaction")
 
     def fetch(self, sql: str, *args: Any) -> Coroutine[Any, Any, list[Any]]:
-        """The rows of a statement."""
+        """Return the rows of a statement."""
         self._unawaited += 1
         return self._fetch(Call("transaction.fetch"), sql, *args)
 
@@ -37,7 +37,7 @@ class Transaction:
         return rows
 
     def execute(self, sql: str, *args: Any) -> Coroutine[Any, Any, None]:
-        """Runs a statement."""
+        """Run a statement."""
         self._unawaited += 1
         return self._execute(Call("transaction.execute"), sql, *args)
 

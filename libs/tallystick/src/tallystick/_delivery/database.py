@@ -22,9 +22,9 @@ class Database:
         self._committer = committer
 
     def commit(self, *parts: Part) -> Coroutine[Any, Any, None]:
-        """Commits writes, messages and effects as one unit.
+        """Commit writes, messages and effects as one unit.
 
-        Raises Conflict (read again, decide again), DatabaseUnavailable (nothing happened), InDoubt,
+        Raises Conflict (read again, decide again), DatabaseUnavailable (nothing was stored), InDoubt,
         or asyncpg.PostgresError for a statement that the database refuses. One that is not awaited
         is logged, and fails the request or the attempt that made it.
         """

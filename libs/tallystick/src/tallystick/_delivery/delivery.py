@@ -53,7 +53,7 @@ class Delivery(Given):
         self._call: Call | None = None
 
     def commit(self, *parts: Part) -> Coroutine[Any, Any, None]:
-        """Commits writes, messages and effects together with the note that this message is done.
+        """Commit writes, messages and effects together with the note that this message is done.
 
         The last thing a handler does. Raises Conflict, which runs the handler again: read again,
         decide again. Raises CommittedTwice; TypeError for what is neither. One that is not awaited
