@@ -384,7 +384,7 @@ async def test_what_is_said_of_a_failure_names_its_error_and_its_place(
     trouble.errors = [ZeroDivisionError("by nothing")]
     with capture_logs() as lines:
         async with run(declare()):
-            await say(client)
+            await publish(client)
             await until(DEAD)
     for event in ("delivery deferred", "delivery dead-lettered"):
         line = next(line for line in lines if line["event"] == event)

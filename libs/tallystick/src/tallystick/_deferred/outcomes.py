@@ -173,7 +173,7 @@ class Outcomes:
         self, inbound: Inbound, decision: Decision, failure: Failure, error: BaseException | None
     ) -> None:
         """Says each dead letter, and of failures that are tried again the first of each kind."""
-        about = {
+        fields = {
             "durable": inbound.durable,
             "message_id": inbound.id,
             "error_type": failure.error_type,

@@ -24,7 +24,8 @@ class Database:
     def commit(self, *parts: Part) -> Coroutine[Any, Any, None]:
         """Commit writes, messages and effects as one unit.
 
-        Raises Conflict (read again, decide again), DatabaseUnavailable (nothing was stored), InDoubt,
+        Raises Conflict (read again, decide again), DatabaseUnavailable (nothing was stored),
+        InDoubt,
         or asyncpg.PostgresError for a statement that the database refuses. One that is not awaited
         is logged, and fails the request or the attempt that made it.
         """
