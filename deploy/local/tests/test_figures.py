@@ -46,6 +46,11 @@ def test_the_table_shows_services_first_and_where_the_logs_are() -> None:
     assert "/s/logs/" in lines[-1]
 
 
+def test_the_table_says_where_a_services_metrics_are() -> None:
+    lines = addresses({"orders": "http://h:2", "orders-admin": "http://h:3"}, Path("/s"))
+    assert lines.splitlines()[1].split()[:3] == ["orders-admin", "http://h:3", "/metrics,"]
+
+
 def test_usual_ports_that_were_busy_are_said() -> None:
     assert moved({"nats": 1, "orders": 8001}, {"nats": 4222, "orders": 8001}) == (
         "busy, so others were taken: nats 4222"

@@ -12,6 +12,12 @@ def test_what_is_not_severe_is_not_shown() -> None:
     assert notable("2026-01-01 LOG:  checkpoint complete") is None
 
 
+@pytest.mark.parametrize("event", ["broker reconnected", "database recovered", "circuit closed"])
+def test_the_end_of_an_outage_is_shown_as_its_beginning_is(event: str) -> None:
+    line = {"level": "info", "event": event, "address": "x"}
+    assert notable(json.dumps(line)) == Notable(f"info {event}", f"info {event} address=x")
+
+
 def test_a_warning_is_shown_with_its_facts_and_without_what_every_line_has() -> None:
     line = {"service": "orders", "replica": "r", "level": "warning", "event": "away", "url": "x"}
     assert notable(json.dumps(line)) == Notable("warning away", "warning away url=x")

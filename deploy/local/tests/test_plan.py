@@ -8,6 +8,7 @@ from payments.signature import keys
 from tallystick.testing import Account
 from tallystick_local.errors import WrongSettingError
 from tallystick_local.plan import Facts, names, plan
+from tallystick_local.platform import Platform
 from tallystick_local.services import SERVICES
 from tallystick_local.settings import Settings, replicas
 from tallystick_local.spec import HttpOk, ProcessSpec, Stage
@@ -91,3 +92,10 @@ def test_the_environment_asks_for_replicas() -> None:
 def test_a_wrong_number_of_replicas_is_refused_by_its_variable(text: str) -> None:
     with pytest.raises(WrongSettingError, match="REPLICAS_ORDERS"):
         replicas({"REPLICAS_ORDERS": text})
+
+
+def test_the_addresses_of_a_platform_name_every_admin_port(tmp_path: Path) -> None:
+    platform = Platform(Settings(state=tmp_path, free_ports=True), lambda *_: None)
+    found = platform.addresses()
+    admins = [f"http://127.0.0.1:{platform.facts.ports[f'{name}-admin']}" for name in SERVICES]
+    assert [found[f"{name}-admin"] for name in SERVICES] == admins

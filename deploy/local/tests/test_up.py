@@ -118,6 +118,8 @@ def test_what_was_killed_leaves_nothing_and_what_is_started_again_ends_by_ctrl_c
         assert len(left) == 2
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
+        assert process.stdout is not None
+        assert "stopping; Ctrl-C again kills at once" in process.stdout.read()
         assert not any(who.lives() for who in left)
 
 

@@ -290,3 +290,50 @@ def test_a_package_and_its_router_have_one_name(tmp_path: Path, command: str) ->
     done = tally(command, "parcels", env={"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"})
     assert done.exit_code == 2
     assert 'parcels.main makes "post": the package, the router and the prefix' in done.stderr
+
+
+MISSING = "parcels: PARCELS_NATS_URL is missing, for dev.tallystick.parcels.sent.v1"
+LACKS_A_BROKER = (
+    'tallystick.Router("parcels")',
+    """tallystick.Router("parcels", history=[Sent])""",
+)
+SENT = """
+class Sent(tallystick.Event, name="parcels.sent", key="id"):
+    id: int
+"""
+RESOURCE = """
+from contextlib import asynccontextmanager
+from tallystick.errors import InvalidSettings
+class Scale:
+    async def __aenter__(self):
+        raise InvalidSettings("PARCELS_SCALE is missing")
+    async def __aexit__(self, *_):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("main", "says"),
+    [
+        (MAIN.replace("\napi =", SENT + "\napi =").replace(*LACKS_A_BROKER), MISSING),
+        (RESOURCE + MAIN.replace(", api)", ", api, Scale())"), "PARCELS_SCALE is missing"),
+    ],
+)
+def test_a_setting_that_is_found_missing_as_it_starts_is_a_line_and_2(
+    environment: dict[str, str], tmp_path: Path, main: str, says: str
+) -> None:
+    (tmp_path / "parcels" / "main.py").write_text(main)
+    command = (sys.executable, "-c", "from tallystick._cli import main; main()", "serve", "parcels")
+    ended = subprocess.run(
+        command,
+        check=False,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "Traceback" not in ended.stderr
+    assert [line for line in ended.stderr.splitlines() if not line.startswith("{")] == [
+        f"tally: {says}"
+    ]

@@ -232,7 +232,7 @@ async def test_one_command_makes_it_again(projection: Projection) -> None:
         CliRunner().invoke, command_line(), [*command[:2], "weather"], env=env
     )
     assert wrong.exit_code == 1
-    assert "Not Found" in wrong.output
+    assert "orders has no projection weather" in wrong.output
 
 
 async def test_nobody_rebuilds_without_the_token(projection: Projection) -> None:

@@ -18,7 +18,7 @@ def interruptible(harder: Callable[[], None], say: Callable[[str], None]) -> Ite
         nonlocal count
         count += 1
         if count == 1 and task is not None:
-            say("stopping; once more to kill")
+            say("stopping; Ctrl-C again kills at once")
             task.cancel()
         elif count > 1:
             say("killing")

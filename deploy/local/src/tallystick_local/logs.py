@@ -14,6 +14,8 @@ from tallystick_local.repeats import Repeats
 from tallystick_local.report import Report
 
 _SEVERE = {"warning", "error", "critical"}
+_RECOVERIES = {"broker reconnected", "database recovered", "circuit closed"}
+"""What ends a warning: without it a terminal would go on showing an outage."""
 _HIDDEN = {"event", "level", "timestamp", "service", "replica", "trace_id", "span_id", "exception"}
 _SERVERS = re.compile(r"\[(WRN|ERR|FTL)\]|\b(FATAL|PANIC):")
 _NUMBER = re.compile(r"\d+")
@@ -21,7 +23,7 @@ _NUMBER = re.compile(r"\d+")
 
 @dataclass(frozen=True)
 class Notable:
-    """A warning or worse: its text, and its kind, which similar lines have in common."""
+    """A warning or worse, or its end: its text, and its kind, which similar lines share."""
 
     kind: str
     text: str
@@ -36,7 +38,7 @@ def notable(line: str) -> Notable | None:
         entry = json.loads(line)
     except ValueError:
         return _plain(line)
-    if entry.get("level") not in _SEVERE:
+    if entry.get("level") not in _SEVERE and entry.get("event") not in _RECOVERIES:
         return None
     event = f"{entry['level']} {entry.get('event')}"
     rest = " ".join(f"{key}={value}" for key, value in entry.items() if key not in _HIDDEN)

@@ -16,6 +16,7 @@ from tallystick_local.services import SERVICES
 from tallystick_local.settings import Settings
 from tallystick_local.spec import Stage
 from tallystick_local.supervisor import Supervisor
+from tallystick_local.table import ADMIN
 from tallystick_local.topology import reconciled
 
 
@@ -68,8 +69,10 @@ class Platform:
             yield
 
     def addresses(self) -> dict[str, str]:
-        """Return the address of every process by name."""
-        return {name: keeper.spec.address for name, keeper in self.supervisor.keepers.items()}
+        """Return the address of every process by name, and of each service's admin port."""
+        found = {name: keeper.spec.address for name, keeper in self.supervisor.keepers.items()}
+        admins = [name + ADMIN for name in found if name + ADMIN in self.facts.ports]
+        return found | {name: self.facts.url(name) for name in admins}
 
     def kill(self) -> None:
         """Send SIGKILL to everything, so that `running` ends at once."""
@@ -90,7 +93,7 @@ class Platform:
 def gather(settings: Settings) -> Facts:
     """Choose ports and read passwords; raise BusyPortError."""
     replicas = [name for service in SERVICES for name in names(service, settings.count(service))]
-    wanted = dict.fromkeys([name + kind for name in replicas for kind in ("", "-admin")], 0)
+    wanted = dict.fromkeys([name + kind for name in replicas for kind in ("", ADMIN)], 0)
     known = {} if settings.free_ports else ports.DEFAULTS
     defaults = {**dict.fromkeys(ports.DEFAULTS, 0), **wanted, **known}
     return Facts(

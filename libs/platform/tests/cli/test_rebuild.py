@@ -18,4 +18,4 @@ async def test_a_projection_is_made_again_by_its_service(shop: Shop, tally: Tall
 async def test_a_projection_that_a_service_has_not_is_refused(shop: Shop, tally: Tally) -> None:
     done = await tally("rebuild", "shop", "weather")
     assert done.exit_code == 1
-    assert "Not Found" in done.output
+    assert done.stderr == "tally: shop has no projection weather\n"

@@ -41,6 +41,10 @@ class CommittedTwice(TallystickError):
     """A delivery can be committed only once: this second commit was not made."""
 
 
+class NotAwaited(TallystickError):
+    """A call was made and never awaited: nothing of it was done."""
+
+
 class Conflict(TallystickError):
     """A guarded write found another version of the row: read it again and decide again."""
 

@@ -96,3 +96,10 @@ def test_what_is_not_known_is_named(places: Places, what: str) -> None:
         places.services()
     with pytest.raises(UsedWrongly, match="no broker is known: set TALLY_NATS_URL"):
         places.broker()
+
+
+def test_who_knows_no_platform_is_told_how_to_start_one() -> None:
+    nowhere = Places(None, {}, None)
+    for asked in (nowhere.broker, nowhere.services):
+        with pytest.raises(UsedWrongly, match=r"to start one here: tally dev <service>, .*make up"):
+            asked()

@@ -1,5 +1,6 @@
 """A story made from evidence, and drawn: pure functions."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -107,7 +108,8 @@ EVIDENCE = Evidence(
 )
 DRAWN = """\
 order-1
-2026-11-25 10:00:00.000 UTC, 2 messages in 1.830 s, nothing waits
+2026-11-25 10:00:00.000 UTC, 2 messages in 1.830 s, 1 dead letter
+1 dead letter: tally dlq show order-1
 
                        orders      payments    shipping
       0 ms             ●           │           │           orders.placed v1
@@ -212,6 +214,36 @@ def test_what_runs_waits_or_was_given_up_comes_last() -> None:
         ("withdrawn", True),
         ("discarded", True),
     ]
+
+
+def test_what_is_not_sent_and_what_is_dead_is_counted_in_the_title() -> None:
+    rows = [
+        taken("p-a", "p", "1", 1, state="dead", due_at=at(9)),
+        taken("p-b", "p", "2", 1, state="dead", due_at=at(9)),
+        taken("p-c", "p", "3", 1, state="waiting", due_at=at(9)),
+        taken("p-d", "p", "4", 1, state="discarded", attempts=[attempt(2, "schema", "no")]),
+    ]
+    unsent = said("p", "5", "p.said", 0, sent_at=None)
+    drawn = draw(tell(evidence(key="a b", known={"p": known([unsent], rows)})))
+    title = [unstyle(line) for line in drawn[1:3]]
+    assert title[0].endswith("1 not sent yet, 1 waiting, 2 dead letters")
+    assert title[1] == "2 dead letters: tally dlq list 'a b'"
+
+
+def test_names_are_cut_before_words() -> None:
+    services = ("one-service", "two-service", "three", "four")
+    messages = [said(name, name, f"{name}.happened", n) for n, name in enumerate(services)]
+    failed = {"state": "waiting", "due_at": at(90), "attempts": [attempt(9, "Bad", "no")] * 12}
+    done = {"done_at": at(50), "attempts": [attempt(40, "done")], "handler": "a_long_handler_name"}
+    rows = [
+        taken("four-a-very-long-purpose", "four", "four", 1, **failed),
+        taken("four-another-long-purpose", "four", "four", 1, **done),
+    ]
+    text = "\n".join(map(unstyle, draw(tell(evidence(known={"x": known(messages, rows)})))))
+    assert "… failed, attempt 12" in text
+    assert "… waits, due now" in text
+    assert re.search(r" four-an\S*…, attempt 1  a_lon…$", text, re.MULTILINE)
+    assert max(map(len, text.splitlines())) <= 100
 
 
 def test_many_services_still_fit() -> None:

@@ -123,6 +123,8 @@ async def test_many_migrators_at_once_apply_everything_once(url: Url, folder: Pa
     applied = [line["revision"] for line in lines if line["event"] == "migration applied"]
     assert applied == [*sorted(scripts_of("tallystick")[0].revisions), "0001", "0002"]
     assert any(line["event"] == "migration lock awaited" for line in lines)
+    owners = [line["owner"] for line in lines if line["event"] == "migration applied"]
+    assert owners == [*["tallystick"] * (len(applied) - 2), "parcels", "parcels"]
 
 
 async def test_a_broken_migration_leaves_what_was_before_it(url: Url, folder: Path) -> None:

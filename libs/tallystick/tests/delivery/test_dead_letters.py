@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from nats.aio.client import Client
+from structlog.testing import capture_logs
 
 from tallystick import (
     Conflict,
@@ -375,3 +376,17 @@ async def test_a_message_that_killed_too_many_processes_is_poison(
     assert await sql("select reason, error_type from tallystick.held") == [("poison", "Poison")]
     ((_, headers, _),) = await dead_letters(client)
     assert headers["dlq-reason"] == "poison"
+
+
+async def test_what_is_said_of_a_failure_names_its_error_and_its_place(
+    run: Run, declare: Callable[..., Router], trouble: Trouble, client: Client, until: Until
+) -> None:
+    trouble.errors = [ZeroDivisionError("by nothing")]
+    with capture_logs() as lines:
+        async with run(declare()):
+            await publish(client)
+            await until(DEAD)
+    for event in ("delivery deferred", "delivery dead-lettered"):
+        line = next(line for line in lines if line["event"] == event)
+        assert (line["error_type"], line["error"]) == ("ZeroDivisionError", "by nothing")
+        assert line["place"] == "test_dead_letters.py:Trouble.__call__"

@@ -9,6 +9,7 @@ import pytest
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
 
 from tallystick import (
@@ -54,6 +55,19 @@ async def post(body: Parcel, idempotency: Idempotency) -> Response:
 async def rename(body: Renaming, idempotency: Idempotency) -> Response:
     write = Write(RENAME, (body.id, body.name, body.before), guard=body.id)
     return await idempotency.commit(body.customer, Response(status_code=204), write)
+
+
+@api.post("/forgotten", status_code=202)
+async def forget(body: Parcel, database: Db, idempotency: Idempotency) -> None:
+    if body.name == "database":
+        database.commit(Write(INSERT, (uuid7(), body.customer, body.name)))  # type: ignore[unused-coroutine]  # what it is about
+    else:
+        idempotency.commit(body.customer, Response(status_code=204))  # type: ignore[unused-coroutine]  # what it is about
+
+
+@api.post("/forgotten-in-a-thread", status_code=202)
+def forget_in_a_thread(body: Parcel, database: Db) -> None:
+    database.commit(Write(INSERT, (uuid7(), body.customer, body.name)))  # type: ignore[unused-coroutine]  # what it is about
 
 
 class Service:
@@ -216,3 +230,22 @@ async def test_a_refused_key_is_part_of_the_description(parcels: Service) -> Non
     (header,) = parcels.app.openapi()["paths"]["/parcels"]["post"]["parameters"]
     assert header["name"] == "Idempotency-Key"
     assert header["required"] is False
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/forgotten", "database"),
+        ("/forgotten", "idempotency"),
+        ("/forgotten-in-a-thread", "database"),
+    ],
+)
+async def test_a_route_that_lacks_an_await_is_answered_by_500_and_not_by_what_it_says(
+    parcels: Service, path: str, name: str
+) -> None:
+    with capture_logs() as lines:
+        status, _, _ = await parcels.post({"name": name}, path=path)
+    assert (status, await parcels.names()) == (500, [])
+    failed = [str(line["exc_info"]) for line in lines if line["event"] == "request failed"]
+    assert [text.split(" (")[0] for text in failed] == [f"await is missing before {name}.commit"]

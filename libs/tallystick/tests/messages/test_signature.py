@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tallystick import Delivery, Event, Request, Router
-from tallystick._delivery.attempts import Attempts
+from tallystick import Database, Delivery, Effect, Event, Job, Request, Router
+from tallystick._messages.outgoing import publishable
 from tallystick.errors import DeclarationError
 
 
@@ -111,11 +111,52 @@ def test_periodic_handlers_and_replies_are_checked_as_well(wrong: Any, reason: s
         router.reply(Price)(wrong)
 
 
-def test_a_handler_without_a_delivery_is_found_at_the_start() -> None:
-    async def forgot(event: Sold, till: Till) -> None: ...
+class Charge(Effect, name="shop.charge", key="item"):
+    item: str
+
+
+class Pack(Job, name="shop.pack", key="item"):
+    item: str
+
+
+@pytest.mark.parametrize("wrong", [Till, Database, int, Till | None])
+def test_a_handler_without_a_delivery_is_an_error_where_it_is_declared(wrong: Any) -> None:
+    async def forgot(message: Any, delivery: wrong) -> None: ...
 
     router = Router("shop")
-    router.on(Sold, durable="shop-sold")(forgot)
-    attempts = Attempts(None, None, None, {Till: Till()}, 1)  # type: ignore[arg-type]  # only asked for resources
-    with pytest.raises(DeclarationError, match=r"forgot takes a .*Till.* and is given a Delivery"):
-        attempts.check(router.bindings["shop-sold"])
+    name = wrong.__name__ if isinstance(wrong, type) else ".*Till"
+    says = f"forgot takes delivery: {name}.*, and is given a Delivery"
+    for bind in (
+        router.on(Sold, durable="shop-sold"),
+        router.job(Pack, durable="shop-pack"),
+        router.effect(Charge),
+    ):
+        with pytest.raises(DeclarationError, match=says):
+            bind(forgot)
+
+
+@pytest.mark.parametrize("annotation", [Delivery, Any, object, Delivery | None])
+def test_a_delivery_may_be_annotated_by_more_than_its_class(annotation: Any) -> None:
+    async def handler(event: Sold, delivery: annotation) -> None: ...
+
+    Router("shop").on(Sold, durable="shop-sold")(handler)
+
+
+def test_what_a_handler_takes_is_named_as_it_is_written() -> None:
+    with pytest.raises(DeclarationError) as raised:
+        Router("shop").on(Sold, durable="shop-sold")(takes_another)
+    assert str(raised.value) == "takes_another takes event: Gone, and is given a Sold"
+
+
+def test_an_event_of_ones_own_package_under_the_name_of_another_service_is_refused() -> None:
+    async def make(order: Any, delivery: Delivery) -> None: ...
+
+    class Order(Event, name="coffee.ordered", key="item"):
+        item: str
+
+    Order.__module__ = "cafe.main"
+    says = r"cafe\.main\..*Order is named coffee\.ordered, .* the name of one of cafe begins with"
+    with pytest.raises(DeclarationError, match=says):
+        Router("cafe").on(Order, durable="cafe-make")(make)
+    with pytest.raises(DeclarationError, match=r"begins with cafe, as in cafe\.ordered$"):
+        publishable("cafe", Order(item="x"), None, 10**6)

@@ -6,6 +6,7 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, DiscardPolicy, RetentionPolicy
 from nats.js.errors import APIError
+from structlog.testing import capture_logs
 
 from tallystick import Delivery, Effect, Event, Job, Router
 from tallystick.topology import (
@@ -299,3 +300,13 @@ async def test_the_lag_is_what_is_neither_received_nor_settled(
     assert await lag(client, made.durables[1]) == 1
     await jetstream.delete_consumer("SHOP", "shop-thanks")
     assert await lag(client, made.durables[1]) is None
+
+
+async def test_what_was_made_is_named_and_not_called_missing(
+    client: Client, topology: Topology
+) -> None:
+    with capture_logs() as lines:
+        await reconcile(client, [topology])
+    said = [(line["did"], line["what"]) for line in lines if line["event"] == "topology changed"]
+    assert ("created", "stream SHOP") in said
+    assert ("created", "durable SHOP/shop-books") in said

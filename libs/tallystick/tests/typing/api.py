@@ -104,6 +104,11 @@ router = Router("shop", requests=[AskPrice], history=[Placed])
 patient = Retry(attempts=8, first=0.2, longest=60.0, give_up_after=timedelta(days=1))
 
 
+async def forget(delivery: Delivery, database: Database) -> None:
+    delivery.commit()  # type: ignore[unused-coroutine]  # what a type checker is to say
+    database.commit()  # type: ignore[unused-coroutine]  # what a type checker is to say
+
+
 @router.on(Placed, durable="shop-books", retry=patient, deadline=timedelta(seconds=5))
 async def book(event: Placed, delivery: Delivery) -> None:
     assert_type(event.item, str)

@@ -11,9 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
+from tallystick import TallystickError
 from tallystick.cli import (
     AsJson,
     Places,
+    Refused,
     asked,
     example,
     path_of,
@@ -23,6 +25,7 @@ from tallystick.cli import (
     say_json,
 )
 
+NOT_FOUND = 404
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="A service, such as orders.")]
 Projection = Annotated[
     str, typer.Argument(metavar="PROJECTION", help="One of its projections, such as statistics.")
@@ -55,7 +58,12 @@ def rebuild(
 
 async def _rebuild(at: Places, service: str, projection: str) -> dict[str, Any]:
     async with asked(at) as services:
-        started: dict[str, Any] = await services.post(
-            service, path_of("projections", projection, "rebuild")
-        )
+        try:
+            started: dict[str, Any] = await services.post(
+                service, path_of("projections", projection, "rebuild")
+            )
+        except Refused as refused:
+            if refused.status == NOT_FOUND:
+                raise TallystickError(f"{service} has no projection {projection}") from refused
+            raise
         return started

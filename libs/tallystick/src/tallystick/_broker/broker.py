@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from tallystick._broker.connection import Connection
@@ -13,6 +13,7 @@ from tallystick._messages.envelope import wire_headers
 from tallystick._messages.message import Event, Job, Request, message_type
 from tallystick._messages.outgoing import publishable
 from tallystick._messages.router import Router
+from tallystick._telemetry.awaiting import Call
 from tallystick.errors import DeclarationError, RequestFailed
 
 R = TypeVar("R")
@@ -30,12 +31,16 @@ class Broker:
         """Whether messages can flow now."""
         return self.connection.connected.is_set()
 
-    async def publish(self, message: Event | Job) -> None:
+    def publish(self, message: Event | Job) -> Coroutine[Any, Any, None]:
         """Publish a message without the outbox, where no guarantee is needed.
 
         Raises BrokerUnavailable (in doubt: the message may have been stored), NotStored,
         InvalidMessage, or DeclarationError for a message of another service.
         """
+        return self._publish(Call("broker.publish"), message)
+
+    async def _publish(self, call: Call, message: Event | Job) -> None:
+        call.begun = True
         row = publishable(self._router.name, message, None, self.connection.wire.max_payload)
         headers = wire_headers(row, self._router.name)
         await self.connection.publisher.store(Publication(row.subject, headers, row.body))

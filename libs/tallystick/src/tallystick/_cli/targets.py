@@ -24,6 +24,7 @@ SETTINGS = (NATS_URL, ADMIN, TOKEN)
 FOUND_BY_ITSELF = Path(".state/tally.env")
 """The file of a platform on this machine; looked for in this folder and those above."""
 _HINT = f"or name a file with it by {CONFIG} ({FOUND_BY_ITSELF}, here or above, is found by itself)"
+_START = "to start one here: tally dev <service>, or what your platform has for it, as make up"
 _SERVICE = re.compile(r"[a-z][a-z0-9-]*")
 
 Admins = Mapping[str, tuple[str, ...]]
@@ -41,7 +42,7 @@ class Places:
     def broker(self) -> str:
         """Return the broker's URL; raises UsedWrongly."""
         if self.nats_url is None:
-            raise UsedWrongly(f"no broker is known: set {NATS_URL}=nats://..., {_HINT}")
+            raise UsedWrongly(f"no broker is known: set {NATS_URL}=nats://..., {_HINT}; {_START}")
         if not all(_is_url(url.strip(), NATS) for url in self.nats_url.split(",")):
             raise UsedWrongly(f"the broker's URL is not of the form {NATS_URL}=nats://HOST:4222")
         return self.nats_url
@@ -50,7 +51,7 @@ class Places:
         """Return the services that are known; raises UsedWrongly if there is none."""
         if not self.admins:
             setting = f"{ADMIN}=orders=http://127.0.0.1:9001,..."
-            raise UsedWrongly(f"no service is known: set {setting}, {_HINT}")
+            raise UsedWrongly(f"no service is known: set {setting}, {_HINT}; {_START}")
         if self.token is None:
             raise UsedWrongly(f"the services' admin token is not known: set {TOKEN}, {_HINT}")
         return self.admins

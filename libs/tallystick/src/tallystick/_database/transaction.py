@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from tallystick._messages.message import Message
-from tallystick.errors import TallystickError
+from tallystick._telemetry.awaiting import Call
+from tallystick.errors import NotAwaited, TallystickError
 
 
 class Transaction:
@@ -17,14 +18,32 @@ class Transaction:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self.messages: list[Message] = []
+        self._unawaited = 0
 
-    async def fetch(self, sql: str, *args: Any) -> list[Any]:
+    def check_awaited(self) -> None:
+        """Raises NotAwaited for a statement that was not run: nothing is to be committed then."""
+        if self._unawaited:
+            raise NotAwaited("await is missing before a statement of this transaction")
+
+    def fetch(self, sql: str, *args: Any) -> Coroutine[Any, Any, list[Any]]:
         """Return the rows of a statement."""
+        self._unawaited += 1
+        return self._fetch(Call("transaction.fetch"), sql, *args)
+
+    async def _fetch(self, call: Call, sql: str, *args: Any) -> list[Any]:
+        call.begun = True
+        self._unawaited -= 1
         rows: list[Any] = await self._connection.fetch(sql, *args)
         return rows
 
-    async def execute(self, sql: str, *args: Any) -> None:
+    def execute(self, sql: str, *args: Any) -> Coroutine[Any, Any, None]:
         """Run a statement."""
+        self._unawaited += 1
+        return self._execute(Call("transaction.execute"), sql, *args)
+
+    async def _execute(self, call: Call, sql: str, *args: Any) -> None:
+        call.begun = True
+        self._unawaited -= 1
         await self._connection.execute(sql, *args)
 
     def add(self, *messages: Message) -> None:

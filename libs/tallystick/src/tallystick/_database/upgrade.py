@@ -1,5 +1,6 @@
 """Run Alembic scripts without Alembic's command line, configuration file and env.py."""
 
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -46,11 +47,11 @@ def _run(connection: Connection, scripts: Scripts) -> None:
             version_table=scripts.table,
             version_table_schema=SCHEMA,
             transaction_per_migration=True,
-            on_version_apply=_log_applied,  # type: ignore[arg-type]  # called by keywords
+            on_version_apply=partial(_said, scripts.owner),
         )
         with environment.begin_transaction():
             environment.run_migrations()
 
 
-def _log_applied(*, step: MigrationInfo, **_: Any) -> None:
-    log.info("migration applied", revision=step.up_revision_id)
+def _said(owner: str, /, *, step: MigrationInfo, **_: Any) -> None:
+    log.info("migration applied", owner=owner, revision=step.up_revision_id)

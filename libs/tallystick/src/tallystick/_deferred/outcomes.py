@@ -172,8 +172,14 @@ class Outcomes:
     def _report(
         self, inbound: Inbound, decision: Decision, failure: Failure, error: BaseException | None
     ) -> None:
-        """Log each dead letter, and of retried failures the first of each kind."""
-        fields = {"durable": inbound.durable, "message_id": inbound.id, "error": failure.error}
+        """Says each dead letter, and of failures that are tried again the first of each kind."""
+        fields = {
+            "durable": inbound.durable,
+            "message_id": inbound.id,
+            "error_type": failure.error_type,
+            "error": failure.error,
+            "place": failure.place,
+        }
         if isinstance(decision, GiveUp):
             child(DEAD_LETTERED, inbound.durable, decision.reason).inc()
             unforeseen = None if isinstance(error, InvalidMessage | Expired) else error

@@ -22,8 +22,8 @@ from tallystick._delivery.delivery import Delivery
 from tallystick._messages.binding import Binding, Periodic, Reply
 from tallystick._messages.inbound import Inbound
 from tallystick._messages.message import Message
-from tallystick._messages.signature import accepts
 from tallystick._telemetry import tracing
+from tallystick._telemetry.awaiting import note_unawaited
 from tallystick._telemetry.logging import handled
 from tallystick._telemetry.metrics import DUPLICATES, FAILED_AFTER_COMMIT, PROCESS_SECONDS, child
 from tallystick.errors import Conflict, DeclarationError
@@ -52,10 +52,8 @@ class Attempts:
         self.deadlines = Deadlines()
 
     def check(self, declaration: Binding | Reply | Periodic) -> None:
-        """Raise DeclarationError if a handler takes no Delivery, or a resource that is missing."""
+        """Raises DeclarationError if a handler asks for a resource that nobody gave."""
         name = declaration.handler.__name__
-        if isinstance(declaration, Binding) and not accepts(declaration.second, Delivery):
-            raise DeclarationError(f"{name} takes a {declaration.second}, and is given a Delivery")
         for kind in declaration.resources:
             if kind not in self._resources:
                 raise DeclarationError(
@@ -116,10 +114,12 @@ class Attempts:
 
     async def _decide(self, handling: _Handling) -> None:
         given = [self._resources[kind] for kind in handling.binding.resources]
+        noted = note_unawaited()
         for _ in range(CONFLICTS):
             delivery = handling.delivery = self._delivery(handling)
             try:
                 await _alone(handling.binding.handler(handling.message, delivery, *given))
+                delivery.check_awaited(noted)
                 if not delivery.committed and handling.settlement is not None:
                     await delivery.commit()
             except Conflict:

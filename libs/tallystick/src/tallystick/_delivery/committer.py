@@ -99,6 +99,7 @@ class Committer:
                     raise AlreadyProcessed
                 transaction = Transaction(connection)
                 yield transaction
+                transaction.check_awaited()
                 outputs = self._outputs(transaction.messages, correlation_id, lambda _: False)
                 for write in self._writes(outputs):
                     await connection.execute(write.sql, *write.args)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Coroutine, Hashable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -11,6 +11,7 @@ from tallystick._database.transaction import Transaction
 from tallystick._database.units import Part, Write
 from tallystick._delivery.committer import Committer
 from tallystick._messages.message import Effect
+from tallystick._telemetry.awaiting import Call
 
 
 class Database:
@@ -20,12 +21,18 @@ class Database:
         self.postgres = postgres
         self._committer = committer
 
-    async def commit(self, *parts: Part) -> None:
+    def commit(self, *parts: Part) -> Coroutine[Any, Any, None]:
         """Commit writes, messages and effects as one unit.
 
         Raises Conflict (read again, decide again), DatabaseUnavailable (nothing was stored),
-        InDoubt, or asyncpg.PostgresError for a statement that the database refuses.
+        InDoubt,
+        or asyncpg.PostgresError for a statement that the database refuses. One that is not awaited
+        is logged, and fails the request or the attempt that made it.
         """
+        return self._commit(Call("database.commit"), parts)
+
+    async def _commit(self, call: Call, parts: tuple[Part, ...]) -> None:
+        call.begun = True
         await self._committer.commit_parts(self.postgres.requests, parts)
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:

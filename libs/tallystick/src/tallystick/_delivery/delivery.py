@@ -9,10 +9,13 @@ from tallystick._database.units import Part, Write
 from tallystick._deferred import rows as deferred_rows
 from tallystick._delivery.database import Database
 from tallystick._messages.message import Effect
-from tallystick.errors import CommittedTwice
+from tallystick._messages.signature import Given
+from tallystick._telemetry.awaiting import Call
+from tallystick.errors import CommittedTwice, NotAwaited
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+    from typing import Any
 
     from tallystick._database.group import Group
     from tallystick._database.transaction import Transaction
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from tallystick._messages.inbound import Inbound, Key
 
 
-class Delivery:
+class Delivery(Given):
     """One attempt at a message."""
 
     def __init__(
@@ -46,13 +49,21 @@ class Delivery:
         self._group = group
         self._waits: set[Key] = set()
         self._committing = False
+        self._durable = inbound.durable
+        self._call: Call | None = None
 
-    async def commit(self, *parts: Part) -> None:
-        """Commit writes, messages and effects, and mark this message as done, in one unit.
+    def commit(self, *parts: Part) -> Coroutine[Any, Any, None]:
+        """Commit writes, messages and effects together with the note that this message is done.
 
         The last thing a handler does. Raises Conflict, which runs the handler again: read again,
-        decide again. Raises CommittedTwice; TypeError for an argument of another type.
+        decide again. Raises CommittedTwice; TypeError for what is neither. One that is not awaited
+        fails the attempt.
         """
+        call = self._call = Call("delivery.commit")
+        return self._commit(call, parts)
+
+    async def _commit(self, call: Call, parts: tuple[Part, ...]) -> None:
+        call.begun = True
         with self._once():
             await self._committer.commit_parts(
                 self._group,
@@ -61,6 +72,17 @@ class Delivery:
                 settlement=self._settlement,
                 may_start=lambda effect: self._committer.effect_key(effect) not in self._waits,
             )
+
+    def check_awaited(self, noted: Sequence[NotAwaited]) -> None:
+        """Raises NotAwaited for a handler that has ended, and was `noted` to lack an await.
+
+        A commit that is still to begin, as in a task of its own, is refused from now on.
+        """
+        call = self._call
+        if noted or (call is not None and not call.begun):
+            self._committing = True
+            missing = noted[0] if noted or call is None else call.error()
+            raise NotAwaited(f"{self._durable}: {missing}")
 
     @contextmanager
     def _once(self) -> Iterator[None]:

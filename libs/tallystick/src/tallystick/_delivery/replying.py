@@ -19,6 +19,7 @@ from tallystick._messages.binding import Reply
 from tallystick._messages.envelope import PROTOCOL, header_lines, parse_headers
 from tallystick._messages.message import decode, message_type
 from tallystick._telemetry import tracing
+from tallystick._telemetry.awaiting import note_unawaited
 from tallystick._telemetry.metrics import PROCESS_SECONDS, child
 from tallystick.errors import BrokerUnavailable, InvalidMessage, PermanentError, TallystickError
 
@@ -104,7 +105,11 @@ class Replying:
         try:
             async with asyncio.timeout(seconds_left(fields)):
                 given = [self._resources[kind] for kind in reply.resources]
-                return _encoded(await reply.handler(request, *given), reply)
+                noted = note_unawaited()
+                answer = await reply.handler(request, *given)
+                if noted:
+                    raise noted[0]
+                return _encoded(answer, reply)
         finally:
             self._running[name] -= 1
 

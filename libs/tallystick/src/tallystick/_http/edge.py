@@ -9,6 +9,8 @@ from tallystick._http.body import Disconnected, Head, read_head
 from tallystick._http.intake import take_in
 from tallystick._http.problem import Problem, unexpected
 from tallystick._telemetry import metrics, traceparent, tracing
+from tallystick._telemetry.awaiting import note_unawaited
+from tallystick.errors import NotAwaited
 
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 GONE = 499  # the client disconnected before the answer
@@ -31,7 +33,7 @@ class Edge:
             return
         started, method = perf_counter(), scope["method"]
         head = read_head(scope["headers"])
-        answer = _Answer(send)
+        answer = _Answer(send, note_unawaited())
         with self._span(head) as span:
             try:
                 scope, receive = await take_in(scope, head, receive)
@@ -60,16 +62,22 @@ class Edge:
 
 
 class _Answer:
-    """Sends an answer and remembers its status."""
+    """Sends an answer and remembers its status.
 
-    __slots__ = ("_send", "status")
+    One that a route gives which lacks an await would promise what was not done: NotAwaited.
+    """
 
-    def __init__(self, send: Send) -> None:
+    __slots__ = ("_noted", "_send", "status")
+
+    def __init__(self, send: Send, noted: list[NotAwaited]) -> None:
         self._send = send
+        self._noted = noted
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            if self._noted:
+                raise self._noted.pop()
             self.status = message["status"]
         await self._send(message)
 

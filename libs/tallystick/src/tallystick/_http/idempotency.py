@@ -8,6 +8,7 @@ a customer, and is kept for 30 days.
 import asyncio
 import json
 import re
+from collections.abc import Coroutine
 from hashlib import sha256
 from typing import Annotated, Any, Protocol
 from weakref import WeakValueDictionary
@@ -19,6 +20,7 @@ from tallystick._database.postgres import Postgres, Record
 from tallystick._database.units import Part, Write
 from tallystick._http.problem import Problem
 from tallystick._http.resources import resource
+from tallystick._telemetry.awaiting import Call
 from tallystick.errors import Conflict
 
 HEADER = "Idempotency-Key"
@@ -53,7 +55,7 @@ select count(*) from gone
 class Commits(Protocol):
     """The service's database: commits a request's writes, and reads its stored answer."""
 
-    async def commit(self, *parts: Part) -> None:
+    def commit(self, *parts: Part) -> Coroutine[Any, Any, None]:
         """Commit writes and messages as one unit; raises Conflict."""
         ...
 
@@ -70,13 +72,21 @@ class IdempotentRequest:
         self._key = key
         self._database = database
 
-    async def commit(self, scope: object, answer: Response, *parts: Part) -> Response:
+    def commit(
+        self, scope: object, answer: Response, *parts: Part
+    ) -> Coroutine[Any, Any, Response]:
         """Commit `parts` as one unit and return the answer, or the stored one of this key.
 
         `scope` is the owner of the key, such as the customer's id. Raises a Problem (422) if the
         key was used for another request, and what `Database.commit` raises, such as a Conflict of
         one of `parts`.
         """
+        return self._commit_once(Call("idempotency.commit"), scope, answer, parts)
+
+    async def _commit_once(
+        self, call: Call, scope: object, answer: Response, parts: tuple[Part, ...]
+    ) -> Response:
+        call.begun = True
         if self._key is None:
             await self._database.commit(*parts)
             return answer

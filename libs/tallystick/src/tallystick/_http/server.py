@@ -17,7 +17,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from tallystick._http.framing import Fault, fault_of
-from tallystick.errors import PortTaken
+from tallystick.errors import PortTaken, TallystickError
 
 log = structlog.get_logger()
 
@@ -171,6 +171,12 @@ class Server(uvicorn.Server):
     def __init__(self, configuration: uvicorn.Config, on_stop: Callable[[], None]) -> None:
         super().__init__(configuration)
         self._on_stop = on_stop
+        self._refusal: TallystickError | None = None
+
+    def refuse(self, error: TallystickError) -> None:
+        """Have `startup` raise this, which a person can mend, instead of logging a traceback."""
+        self._refusal = error
+        self.lifespan.logger = _silent()
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -199,7 +205,10 @@ class Server(uvicorn.Server):
                 log.info("start abandoned")
                 self.lifespan.logger = _silent()
                 raise SystemExit(0)  # the end of the event loop cancels `starting`
-        if (code := await starting) != 0:
+        code = await starting
+        if self._refusal is not None:
+            raise self._refusal
+        if code != 0:
             raise SystemExit(code)
         # The objects that exist now stay to the end. If the garbage collector skips them, p99 is
         # 6 instead of 30 ms.

@@ -90,11 +90,6 @@ class Binding:
             )
         raise UnknownType(f"{self.durable} knows no message of type {declared[:80]!r}")
 
-    @property
-    def second(self) -> type:
-        """The type of the handler's second parameter: the delivery."""
-        return parameter_types(self.handler)[1]
-
     @cached_property
     def resources(self) -> tuple[type, ...]:
         """The types of the handler's parameters after message and delivery."""

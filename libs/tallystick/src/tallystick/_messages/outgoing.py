@@ -12,7 +12,7 @@ from tallystick._messages.envelope import (
     header_lines,
 )
 from tallystick._messages.ids import new_id
-from tallystick._messages.message import Message, encode, message_key, message_type
+from tallystick._messages.message import Message, MessageType, encode, message_key, message_type
 from tallystick._telemetry import tracing
 from tallystick.errors import DeclarationError, InvalidMessage
 
@@ -29,7 +29,7 @@ def publishable(
     """
     declared = message_type(type(message))
     if declared.domain != service or declared.kind not in ("event", "job"):
-        raise DeclarationError(f"{service} cannot publish {declared.name}, a {declared.kind}")
+        raise DeclarationError(_refusal(service, declared))
     key, message_id = message_key(message), str(new_id())
     correlation_id = correlation_id or message_id
     headers = {
@@ -54,6 +54,17 @@ def publishable(
     )
     check_size(row, max_payload)
     return row
+
+
+def _refusal(service: str, declared: MessageType) -> str:
+    """Why it is not this service's to publish."""
+    cannot = f"{service} cannot publish {declared.name}"
+    if declared.kind not in ("event", "job"):
+        return f"{cannot}: its kind is {declared.kind}, and only events and jobs are published"
+    return (
+        f"{cannot}: it is a message of the service {declared.domain}; the name of one of {service}"
+        f" begins with {service}, as in {service}.{declared.action}"
+    )
 
 
 def _sequence(message: Message, field: str) -> str:

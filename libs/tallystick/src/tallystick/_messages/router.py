@@ -211,8 +211,19 @@ class Router:
         check_handler(binding.handler, binding.types, None)
         self._check_alone(binding)
         for cls in binding.types:
+            self._check_domain(cls)
             self._name(cls)
         self.bindings[durable] = binding
+
+    def _check_domain(self, cls: type[Message]) -> None:
+        """A message that this service's own package defines is its own, by its name too."""
+        domain, own = message_type(cls).domain, cls.__module__.partition(".")[0] == self.name
+        if own and domain != self.name:
+            raise DeclarationError(
+                f"{_place(cls)} is named {message_type(cls).name}, as a message of {domain}"
+                f" is: the name of one of {self.name} begins with {self.name}, and one of another"
+                " service comes from a package that both share"
+            )
 
     def _check_alone(self, binding: Binding) -> None:
         """Raise for a second durable of a job: the broker lets only one durable read a job."""

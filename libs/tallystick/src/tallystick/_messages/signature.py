@@ -10,11 +10,15 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from tallystick.errors import DeclarationError
 
 
+class Given:
+    """What a handler is given beside its message; the wing above has the class."""
+
+
 def check_handler(handler: Callable[..., Any], *leading: Sequence[type] | None) -> None:
     """Raise DeclarationError if the handler cannot be called with the arguments it will get.
 
     It must have one parameter for each of `leading`, which accepts every one of those types (None:
-    its type is checked elsewhere), and then parameters of resources, which are found by class.
+    a delivery), and then parameters of resources, which are found by class.
     """
     name = getattr(handler, "__qualname__", repr(handler))
     if wrong := _wrong_kind(handler) or _wrong_parameters(handler, leading):
@@ -53,12 +57,28 @@ def _wrong_parameter(
     if name not in hints:
         return f"has the parameter {name} without an annotation: annotate it with its class"
     if types is None:
-        return ""
-    if not types:
+        wrong = "" if _takes_delivery(hints[name]) else "Delivery"
+    elif types:
+        wrong = next((cls.__name__ for cls in types if not accepts(hints[name], cls)), "")
+    else:
         is_class = isinstance(hints[name], type)
         return "" if is_class else f"has the resource {name}: {hints[name]}, which is not a class"
-    refused = [cls.__name__ for cls in types if not accepts(hints[name], cls)]
-    return f"takes {name}: {hints[name]}, and is given a {refused[0]}" if refused else ""
+    return f"takes {name}: {_shown(hints[name], wrong)}, and is given a {wrong}" if wrong else ""
+
+
+def _takes_delivery(annotation: Any) -> bool:
+    if get_origin(annotation) in (Union, UnionType):
+        return any(_takes_delivery(one) for one in get_args(annotation))
+    is_one = isinstance(annotation, type) and issubclass(annotation, Given)
+    return is_one or accepts(annotation, Given)
+
+
+def _shown(annotation: Any, other: str) -> str:
+    """An annotation as it is written; with its module where only that tells it from the other."""
+    if not isinstance(annotation, type):
+        return str(annotation)
+    name = annotation.__qualname__
+    return f"{annotation.__module__}.{name}" if name == other else name
 
 
 def accepts(annotation: Any, cls: type) -> bool:

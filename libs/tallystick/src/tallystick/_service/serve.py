@@ -18,13 +18,16 @@ log = structlog.get_logger()
 def serve(
     app: FastAPI, settings: Settings, watch: AbstractAsyncContextManager[None] | None = None
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C, drain and return; raises PortTaken.
+    """Serve until SIGTERM or Ctrl-C, drain and return.
+
+    Raises PortTaken, InvalidSettings, or another TallystickError because of which it cannot start.
 
     `watch` watches the event loop; by default a Watchdog, which ends the process if it is blocked.
     """
     watch = watch or Watchdog(settings.blocked_after_s).watching()
     stopping = app.state.composition.runtime.stopping
     server = Server(config(app, lifespan=True, grace_s=settings.deadline_s), stopping)
+    app.state.refuse = server.refuse
     with bind(settings.host, settings.port, settings.variable("port")) as bound:
         bind(settings.host, settings.admin_port, settings.variable("admin_port")).close()
         bound.listen(server.config.backlog)  # an early client waits instead of being refused

@@ -28,6 +28,7 @@ from tallystick._telemetry.export import configure as configure_tracing
 from tallystick._telemetry.export import shutdown as shutdown_tracing
 from tallystick._telemetry.logging import configure as configure_logging
 from tallystick._telemetry.release import release_of
+from tallystick.errors import TallystickError
 
 log = structlog.get_logger()
 
@@ -71,12 +72,17 @@ def service(
             log.warning("variable not read", variable=name, nearest=nearest)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(shutdown_tracing)
-            await stack.enter_async_context(
-                serve_admin(settings, runtime, *admins, resources=runtime.resources)
-            )
-            for resource in resources:
-                await stack.enter_async_context(resource)
-            await stack.enter_async_context(runtime.running())
+            running = [
+                serve_admin(settings, runtime, *admins, resources=runtime.resources),
+                *resources,
+                runtime.running(),
+            ]
+            try:
+                for each in running:
+                    await stack.enter_async_context(each)
+            except TallystickError as error:
+                app.state.refuse(error)
+                raise
             yield
 
     app = FastAPI(title=router.name, version=release_of(router.name), lifespan=lifespan)
@@ -84,6 +90,7 @@ def service(
         app.include_router(api)
     app.state.composition = composition
     app.state.resources = runtime.resources
+    app.state.refuse = lambda _: None  # who serves it may want to know why it does not start
     install_problems(app)
     app.add_middleware(Edge, trust_traceparent=settings.trust_traceparent)
     return app

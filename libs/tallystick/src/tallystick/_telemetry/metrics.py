@@ -42,6 +42,11 @@ FAILED_AFTER_COMMIT = Counter(
     "Handlers that raised after their commit, or tried to commit again, which was not done",
     ["durable"],
 )
+NOT_AWAITED = Counter(
+    "messaging_not_awaited_total",
+    "Calls that were made and never awaited: nothing of them was done",
+    ["call"],
+)
 DEAD_LETTERED = Counter(
     "messaging_dead_lettered_messages_total",
     "Messages that became dead letters, by reason",

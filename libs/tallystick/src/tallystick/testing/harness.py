@@ -20,6 +20,7 @@ from tallystick._messages.ids import new_id
 from tallystick._messages.inbound import Inbound, Key
 from tallystick._messages.message import Effect, Message, encode, message_key, message_type
 from tallystick._messages.router import Router, effect_durable
+from tallystick._telemetry.awaiting import note_unawaited
 from tallystick.errors import Conflict, DeclarationError
 
 
@@ -99,7 +100,9 @@ class Harness:
             group=cast("Group", None),
             database=self._database or cast("Database", _NoDatabase()),
         )
+        noted = note_unawaited()
         await binding.handler(message, delivery, *map(self._resource, binding.resources))
+        delivery.check_awaited(noted)
         if delivery.late is not None:  # the handler caught it
             raise delivery.late
 
@@ -161,6 +164,7 @@ class _Recorder:
                 async with self._database.postgres.connection() as recording.connection:
                     yield transaction
                     raise _Undone
+        transaction.check_awaited()
         self._meet_conflicts()
         self.parts += [*recording.writes, *transaction.messages]
 

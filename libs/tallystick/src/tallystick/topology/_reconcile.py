@@ -68,7 +68,8 @@ async def change(client: Client, item: Item, found: list[Difference]) -> None:
     body = _body(item, has and has["config"])
     await request(client, _subject(item, "UPDATE" if has else "CREATE"), body)
     for difference in found:
-        log.info("topology changed", did="created" if missing else "updated", what=str(difference))
+        what = title(item) if missing else str(difference)
+        log.info("topology changed", did="created" if missing else "updated", what=what)
 
 
 async def remove(client: Client, item: Item) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from textwrap import wrap
 
 from tallystick._cli.output import bad, cut, faint, notable, plain, strong
 from tallystick._cli.timeline.lanes import Lanes
-from tallystick._cli.timeline.steps import Step, Story
+from tallystick._cli.timeline.steps import NOT_SENT, Step, Story
 from tallystick._cli.times import moment, span
 
 WIDTH = 100
 TIME, GAP = 10, 11  # columns
 MOST_OF_NOTE = 4  # lines
+SHORTEST_NAME = 6  # columns
 TITLED = {
     "done": "{}",
     "stored": "{} stored",
@@ -48,8 +51,26 @@ def _title(story: Story) -> list[str]:
     took = span((max(times) - min(times)).total_seconds()) if times else ""
     began = f"{moment(min(times))} UTC, " if times else ""
     count = f"{story.messages} message{'' if story.messages == 1 else 's'}"
-    waits = f"{len(story.waits)} waiting" if story.waits else "nothing waits"
-    return [strong(plain(story.key)), f"{began}{count} in {took or 'no time'}, {waits}"]
+    open_ = ", ".join(_open(story)) or "nothing waits"
+    title = [strong(plain(story.key)), f"{began}{count} in {took or 'no time'}, {open_}"]
+    if story.dead:
+        verb = "show" if len(story.dead) == 1 else "list"
+        title.append(bad(f"{_dead(story)}: tally dlq {verb} {shlex.quote(plain(story.key))}"))
+    return title
+
+
+def _open(story: Story) -> Iterator[str]:
+    """What is not at its end, counted."""
+    if story.unsent:
+        yield f"{len(story.unsent)} {NOT_SENT}"
+    if story.waits:
+        yield f"{len(story.waits)} waiting"
+    if story.dead:
+        yield _dead(story)
+
+
+def _dead(story: Story) -> str:
+    return f"{len(story.dead)} dead letter{'' if len(story.dead) == 1 else 's'}"
 
 
 def _rows(story: Story, lanes: Lanes) -> Iterator[str]:
@@ -77,12 +98,25 @@ def _lines(clock: str, step: Step, note: str, lanes: Lanes) -> Iterator[str]:
     """Yield the line of a step, and its note below."""
     left = WIDTH - len(clock) - lanes.width
     paint = PAINTS.get(step.kind, str)
-    yield f"{clock}{lanes.row(step)}{paint(cut(plain(_text(step)), left))}".rstrip()
+    yield f"{clock}{lanes.row(step)}{paint(plain(_fitted(step, left)))}".rstrip()
     space = " " * len(clock) + lanes.bars()
     wrapped = wrap(
         plain(note), left - 2, max_lines=MOST_OF_NOTE, placeholder="…", break_on_hyphens=False
     )
     yield from (f"{space}  {faint(line)}" for line in wrapped)
+
+
+def _fitted(step: Step, columns: int) -> str:
+    """The text, of which names are cut before words."""
+    if (over := len(_text(step)) - columns) > 0 and step.kind == "done" and step.handler:
+        step = replace(step, handler=_shortened(step.handler, over))
+    if (over := len(_text(step)) - columns) > 0:
+        step = replace(step, title=_shortened(step.title, over))
+    return cut(_text(step), columns)
+
+
+def _shortened(name: str, by: int) -> str:
+    return cut(name, max(len(name) - by, SHORTEST_NAME))
 
 
 def _text(step: Step) -> str:

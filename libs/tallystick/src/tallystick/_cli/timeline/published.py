@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tallystick._cli.timeline.evidence import Evidence, Kept
-from tallystick._cli.timeline.steps import Message, Step
+from tallystick._cli.timeline.steps import NOT_SENT, Message, Step
 
 
 def messages_of(evidence: Evidence) -> dict[tuple[str, str], Message]:
@@ -58,6 +58,6 @@ def _time(text: str | None) -> datetime | None:
 def published(message: Message) -> Step:
     """Return the step in which a message was published."""
     republished = f"republished {message.republication} times" if message.republication else ""
-    note = republished if message.sent else "not sent yet"
+    note = republished if message.sent else NOT_SENT
     about = (message.source, message.source, message.id, message.title)
     return Step("published", message.at, *about, note=note)

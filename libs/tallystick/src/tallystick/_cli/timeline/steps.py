@@ -13,6 +13,9 @@ Kind = Literal[
     "published", "stored", "done", "failed", "dead", "waits", "discarded", "withdrawn", "pending"
 ]
 
+NOT_SENT = "not sent yet"
+"""The note of a message that is committed and not at the broker."""
+
 
 @dataclass(frozen=True)
 class Message:
@@ -72,3 +75,15 @@ class Story:
     def waits(self) -> list[Step]:
         """Return the steps that have not ended."""
         return [step for step in self.steps if step.kind in ("waits", "pending")]
+
+    @property
+    def unsent(self) -> list[Step]:
+        """What was said and nobody can have read."""
+        return [step for step in self.steps if step.note == NOT_SENT]
+
+    @property
+    def dead(self) -> list[Step]:
+        """Dead letters about which nobody has decided."""
+        decided = {(s.durable, s.message) for s in self.steps if s.kind == "discarded"}
+        dead = [step for step in self.steps if step.kind == "dead"]
+        return [step for step in dead if (step.durable, step.message) not in decided]
