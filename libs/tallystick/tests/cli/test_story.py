@@ -223,8 +223,8 @@ def test_what_is_not_sent_and_what_is_dead_is_counted_in_the_title() -> None:
         taken("p-c", "p", "3", 1, state="waiting", due_at=at(9)),
         taken("p-d", "p", "4", 1, state="discarded", attempts=[attempt(2, "schema", "no")]),
     ]
-    unsent = said("p", "5", "p.said", 0, sent_at=None)
-    drawn = draw(tell(evidence(key="a b", known={"p": known([unsent], rows)})))
+    unsent = published("p", "5", "p.said", 0, sent_at=None)
+    drawn = draw(story_of(evidence(key="a b", known={"p": known([unsent], rows)})))
     title = [unstyle(line) for line in drawn[1:3]]
     assert title[0].endswith("1 not sent yet, 1 waiting, 2 dead letters")
     assert title[1] == "2 dead letters: tally dlq list 'a b'"
@@ -232,14 +232,14 @@ def test_what_is_not_sent_and_what_is_dead_is_counted_in_the_title() -> None:
 
 def test_names_are_cut_before_words() -> None:
     services = ("one-service", "two-service", "three", "four")
-    messages = [said(name, name, f"{name}.happened", n) for n, name in enumerate(services)]
+    messages = [published(name, name, f"{name}.happened", n) for n, name in enumerate(services)]
     failed = {"state": "waiting", "due_at": at(90), "attempts": [attempt(9, "Bad", "no")] * 12}
     done = {"done_at": at(50), "attempts": [attempt(40, "done")], "handler": "a_long_handler_name"}
     rows = [
         taken("four-a-very-long-purpose", "four", "four", 1, **failed),
         taken("four-another-long-purpose", "four", "four", 1, **done),
     ]
-    text = "\n".join(map(unstyle, draw(tell(evidence(known={"x": known(messages, rows)})))))
+    text = "\n".join(map(unstyle, draw(story_of(evidence(known={"x": known(messages, rows)})))))
     assert "… failed, attempt 12" in text
     assert "… waits, due now" in text
     assert re.search(r" four-an\S*…, attempt 1  a_lon…$", text, re.MULTILINE)

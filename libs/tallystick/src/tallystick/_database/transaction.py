@@ -21,7 +21,7 @@ class Transaction:
         self._unawaited = 0
 
     def check_awaited(self) -> None:
-        """Raises NotAwaited for a statement that was not run: nothing is to be committed then."""
+        """Raise NotAwaited for a statement that was not run: nothing is to be committed then."""
         if self._unawaited:
             raise NotAwaited("await is missing before a statement of this transaction")
 

@@ -172,7 +172,7 @@ class Outcomes:
     def _report(
         self, inbound: Inbound, decision: Decision, failure: Failure, error: BaseException | None
     ) -> None:
-        """Says each dead letter, and of failures that are tried again the first of each kind."""
+        """Say each dead letter, and of failures that are tried again the first of each kind."""
         fields = {
             "durable": inbound.durable,
             "message_id": inbound.id,

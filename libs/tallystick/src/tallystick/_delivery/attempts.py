@@ -52,7 +52,7 @@ class Attempts:
         self.deadlines = Deadlines()
 
     def check(self, declaration: Binding | Reply | Periodic) -> None:
-        """Raises DeclarationError if a handler asks for a resource that nobody gave."""
+        """Raise DeclarationError if a handler asks for a resource that nobody gave."""
         name = declaration.handler.__name__
         for kind in declaration.resources:
             if kind not in self._resources:

@@ -74,7 +74,7 @@ class Delivery(Given):
             )
 
     def check_awaited(self, noted: Sequence[NotAwaited]) -> None:
-        """Raises NotAwaited for a handler that has ended, and was `noted` to lack an await.
+        """Raise NotAwaited for a handler that has ended, and was `noted` to lack an await.
 
         A commit that is still to begin, as in a task of its own, is refused from now on.
         """
