@@ -223,7 +223,7 @@ def test_what_is_not_sent_and_what_is_dead_is_counted_in_the_title() -> None:
         taken("p-c", "p", "3", 1, state="waiting", due_at=at(9)),
         taken("p-d", "p", "4", 1, state="discarded", attempts=[attempt(2, "schema", "no")]),
     ]
-    unsent = published("p", "5", "p.said", 0, sent_at=None)
+    unsent = stored("p", "5", "p.said", 0, sent_at=None)
     drawn = draw(story_of(evidence(key="a b", known={"p": known([unsent], rows)})))
     title = [unstyle(line) for line in drawn[1:3]]
     assert title[0].endswith("1 not sent yet, 1 waiting, 2 dead letters")
@@ -232,7 +232,7 @@ def test_what_is_not_sent_and_what_is_dead_is_counted_in_the_title() -> None:
 
 def test_names_are_cut_before_words() -> None:
     services = ("one-service", "two-service", "three", "four")
-    messages = [published(name, name, f"{name}.happened", n) for n, name in enumerate(services)]
+    messages = [stored(name, name, f"{name}.happened", n) for n, name in enumerate(services)]
     failed = {"state": "waiting", "due_at": at(90), "attempts": [attempt(9, "Bad", "no")] * 12}
     done = {"done_at": at(50), "attempts": [attempt(40, "done")], "handler": "a_long_handler_name"}
     rows = [
