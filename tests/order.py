@@ -108,8 +108,8 @@ class Order:
         return f"{self.platform.url('orders')}/orders/{self.id}"
 
 
-async def until(lease: Callable[[], Awaitable[bool]], within: float = WITHIN) -> None:
+async def until(holds: Callable[[], Awaitable[bool]], within: float = WITHIN) -> None:
     """Returns as soon as the claim holds; raises TimeoutError."""
     async with asyncio.timeout(within):
-        while not await lease():
+        while not await holds():
             await asyncio.sleep(SOON)
