@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 import tallystick
 from tallystick import Problem, Router, service
 from tallystick.cli import command_line
-from tallystick.testing import NatsServer, PostgresServer, free_port, migrate, served
+from tallystick.testing import PostgresServer, free_port, migrate, served
 
 TOKEN = "a-token-of-enough-length"
 OPENED = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
@@ -84,12 +84,12 @@ class Shop:
 
 
 @pytest.fixture(scope="package")
-async def running(postgres: PostgresServer, nats: NatsServer) -> AsyncIterator[tuple[Shop, str]]:
+async def running(postgres: PostgresServer) -> AsyncIterator[tuple[Shop, str]]:
     """The shop, and where its admin port is."""
     url = await postgres.create_database(f"platform-{uuid7()}")
     await migrate("tallystick.testing", url)
     port, shop = free_port(), Shop()
-    settings = Settings(database_url=url, nats_url=nats.url, admin_port=port, admin_token=TOKEN)
+    settings = Settings(database_url=url, admin_port=port, admin_token=TOKEN)
     admin = APIRouter()
     admin.include_router(shop.routes)
     admin.include_router(shop.rebuilds)
