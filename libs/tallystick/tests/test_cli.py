@@ -292,7 +292,7 @@ def test_a_package_and_its_router_have_one_name(tmp_path: Path, command: str) ->
     assert 'parcels.main makes "post": the package, the router and the prefix' in done.stderr
 
 
-MISSING = "parcels: PARCELS_NATS_URL is missing, for dev.tallystick.parcels.sent.v1"
+MISSING = "parcels: PARCELS_NATS_URL is missing: set it for dev.tallystick.parcels.sent.v1"
 LACKS_A_BROKER = (
     'tallystick.Router("parcels")',
     """tallystick.Router("parcels", history=[Sent])""",

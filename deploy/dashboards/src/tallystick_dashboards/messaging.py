@@ -72,7 +72,7 @@ def _failing(made: Dashboard, runbooks: Runbooks) -> None:
             "Messages that wait in the services' databases, by state",
             "short",
             (or_zero(shared("messaging_deferred_messages", "durable, state", waiting)), BY_STATE),
-            links=[runbooks.link("CircuitOpen")],
+            links=[runbooks.link("CircuitOpen"), runbooks.link("PeriodicWorkFailing")],
         )
     ).with_panel(
         lines(
