@@ -33,3 +33,35 @@ async def test_tasks_that_have_ended_are_left_as_they_are() -> None:
     await task
     await tasks.stop([task])
     assert task.result() == "done"
+
+
+async def deaf(cancelled: list[int]) -> None:
+    """Swallows its first cancellation, as `asyncio.wait_for` may before Python 3.12."""
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(1)
+            if len(cancelled) > 1:
+                raise
+
+
+async def test_what_runs_together_ends_though_one_swallows_its_cancellation() -> None:
+    cancelled: list[int] = []
+    running = asyncio.create_task(tasks.together(deaf(cancelled), asyncio.Event().wait()))  # type: ignore[arg-type]  # it never returns
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait([running], timeout=5 * tasks.CANCEL_EVERY)
+    assert running.cancelled()
+    assert len(cancelled) == 2
+
+
+async def test_the_first_that_fails_ends_the_others_and_is_raised() -> None:
+    async def fail() -> None:
+        raise LookupError("gone")
+
+    cancelled: list[int] = [1]
+    with pytest.raises(LookupError, match="gone"):
+        await tasks.together(deaf(cancelled), fail())
+    assert len(cancelled) == 2

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from contextlib import suppress
 from typing import Any
 
 CANCEL_EVERY = 1.0  # seconds
@@ -19,3 +20,21 @@ async def stop(tasks: Iterable[asyncio.Task[Any]]) -> None:
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=CANCEL_EVERY)
+
+
+async def together(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run coroutines side by side until all end, one fails or this is cancelled; then stop all.
+
+    Raises what failed first. Unlike `asyncio.TaskGroup` it repeats the cancellation to those that
+    swallowed it: a task group asks once, and waits for ever.
+    """
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        stopping = asyncio.ensure_future(stop(tasks))
+        while not stopping.done():
+            with suppress(asyncio.CancelledError):  # one more: they are being stopped already
+                await asyncio.shield(stopping)

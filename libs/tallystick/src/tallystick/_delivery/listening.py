@@ -18,6 +18,7 @@ from tallystick._delivery.replying import Replying
 from tallystick._loops import repeat
 from tallystick._telemetry.metrics import DURABLE_READY, LAG, child, forget
 from tallystick.errors import BrokerUnavailable, TallystickError
+from tallystick.tasks import together
 from tallystick.topology import Durable, lag, verify_durable
 
 log = structlog.get_logger()
@@ -57,11 +58,11 @@ class Listening:
         await self._ownership.claim()
         try:
             await self._replying.start()
-            async with asyncio.TaskGroup() as consumers:
-                consumers.create_task(self._connection.until_closed())
-                consumers.create_task(self._ownership.keep())
-                for consumer, durable in self._consumers:
-                    consumers.create_task(self._consume(consumer, durable))
+            await together(
+                self._connection.until_closed(),
+                self._ownership.keep(),
+                *(self._consume(consumer, durable) for consumer, durable in self._consumers),
+            )
         finally:
             await self._stop()
 
@@ -82,12 +83,11 @@ class Listening:
         await self._until_declared(durable)
         if not self._draining:
             await consumer.start()
-        async with asyncio.TaskGroup() as loops:
-            loops.create_task(consumer.heartbeats())
-            name = durable.name
-            loops.create_task(repeat(self._sweep_s, consumer.tick, f"ask for {name}"))
-            lag_of = partial(self._measure, durable)
-            loops.create_task(repeat(LAG_EVERY, lag_of, f"lag of {name}"))
+        await together(
+            consumer.heartbeats(),
+            repeat(self._sweep_s, consumer.tick, f"ask for {durable.name}"),
+            repeat(LAG_EVERY, partial(self._measure, durable), f"lag of {durable.name}"),
+        )
 
     async def _until_declared(self, durable: Durable) -> None:
         """Wait until the durable is as declared; log how it differs."""
