@@ -9,6 +9,7 @@ from nats.aio.client import Client
 
 from tallystick import Delivery, Event, Router, Write
 from tallystick._service.runtime import Runtime  # inside: a replica without its HTTP side
+from tallystick.testing.nats import processed
 
 Sql = Callable[..., Awaitable[list[Any]]]
 Run = Callable[..., AbstractAsyncContextManager[Runtime]]
@@ -178,5 +179,5 @@ async def test_replies_and_acks_of_strangers_hurt_nobody(
             subject = subscription.subject.replace("*", "x")
             for reply in ("", "$JS.ACK.", "$JS.ACK.a.b.c", "$JS.ACK.a.b.x.x.x.x.x"):
                 await client.publish(subject, b"{", reply=reply)
-        await client.flush()
+        await processed(client)
         await publish(runtime, (SUBJECT, TYPE, b"{"))

@@ -9,6 +9,7 @@ from tallystick._broker.connection import Connection, check_broker
 from tallystick._broker.publisher import Outcome, PubAck, Publication
 from tallystick.errors import BrokerTooOld, BrokerUnavailable, InvalidMessage, NotStored
 from tallystick.testing import NatsServer, nats_server
+from tallystick.testing.nats import processed
 
 
 def publication(number: int, *, subject: str = "evt.shop.sold.v1.00", size: int = 0) -> Publication:
@@ -116,7 +117,7 @@ async def test_a_batch_that_is_confirmed_as_one_message_is_not_believed(
             await message.respond(b'{"stream":"OLD","seq":2}')
 
     await client.subscribe("evt.old.>", cb=answer_as_an_old_broker)
-    await client.flush()
+    await processed(client)
     batch = [publication(n, subject="evt.old.x") for n in range(2)]
     outcome = await broker.publisher.store_together(batch)
     assert isinstance(outcome, NotStored)
@@ -193,5 +194,5 @@ async def test_an_answer_that_is_late_or_malformed_does_no_harm(broker: Connecti
     prefix = broker.publisher._prefix
     for token in (b"ff-0", b"zz", b"", b"0-99"):
         broker.wire.send(prefix + token, b"{}")
-    await broker.client.flush()
+    await processed(broker.client)
     assert isinstance(await broker.publisher.store(publication(1)), PubAck)

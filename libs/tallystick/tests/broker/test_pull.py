@@ -10,6 +10,7 @@ from tallystick._broker.arrival import Arrival, arrival_of
 from tallystick._broker.connection import Connection
 from tallystick._broker.pull import Pull
 from tallystick.testing import eventually
+from tallystick.testing.nats import processed
 
 SUBJECT = "evt.shop.sold.v1.00"
 
@@ -59,6 +60,13 @@ async def until_requested(client: Client) -> None:
             await asyncio.sleep(0.01)
 
 
+async def until_pending(client: Client, count: int) -> None:
+    """Wait until the durable knows of messages: the broker confirms them a moment before."""
+    async with asyncio.timeout(10):
+        while (await client.jetstream().consumer_info("SHOP", "shop-books")).num_pending != count:
+            await asyncio.sleep(0.01)
+
+
 async def publish(client: Client, *bodies: bytes) -> None:
     for body in bodies:
         await client.jetstream().publish(SUBJECT, body, headers={"ce-id": "1"})
@@ -68,6 +76,7 @@ async def test_a_delivery_has_its_sequence_and_its_counts(
     client: Client, pull: Pull, recorder: Recorder
 ) -> None:
     await publish(client, b"1", b"2")
+    await until_pending(client, 2)
     pull.ask(0)
     await eventually(lambda: len(recorder.arrivals) == 2)
     first, second = recorder.arrivals
@@ -161,7 +170,7 @@ async def test_a_pull_that_stopped_asks_for_nothing(
 ) -> None:
     await pull.stop()
     pull.ask(0)
-    await broker.client.flush()
+    await processed(broker.client)
     info = await client.jetstream().consumer_info("SHOP", "shop-books")
     assert info.num_waiting == 0
 

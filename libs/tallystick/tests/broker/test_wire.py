@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from tallystick._broker.connection import Connection
 from tallystick.errors import BrokerUnavailable, InvalidMessage
 from tallystick.testing import NatsServer, eventually, nats_server
+from tallystick.testing.nats import processed
 
 HEADERS = b"NATS/1.0\r\nA:  b \r\na: %41\r\nno colon\r\n\r\n"
 
@@ -138,7 +139,7 @@ async def test_what_nats_py_subscribed_to_stays_its_own(
         theirs.append(message)
 
     await broker.client.subscribe("theirs", cb=keep)
-    await broker.client.flush()
+    await processed(broker.client)
     await client.publish("theirs", b"1", headers={"a": "b"})
     await client.publish("ours", b"2")
     await eventually(lambda: bool(theirs) and bool(received.frames))

@@ -126,7 +126,7 @@ async def test_a_row_that_was_sent_and_not_marked_is_stored_once(
     await store(row("1"), row("2"))
     await outbox._sending.store([row("1")])
     await outbox.sweep()
-    assert await published(client) == ["1", "2"]
+    assert sorted(await published(client)) == ["1", "2"]
     assert await unsent(sql) == []
 
 
@@ -140,7 +140,7 @@ async def test_rows_that_cannot_be_sent_do_not_stop_the_others(
     await sql("update tallystick.outbox set queued_at = now() - interval '1 h' where id < 'b'")
     with capture_logs() as lines:
         await outbox.sweep()
-    assert await published(client) == ["b0", "b1", "b2"]
+    assert sorted(await published(client)) == ["b0", "b1", "b2"]
     assert await unsent(sql) == [row.id for row in stuck]
     assert "no stream takes this subject" in str(lines)
 

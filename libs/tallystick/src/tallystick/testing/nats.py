@@ -53,6 +53,14 @@ def command(store: Path) -> list[str]:
     return [str(binary()), "--config", str(store / CONFIG)]
 
 
+async def processed(client: nats.NATS) -> None:
+    """Return when the broker has done all that a connection asked so far; JetStream answers.
+
+    nats-py's ``flush`` does not tell: it sends its PING ahead of what waits to be sent (2.16).
+    """
+    await client.jetstream().account_info()
+
+
 def is_ready(port: int) -> bool:
     """Whether a server with JetStream answers at this port."""
     try:
