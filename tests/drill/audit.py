@@ -291,7 +291,7 @@ def emissions(evidence: Evidence) -> Found:
     """8: Nothing was said again that no loss, no dead letter and no long outage explains."""
     for row, explained in republished(evidence):
         if not explained:
-            text = f"{row['subject']} was said again {row['emission']} times without a reason"
+            text = f"{row['subject']} was said again {row['republication']} times without a reason"
             yield Violation(8, (row["about"],), text)
 
 
@@ -302,7 +302,7 @@ def republished(evidence: Evidence) -> list[tuple[Row, bool]]:
     return [
         (row, row["about"] in poisoned or _explained(evidence, placed.get(row["about"], 0), row))
         for row in evidence.outbox.get("orders", ())
-        if row["emission"]
+        if row["republication"]
     ]
 
 

@@ -22,14 +22,14 @@ _OF = {
 }
 _HELD = """
     select durable, source, id, subject, headers, stream, state, reason, due_at, attempts,
-        lapses, deaths, claim, replica, error_type, error, held_at, due_at <= now() as due
-    from tallystick.held"""
+        expired_leases, crashes, lease, replica, error_type, error, deferred_at, due_at <= now() as due
+    from tallystick.deferred"""
 _LIBRARY = {
     "outbox": """
-        select id, subject, headers, key, cause, emission, stored_at, queued_at, sent_at
+        select id, subject, headers, key, correlation_id, type, republication, stored_at, queued_at, sent_at
         from tallystick.outbox order by stored_at""",
     "inbox": "select * from tallystick.inbox order by taken_at",
-    "held": f"{_HELD} order by held_at",
+    "held": f"{_HELD} order by deferred_at",
     "attempts": "select * from tallystick.attempts order by ended_at",
 }
 

@@ -49,7 +49,7 @@ def _faults(evidence: Evidence, about: str) -> Iterator[Line]:
 
 def _outboxes(evidence: Evidence, names: Names) -> Iterator[Line]:
     for service, row in _of(evidence.outbox, names):
-        again = f", emission {row['emission']}" if row["emission"] else ""
+        again = f", republication {row['republication']}" if row["republication"] else ""
         yield row["stored_at"], f"{service} stored: {names[row['id']]}"
         if row["sent_at"]:
             yield row["sent_at"], f"{service} sent: {names[row['id']]}{again}"
@@ -68,7 +68,7 @@ def _inboxes(evidence: Evidence, names: Names) -> Iterator[Line]:
 
 def _attempts(evidence: Evidence, names: Names) -> Iterator[Line]:
     for _, row in _of(evidence.attempts, names):
-        what = f"{row['durable']} attempt {row['claim']} by {row['replica']}"
+        what = f"{row['durable']} attempt {row['lease']} by {row['replica']}"
         yield row["ended_at"], f"{what}: {row['outcome']} {row['error'] or ''}"
 
 

@@ -25,8 +25,8 @@ def at(seconds: float) -> float:
 
 
 def event(service: str, name: str, sequence: int, **other: Any) -> dict[str, Any]:
-    row = {"id": name, "subject": f"evt.{service}.{name}.v1.00", "about": ORDER, "cause": PLACED}
-    return {**row, **TIMES, "sequence": sequence, "emission": 0, **other}
+    row = {"id": name, "subject": f"evt.{service}.{name}.v1.00", "about": ORDER, "correlation_id": PLACED}
+    return {**row, **TIMES, "sequence": sequence, "republication": 0, **other}
 
 
 def done(durable: str, source: str, name: str) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def held_as(**columns: Any) -> Evidence:
 
 
 def republished(*, struck: Struck | None = None, after: float = 7) -> Evidence:
-    again = event("orders", PLACED, 1, emission=1, queued_at=NOON + timedelta(seconds=after))
+    again = event("orders", PLACED, 1, republication=1, queued_at=NOON + timedelta(seconds=after))
     found = with_outbox("orders", again, event("orders", ENDED, 3))
     return replace(found, struck=[struck] if struck else [])
 

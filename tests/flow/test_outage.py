@@ -14,12 +14,12 @@ from tests.platform import Platform
 ORDERS = 30
 MINUTES = 60
 AWAY = {"provider": {"error_before": 0.5, "error_after": 0.5, "attempts": None}}
-LATER = """update tallystick.held
-set due_at = due_at - interval '1 minute', patient_until = patient_until - interval '1 minute'"""
-WAITING = """select count(*) from tallystick.held
-where durable = 'payments-capture' and state = 'retry' and replica is null"""
+LATER = """update tallystick.deferred
+set due_at = due_at - interval '1 minute', give_up_at = give_up_at - interval '1 minute'"""
+WAITING = """select count(*) from tallystick.deferred
+where durable = 'payments-capture' and state = 'waiting' and replica is null"""
 FAILED = "select count(*) from tallystick.attempts where durable = 'payments-capture'"
-DEFERRED = "select count(*) from tallystick.held"
+DEFERRED = "select count(*) from tallystick.deferred"
 
 
 class Clock:

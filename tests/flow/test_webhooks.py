@@ -58,7 +58,7 @@ async def test_a_payment_whose_reply_was_lost_is_settled_by_its_webhook(
         assert await order.end() == SHIPPED
     assert asked == {f"{order.id}:capture": 2 for order in orders}
     assert await captures(platform) == ["captured"] * 5
-    assert await platform.database("payments").fetch("select from tallystick.held") == []
+    assert await platform.database("payments").fetch("select from tallystick.deferred") == []
 
 
 async def test_the_event_that_follows_a_webhook_is_said_again_with_its_order(
@@ -72,9 +72,9 @@ async def test_the_event_that_follows_a_webhook_is_said_again_with_its_order(
         about,
     )
     (captured,) = await platform.database("payments").fetch(
-        "select cause from tallystick.outbox where body like $1", about
+        "select correlation_id from tallystick.outbox where body like $1", about
     )
-    assert captured["cause"] == placed["id"]
+    assert captured["correlation_id"] == placed["id"]
 
 
 async def test_a_decline_and_a_refund_whose_replies_were_lost_are_settled_by_webhooks(
@@ -108,7 +108,7 @@ async def test_webhooks_that_come_twice_or_after_the_end_change_nothing(
         await order.reaches("payments", state="captured", parked=None)
 
     async def all_were_told() -> bool:
-        held = "select from tallystick.held"
+        held = "select from tallystick.deferred"
         return not await platform.database("sandbox").fetch(held)
 
     await until(all_were_told)

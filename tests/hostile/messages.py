@@ -61,7 +61,7 @@ TYPES = {
 HEADERS = {
     "an unusable id": b"ce-id: a%00%0d%0ab\r\nce-source: enemy\r\n",
     "an id of 5 KB": b"ce-id: " + b"x" * 5_000 + b"\r\nce-source: enemy\r\n",
-    "a wild emission": b"tally-republication: 999999999\r\n",
+    "a wild republication": b"tally-republication: 999999999\r\n",
     "a cause of no text": b"tally-correlation-id: \xff%00\r\n",
     "a broken traceparent": b"traceparent: 00-zz-%00-01\r\n",
     "no colon": b"nothing\r\n: x\r\n",

@@ -22,7 +22,7 @@ CALLERS = 8
 LARGEST = 1_000  # bytes of a body, so that the streams hold them all
 EVERY = 0.1  # seconds between two good orders
 
-DEFERRED = """select durable, count(*) from tallystick.held
+DEFERRED = """select durable, count(*) from tallystick.deferred
 where error_type in ('InvalidMessage', 'UnknownType') group by durable"""
 
 

@@ -20,7 +20,7 @@ NONSENSE = PermanentError("the provider's answer makes no sense")
 
 async def is_dead(platform: Platform, order: Order) -> None:
     """Returns when the order's capture is a dead letter."""
-    sql = "select from tallystick.held where id = $1 and state = 'dead'"
+    sql = "select from tallystick.deferred where id = $1 and state = 'dead'"
 
     async def held() -> bool:
         return bool(await platform.database("payments").fetch(sql, str(order.id)))

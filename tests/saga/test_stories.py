@@ -223,7 +223,7 @@ async def test_a_capture_that_has_started_unnoticed_is_stopped_as_one_that_is_ou
 ) -> None:
     busy, waiting = await overloaded(platform, outside)
     await platform.database("payments").fetch(
-        "update tallystick.held set claim = claim + 1, replica = 'gone' where id = $1",
+        "update tallystick.deferred set lease = lease + 1, replica = 'gone' where id = $1",
         str(waiting.id),
     )
     assert await waiting.cancel() == 202

@@ -152,7 +152,7 @@ def books(database: Database, orders: int) -> Callable[[], Awaitable[bool]]:
 
 
 async def nothing_waits(database: Database) -> bool:
-    return not await database.fetch("select from tallystick.held")
+    return not await database.fetch("select from tallystick.deferred")
 
 
 def old_durable(router: Router) -> Durable:

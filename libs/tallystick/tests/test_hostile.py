@@ -109,7 +109,7 @@ async def test_no_header_stops_a_service(
 ) -> None:
     async with run(router) as runtime:
         await publish(runtime, *((SUBJECT, headers, body) for headers in HEADERS.values()))
-    rows = await sql("select state, reason from tallystick.held")
+    rows = await sql("select state, reason from tallystick.deferred")
     assert len(rows) == len(HEADERS)
     state = (await client.jetstream().stream_info("DLQ_SHOP")).state
     assert state.messages == CLAIM + sum(row["state"] == "dead" for row in rows)
@@ -131,7 +131,7 @@ async def test_no_body_stops_a_service(
 ) -> None:
     async with run(router) as runtime:
         await publish(runtime, *((SUBJECT, TYPE, body) for body in BODIES.values()))
-    assert len(await sql("select from tallystick.held")) == len(BODIES)
+    assert len(await sql("select from tallystick.deferred")) == len(BODIES)
 
 
 async def test_no_subject_stops_a_service(
@@ -139,7 +139,7 @@ async def test_no_subject_stops_a_service(
 ) -> None:
     async with run(router) as runtime:
         await publish(runtime, *((subject, TYPE, b"{") for subject in SUBJECTS.values()))
-    reasons = await sql("select reason from tallystick.held")
+    reasons = await sql("select reason from tallystick.deferred")
     assert [row[0] for row in reasons] == ["schema"] * len(SUBJECTS)
     state = (await client.jetstream().stream_info("DLQ_SHOP")).state
     assert state.messages == CLAIM + len(SUBJECTS)
@@ -151,7 +151,7 @@ async def test_a_message_as_large_as_the_broker_takes_is_a_dead_letter_in_short(
     async with run(router) as runtime:
         body = b"x" * (runtime.parts.connection.wire.max_payload - len(TYPE) - 12)
         await publish(runtime, (SUBJECT, TYPE, body))
-    assert await sql("select length(body) from tallystick.held") == [(len(body),)]
+    assert await sql("select length(body) from tallystick.deferred") == [(len(body),)]
     dead_letter = await client.jetstream().get_last_msg(
         "DLQ_SHOP", f"dlq.shop.books.{SUBJECT.decode()}"
     )

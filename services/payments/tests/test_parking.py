@@ -84,7 +84,7 @@ async def unknown(database: Database, played: Played) -> OrderId:
 async def holds(database: Database, condition: str) -> None:
     """Returns once the effect's row is so."""
     async with asyncio.timeout(10):
-        while not await database.fetch(f"select from tallystick.held where {condition}"):
+        while not await database.fetch(f"select from tallystick.deferred where {condition}"):
             await asyncio.sleep(0.02)
 
 
@@ -196,7 +196,7 @@ async def test_a_capture_that_became_a_dead_letter_can_be_resolved(
     await holds(database, "state = 'dead'")
     assert (await resolve(admin, order_id, "declined"))[0] == 202
     await reaches(database, order_id, State.DECLINED)
-    assert await database.fetch("select from tallystick.held") == []
+    assert await database.fetch("select from tallystick.deferred") == []
 
 
 @pytest.mark.parametrize("state", [State.CAPTURED, State.REFUNDING])
@@ -220,7 +220,7 @@ async def test_a_refused_refund_is_listed_and_asked_for_again(
         (str(order_id), "refund refused: not today")
     ]
     status, shown = await ask(admin, f"/{order_id}/retry", ACT)
-    assert (status, shown["interventions"][0]["action"]) == (200, "retry")
+    assert (status, shown["interventions"][0]["action"]) == (200, "waiting")
     played.refunded = provider.Refunded()
     assert (await reaches(database, order_id, State.REFUNDED)).parked is None
     assert (await ask(admin, ""))[1] == {"parked": [], "next": None}

@@ -85,7 +85,7 @@ async def unanswered(database: Database) -> OrderId:
     order_id = await opened(database)
     await becomes(database, order_id, State.UNKNOWN)
     async with asyncio.timeout(10):
-        while not await database.fetch("select from tallystick.held where replica is null"):
+        while not await database.fetch("select from tallystick.deferred where replica is null"):
             await asyncio.sleep(0.01)
     return order_id
 
@@ -135,7 +135,7 @@ async def test_a_capture_whose_reply_was_lost_is_settled_by_a_webhook_at_once(
     order_id = await unanswered(database)
     assert await post(http, body(order_id)) == 204
     await becomes(database, order_id, State.CAPTURED)
-    assert await database.fetch("select from tallystick.held") == []
+    assert await database.fetch("select from tallystick.deferred") == []
     rows = await database.fetch("select subject from tallystick.outbox")
     assert [row["subject"].rpartition(".")[0] for row in rows] == ["evt.payments.captured.v1"]
 
@@ -168,7 +168,7 @@ async def test_a_refund_whose_reply_was_lost_is_settled_by_a_webhook(
 ) -> None:
     order_id = await opened(database, State.REFUNDING)
     async with asyncio.timeout(10):
-        while not await database.fetch("select from tallystick.held where replica is null"):
+        while not await database.fetch("select from tallystick.deferred where replica is null"):
             await asyncio.sleep(0.01)
     assert await post(http, body(order_id, "refund.refunded")) == 204
     await becomes(database, order_id, State.REFUNDED)
@@ -193,7 +193,7 @@ async def test_a_webhook_that_comes_again_is_not_heeded_again(
     assert counted(Use.REPEATED) == before + 4
     async with asyncio.timeout(10):
         while not await database.fetch(
-            "select from tallystick.held where replica is null and due_at > now()"
+            "select from tallystick.deferred where replica is null and due_at > now()"
         ):
             await asyncio.sleep(0.01)
     assert asked.calls == 2
@@ -226,7 +226,7 @@ async def test_a_forged_webhook_is_refused_and_changes_nothing(
     http: ClientSession, database: Database, asked: Asked, forgery: dict[str, Any]
 ) -> None:
     order_id = await unanswered(database)
-    tables = "select p.*, h.* from payments p, tallystick.held h"
+    tables = "select p.*, h.* from payments p, tallystick.deferred h"
     before, refused = await database.fetch(tables), counted("refused")
     assert await post(http, body(order_id), **forgery) == 401
     assert await database.fetch(tables) == before
@@ -261,7 +261,7 @@ async def test_what_does_not_fit_is_counted_and_changes_nothing(
     use: Use,
 ) -> None:
     order_id = await unanswered(database)
-    tables = "select p.*, h.* from payments p, tallystick.held h"
+    tables = "select p.*, h.* from payments p, tallystick.deferred h"
     before, count = await database.fetch(tables), counted(use)
     assert await post(http, body(**{"order_id": order_id} | changed)) == 204
     assert await database.fetch(tables) == before

@@ -92,7 +92,7 @@ async def test_a_booking_that_waits_or_died_is_asked_for_again(
     played.booked = error or played.booked
     order_id = await opened(database, State.BOOKING, Book)
     waits = "state = 'dead'" if error else "due_at > now() + interval '1 minute'"
-    await until(database, f"tallystick.held where replica is null and {waits}")
+    await until(database, f"tallystick.deferred where replica is null and {waits}")
     played.booked = carrier.Booked("T1")
     assert (await ask(admin, f"/{order_id}/retry", ACT))[0] == 200
     await until(database, "shipments where state = 'booked'")

@@ -15,7 +15,7 @@ TOKENS = ("tok_visa",)
 FAULTS = [("connection slow", "payments>nats", 1.0)]
 HESITATES = 0.8  # seconds: long enough for the relay to read what was committed meanwhile
 EVERY = 25  # commits
-_AFTER = """select id, subject, headers, body, cause, key, emission from tallystick.outbox
+_AFTER = """select id, subject, headers, body, cause, key, republication from tallystick.outbox
 where id > $1 order by id limit 256"""
 _LAST = "select coalesce(max(id), '') from tallystick.outbox where sent_at is not null"
 _SENT = "update tallystick.outbox set sent_at = now() where id = any($1::text[])"

@@ -52,7 +52,7 @@ _TOTALS = """
 select currency, sum(captured)::bigint as captured, sum(refunded)::bigint as refunded
 from daily_totals group by currency
 """
-_DEAD = "select count(*) from tallystick.held where state = 'dead'"
+_DEAD = "select count(*) from tallystick.deferred where state = 'dead'"
 
 
 async def collect(server: str, promised: frozenset[str], *, in_doubt: bool) -> Evidence:

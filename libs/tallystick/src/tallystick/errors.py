@@ -78,7 +78,11 @@ class BrokerConnectionEnded(BrokerUnavailable):
 
 
 class NotStored(TallystickError):
-    """The broker refused to store the message."""
+    """The broker refused to store the message; `for_good` if it would refuse it each time."""
+
+    def __init__(self, detail: str, *, for_good: bool = False) -> None:
+        super().__init__(detail)
+        self.for_good = for_good
 
 
 class Refused(TallystickError):

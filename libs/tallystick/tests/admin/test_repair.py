@@ -71,7 +71,7 @@ async def make_dead(database: Postgres, what: str, durable: str, reason: Reason)
 
 
 async def row(database: Postgres, key: Key) -> dict[str, object]:
-    sql = "select * from tallystick.held where (durable, source, id) = ($1, $2, $3)"
+    sql = "select * from tallystick.deferred where (durable, source, id) = ($1, $2, $3)"
     return dict((await database.fetch(sql, *key))[0])
 
 
@@ -87,8 +87,8 @@ async def test_a_replayed_message_is_due_with_new_attempts_under_a_new_lease(
     before = await row(database, key)
     assert await repair.replay([key], BECAUSE) == [key]
     after = await row(database, key)
-    assert (after["state"], after["attempts"], after["reason"]) == ("retry", 0, None)
-    assert after["claim"] == int(str(before["claim"])) + 1
+    assert (after["state"], after["attempts"], after["reason"]) == ("waiting", 0, None)
+    assert after["lease"] == int(str(before["lease"])) + 1
     assert await actions(database) == [("a", "replay", "ada", "the provider is back")]
 
 
@@ -102,7 +102,7 @@ async def test_what_was_done_meanwhile_is_not_replayed(repair: Repair, database:
     key = await give_up(database, "a")
     await repair.replay([key], BECAUSE)
     claimed = await row(database, key)
-    lease = int(str(claimed["claim"]))
+    lease = int(str(claimed["lease"]))
     inbound = Inbound(*key, "", b"", b"")
     deferred = Deferred(inbound, lease, 0, 0, 0, router.bindings[key[0]].retry.give_up_after)
     await database.deliveries.submit(Unit(settlement=end(deferred)))
@@ -114,7 +114,7 @@ async def test_a_replayed_poison_message_is_quarantined_at_once(
 ) -> None:
     key = await make_dead(database, "a", "shop-sold", "poison")
     await repair.replay([key], BECAUSE)
-    assert (await row(database, key))["lapses"] == 2
+    assert (await row(database, key))["expired_leases"] == 2
 
 
 async def test_an_edited_one_has_the_new_body_and_the_record_the_old_one(
@@ -154,7 +154,7 @@ async def test_an_unknown_field_that_was_there_before_may_stay(
     repair: Repair, database: Postgres
 ) -> None:
     key = await give_up(database, "a")
-    await database.fetch("update tallystick.held set body = $1", b'{"what": 7, "newer": 1}')
+    await database.fetch("update tallystick.deferred set body = $1", b'{"what": 7, "newer": 1}')
     await repair.edit(key, b'{"what": "a", "newer": 1}', BECAUSE)
 
 
@@ -280,7 +280,7 @@ async def test_old_attempts_are_deleted_except_those_of_a_repaired_dead_letter(
         key = await give_up(database, name)
         await database.deliveries.submit(Unit((attempt(key, 0, ("shop-1", "1.0"), "error"),)))
     await repair.replay([("shop-sold", "shop", "a")], BECAUSE)
-    await database.fetch("delete from tallystick.held")
+    await database.fetch("delete from tallystick.deferred")
     await database.fetch("update tallystick.attempts set ended_at = now() - interval '31 days'")
     await purge(database)
     assert [row[0] for row in await database.fetch("select id from tallystick.attempts")] == ["a"]

@@ -122,11 +122,11 @@ class Shop:
             f"""(select count(*) from tallystick.inbox where state = 'done' and (id = '{item}'
             or id in (select id from tallystick.outbox where key = '{item}'))) = {done}
             and not exists (select from tallystick.outbox where sent_at is null)
-            and not exists (select from tallystick.held where replica is not null)"""
+            and not exists (select from tallystick.deferred where replica is not null)"""
         )
         if wish == "insured":
             await self.until(
-                f"exists (select from tallystick.held where error is not null and id = '{item}')"
+                f"exists (select from tallystick.deferred where error is not null and id = '{item}')"
             )
         return item
 
@@ -141,20 +141,20 @@ class Shop:
         items = {str(uuid7()) for _ in range(count)}
         await self.database.commit(*(Sold(item=item, wish="gift") for item in items))
         await self.until(
-            f"(select count(*) = {count} from tallystick.held where state = 'dead')", 60
+            f"(select count(*) = {count} from tallystick.deferred where state = 'dead')", 60
         )
         return items
 
     async def kill_waiting(self) -> None:
         """Turn what waits into dead letters, as if its time had passed."""
         await self.database.fetch(
-            """update tallystick.held set state = 'dead', reason = 'exhausted', due_at = now(),
-            claim = claim + 1 where state = 'retry'"""
+            """update tallystick.deferred set state = 'dead', reason = 'exhausted', due_at = now(),
+            lease = lease + 1 where state = 'waiting'"""
         )
 
     async def give_up(self) -> None:
         """Forget all dead letters, so that a test sees its own only."""
-        await self.database.fetch("delete from tallystick.held where state <> 'retry'")
+        await self.database.fetch("delete from tallystick.deferred where state <> 'waiting'")
 
     @contextmanager
     def healed(self) -> Iterator[None]:

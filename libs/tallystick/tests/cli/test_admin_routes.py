@@ -72,14 +72,14 @@ async def test_groups_count_and_the_letters_come_in_pages(shop: Shop, ask: Ask) 
 async def test_a_letter_keeps_its_names_however_odd_they_are(shop: Shop, ask: Ask) -> None:
     odd = {"ce-source": "https://else.where/a%20b", "ce-id": "x/y?z#1", "ce-type": "odd"}
     await shop.client.jetstream().publish("evt.shop.sold.v1.00", b"\xff\x00", headers=odd)
-    await shop.until("exists (select from tallystick.held where id = 'x/y?z#1')")
-    sql = "update tallystick.held set state = 'dead' where id = 'x/y?z#1' and durable = $1"
+    await shop.until("exists (select from tallystick.deferred where id = 'x/y?z#1')")
+    sql = "update tallystick.deferred set state = 'dead' where id = 'x/y?z#1' and durable = $1"
     await shop.database.fetch(sql, "shop-books")
     place = quote("https://else.where/a b/x/y?z#1", safe="")
     status, dead_letter = await ask(f"/admin/dead-letters/shop-books/{place}")
     assert (status, dead_letter["source"]) == (200, "https://else.where/a b")
     assert (dead_letter["body"], dead_letter["body_base64"]) == (None, "/wA=")
-    await shop.database.fetch("delete from tallystick.held where id = 'x/y?z#1'")
+    await shop.database.fetch("delete from tallystick.deferred where id = 'x/y?z#1'")
 
 
 @pytest.mark.parametrize(

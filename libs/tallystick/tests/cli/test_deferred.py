@@ -22,7 +22,7 @@ async def insured(shop: Shop) -> AsyncIterator[str]:
     """An item whose insurance waits for an insurer that sleeps."""
     item = await shop.sell("insured")
     yield item
-    await shop.database.fetch("delete from tallystick.held where id = $1", item)
+    await shop.database.fetch("delete from tallystick.deferred where id = $1", item)
 
 
 async def listed(tally: Tally, *options: str) -> list[dict[str, Any]]:
@@ -58,7 +58,7 @@ async def test_a_running_message_names_its_replica_and_one_due_now_is_marked(
     shop: Shop, tally: Tally, insured: str
 ) -> None:
     await shop.database.fetch(
-        "update tallystick.held set replica = $2, due_at = '-infinity' where id = $1",
+        "update tallystick.deferred set replica = $2, due_at = '-infinity' where id = $1",
         *(insured, shop.runtime.parts.replica),
     )
     shop.runtime.parts.slots.take(("shop-insure", "shop", insured))

@@ -9,7 +9,7 @@ import pytest
 Shop = Any
 Tally = Any
 BECAUSE = ("--reason", "the post is back", "--actor", "ada")
-DEAD = "select count(*) from tallystick.held where state = 'dead'"
+DEAD = "select count(*) from tallystick.deferred where state = 'dead'"
 ACTS = "select count(*) from tallystick.actions where reason = 'the post is back'"
 ONE_BY_ONE = "select item, count(*) from letters group by item"
 
@@ -74,7 +74,7 @@ async def test_letters_are_named_by_id_key_or_fingerprint(shop: Shop, tally: Tal
         result = await tally("dlq", "replay", *named, *BECAUSE, "--json")
         (group,) = json.loads(result.stdout)["groups"]
         assert (group["replayed"], group["dead_letters"]) == (2, 2)
-        left = await shop.database.fetch("select id from tallystick.held where state = 'dead'")
+        left = await shop.database.fetch("select id from tallystick.deferred where state = 'dead'")
         assert [row[0] for row in left] == [third]
         await tally("dlq", "replay", group["fingerprint"], *BECAUSE)
         await shop.until("(select count(*) = 3 from letters)")
@@ -129,9 +129,9 @@ async def test_a_canary_stops_by_itself_when_the_same_fingerprint_comes_back(
 async def test_a_canary_stops_when_nothing_ends(shop: Shop, tally: Tally) -> None:
     await shop.sell("insured")
     await shop.kill_waiting()
-    await shop.database.fetch("update tallystick.held set fingerprint = 'another'")
+    await shop.database.fetch("update tallystick.deferred set fingerprint = 'another'")
     result = await tally("dlq", "replay", "--canary", "--wait", "0.3", *BECAUSE)
-    await shop.database.fetch("delete from tallystick.held")
+    await shop.database.fetch("delete from tallystick.deferred")
     assert result.exit_code == 1
     assert "and stopped: none of 1 has ended for 0.3 s" in result.stdout
     assert "They are still tried." in result.stdout
@@ -143,7 +143,7 @@ async def test_a_canary_sees_that_an_effect_fails_as_before_while_it_is_still_tr
     await shop.sell("insured")
     await shop.kill_waiting()
     result = await tally("dlq", "replay", "--canary", *BECAUSE)
-    await shop.database.fetch("delete from tallystick.held")
+    await shop.database.fetch("delete from tallystick.deferred")
     assert result.exit_code == 1
     assert "1 failed as before: TemporaryError: the insurer sleeps" in result.stdout
 
@@ -162,7 +162,7 @@ async def test_a_rate_is_kept(shop: Shop, tally: Tally) -> None:
 
 async def test_a_durable_that_was_removed_is_reported(shop: Shop, tally: Tally) -> None:
     await shop.dead()
-    await shop.database.fetch("update tallystick.held set durable = 'shop-gone'")
+    await shop.database.fetch("update tallystick.deferred set durable = 'shop-gone'")
     result = await tally("dlq", "replay", *BECAUSE)
     assert result.exit_code == 1
     assert "shop has no durable shop-gone: replay it with a release that does" in result.stderr
@@ -173,7 +173,7 @@ async def test_an_expired_dead_letter_is_replayed_only_if_that_reason_is_named(
     shop: Shop, tally: Tally
 ) -> None:
     await shop.dead()
-    await shop.database.fetch("update tallystick.held set reason = 'expired'")
+    await shop.database.fetch("update tallystick.deferred set reason = 'expired'")
     left = await tally("dlq", "replay", *BECAUSE)
     assert left.exit_code == 1
     assert "they may have been done before" in left.stdout

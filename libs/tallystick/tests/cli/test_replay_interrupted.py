@@ -15,7 +15,7 @@ Shop = Any
 COMMAND = (sys.executable, "-c", "from tallystick._cli import main; main()")
 REPLAY = ("dlq", "replay", "--reason", "the post is back", "--actor", "ada")
 REPLAYED = "select count(*) from tallystick.actions where action = 'replay'"
-TRIED = "select from tallystick.held where durable = 'shop-letters' and state = 'retry'"
+TRIED = "select from tallystick.deferred where durable = 'shop-letters' and state = 'waiting'"
 WRITTEN = "select item, count(*) from letters group by item"
 LETTERS = 500
 

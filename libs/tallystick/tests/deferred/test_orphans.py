@@ -18,11 +18,11 @@ Run = Callable[..., AbstractAsyncContextManager[Runtime]]
 
 ADD = """with known as (
     insert into tallystick.inbox (durable, source, id, state) values ($1, 'shop', $2, 'held'))
-insert into tallystick.held
-    (durable, source, id, subject, headers, body, stream, state, due_at, patient_until)
-values ($1, 'shop', $2, 'evt.shop.sold.v1.00', '', '{}', 'SHOP', 'retry', now() - $3::interval,
+insert into tallystick.deferred
+    (durable, source, id, subject, headers, body, stream, state, due_at, give_up_at)
+values ($1, 'shop', $2, 'evt.shop.sold.v1.00', '', '{}', 'SHOP', 'waiting', now() - $3::interval,
     now() + interval '1 hour')"""
-FOUND = "select id, state, reason from tallystick.held order by id"
+FOUND = "select id, state, reason from tallystick.deferred order by id"
 
 
 class Charge(Effect, name="shop.charge", key="item"):
@@ -59,7 +59,7 @@ async def test_a_message_without_a_handler_is_counted_and_dead_after_a_day(
             await eventually(lambda: dead() == before + 1 and waiting() == 1)
             await runtime.parts.orphans.round()
             found = [tuple(row) for row in await sql(FOUND)]
-            assert found == [("new", "retry", None), ("old", "dead", "orphaned")]
+            assert found == [("new", "waiting", None), ("old", "dead", "orphaned")]
             repair = Repair(runtime.parts.postgres, runtime.parts.router)
             key = ("shop-gone", "shop", "old")
             assert await repair.discard([key], Act("ann", "its handler is gone")) == [key]
@@ -70,8 +70,8 @@ async def test_a_message_without_a_handler_is_counted_and_dead_after_a_day(
 async def test_a_message_whose_handler_runs_in_another_role_is_no_orphan(
     run: Run, sql: Sql
 ) -> None:
-    await sql("delete from tallystick.held")
+    await sql("delete from tallystick.deferred")
     async with run(routing(), run="api") as runtime:  # the role that handles it runs elsewhere
         await sql(ADD, "shop-charge", "waiting", timedelta(hours=48))
         await runtime.parts.orphans.round()
-        assert [tuple(row) for row in await sql(FOUND)] == [("waiting", "retry", None)]
+        assert [tuple(row) for row in await sql(FOUND)] == [("waiting", "waiting", None)]

@@ -60,11 +60,11 @@ TABLES = ("deeds", *(f"tallystick.{t}" for t in ["inbox", "held", "outbox", "rep
 WRONG = """with deed as (select what as id, count(*) from deeds group by what),
     inbox as (select id, state from tallystick.inbox)
 select 'deed', id from deed full join inbox using (id) full join
-    (select cause as id, id as output from tallystick.outbox) o using (id)
+    (select correlation_id as id, id as output from tallystick.outbox) o using (id)
 where coalesce(count, 0) <> case state when 'done' then 1 else 0 end
     or (coalesce(state, '') = 'done') <> (output is not null)
 union all select 'held', id from (select id, state from inbox where state = 'held') i
-    full join (select id, durable from tallystick.held) h using (id)
+    full join (select id, durable from tallystick.deferred) h using (id)
 where state is null or durable is null"""
 
 
@@ -262,14 +262,14 @@ class Protocol(RuleBasedStateMachine):
 
     @rule()
     def time_passes(self) -> None:
-        self.fetch("update tallystick.held set due_at = now() where due_at > now()")
+        self.fetch("update tallystick.deferred set due_at = now() where due_at > now()")
 
     @rule()
     def heal(self) -> None:
         """The handler is mended and dead letters are replayed; this may happen several times."""
         self.healed = True
         repair = Repair(self.database, router)
-        dead = self.fetch("select durable, source, id from tallystick.held where state = 'dead'")
+        dead = self.fetch("select durable, source, id from tallystick.deferred where state = 'dead'")
         self.do(repair.replay([tuple(row) for row in dead], Act("ada", "mended")))
 
     def end(self, work: Work) -> None:
@@ -323,7 +323,7 @@ class Protocol(RuleBasedStateMachine):
 
     @invariant()
     def only_killers_are_poison(self) -> None:
-        poison = self.fetch("select id, lapses from tallystick.held where reason = 'poison'")
+        poison = self.fetch("select id, expired_leases from tallystick.deferred where reason = 'poison'")
         for name, expired_leases in poison:
             assert (
                 MESSAGES[name] == KILLER
@@ -334,7 +334,7 @@ class Protocol(RuleBasedStateMachine):
     @invariant()
     def republications_only_grow(self) -> None:
         for correlation_id, republication in self.fetch(
-            "select cause, emission from tallystick.outbox"
+            "select correlation_id, republication from tallystick.outbox"
         ):
             assert (
                 self.republished.get(correlation_id, 0)
@@ -373,7 +373,7 @@ class Protocol(RuleBasedStateMachine):
                 self.delivered(self.replicas[0], copy, 60.0, True)
             for replica in list(self.replicas):
                 self.work_off(replica)
-            waiting = "select from tallystick.held where state <> 'dead'"
+            waiting = "select from tallystick.deferred where state <> 'dead'"
             if not self.stream and not self.fetch(waiting):
                 return
         raise AssertionError("some messages are never done or dead")

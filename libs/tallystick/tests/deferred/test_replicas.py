@@ -27,9 +27,9 @@ def leased(sql: Sql) -> Callable[..., Awaitable[None]]:
     async def lease(*names: str | None) -> None:
         for number, name in enumerate(names):
             await sql(
-                """insert into tallystick.held (durable, source, id, subject, headers, body, state,
-                patient_until, claim, replica, due_at)
-                values ('d', 's', $1, 'x', '', '', 'retry', now(), 3, $2,
+                """insert into tallystick.deferred (durable, source, id, subject, headers, body, state,
+                give_up_at, lease, replica, due_at)
+                values ('d', 's', $1, 'x', '', '', 'waiting', now(), 3, $2,
                 now() + interval '1 h')""",
                 str(number),
                 name,
@@ -51,7 +51,7 @@ async def seen(sql: Sql, name: str, ago_s: float) -> None:
 
 async def deferred(sql: Sql) -> list[tuple[Any, ...]]:
     rows = await sql(
-        "select replica, claim, lapses, due_at <= now() from tallystick.held order by id"
+        "select replica, lease, expired_leases, due_at <= now() from tallystick.deferred order by id"
     )
     return [tuple(row) for row in rows]
 
@@ -79,8 +79,8 @@ async def test_an_expired_lease_is_recorded_as_an_attempt_of_the_lost_replica(
 ) -> None:
     await leased("gone")
     await replicas.expire_leases()
-    attempts = await sql("select id, claim, replica, version, outcome from tallystick.attempts")
-    assert [tuple(attempt) for attempt in attempts] == [("0", 3, "gone", "1.0", "lapsed")]
+    attempts = await sql("select id, lease, replica, version, outcome from tallystick.attempts")
+    assert [tuple(attempt) for attempt in attempts] == [("0", 3, "gone", "1.0", "lease expired")]
 
 
 async def test_a_replica_that_renews_is_never_gone(
@@ -119,7 +119,7 @@ async def test_a_row_that_is_being_changed_keeps_its_lease(
 ) -> None:
     await leased("gone", "gone")
     async with database.connection() as other:
-        await other.fetch("select from tallystick.held where id = '0' for update")
+        await other.fetch("select from tallystick.deferred where id = '0' for update")
         assert await replicas.expire_leases() == 1
     assert await deferred(sql) == [("gone", 3, 0, False), (None, 4, 1, True)]
 

@@ -52,7 +52,7 @@ def leased(lease: int = 1) -> Deferred:
 
 
 async def one(sql: Sql, columns: str) -> tuple[Any, ...]:
-    (row,) = await sql(f"select {columns} from tallystick.held")
+    (row,) = await sql(f"select {columns} from tallystick.deferred")
     return tuple(row)
 
 
@@ -72,8 +72,8 @@ async def test_a_deferred_message_is_stored_whole(settle: Settle, sql: Sql) -> N
     await settle(defer())
     columns = "durable, source, id, subject, headers, body, stream, stream_sequence"
     assert Inbound(*await one(sql, columns)) == MESSAGE
-    assert await one(sql, "state, claim, replica, attempts, lapses, deaths, due_at <= now()") == (
-        *("retry", 0, None, 0, 0, 0),
+    assert await one(sql, "state, lease, replica, attempts, expired_leases, crashes, due_at <= now()") == (
+        *("waiting", 0, None, 0, 0, 0),
         True,
     )
     assert await states(sql) == ["held"]
@@ -88,11 +88,11 @@ async def test_a_message_that_is_deferred_or_done_is_never_overwritten(
     with pytest.raises(AlreadyProcessed):
         await settle(deferred_rows.received(MESSAGE))
     assert await one(sql, "body") == (MESSAGE.body,)
-    await sql("delete from tallystick.held")
+    await sql("delete from tallystick.deferred")
     await sql("update tallystick.inbox set state = 'done'")
     with pytest.raises(AlreadyProcessed):
         await settle(defer())
-    assert await sql("select from tallystick.held") == []
+    assert await sql("select from tallystick.deferred") == []
 
 
 async def test_a_failed_message_is_deferred_with_its_error_and_its_delay(
@@ -102,7 +102,7 @@ async def test_a_failed_message_is_deferred_with_its_error_and_its_delay(
         deferred_rows.defer(MESSAGE, RetryLater(60, 1), give_up_after=DAY, failure=FAILURE)
     )
     assert await one(
-        sql, "claim, attempts, error_type, error, fingerprint, due_at > now() + interval '50 s'"
+        sql, "lease, attempts, error_type, error, fingerprint, due_at > now() + interval '50 s'"
     ) == (2, 1, "ValueError", "no", "abc", True)
 
 
@@ -117,13 +117,13 @@ async def test_an_effect_that_starts_with_its_commit_is_leased_by_it(
     settle: Settle, sql: Sql
 ) -> None:
     await settle(defer(replica="me"))
-    assert await one(sql, "claim, replica") == (1, "me")
+    assert await one(sql, "lease, replica") == (1, "me")
 
 
 async def test_an_end_removes_the_row_and_marks_it_done(settle: Settle, sql: Sql) -> None:
     await settle(defer(replica="me"))
     await settle(deferred_rows.end(leased()))
-    assert await sql("select from tallystick.held") == []
+    assert await sql("select from tallystick.deferred") == []
     assert await states(sql) == ["done"]
 
 
@@ -136,14 +136,14 @@ async def test_a_worker_that_lost_its_lease_changes_nothing(
         await settle(deferred_rows.end(leased(lease)))
     with pytest.raises(AlreadyProcessed):
         await settle(deferred_rows.failed(leased(lease), GiveUp("exhausted", 1), FAILURE))
-    assert await one(sql, "state, claim, replica") == ("retry", 1, "me")
+    assert await one(sql, "state, lease, replica") == ("waiting", 1, "me")
     assert await states(sql) == ["held"]
 
 
 @pytest.mark.parametrize("state", ["dead", "discarded"])
 async def test_a_dead_letter_cannot_be_ended(settle: Settle, sql: Sql, state: str) -> None:
     await settle(defer(replica="me"))
-    await sql("update tallystick.held set state = $1", state)
+    await sql("update tallystick.deferred set state = $1", state)
     with pytest.raises(AlreadyProcessed):
         await settle(deferred_rows.end(leased()))
     assert await states(sql) == ["held"]
@@ -151,10 +151,10 @@ async def test_a_dead_letter_cannot_be_ended(settle: Settle, sql: Sql, state: st
 
 async def test_a_failure_ends_the_lease_and_resets_expired_leases(settle: Settle, sql: Sql) -> None:
     await settle(defer(replica="me"))
-    await sql("update tallystick.held set lapses = 3, deaths = 1")
+    await sql("update tallystick.deferred set expired_leases = 3, crashes = 1")
     await settle(deferred_rows.failed(leased(), RetryLater(60, 2), FAILURE))
-    columns = "state, claim, replica, attempts, lapses, deaths, error"
-    assert await one(sql, columns) == ("retry", 2, None, 2, 0, 0, "no")
+    columns = "state, lease, replica, attempts, expired_leases, crashes, error"
+    assert await one(sql, columns) == ("waiting", 2, None, 2, 0, 0, "no")
     assert await states(sql) == ["held"]
 
 
@@ -167,21 +167,21 @@ async def test_a_failure_may_make_a_dead_letter(settle: Settle, sql: Sql) -> Non
 async def test_an_effect_that_never_started_can_be_withdrawn(database: Postgres, sql: Sql) -> None:
     await database.deliveries.submit(Unit((defer(),)))
     await database.deliveries.submit(Unit((deferred_rows.withdraw(MESSAGE.key),)))
-    assert await sql("select from tallystick.held") == []
+    assert await sql("select from tallystick.deferred") == []
     assert await states(sql) == ["done"]
 
 
 @pytest.mark.parametrize(
-    "since", ["claim = 1", "claim = 2, replica = null", "state = 'dead'", "state = 'suspect'"]
+    "since", ["lease = 1", "lease = 2, replica = null", "state = 'dead'"]
 )
 async def test_an_effect_that_has_started_cannot_be_withdrawn(
     database: Postgres, sql: Sql, since: str
 ) -> None:
     await database.deliveries.submit(Unit((defer(),)))
-    await sql(f"update tallystick.held set {since}")
+    await sql(f"update tallystick.deferred set {since}")
     with pytest.raises(Conflict):
         await database.deliveries.submit(Unit((deferred_rows.withdraw(MESSAGE.key),)))
-    assert len(await sql("select from tallystick.held")) == 1
+    assert len(await sql("select from tallystick.deferred")) == 1
 
 
 async def test_an_effect_that_was_withdrawn_is_never_stored_again(
@@ -189,14 +189,14 @@ async def test_an_effect_that_was_withdrawn_is_never_stored_again(
 ) -> None:
     for write in (defer(), deferred_rows.withdraw(MESSAGE.key), defer()):
         await database.deliveries.submit(Unit((), (write,)))
-    assert await sql("select from tallystick.held") == []
+    assert await sql("select from tallystick.deferred") == []
 
 
 async def test_an_attempt_is_recorded_once_per_lease(database: Postgres, sql: Sql) -> None:
     for outcome in ("ValueError", "done"):
         write = deferred_rows.attempt(MESSAGE.key, 1, ("me", "1.0"), outcome, "no")
         await database.deliveries.submit(Unit((write,)))
-    columns = "durable, source, id, claim, replica, version, outcome, error"
+    columns = "durable, source, id, lease, replica, version, outcome, error"
     (attempt,) = await sql(f"select {columns} from tallystick.attempts")
     assert tuple(attempt) == (*MESSAGE.key, 1, "me", "1.0", "ValueError", "no")
 

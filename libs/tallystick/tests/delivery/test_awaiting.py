@@ -81,9 +81,9 @@ async def test_a_handler_that_lacks_an_await_makes_a_dead_letter_that_says_so(
 ) -> None:
     async with run(routing(handler)) as runtime:
         await runtime.parts.database.commit(Sold(item=1))
-        await until("exists (select from tallystick.held where state = 'dead')")
+        await until("exists (select from tallystick.deferred where state = 'dead')")
     assert await sql("select id from things") == []
-    ((kind, error),) = await sql("select error_type, error from tallystick.held")
+    ((kind, error),) = await sql("select error_type, error from tallystick.deferred")
     assert kind == "NotAwaited"
     assert f"await is missing before {call}" in error
 
@@ -102,9 +102,9 @@ async def test_a_handler_is_told_the_durable_and_the_place(
 ) -> None:
     async with run(routing(forgets_its_commit)) as runtime:
         await runtime.parts.database.commit(Sold(item=1))
-        await until("exists (select from tallystick.held where state = 'dead')")
+        await until("exists (select from tallystick.deferred where state = 'dead')")
     line = forgets_its_commit.__code__.co_firstlineno + 1
-    ((error,),) = await sql("select error from tallystick.held")
+    ((error,),) = await sql("select error from tallystick.deferred")
     place = f"await is missing before delivery.commit (test_awaiting.py:{line})"
     assert error == f"shop-books: {place}: nothing of it was done"
 

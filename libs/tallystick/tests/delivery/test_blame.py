@@ -29,7 +29,7 @@ Act = Callable[[Delivery, int], Awaitable[None]]
 ADD = "insert into things (id) values ($1)"
 SLOW = "insert into things (id) select $1 from pg_sleep(1)"
 MANY, FAILING = 20, 7
-DEAD = """exists (select from tallystick.held
+DEAD = """exists (select from tallystick.deferred
 where state = 'dead' and reason = 'exhausted' and attempts = 3)"""
 
 
@@ -114,7 +114,7 @@ async def test_an_error_of_a_transactions_block_is_the_handlers(
             raise error
 
     await only_the_failing_one_is_blamed(run, raises, until)
-    (row,) = await sql("select error_type from tallystick.held")
+    (row,) = await sql("select error_type from tallystick.deferred")
     assert row[0] == type(error).__name__
 
 
@@ -151,10 +151,10 @@ async def test_only_a_message_that_kills_its_own_connection_is_deferred(
         async with run(reader(kills)) as runtime:
             await runtime.parts.database.commit(*(Sold(item=item) for item in range(MANY)))
             await until(f"(select count(*) = {MANY - 1} from things)")
-            await until("(select claim > 8 from tallystick.held)")
+            await until("(select lease > 8 from tallystick.deferred)")
     assert "database lost" not in [line["event"] for line in lines]
-    held = await sql("select state, attempts, error_type from tallystick.held")
-    assert [tuple(row) for row in held] == [("retry", 0, "DatabaseUnavailable")]
+    held = await sql("select state, attempts, error_type from tallystick.deferred")
+    assert [tuple(row) for row in held] == [("waiting", 0, "DatabaseUnavailable")]
 
 
 async def test_a_unit_that_cannot_be_compared_is_blamed_alone(run: Run, until: Until) -> None:
@@ -184,7 +184,7 @@ async def test_several_slow_units_delay_no_other_unit(
             for item in range(slow, slow + 3):
                 await runtime.parts.database.commit(Sold(item=item))
                 await until(f"exists (select from things where id = {item})")
-        assert await sql("select from tallystick.held") == []  # they still take their time
+        assert await sql("select from tallystick.deferred") == []  # they still take their time
 
 
 async def test_a_cancellation_of_the_handlers_own_is_its_error(
@@ -202,7 +202,7 @@ async def test_a_cancellation_of_the_handlers_own_is_its_error(
     ("error", "state", "reason"),
     [
         (PermanentError("closed"), "dead", "permanent"),
-        (TemporaryError("not yet", delay=3600), "retry", None),
+        (TemporaryError("not yet", delay=3600), "waiting", None),
         (ExceptionGroup("inner", [PermanentError("closed")]), "dead", "permanent"),
     ],
 )
@@ -218,8 +218,8 @@ async def test_a_group_of_errors_of_one_class_counts_as_that_class(
 
     async with run(reader(in_a_group)) as runtime:
         await runtime.parts.database.commit(Sold(item=FAILING))
-        await until("exists (select from tallystick.held where replica is null)")
-        held = await sql("select state, reason, attempts from tallystick.held")
+        await until("exists (select from tallystick.deferred where replica is null)")
+        held = await sql("select state, reason, attempts from tallystick.deferred")
     assert [(row[0], row[1]) for row in held] == [(state, reason)]
 
 

@@ -21,7 +21,7 @@ Sql = Callable[..., Awaitable[list[Any]]]
 Run = Callable[..., AbstractAsyncContextManager[Runtime]]
 Until = Callable[[str], Awaitable[None]]
 
-NOTHING_HELD = "not exists (select from tallystick.held)"
+NOTHING_HELD = "not exists (select from tallystick.deferred)"
 RETRY = Retry(first=0.01, longest=0.02)
 
 

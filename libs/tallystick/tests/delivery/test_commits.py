@@ -70,9 +70,9 @@ async def test_an_object_that_is_not_a_part_is_refused_by_every_commit(
         with pytest.raises(TypeError, match=says):
             await database.commit(put(8), part)
         await database.commit(Sold(item=3))
-        await until("exists (select from tallystick.held where state = 'dead')")
+        await until("exists (select from tallystick.deferred where state = 'dead')")
     assert await sql("select id from things") == []
-    (dead_letter,) = await sql("select error_type, reason from tallystick.held")
+    (dead_letter,) = await sql("select error_type, reason from tallystick.deferred")
     assert tuple(dead_letter) == ("TypeError", "exhausted")
 
 
@@ -97,8 +97,8 @@ async def test_a_delay_that_is_not_a_number_ends_in_a_dead_letter(
 
     async with run(routing(waits)) as runtime:
         await runtime.parts.database.commit(Sold(item=1))
-        await until("exists (select from tallystick.held where state = 'dead')")
-    assert [row[0] for row in await sql("select error_type from tallystick.held")] == ["TypeError"]
+        await until("exists (select from tallystick.deferred where state = 'dead')")
+    assert [row[0] for row in await sql("select error_type from tallystick.deferred")] == ["TypeError"]
 
 
 async def test_a_list_of_messages_is_refused_by_the_broker_too(run: Run) -> None:
@@ -177,7 +177,7 @@ async def test_an_error_after_the_commit_is_logged_and_counted_and_the_message_i
     assert isinstance(line["exc_info"], error)
     assert [row[0] for row in await sql("select id from things")] == [1]
     assert [row[0] for row in await sql("select state from tallystick.inbox")] == ["done"]
-    assert await sql("select from tallystick.held") == []
+    assert await sql("select from tallystick.deferred") == []
 
 
 async def test_a_harness_raises_the_error_that_a_handler_suppresses() -> None:

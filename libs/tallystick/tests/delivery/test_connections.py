@@ -65,7 +65,7 @@ async def test_handlers_in_transactions_do_not_delay_the_library(
             opened.set()
             await until("(select count(*) = 16 from things)")
     assert "database lost" not in [line["event"] for line in lines]
-    assert await sql("select from tallystick.held") == []
+    assert await sql("select from tallystick.deferred") == []
 
 
 async def test_a_transaction_inside_a_transaction_is_refused(run: Run) -> None:

@@ -30,8 +30,8 @@ Until = Callable[[str], Awaitable[None]]
 
 QUICK = Retry(attempts=3, first=0.01, longest=0.02)
 SUBJECT = "evt.shop.sold.v1.00"
-NOTHING_HELD = "not exists (select from tallystick.held)"
-DEAD = "exists (select from tallystick.held where state = 'dead')"
+NOTHING_HELD = "not exists (select from tallystick.deferred)"
+DEAD = "exists (select from tallystick.deferred where state = 'dead')"
 ALL_SENT = "not exists (select from tallystick.outbox where sent_at is null)"
 
 
@@ -92,7 +92,7 @@ async def dead_letters(client: Client) -> list[tuple[str, Mapping[str, str], byt
 
 
 async def outcomes(sql: Sql) -> list[tuple[int, str]]:
-    rows = await sql("select claim, outcome from tallystick.attempts order by claim")
+    rows = await sql("select lease, outcome from tallystick.attempts order by lease")
     return [tuple(row) for row in rows]
 
 
@@ -107,7 +107,7 @@ async def test_a_message_that_fails_is_retried_and_then_done(
     trouble.errors = [ValueError("first")]
     async with run(declare(), sweep_s=60):
         await publish(client)
-        await until("exists (select from tallystick.held where error = 'first')")
+        await until("exists (select from tallystick.deferred where error = 'first')")
         trouble.errors = []
         await until(NOTHING_HELD)
         await until("exists (select from tallystick.attempts where outcome = 'done')")
@@ -133,7 +133,7 @@ async def test_a_message_that_fails_too_often_is_a_dead_letter(
     assert trouble.attempts == [1, 2, 3]
     assert await outcomes(sql) == [(0, "ValueError"), (3, "KeyError"), (5, "exhausted")]
     columns = "state, reason, attempts, replica, error_type, error"
-    (row,) = await sql(f"select {columns} from tallystick.held")
+    (row,) = await sql(f"select {columns} from tallystick.deferred")
     assert tuple(row) == ("dead", "exhausted", 3, None, "KeyError", "'nö\\x00pe'")
     assert await sql("select state from tallystick.inbox") == [("held",)]
     ((subject, headers, body),) = await dead_letters(client)
@@ -165,7 +165,7 @@ async def test_a_permanent_error_is_a_dead_letter_at_once(
         await until(DEAD)
         await until(ALL_SENT)
     assert trouble.attempts == [1]
-    assert await sql("select reason, error from tallystick.held") == [("permanent", "never")]
+    assert await sql("select reason, error from tallystick.deferred") == [("permanent", "never")]
     ((_, headers, _),) = await dead_letters(client)
     assert (headers["dlq-reason"], headers["dlq-attempts"]) == ("permanent", "1")
 
@@ -185,7 +185,7 @@ async def test_a_body_that_nobody_can_read_is_a_dead_letter_at_once(
         await until(DEAD)
         await until(ALL_SENT)
     assert trouble.attempts == []
-    assert await sql("select reason, body from tallystick.held") == [("schema", body)]
+    assert await sql("select reason, body from tallystick.deferred") == [("schema", body)]
     ((_, headers, shown),) = await dead_letters(client)
     assert (headers["dlq-reason"], headers["dlq-attempts"], shown) == ("schema", "0", body)
 
@@ -209,7 +209,7 @@ async def test_a_message_older_than_the_inbox_remembers_is_never_run(
         await settled("shop-books")
         await until(ALL_SENT)
     assert trouble.attempts == []
-    found = [tuple(row) for row in await sql("select state, reason from tallystick.held")]
+    found = [tuple(row) for row in await sql("select state, reason from tallystick.deferred")]
     assert found == ([] if known else [("dead", "expired")])
 
 
@@ -224,8 +224,8 @@ async def test_a_temporary_error_waits_and_is_no_attempt(
     trouble.errors = [TemporaryError(delay=0.01)]
     async with run(declare()):
         await publish(client)
-        await until("exists (select from tallystick.held where claim > 10)")
-        assert await sql("select attempts, state from tallystick.held") == [(0, "retry")]
+        await until("exists (select from tallystick.deferred where lease > 10)")
+        assert await sql("select attempts, state from tallystick.deferred") == [(0, "waiting")]
         trouble.errors = []
         await until(NOTHING_HELD)
     assert len(await sql("select from things")) == 1
@@ -245,7 +245,7 @@ async def test_a_temporary_error_is_retried_until_give_up_after(
         await publish(client)
         await until(DEAD)
     assert len(trouble.attempts) > 2
-    deferred = await sql("select reason, error, now() > patient_until from tallystick.held")
+    deferred = await sql("select reason, error, now() > give_up_at from tallystick.deferred")
     assert [tuple(row) for row in deferred] == [("exhausted", "not today", True)]
 
 
@@ -280,7 +280,7 @@ async def test_a_conflict_that_never_ends_is_an_ordinary_error(
         await publish(client)
         await until(DEAD)
     assert len(trouble.attempts) == 3 * 20
-    assert await sql("select reason, error_type from tallystick.held") == [
+    assert await sql("select reason, error_type from tallystick.deferred") == [
         ("exhausted", "Conflict")
     ]
 
@@ -318,7 +318,7 @@ async def test_a_statement_that_the_database_refuses_is_blamed_on_its_message_al
             await publish(client, b'{"item":%d}' % item, ce_id=str(item))
         await until(DEAD)
         await until("(select count(*) = 19 from things)")
-    deferred = await sql("select id, error_type from tallystick.held")
+    deferred = await sql("select id, error_type from tallystick.deferred")
     assert [tuple(row) for row in deferred] == [("13", "CheckViolationError")]
 
 
@@ -335,12 +335,12 @@ async def test_a_copy_of_a_dead_letter_changes_nothing(
     async with run(declare(), trusts=False):
         await publish(client)
         await until(DEAD)
-        before = await sql("select * from tallystick.held")
+        before = await sql("select * from tallystick.deferred")
         await publish(client, b'{"item":2}')
         await publish(client, b'{"item":3}', tally_republication="1")
         await settled("shop-books")
         await until(ALL_SENT)
-        assert await sql("select * from tallystick.held") == before
+        assert await sql("select * from tallystick.deferred") == before
     assert trouble.attempts == [1]
     assert len(await dead_letters(client)) == 1
 
@@ -351,7 +351,7 @@ async def test_dead_letters_of_events_that_went_in_one_batch_are_all_shown(
     trouble.errors = [PermanentError("never")]
     async with run(declare()) as runtime:
         await runtime.parts.database.commit(*(Sold(item=item) for item in range(5)))
-        await until("(select count(*) = 5 from tallystick.held where state = 'dead')")
+        await until("(select count(*) = 5 from tallystick.deferred where state = 'dead')")
         await until(ALL_SENT)
     found = await dead_letters(client)
     assert len({headers["ce-id"] for _, headers, _ in found}) == 5
@@ -368,12 +368,12 @@ async def test_a_message_that_killed_too_many_processes_is_poison(
     trouble.errors = [TemporaryError(delay=60)]
     async with run(declare()):
         await publish(client)
-        await until("exists (select from tallystick.held where claim = 2)")
-        await sql("update tallystick.held set lapses = $1, due_at = now()", POISON_EXPIRED_LEASES)
+        await until("exists (select from tallystick.deferred where lease = 2)")
+        await sql("update tallystick.deferred set expired_leases = $1, due_at = now()", POISON_EXPIRED_LEASES)
         await until(DEAD)
         await until(ALL_SENT)
     assert trouble.attempts == [1]
-    assert await sql("select reason, error_type from tallystick.held") == [("poison", "Poison")]
+    assert await sql("select reason, error_type from tallystick.deferred") == [("poison", "Poison")]
     ((_, headers, _),) = await dead_letters(client)
     assert headers["dlq-reason"] == "poison"
 

@@ -25,7 +25,7 @@ Until = Callable[[str], Awaitable[None]]
 
 COUNT = """insert into things (id, value) values ($1, 1)
 on conflict (id) do update set value = things.value + 1"""
-NOTHING_HELD = "not exists (select from tallystick.held)"
+NOTHING_HELD = "not exists (select from tallystick.deferred)"
 SUBJECT = "evt.shop.sold.v1.00"
 
 
@@ -89,7 +89,7 @@ async def test_a_committed_event_is_published_and_done(
         ("shop-books", "shop", "done")
     }
     assert await sql("select from tallystick.outbox where sent_at is null") == []
-    assert await sql("select from tallystick.held") == []
+    assert await sql("select from tallystick.deferred") == []
 
 
 async def test_a_unit_that_is_not_committed_publishes_nothing(
@@ -191,7 +191,7 @@ async def test_a_redelivered_event_that_the_inbox_does_not_know_is_deferred_and_
         await settled("shop-books")
         await until("exists (select from things where value = 1)")
         await until(NOTHING_HELD)
-    attempts = await sql("select claim, outcome from tallystick.attempts")
+    attempts = await sql("select lease, outcome from tallystick.attempts")
     assert [tuple(attempt) for attempt in attempts] == [(0, "held")]
     assert await inbox(sql) == [("shop-books", "shop", "a", "done")]
 
@@ -338,7 +338,7 @@ async def test_a_delivery_may_have_a_transaction_of_its_own(
         await settled("shop-shelf")
     assert await counted(sql) == {1: 6}
     ((correlation_id, sent),) = await sql(
-        "select cause, sent_at is not null from tallystick.outbox"
+        "select correlation_id, sent_at is not null from tallystick.outbox"
     )
     assert (correlation_id, sent) == ("a", True)
 
@@ -369,9 +369,9 @@ async def test_an_event_of_another_release_waits_for_a_release_that_knows_it(
     async with run(router):
         await publish(client, 1, "a", ce_type="dev.tallystick.shop.sold.v2")
         await settled("shop-books")
-        ((state, error),) = await sql("select state, error_type from tallystick.held")
-        assert (state, error) == ("retry", "UnknownType")
-    await sql("update tallystick.held set due_at = now()")
+        ((state, error),) = await sql("select state, error_type from tallystick.deferred")
+        assert (state, error) == ("waiting", "UnknownType")
+    await sql("update tallystick.deferred set due_at = now()")
     async with run(later):
         await until("exists (select from things where value = 1)")
 
@@ -416,10 +416,10 @@ async def test_a_deferred_event_that_is_republished_changes_nothing(
     async with run(router):
         await publish(client, 1, "a")
         await settled("shop-shelf")
-        before = await sql("select * from tallystick.held")
+        before = await sql("select * from tallystick.deferred")
         await publish(client, 1, "a", 1, tally_republication="1")
         await settled("shop-shelf")
-        assert await sql("select * from tallystick.held") == before
+        assert await sql("select * from tallystick.deferred") == before
 
 
 async def test_a_service_without_handlers_is_live_and_publishes(

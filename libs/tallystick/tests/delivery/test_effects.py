@@ -28,8 +28,8 @@ Sql = Callable[..., Awaitable[list[Any]]]
 Run = Callable[..., AbstractAsyncContextManager[Runtime]]
 Until = Callable[[str], Awaitable[None]]
 
-NOTHING_HELD = "not exists (select from tallystick.held)"
-DEAD = "exists (select from tallystick.held where state = 'dead')"
+NOTHING_HELD = "not exists (select from tallystick.deferred)"
+DEAD = "exists (select from tallystick.deferred where state = 'dead')"
 
 
 class Sold(Event, name="shop.sold", key="item"):
@@ -104,8 +104,8 @@ async def test_an_effect_starts_with_the_commit_that_stores_it(
     async with run(router, sweep_s=60) as runtime:
         await runtime.parts.database.commit(thing(1), Charge(item="1"))
         await eventually(lambda: bank.calls["1"] == 1)
-        deferred = await sql("select claim, replica, state from tallystick.held")
-        assert [tuple(row) for row in deferred] == [(1, runtime.parts.replica, "retry")]
+        deferred = await sql("select lease, replica, state from tallystick.deferred")
+        assert [tuple(row) for row in deferred] == [(1, runtime.parts.replica, "waiting")]
         bank.opened.set()
         await until(NOTHING_HELD)
     assert await values(sql) == {1: 1}
@@ -125,7 +125,7 @@ async def test_an_effect_is_stored_only_with_its_unit(
             )
         assert runtime.parts.slots.free("shop-charge") == 1
     assert not bank.calls
-    assert await sql("select from tallystick.held") == []
+    assert await sql("select from tallystick.deferred") == []
 
 
 async def test_the_same_effect_is_stored_once_ever(
@@ -153,7 +153,7 @@ async def test_an_effect_that_fails_is_done_again_under_its_key(
         await until("exists (select from tallystick.attempts where outcome = 'done')")
     assert bank.calls == {"1": 4}
     assert await values(sql) == {1: 1}
-    outcomes = await sql("select claim, outcome from tallystick.attempts order by claim")
+    outcomes = await sql("select lease, outcome from tallystick.attempts order by lease")
     assert [tuple(row) for row in outcomes] == [
         (1, "TemporaryError"),
         (3, "ValueError"),
@@ -184,7 +184,7 @@ async def test_an_event_of_an_effect_has_the_correlation_id_of_the_first_event(
         await runtime.parts.database.commit(Sold(item=1))
         await until("exists (select from tallystick.outbox where subject like '%charged%')")
         await until(NOTHING_HELD)
-    rows = await sql("select id, cause from tallystick.outbox order by stored_at")
+    rows = await sql("select id, correlation_id from tallystick.outbox order by stored_at")
     (root, correlation_id), (_, handed_on) = [tuple(row) for row in rows]
     assert root == correlation_id == handed_on
 
@@ -197,7 +197,7 @@ async def test_effects_beyond_the_slots_wait_and_start_when_one_is_free(
         for item in range(5):
             await runtime.parts.database.commit(thing(item), Charge(item=str(item)))
         await eventually(lambda: sum(bank.calls.values()) == 1)
-        (count,) = await sql("select count(*) from tallystick.held where replica is null")
+        (count,) = await sql("select count(*) from tallystick.deferred where replica is null")
         assert count[0] == 4
         bank.opened.set()
         await until(NOTHING_HELD)
@@ -239,8 +239,8 @@ async def test_a_handler_can_ask_whether_its_effect_starts(
     async with run(router, sweep_s=60) as runtime:
         for item in range(4):
             await runtime.parts.database.commit(Sold(item=item))
-            await until(f"exists (select from tallystick.held where id = '{item}')")
-        leases = await sql("select id, claim from tallystick.held order by id")
+            await until(f"exists (select from tallystick.deferred where id = '{item}')")
+        leases = await sql("select id, lease from tallystick.deferred order by id")
         assert {int(row[0]): row[1] == 1 for row in leases} == reports_errors
         assert sorted(reports_errors.values()) == [False, False, True, True]
         bank.opened.set()
@@ -289,7 +289,7 @@ async def test_a_lease_that_finds_no_slot_is_undone(
             patched.setattr(runtime.parts.slots, "free", lambda durable: 1)
             patched.setattr(runtime.parts.slots, "take", lambda key: False)
             await runtime.parts.deferred.lease()
-        deferred = await sql("select id, claim, replica is null from tallystick.held order by id")
+        deferred = await sql("select id, lease, replica is null from tallystick.deferred order by id")
         assert [tuple(row) for row in deferred] == [("1", 1, False), ("2", 0, True)]
         bank.opened.set()
         await until(NOTHING_HELD)
@@ -349,7 +349,7 @@ async def test_an_effect_that_waits_for_long_can_be_rescheduled(
     bank.errors = [TemporaryError(delay=3600)]
     async with run(router) as runtime:
         await runtime.parts.database.commit(Charge(item="1"))
-        await until("exists (select from tallystick.held where due_at > now() + interval '59 min')")
+        await until("exists (select from tallystick.deferred where due_at > now() + interval '59 min')")
         await runtime.parts.database.commit(runtime.parts.database.reschedule(Charge(item="1")))
         await until(NOTHING_HELD)
     assert bank.calls == {"1": 2}
@@ -393,7 +393,7 @@ async def test_an_effect_that_is_rescheduled_while_it_runs_and_fails_is_retried_
         await runtime.parts.database.commit(runtime.parts.database.reschedule(Charge(item="1")))
         bank.opened.set()
         await eventually(lambda: bank.calls["1"] == 2)
-        await until("exists (select from tallystick.held where due_at > now() + interval '59 min')")
+        await until("exists (select from tallystick.deferred where due_at > now() + interval '59 min')")
     assert bank.calls == {"1": 2}
 
 
@@ -405,7 +405,7 @@ async def test_an_effect_that_never_started_stays_so_when_it_is_rescheduled(
         for item in ("1", "2"):
             await runtime.parts.database.commit(Charge(item=item))
         await runtime.parts.database.commit(runtime.parts.database.reschedule(Charge(item="2")))
-        (row,) = await sql("select claim from tallystick.held where id = '2'")
+        (row,) = await sql("select lease from tallystick.deferred where id = '2'")
         assert row[0] == 0
         bank.opened.set()
         await until(NOTHING_HELD)
@@ -418,13 +418,13 @@ async def test_a_reschedule_locks_an_effect_before_the_rows_of_its_unit_as_its_e
     async with run(router) as runtime:
         database = runtime.parts.database
         await database.commit(thing(1), Charge(item="1"))
-        await until("exists (select from tallystick.held where due_at > now() + interval '59 min')")
+        await until("exists (select from tallystick.deferred where due_at > now() + interval '59 min')")
         async with database.postgres.connection() as other:
             await other.execute("select from things where id = 1 for update")
             change = Write("update things set value = 7 where id = 1", ())
             committing = asyncio.create_task(
                 database.commit(change, database.reschedule(Charge(item="1")))
             )
-            await until(f"not exists (select from tallystick.held {UNLOCKED})")
+            await until(f"not exists (select from tallystick.deferred {UNLOCKED})")
             assert not committing.done()
         await committing

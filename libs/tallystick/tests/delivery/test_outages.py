@@ -32,7 +32,7 @@ Until = Callable[[str], Awaitable[None]]
 COUNT = """insert into things (id, value) values ($1, 1)
 on conflict (id) do update set value = things.value + 1"""
 ALL_DONE = """(select count(*) = 2 * {} from things)
-and not exists (select from tallystick.held)
+and not exists (select from tallystick.deferred)
 and not exists (select from tallystick.outbox where sent_at is null)"""
 
 
@@ -195,7 +195,7 @@ async def test_a_database_that_refuses_writes_or_logins_is_away_and_then_back(
         for item in range(5, 10):
             await database.commit(Sold(item=item))
         connection = await asyncpg.connect(shop[0])
-        done = "(select count(*) = 25 from things) and not exists (select from tallystick.held)"
+        done = "(select count(*) = 25 from things) and not exists (select from tallystick.deferred)"
         alive = "exists (select from tallystick.replicas where now() - seen_at < '1 s')"
         async with asyncio.timeout(20):
             while not await connection.fetch(f"select where {done} and {alive}"):

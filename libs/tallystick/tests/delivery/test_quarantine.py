@@ -65,7 +65,7 @@ THREAD = """
 """
 SLOTS = 2
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
-QUARANTINE = "update tallystick.held set lapses = $1"
+QUARANTINE = "update tallystick.deferred set expired_leases = $1"
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ async def test_a_quarantined_message_that_does_no_harm_is_done_by_a_child(grim: 
         await eventually(database, "select split_part(what, ' ', 1) from deeds", [("good",)])
         deed = (await database.fetch("select what from deeds"))[0][0]
         assert deed != f"good {os.getpid()}"
-        assert not await database.fetch("select from tallystick.held")
+        assert not await database.fetch("select from tallystick.deferred")
 
 
 @pytest.mark.parametrize("poison", ["exit 9", "exit 0"])
@@ -138,11 +138,11 @@ async def test_a_message_that_kills_its_process_twice_is_poison_and_no_other_is(
     grim: Settings, poison: str
 ) -> None:
     async with running(grim, poison, "good") as database:
-        dead = "select id, state, reason from tallystick.held"
+        dead = "select id, state, reason from tallystick.deferred"
         await eventually(database, dead, [(poison, "dead", "poison")])
         await eventually(database, "select count(*) from deeds", [(1,)])
-        outcomes = "select outcome from tallystick.attempts where id like 'exit%' order by claim"
-        await eventually(database, outcomes, [("lapsed",), ("died",), ("died",), ("poison",)])
+        outcomes = "select outcome from tallystick.attempts where id like 'exit%' order by lease"
+        await eventually(database, outcomes, [("lease expired",), ("died",), ("died",), ("poison",)])
 
 
 async def test_a_service_that_reads_its_own_settings_quarantines_its_poison_too(
@@ -158,7 +158,7 @@ async def test_a_service_that_reads_its_own_settings_quarantines_its_poison_too(
     await database.fetch(QUARANTINE, QUARANTINE_AFTER)
     runtime.parts.slots.closed = False
     async with runtime.running():
-        dead = "select id, state, reason from tallystick.held"
+        dead = "select id, state, reason from tallystick.deferred"
         await eventually(database, dead, [("exit 9", "dead", "poison")])
 
 
@@ -284,7 +284,7 @@ async def test_many_messages_that_do_no_harm_share_a_few_processes(grim: Setting
         done = "select count(*) from tallystick.inbox where state = 'done'"
         await eventually(database, done, [(len(names),)])
         await eventually(
-            database, "select id from tallystick.held where state = 'dead'", [("exit 9",)]
+            database, "select id from tallystick.deferred where state = 'dead'", [("exit 9",)]
         )
         processes = "select count(distinct split_part(what, ' ', 2)) <= 5 from deeds"
         await eventually(database, processes, [(True,)])
@@ -296,5 +296,5 @@ async def test_a_quarantined_message_takes_no_slot(grim: Settings) -> None:
     async with running(grim, *names) as database:
         await database.commit(importlib.import_module("grim.main").Do(what="good"))
         await eventually(database, "select split_part(what, ' ', 1) from deeds", [("good",)])
-        waiting = await database.fetch("select from tallystick.held where state <> 'dead'")
+        waiting = await database.fetch("select from tallystick.deferred where state <> 'dead'")
         assert len(waiting) == SLOTS

@@ -17,7 +17,7 @@ Sql = Callable[..., Awaitable[list[Any]]]
 Run = Callable[..., AbstractAsyncContextManager[Runtime]]
 Until = Callable[[str], Awaitable[None]]
 
-NOTHING_HELD = "not exists (select from tallystick.held)"
+NOTHING_HELD = "not exists (select from tallystick.deferred)"
 COUNT = """insert into things (id, value) values ($1, 1)
 on conflict (id) do update set value = things.value + 1"""
 
@@ -81,15 +81,15 @@ async def test_a_message_leased_by_a_vanished_replica_is_done_by_another(
             values ('shop-charge', 'shop', '2', 'held')"""
         )
         await sql(
-            """insert into tallystick.held (durable, source, id, subject, headers, body, state,
-            patient_until, claim, replica) values ('shop-charge', 'shop', '2', 'eff.shop.charge.v1',
-            'ce-type: dev.tallystick.shop.charge.v1', '{"item":2}', 'retry',
+            """insert into tallystick.deferred (durable, source, id, subject, headers, body, state,
+            give_up_at, lease, replica) values ('shop-charge', 'shop', '2', 'eff.shop.charge.v1',
+            'ce-type: dev.tallystick.shop.charge.v1', '{"item":2}', 'waiting',
             now() + interval '1 h', 1, 'vanished')"""
         )
         await until(NOTHING_HELD)
     assert await counted(sql) == {1: 1, 2: 1}
-    attempts = await sql("select claim, replica, outcome from tallystick.attempts order by claim")
-    assert [(row[0], row[2]) for row in attempts] == [(1, "lapsed"), (3, "done")]
+    attempts = await sql("select lease, replica, outcome from tallystick.attempts order by lease")
+    assert [(row[0], row[2]) for row in attempts] == [(1, "lease expired"), (3, "done")]
     assert attempts[0]["replica"] == "vanished"
 
 
@@ -101,11 +101,11 @@ async def test_a_replica_that_comes_back_too_late_changes_nothing(
         await eventually(lambda: gate.passed == [1])
         async with run(router) as quick:
             expire_lease = (
-                "update tallystick.held set replica = null, claim = claim + 1, lapses = 1"
+                "update tallystick.deferred set replica = null, lease = lease + 1, expired_leases = 1"
             )
             await sql(expire_lease)
             await eventually(lambda: gate.passed == [1, 1])
-            assert await sql("select replica from tallystick.held") == [(quick.parts.replica,)]
+            assert await sql("select replica from tallystick.deferred") == [(quick.parts.replica,)]
             with capture_logs() as lines:
                 gate.opened.set()
                 await until(NOTHING_HELD)
@@ -124,16 +124,16 @@ async def test_a_lease_that_does_not_run_is_released_and_did_not_expire(
             values ('shop-charge', 'shop', '2', 'held')"""
         )
         await sql(
-            """insert into tallystick.held (durable, source, id, subject, headers, body, state,
-            patient_until, claim, replica) values ('shop-charge', 'shop', '2', 'eff.shop.charge.v1',
-            'ce-type: dev.tallystick.shop.charge.v1', '{"item":2}', 'retry',
+            """insert into tallystick.deferred (durable, source, id, subject, headers, body, state,
+            give_up_at, lease, replica) values ('shop-charge', 'shop', '2', 'eff.shop.charge.v1',
+            'ce-type: dev.tallystick.shop.charge.v1', '{"item":2}', 'waiting',
             now() + interval '1 h', 1, $1)""",
             runtime.parts.replica,
         )
         await until(NOTHING_HELD)
     assert await counted(sql) == {2: 1}
     outcomes = await sql("select outcome from tallystick.attempts")
-    assert "lapsed" not in {row[0] for row in outcomes}
+    assert "lease expired" not in {row[0] for row in outcomes}
 
 
 async def test_an_effect_whose_commit_was_in_doubt_is_found_and_done(
@@ -191,7 +191,7 @@ async def test_an_effect_committed_by_a_draining_replica_is_left_to_the_others(
     await eventually(lambda: runtime.parts.slots.closed)
     gate.opened.set()
     await leaving
-    deferred = await sql("select id, claim, replica, lapses from tallystick.held")
+    deferred = await sql("select id, lease, replica, expired_leases from tallystick.deferred")
     assert [tuple(row) for row in deferred] == [("101", 0, None, 0)]
 
 
@@ -202,8 +202,8 @@ async def test_a_message_that_a_drained_replica_left_is_done_by_the_next_at_once
     async with run(router, sweep_s=60) as runtime:
         runtime.parts.slots.closed = True
         await runtime.parts.database.commit(Charge(item=1))
-        await sql("update tallystick.held set replica = $1, claim = 1", runtime.parts.replica)
-    deferred = await sql("select claim, replica, lapses, due_at <= now() from tallystick.held")
+        await sql("update tallystick.deferred set replica = $1, lease = 1", runtime.parts.replica)
+    deferred = await sql("select lease, replica, expired_leases, due_at <= now() from tallystick.deferred")
     assert [tuple(row) for row in deferred] == [(2, None, 0, True)]
     async with run(router):
         await until(NOTHING_HELD)

@@ -163,7 +163,7 @@ async def test_only_the_emission_that_was_published_is_marked(
     outbox: Outbox, sql: Sql, store: Store
 ) -> None:
     await store(row("1"), row("2"))
-    await sql("update tallystick.outbox set emission = 1 where id = '2'")
+    await sql("update tallystick.outbox set republication = 1 where id = '2'")
     outbox.send([row("1"), row("2")])
     await outbox.drain()
     assert await unsent(sql) == ["2"]
@@ -179,7 +179,7 @@ async def test_outputs_are_emitted_again_once_an_emission(
         await outbox.drain()
     republished = (await published(client))[4:]
     assert sorted(republished) == ["out-1", "out-1", "out-2", "out-2"]
-    republications = await sql("select id, emission from tallystick.outbox order by id")
+    republications = await sql("select id, republication from tallystick.outbox order by id")
     assert [tuple(r) for r in republications] == [
         ("cause", 0),
         ("other", 0),

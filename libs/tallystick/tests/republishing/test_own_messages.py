@@ -40,7 +40,7 @@ async def test_what_the_broker_lost_before_it_was_read_is_sent_again(
     async with run(reading_itself(), republish_after_s=0.1):
         await until("(select count(*) from things) = 3")
         await until(ALL_SENT)
-    assert {row[0] for row in await sql("select emission from tallystick.outbox")} == {1}
+    assert {row[0] for row in await sql("select republication from tallystick.outbox")} == {1}
 
 
 async def test_what_has_come_or_waits_in_the_stream_is_left_alone(
@@ -55,4 +55,4 @@ async def test_what_has_come_or_waits_in_the_stream_is_left_alone(
         await runtime.parts.database.commit(Sold(item=2))
         await until(ALL_SENT)
         await runtime.parts.own_messages.round()
-    assert {row[0] for row in await sql("select emission from tallystick.outbox")} == {0}
+    assert {row[0] for row in await sql("select republication from tallystick.outbox")} == {0}

@@ -53,7 +53,7 @@ def walking() -> Router:
 
 
 async def test_no_more_are_emitted_until_some_have_ended(run: Run, until: Until, sql: Sql) -> None:
-    republished = "select count(*) from tallystick.outbox where emission > 0"
+    republished = "select count(*) from tallystick.outbox where republication > 0"
     async with run(walking(), republish_after_s=HOUR / 2) as runtime:
         await runtime.parts.database.commit(*(Walked(walk=number) for number in range(2 * FIRST)))
         await until(f"({republished}) = {FIRST}")
@@ -61,6 +61,6 @@ async def test_no_more_are_emitted_until_some_have_ended(run: Run, until: Until,
         await runtime.parts.outbox.sweep()
         assert (await sql(republished))[0][0] == FIRST
         await sql(
-            "insert into things (id) select key::int from tallystick.outbox where emission > 0"
+            "insert into things (id) select key::int from tallystick.outbox where republication > 0"
         )
         await until(f"({republished}) = {2 * FIRST}")

@@ -53,9 +53,9 @@ async def gone(sql: Callable[..., Awaitable[object]]) -> str:
     """A durable of which a replica that went has claimed a message."""
     durable = f"test-{uuid7()}"
     await sql(
-        """insert into tallystick.held (durable, source, id, subject, headers, body, state,
-        patient_until, claim, replica, due_at)
-        values ($1, 's', '1', 'x', '', '', 'retry', now(), 1, 'gone', now())""",
+        """insert into tallystick.deferred (durable, source, id, subject, headers, body, state,
+        give_up_at, lease, replica, due_at)
+        values ($1, 's', '1', 'x', '', '', 'waiting', now(), 1, 'gone', now())""",
         durable,
     )
     return durable

@@ -24,30 +24,30 @@ _GROUPS = f"""select h.fingerprint, h.durable, h.reason, h.error_type, h.place,
     (array_agg(h.error order by h.due_at desc))[1] as error, count(*) as count,
     min(h.due_at) as first_seen, max(h.due_at) as last_seen,
     array_agg(distinct a.version) filter (where a.version is not null) as versions
-from tallystick.held h left join lateral (
+from tallystick.deferred h left join lateral (
     select version from tallystick.attempts a
     where (a.durable, a.source, a.id) = (h.durable, h.source, h.id)
     order by ended_at desc limit 1) a on true
 where {SELECTED} group by 1, 2, 3, 4, 5 order by last_seen desc, 1 limit $8"""  # noqa: S608  # constants of ours
 _NEWEST = """select distinct on (h.durable, h.fingerprint, h.due_at)
     h.durable, h.fingerprint, h.due_at, h.source, h.id, h.subject, h.headers
-from tallystick.held h
+from tallystick.deferred h
 join (select * from unnest($1::text[], $2::text[], $3::timestamptz[])) g(durable, fingerprint, at)
 on h.durable = g.durable and h.due_at = g.at and h.fingerprint is not distinct from g.fingerprint
 where h.state = 'dead' order by h.durable, h.fingerprint, h.due_at, h.id desc"""
-_TOTAL = f"select count(*), now() from tallystick.held h where {SELECTED}"  # noqa: S608
+_TOTAL = f"select count(*), now() from tallystick.deferred h where {SELECTED}"  # noqa: S608
 _DEAD_LETTERS = f"""select durable, source, id, subject, headers, reason, error_type, error, place,
-    fingerprint, attempts, held_at as deferred_at, due_at as died_at from tallystick.held h
+    fingerprint, attempts, deferred_at, due_at as died_at from tallystick.deferred h
 where {SELECTED} and ($8::timestamptz is null or (due_at, id) < ($8, $9))
 order by due_at desc, id desc limit $10"""  # noqa: S608
 _DEAD_LETTER = """select durable, source, id, subject, headers, body, stream, stream_sequence,
-    reason, error_type, error, place, fingerprint, attempts, held_at as deferred_at,
+    reason, error_type, error, place, fingerprint, attempts, deferred_at,
     due_at as died_at, state, replica
-from tallystick.held where durable = $1 and source || '/' || id = $2"""
+from tallystick.deferred where durable = $1 and source || '/' || id = $2"""
 ATTEMPTS = """select durable, source, id, ended_at as at, replica, version, outcome, error
 from tallystick.attempts
 where (durable, source, id) in (select * from unnest($1::text[], $2::text[], $3::text[]))
-order by ended_at, claim"""
+order by ended_at, lease"""
 
 
 Limit = Annotated[int, Field(ge=1, le=1000)]

@@ -19,20 +19,18 @@ from tallystick._messages.envelope import parse_headers
 
 # A running message that is to run again at once is due at -infinity, which means nothing to people.
 _COLUMNS = """h.durable, h.source, h.id, h.subject, h.headers, h.stream, h.stream_sequence,
-    case when h.replica is not null then 'running' when h.state = 'suspect' or h.lapses > 0
+    case when h.replica is not null then 'running' when h.expired_leases > 0
         then 'suspect' else 'waiting' end as state,
-    nullif(h.due_at, '-infinity') as due_at, h.patient_until as given_up_at,
-    h.held_at as deferred_at, h.replica, h.error_type, h.error, h.place, h.fingerprint,
-    (select count(*) from tallystick.attempts a
-     where (a.durable, a.source, a.id) = (h.durable, h.source, h.id)
-     and a.outcome not in ('held', 'expired')) as attempts"""
-_CHOSEN = f"""h.state in ('retry', 'suspect') and {NAMED}
+    nullif(h.due_at, '-infinity') as due_at, h.give_up_at as given_up_at,
+    h.deferred_at, h.replica, h.error_type, h.error, h.place, h.fingerprint,
+    h.starts as attempts"""
+_CHOSEN = f"""h.state = 'waiting' and {NAMED}
     and ($2::text is null or h.durable = $2)"""
-_WAITING = f"""select {_COLUMNS} from tallystick.held h where {_CHOSEN}
+_WAITING = f"""select {_COLUMNS} from tallystick.deferred h where {_CHOSEN}
 order by h.due_at, h.durable, h.source, h.id limit $3"""  # noqa: S608  # constants of ours
-_TOTAL = f"select count(*) from tallystick.held h where {_CHOSEN}"  # noqa: S608
-_ONE = f"""select {_COLUMNS}, h.body from tallystick.held h
-where h.durable = $1 and h.source || '/' || h.id = $2 and h.state in ('retry', 'suspect')"""  # noqa: S608
+_TOTAL = f"select count(*) from tallystick.deferred h where {_CHOSEN}"  # noqa: S608
+_ONE = f"""select {_COLUMNS}, h.body from tallystick.deferred h
+where h.durable = $1 and h.source || '/' || h.id = $2 and h.state = 'waiting'"""  # noqa: S608
 
 
 class Waiting(BaseModel):

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
@@ -13,23 +14,30 @@ from pydantic import BaseModel
 from tallystick._admin.dead_letters import ATTEMPTS, Attempt
 from tallystick._admin.selection import Text
 from tallystick._database.postgres import Postgres, Record
+from tallystick._deferred.rows import known_by
 from tallystick._http.problem import field_problem
+from tallystick._messages.binding import Binding
 from tallystick._messages.envelope import parse_headers
-from tallystick._messages.inbound import Key
+from tallystick._messages.inbound import Inbound, Key
 from tallystick._messages.router import Router
 
 MOST_PUBLISHED = 500
 MOST_NAMED = 100
-_PUBLISHED = """select id, subject, headers, octet_length(body) as size, cause as correlation_id,
-    emission as republication, stored_at, sent_at
+_PUBLISHED = """select id, subject, headers, octet_length(body) as size, correlation_id,
+    republication, stored_at, sent_at
 from tallystick.outbox where key = $1 order by stored_at, id limit $2"""
-_RECEIVED = """select i.durable, i.source, i.id, i.state, i.taken_at as received_at, i.done_at,
-    h.state as held, h.replica, h.reason, nullif(h.due_at, '-infinity') as due_at,
-    h.error_type, h.error, h.place
-from unnest($1::text[], $2::text[]) m(source, id) cross join unnest($3::text[]) d(durable)
-join tallystick.inbox i on (i.durable, i.source, i.id) = (d.durable, m.source, m.id)
-left join tallystick.held h on (h.durable, h.source, h.id) = (i.durable, i.source, i.id)
-order by i.taken_at, i.durable"""
+_RECEIVED = """select k.durable, k.source, k.id, e.ended_at as done_at,
+    coalesce(i.taken_at, f.taken_at, e.stored_at, d.deferred_at) as received_at,
+    d.state as deferred, d.replica, d.reason, nullif(d.due_at, '-infinity') as due_at,
+    d.error_type, d.error, d.place
+from unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::uuid[])
+    k(durable, source, id, reader, known)
+left join tallystick.inbox i on i.reader = k.reader and i.id = k.known
+left join tallystick.foreign_inbox f on f.reader = k.reader and f.digest = k.known
+left join tallystick.effects e on e.durable = k.durable and e.key = k.id
+left join tallystick.deferred d on (d.durable, d.source, d.id) = (k.durable, k.source, k.id)
+where coalesce(i.taken_at, f.taken_at, e.stored_at, d.deferred_at) is not null
+order by received_at, k.durable"""
 
 
 class Published(BaseModel):
@@ -119,7 +127,7 @@ class Messages:
         published = await self._database.fetch(_PUBLISHED, key, MOST_PUBLISHED)
         name = self._router.name
         named = [_named(text) for text in message]
-        named += [(name, key), *((name, row["id"]) for row in published)]
+        named += [(name, key), *((name, str(row["id"])) for row in published)]
         return Known(
             service=name,
             replica=self._replica,
@@ -129,9 +137,13 @@ class Messages:
         )
 
     async def _received(self, named: Sequence[tuple[str, str]]) -> list[Received]:
-        columns = [list(column) for column in zip(*dict.fromkeys(named), strict=True)]
-        durables = list(self._router.bindings)
-        rows = await self._database.fetch(_RECEIVED, *columns, durables)
+        looked = [
+            _looked(binding, source, id_)
+            for source, id_ in dict.fromkeys(named)
+            for binding in self._router.bindings.values()
+        ]
+        columns = [list(column) for column in zip(*looked, strict=True)] or [[]] * 5
+        rows = await self._database.fetch(_RECEIVED, *columns)
         keys: list[Key] = [(row["durable"], row["source"], row["id"]) for row in rows]
         attempts = await self._attempts(keys)
         return [
@@ -149,6 +161,9 @@ class Messages:
         binding = self._router.bindings[row["durable"]]
         state = _state(row, binding.kind)
         given = {**row, "kind": binding.kind, "state": state, "attempts": attempts}
+        if state == "done" and binding.kind != "effect":
+            ends = [attempt.at for attempt in attempts if attempt.outcome == "done"]
+            given["done_at"] = ends[-1] if ends else row["received_at"]
         if state == "waiting" and self._circuit_open(row["durable"]):
             given["error"] = "; ".join(filter(None, ("the circuit is open", row["error"])))
         return Received(handler=binding.handler.__name__, **given)
@@ -164,14 +179,23 @@ def _named(text: str) -> tuple[str, str]:
 def _published(source: str, row: Record) -> Published:
     fields: dict[str, Any] = dict(row)
     type_ = parse_headers(fields.pop("headers")).get("ce-type", "")
-    return Published(source=source, type=type_, **fields)
+    return Published(source=source, type=type_, **{**fields, "id": str(row["id"])})
+
+
+def _looked(
+    binding: Binding, source: str, id_: str
+) -> tuple[str, str, str, int | None, UUID | None]:
+    """Return a message's key for a binding, and what its inbox would know it by."""
+    if binding.kind == "effect":
+        return binding.durable, source, id_, None, None
+    inbound = Inbound(binding.durable, source, id_, f"{binding.template}.", b"", b"")
+    return binding.durable, source, id_, *known_by(inbound)
 
 
 def _state(row: Record, kind: str) -> str:
-    """Return the state for people; an effect that is done without `done_at` was never started."""
-    if row["held"] is None:
-        never_started = kind == "effect" and row["done_at"] is None
-        return "withdrawn" if never_started else str(row["state"])
-    if row["held"] in ("retry", "suspect"):
-        return "running" if row["replica"] else "waiting"
-    return str(row["held"])
+    """Return the state for people; an effect without a row that did not end was never started."""
+    if row["deferred"] is None:
+        return "withdrawn" if kind == "effect" and row["done_at"] is None else "done"
+    if row["deferred"] == "waiting" and row["replica"]:
+        return "running"
+    return str(row["deferred"])

@@ -36,7 +36,7 @@ _PROGRESS = """with letters as (
     select case when h.id is null or h.state = 'discarded' then 'done'
         when h.state = 'dead' or h.fingerprint = a.letter ->> 'fingerprint' then 'returned'
         else 'waiting' end as became, h.*
-    from tallystick.actions a left join tallystick.held h
+    from tallystick.actions a left join tallystick.deferred h
     on (h.durable, h.source, h.id) = (a.durable, a.source, a.message_id)
     where a.run = $1 and a.action = 'replay')
 select became, count(*) as count,

@@ -11,24 +11,24 @@ from tallystick._admin.selection import SELECTED
 _DEAD_LETTER = """jsonb_build_object('subject', h.subject, 'stream', h.stream,
         'stream_sequence', h.stream_sequence, 'reason', h.reason, 'error_type', h.error_type,
         'error', h.error, 'place', h.place, 'fingerprint', h.fingerprint, 'attempts', h.attempts,
-        'deferred_at', h.held_at, 'died_at', h.due_at)"""
+        'deferred_at', h.deferred_at, 'died_at', h.due_at)"""
 """The columns of a dead letter that the record keeps, besides headers and body."""
 
 ALONE = "select pg_advisory_xact_lock(hashtextextended('tallystick.run.' || $1::uuid::text, 0))"
 DONE_BY = "select count(*) from tallystick.actions where run = $1"
-CHOOSE = f"""select durable, source, id from tallystick.held h where {SELECTED}
+CHOOSE = f"""select durable, source, id from tallystick.deferred h where {SELECTED}
 order by due_at, durable, source, id limit $8"""  # noqa: S608  # constants of ours
 # An expired message may have been done before: it is replayed only if that reason is selected.
-CHOOSE_TO_REPLAY = f"""select durable, source, id from tallystick.held h where {SELECTED}
+CHOOSE_TO_REPLAY = f"""select durable, source, id from tallystick.deferred h where {SELECTED}
 and (h.reason is distinct from 'expired' or $3 = 'expired')
 order by due_at, durable, source, id limit $8"""  # noqa: S608
-DEAD = """select subject, headers, body from tallystick.held
+DEAD = """select subject, headers, body from tallystick.deferred
 where (durable, source, id) = ($1, $2, $3) and state = 'dead'"""
 
 _EFFECT = "h.subject like 'eff.%'"
-SELECTED_EFFECT = f"""select durable, source, id from tallystick.held h
+SELECTED_EFFECT = f"""select durable, source, id from tallystick.deferred h
 where {SELECTED} and {_EFFECT} limit 1"""  # noqa: S608
-EFFECTS = f"""select durable, source, id from tallystick.held h where {_EFFECT}
+EFFECTS = f"""select durable, source, id from tallystick.deferred h where {_EFFECT}
 and (durable, source, id) in (select * from unnest($1::text[], $2::text[], $3::text[])) limit 1"""  # noqa: S608
 
 # A poison message is quarantined at once: it has killed its process before. The failure moves to
@@ -36,16 +36,17 @@ and (durable, source, id) in (select * from unnest($1::text[], $2::text[], $3::t
 REPLAY = f"""with chosen as (
     select h.durable, h.source, h.id, h.reason, k.patience, h.headers, h.body,
         {_DEAD_LETTER} as letter
-    from tallystick.held h
+    from tallystick.deferred h
     join unnest($1::text[], $2::text[], $3::text[], $7::interval[])
         k(durable, source, id, patience)
     on (h.durable, h.source, h.id) = (k.durable, k.source, k.id)
     where h.state = 'dead' order by h.durable, h.source, h.id for update of h skip locked),
 replayed as (
-    update tallystick.held h set state = 'retry', attempts = 0, deaths = 0, claim = h.claim + 1,
-        lapses = case when c.reason = 'poison' then $4 else 0 end, reason = null,
+    update tallystick.deferred h set state = 'waiting', attempts = 0, crashes = 0,
+        lease = h.lease + 1,
+        expired_leases = case when c.reason = 'poison' then $4 else 0 end, reason = null,
         error_type = null, error = null, fingerprint = null, place = null,
-        due_at = now(), patient_until = now() + c.patience
+        due_at = now(), give_up_at = now() + c.patience
     from chosen c where (h.durable, h.source, h.id) = (c.durable, c.source, c.id)
     returning h.durable, h.source, h.id, c.headers, c.body, c.letter)
 insert into tallystick.actions
@@ -55,22 +56,22 @@ from replayed returning durable, source, message_id"""  # noqa: S608
 EDIT = f"""with dead as (
     select h.durable, h.source, h.id, h.headers, h.body,
         {_DEAD_LETTER} as letter
-    from tallystick.held h
+    from tallystick.deferred h
     where (durable, source, id) = ($1, $2, $3) and state = 'dead' for update),
 edited as (
-    update tallystick.held h set body = $4, claim = h.claim + 1 from dead d
+    update tallystick.deferred h set body = $4, lease = h.lease + 1 from dead d
     where (h.durable, h.source, h.id) = (d.durable, d.source, d.id))
 insert into tallystick.actions
     (id, durable, source, message_id, action, actor, reason, run, before, headers, letter)
 select $5, durable, source, id, 'edit', $6, $7, $8, body, headers, letter
 from dead returning message_id"""  # noqa: S608
 DISCARD = f"""with chosen as (
-    select h.durable, h.source, h.id, {_DEAD_LETTER} as letter from tallystick.held h
+    select h.durable, h.source, h.id, {_DEAD_LETTER} as letter from tallystick.deferred h
     where (durable, source, id) in (select * from unnest($1::text[], $2::text[], $3::text[]))
     and state = 'dead' and not {_EFFECT}
     order by h.durable, h.source, h.id for update of h skip locked),
 discarded as (
-    update tallystick.held h set state = 'discarded', claim = h.claim + 1 from chosen c
+    update tallystick.deferred h set state = 'discarded', lease = h.lease + 1 from chosen c
     where (h.durable, h.source, h.id) = (c.durable, c.source, c.id)
     returning h.durable, h.source, h.id, c.letter)
 insert into tallystick.actions

@@ -32,7 +32,7 @@ NAMED = """(cardinality($1::text[]) = 0 or h.fingerprint = any($1) or h.id = any
         or exists (select from unnest($1::text[]) name where position(
             convert_to(e'\\r\\nce-subject: ' || name || e'\\r\\n', 'UTF8')
             in '\\x0d0a'::bytea || h.headers) > 0))"""
-"""True of a row `h` of `tallystick.held` that one of the names matches: see `names_of`."""
+"""True of a row `h` of `tallystick.deferred` that one of the names matches: see `names_of`."""
 # A dead letter is never due: its `due_at` is the time when it died.
 SELECTED = f"""h.state = 'dead' and {NAMED}
     and ($2::text is null or h.durable = $2)
@@ -41,7 +41,7 @@ SELECTED = f"""h.state = 'dead' and {NAMED}
     and ($5::text is null or coalesce(h.fingerprint, '') = $5)
     and ($6::timestamptz is null or h.due_at >= $6)
     and ($7::timestamptz is null or h.due_at <= $7)"""
-"""True of a row `h` of `tallystick.held` that `Selection.args` select, as first arguments."""
+"""True of a row `h` of `tallystick.deferred` that `Selection.args` select, as first arguments."""
 
 
 def names_of(names: Sequence[str]) -> list[str]:

@@ -112,7 +112,7 @@ class Publisher:
 
         try:
             outcome = (await self._confirmed(1, send))[0]
-        except InvalidMessage as error:
+        except InvalidMessage as error:  # one of them; the others can be stored
             return NotStored(str(error))
         if isinstance(outcome, PubAck) and outcome.count != len(publications):
             return NotStored(f"a batch of {len(publications)} was confirmed as {outcome.count}")
@@ -144,6 +144,9 @@ class Publisher:
             window.answered(int(place, 16), _outcome(headers, body))
 
 
+FOR_GOOD = (10054, 10097)  # the stream's own limits: a message, or its headers, too large
+"""Errors that the broker would give again each time, by their `err_code`."""
+
 _decode = msgspec.json.Decoder(PubAck).decode
 
 
@@ -162,5 +165,6 @@ def _outcome(headers: bytes, body: bytes) -> Outcome:
     except msgspec.MsgspecError:
         return NotStored(f"not a confirmation: {body[:80]!r}")
     if ack.error is not None:
-        return NotStored(f"{ack.error.description} ({ack.error.err_code})")
+        text = f"{ack.error.description} ({ack.error.err_code})"
+        return NotStored(text, for_good=ack.error.err_code in FOR_GOOD)
     return ack

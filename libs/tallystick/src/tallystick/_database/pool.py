@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
@@ -33,6 +33,8 @@ class Target:
     url: str
     name: str
     statement_s: float = 10.0
+    planning: Mapping[str, str] = field(default_factory=dict)
+    """Settings of PostgreSQL for the connections."""
 
     def options(self) -> dict[str, Any]:
         """Return asyncpg's options for each connection."""
@@ -40,7 +42,7 @@ class Target:
             "dsn": self.url,
             "timeout": CONNECTS_WITHIN,
             "command_timeout": self.statement_s,
-            "server_settings": {"application_name": self.name},
+            "server_settings": {"application_name": self.name, **self.planning},
         }
 
     @property

@@ -19,33 +19,30 @@ Lease = tuple[str, str, str, int]
 """A message's key and the number of its lease."""
 
 _LEASED = """
-update tallystick.held h set claim = h.claim + 1, replica = $1 from due
+update tallystick.deferred h set lease = h.lease + 1, replica = $1 from due
 where (h.durable, h.source, h.id) = (due.durable, due.source, due.id)
 returning h.durable, h.source, h.id, subject, headers, body, stream, stream_sequence,
-    claim, attempts, lapses, deaths, patient_until - now(), trace,
-    (select count(*) from tallystick.attempts a
-     where (a.durable, a.source, a.id) = (h.durable, h.source, h.id)
-     and a.outcome not in ('held', 'expired'))"""
+    lease, attempts, expired_leases, crashes, give_up_at - now(), trace, starts"""
 _LEASE = f"""with due as (
     select d.* from unnest($2::text[], $3::int[]) s(durable, slots), lateral (
-        select durable, source, id from tallystick.held h
-        where h.durable = s.durable and state in ('retry', 'suspect') and replica is null
-        and due_at <= now() and lapses < $4
+        select durable, source, id from tallystick.deferred h
+        where h.durable = s.durable and state = 'waiting' and replica is null
+        and due_at <= now() and expired_leases < $4
         order by due_at limit s.slots for update skip locked) d){_LEASED}"""  # noqa: S608  # a constant of ours
 # Messages with the fewest deaths and expired leases come first: most of them do no harm.
 _LEASE_QUARANTINED = f"""with due as (
-    select durable, source, id from tallystick.held
-    where durable = any($2::text[]) and state in ('retry', 'suspect') and replica is null
-    and due_at <= now() and lapses >= $3
-    order by deaths, lapses, due_at limit $4 for update skip locked){_LEASED}"""  # noqa: S608  # a constant of ours
-_MINE = "select durable, source, id, claim from tallystick.held where replica = $1"
-_RELEASE = """update tallystick.held h set replica = null, claim = h.claim + 1, due_at = now()
-from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) m(durable, source, id, claim)
-where (h.durable, h.source, h.id, h.claim) = (m.durable, m.source, m.id, m.claim)
+    select durable, source, id from tallystick.deferred
+    where durable = any($2::text[]) and state = 'waiting' and replica is null
+    and due_at <= now() and expired_leases >= $3
+    order by crashes, expired_leases, due_at limit $4 for update skip locked){_LEASED}"""  # noqa: S608  # a constant of ours
+_MINE = "select durable, source, id, lease from tallystick.deferred where replica = $1"
+_RELEASE = """update tallystick.deferred h set replica = null, lease = h.lease + 1, due_at = now()
+from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) m(durable, source, id, lease)
+where (h.durable, h.source, h.id, h.lease) = (m.durable, m.source, m.id, m.lease)
 returning h.id"""
-_UNLEASE = """update tallystick.held h set replica = null, claim = h.claim - 1
-from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) m(durable, source, id, claim)
-where (h.durable, h.source, h.id, h.claim) = (m.durable, m.source, m.id, m.claim)"""
+_UNLEASE = """update tallystick.deferred h set replica = null, lease = h.lease - 1
+from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) m(durable, source, id, lease)
+where (h.durable, h.source, h.id, h.lease) = (m.durable, m.source, m.id, m.lease)"""
 
 
 class Leases:

@@ -20,13 +20,13 @@ ADOPTED_WITHIN = timedelta(days=1)
 """Until then, a release that declares the durable may still be deployed, or rolled back to."""
 REASON: Reason = "orphaned"
 
-_WAITING = """select durable, count(*) from tallystick.held
-where state in ('retry', 'suspect') and replica is null and durable <> all($1::text[])
+_WAITING = """select durable, count(*) from tallystick.deferred
+where state = 'waiting' and replica is null and durable <> all($1::text[])
 group by durable"""
-_GIVE_UP = """update tallystick.held set state = 'dead', reason = $3, claim = claim + 1,
+_GIVE_UP = """update tallystick.deferred set state = 'dead', reason = $3, lease = lease + 1,
     due_at = now(), error_type = 'Orphaned',
     error = 'no handler is declared for ' || durable || ': declare one and replay it, or discard it'
-where state in ('retry', 'suspect') and replica is null and durable <> all($1::text[])
+where state = 'waiting' and replica is null and durable <> all($1::text[])
     and due_at < now() - $2::interval
 returning durable"""
 

@@ -5,6 +5,8 @@ Sections 2 and 10 of docs/delivery.md.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -14,7 +16,7 @@ from tallystick._database.postgres import Postgres
 from tallystick._database.units import Unit, Write
 from tallystick._deferred import rows as deferred_rows
 from tallystick._deferred.isolation import describe_exit
-from tallystick._deferred.protocol import INBOX_KEPT
+from tallystick._deferred.protocol import INBOX_KEPT, is_kept
 from tallystick._deferred.rows import Deferred, Failure
 from tallystick._messages.binding import Binding
 from tallystick._messages.envelope import RESERVE, OutboxRow, header_lines, stored_lines
@@ -51,7 +53,14 @@ class Outcomes:
         await self._store(binding, inbound, RetryLater(0, 0), None)
 
     async def expire(self, binding: Binding, inbound: Inbound, age: timedelta) -> None:
-        """Make a message a dead letter because the inbox may have forgotten that it was done."""
+        """Make a message a dead letter because the inbox may have forgotten that it was done.
+
+        Also one whose id is of a time that has not come, which no source of ours makes.
+        """
+        if age < timedelta(0):
+            wrong = InvalidMessage(f"ce-id {inbound.id} is of a time {-age} from now")
+            await self._store(binding, inbound, GiveUp("schema", 0), wrong)
+            return
         error = Expired(
             f"the message is {age.days} days old, and the inbox forgets after {INBOX_KEPT.days}"
         )
@@ -93,7 +102,8 @@ class Outcomes:
     async def lease_expired(self, deferred: Deferred, code: int) -> None:
         """Record that the process that ran a message with others died; raise AlreadyProcessed."""
         error = f"the process that ran it with others {describe_exit(code)}"
-        await self._process_ended(deferred, deferred_rows.lease_expired(deferred), "lapsed", error)
+        end = deferred_rows.lease_expired(deferred)
+        await self._process_ended(deferred, end, "lease expired", error)
 
     async def _process_ended(
         self, deferred: Deferred, end: Write, outcome: str, error: str
@@ -115,8 +125,13 @@ class Outcomes:
         self, binding: Binding, inbound: Inbound, decision: Decision, error: BaseException | None
     ) -> None:
         failure = Failure.of(error, inbound.durable) if error else deferred_rows.NO_FAILURE
-        give_up_after = binding.retry.give_up_after
-        write = deferred_rows.defer(inbound, decision, give_up_after=give_up_after, failure=failure)
+        write = deferred_rows.defer(
+            inbound,
+            decision,
+            give_up_after=binding.retry.give_up_after,
+            failure=failure,
+            is_kept=is_kept(time.time() - inbound.made_at),
+        )
         try:
             await self._commit(write, inbound, 0, decision, failure)
         except AlreadyProcessed:
@@ -126,18 +141,26 @@ class Outcomes:
     async def _end(self, deferred: Deferred, decision: Decision, error: BaseException) -> None:
         failure = Failure.of(error, deferred.inbound.durable)
         write = deferred_rows.failed(deferred, decision, failure)
-        await self._commit(write, deferred.inbound, deferred.lease, decision, failure)
+        thin = deferred_rows.thin(deferred)
+        await self._commit(write, deferred.inbound, deferred.lease, decision, failure, thin)
         self._report(deferred.inbound, decision, failure, error)
 
     async def _commit(
-        self, settlement: Write, inbound: Inbound, lease: int, decision: Decision, failure: Failure
+        self,
+        settlement: Write,
+        inbound: Inbound,
+        lease: int,
+        decision: Decision,
+        failure: Failure,
+        thin: Sequence[Write] = (),
     ) -> None:
-        outcome = decision.reason if isinstance(decision, GiveUp) else failure.error_type or "held"
+        failed = failure.error_type or "deferred"
+        outcome = decision.reason if isinstance(decision, GiveUp) else failed
         writes = (deferred_rows.attempt(inbound.key, lease, self._where, outcome, failure.error),)
         rows = (
             [self._projection(inbound, decision, failure)] if isinstance(decision, GiveUp) else []
         )
-        unit = Unit(writes, tuple(insert(row) for row in rows), settlement)
+        unit = Unit((*writes, *thin), tuple(insert(row) for row in rows), settlement)
         await self._database.deliveries.submit(unit)
         self._outbox.send(rows)
 
@@ -165,8 +188,9 @@ class Outcomes:
             subject=f"dlq.{self._service}.{purpose}.{inbound.subject if usable else 'unusable'}",
             headers=headers[: None if whole else 0] + lines,
             body=inbound.body if whole else inbound.body[:1024],
-            correlation_id=id_,  # and no key, so that it is never republished
+            correlation_id=id_,
             key="",
+            type="",
         )
 
     def _report(

@@ -18,11 +18,13 @@ POISON_EXPIRED_LEASES = 8
 """A message with so many expired leases is a dead letter, whatever the cause."""
 POISON_CRASHES = 2
 """A message that killed a process in which it was alone so often is a dead letter."""
+AHEAD = timedelta(days=1)
+"""The id of a message may be so far ahead of our clock: the inbox has partitions for it."""
 INBOX_KEPT = timedelta(days=30)
 """How long the inbox keeps what was done: it covers the streams' seven days and every replay."""
 
-Known = Literal["done", "held"] | None
-"""A message's state in the inbox: done, deferred (`held`), or None if it is unknown."""
+Known = Literal["done", "deferred"] | None
+"""What the database knows of a message: done, deferred, or None if it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,18 @@ class DeliveryFacts:
     trusted: bool
 
 
-def is_fresh(facts: DeliveryFacts, ack_wait: float) -> bool:
-    """Return whether no replica can have received the message before, so no look-up is needed."""
-    return (
-        facts.delivered == 1 and not facts.republication and facts.age < ack_wait and facts.trusted
-    )
+def is_fresh(facts: DeliveryFacts, made_ago: float, ack_wait: float) -> bool:
+    """Return whether no replica can have received the message before, so no look-up is needed.
+
+    `made_ago` is the age of the message in seconds: the inbox must have a place for it.
+    """
+    is_first = facts.delivered == 1 and not facts.republication
+    return is_first and facts.age < ack_wait and facts.trusted and is_kept(made_ago)
+
+
+def is_kept(made_ago: float) -> bool:
+    """Return whether the inbox has a place for a message made so many seconds ago."""
+    return -AHEAD.total_seconds() < made_ago <= INBOX_KEPT.total_seconds()
 
 
 class Step(Enum):
@@ -52,7 +61,7 @@ class Step(Enum):
     DEFER = auto()  # unchanged, due now: a redelivery does not show how the last attempt ended
     REPUBLISH = auto()  # publish its stored outputs under its republication number
     FORGET_AND_RUN = auto()  # an idempotent handler may run it twice
-    EXPIRE = auto()  # older than the inbox remembers, so it may have been done
+    EXPIRE = auto()  # older than the inbox remembers, so it may have been done; or not yet made
     NOTHING = auto()
 
 
@@ -64,7 +73,7 @@ def arrived(known: Known, facts: DeliveryFacts, *, made_ago: float, idempotent: 
         return Step.REPUBLISH
     if known is not None:
         return Step.NOTHING
-    if made_ago > INBOX_KEPT.total_seconds() and not idempotent:
+    if not is_kept(made_ago) and not idempotent:
         return Step.EXPIRE
     return Step.RUN if facts.delivered == 1 else Step.DEFER
 

@@ -19,18 +19,18 @@ log = structlog.get_logger()
 _RENEW = """insert into tallystick.replicas (name)
 select $1 from set_config('synchronous_commit', 'off', true)
 on conflict (name) do update set seen_at = clock_timestamp()"""
-_EXPIRE = """with lapsed as (
-    update tallystick.held h set replica = null, lapses = h.lapses + 1, claim = h.claim + 1,
-        due_at = now()
-    from (select durable, source, id, claim, replica from tallystick.held h
+_EXPIRE = """with expired as (
+    update tallystick.deferred h set replica = null, expired_leases = h.expired_leases + 1,
+        lease = h.lease + 1, starts = h.starts + 1, due_at = now()
+    from (select durable, source, id, lease, replica from tallystick.deferred h
         where replica is not null and replica <> $1 and not exists (
             select from tallystick.replicas r
             where r.name = h.replica and r.seen_at > clock_timestamp() - $2::interval)
         order by durable, source, id for update skip locked) gone
     where (h.durable, h.source, h.id) = (gone.durable, gone.source, gone.id)
-    returning h.durable, h.source, h.id, gone.claim, gone.replica)
-insert into tallystick.attempts (durable, source, id, claim, replica, version, outcome)
-select durable, source, id, claim, replica, $3, 'lapsed' from lapsed
+    returning h.durable, h.source, h.id, gone.lease, gone.replica)
+insert into tallystick.attempts (durable, source, id, lease, replica, version, outcome)
+select durable, source, id, lease, replica, $3, 'lease expired' from expired
 on conflict do nothing returning durable, replica"""
 _FORGET = "delete from tallystick.replicas where seen_at < clock_timestamp() - interval '1 day'"
 _LEAVE = "delete from tallystick.replicas where name = $1"

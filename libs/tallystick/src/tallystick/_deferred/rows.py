@@ -1,6 +1,6 @@
-"""Statements on the table of deferred messages, `tallystick.held`.
+"""Statements on the table of deferred messages, `tallystick.deferred`.
 
-Each change of a row raises its lease number (`claim`), so that a worker that has lost its lease
+Each change of a row raises its lease number, so that a worker that has lost its lease
 changes nothing. Sections 1 and 3 of docs/delivery.md.
 """
 
@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from tallystick._database.units import Write
 from tallystick._deferred.protocol import QUARANTINE_AFTER
+from tallystick._messages.identity import FOREIGN, digest, reader_number
 from tallystick._messages.inbound import Inbound
 from tallystick._messages.retry import Decision, GiveUp, RetryLater
 from tallystick._telemetry import tracing
@@ -21,58 +24,71 @@ from tallystick._telemetry import tracing
 AT_ONCE = "-infinity"
 """The due time of a row that was rescheduled while it runs."""
 
-_RECEIVED = """insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'done')
-on conflict do nothing returning durable, source, id"""
-_DEFER = """with taken as (
-    insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'held')
-    on conflict do nothing returning durable, source, id)
-insert into tallystick.held (durable, source, id, subject, headers, body, stream, stream_sequence,
-    state, reason, due_at, patient_until, attempts, claim, replica,
+_RECEIVED = """insert into tallystick.inbox (reader, id) values ($1, $2)
+on conflict do nothing returning reader, id"""
+_RECEIVED_FOREIGN = """insert into tallystick.foreign_inbox (reader, digest) values ($1, $2)
+on conflict do nothing returning reader, digest"""
+_TAKEN = {
+    "own": f"{_RECEIVED}",
+    "foreign": f"{_RECEIVED_FOREIGN}",
+    "effect": """insert into tallystick.effects (durable, key) values ($1, $2)
+        on conflict do nothing returning durable, key""",
+    "unknown": "select $1::int, $2::text",
+}
+"""The note that a message was received, by what it is known by; its first arguments are $1, $2.
+
+An `unknown` one has an id of a time that the inbox does not keep: only its deferred row knows it.
+"""
+_DEFER = """with taken as ({taken})
+insert into tallystick.deferred (durable, source, id, subject, headers, body, stream,
+    stream_sequence, state, reason, due_at, give_up_at, attempts, starts, lease, replica,
     error_type, error, fingerprint, place, trace)
-select durable, source, id, $4, $5, $6, $7, $8, $9, $10, now() + $11::interval,
-    now() + $12::interval, $13, $14, $15, $16, $17, $18, $19, $20 from taken
+select $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now() + $13::interval,
+    now() + $14::interval, $15, $16, $17, $18, $19, $20, $21, $22, $23 from taken
+on conflict do nothing returning durable, source, id"""
+_DEFERS = {known: _DEFER.format(taken=taken) for known, taken in _TAKEN.items()}
+_END = """delete from tallystick.deferred
+where (durable, source, id, lease) = ($1, $2, $3, $4::bigint) and state = 'waiting'
 returning durable, source, id"""
-_END = """with ended as (
-    delete from tallystick.held where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
-    and state in ('retry', 'suspect') returning durable, source, id)
-update tallystick.inbox i set state = 'done', done_at = now() from ended e
-where (i.durable, i.source, i.id) = (e.durable, e.source, e.id)
-returning i.durable, i.source, i.id"""
-# A message that was deferred and done gets a `done_at`; a withdrawn one was never started: none.
-_WITHDRAW = """with gone as (
-    delete from tallystick.held where (durable, source, id) = ($1, $2, $3)
-    and claim = 0 and state = 'retry' returning durable, source, id)
-update tallystick.inbox i set state = 'done' from gone g
-where (i.durable, i.source, i.id) = (g.durable, g.source, g.id)
-returning i.durable, i.source, i.id"""
+_END_EFFECT = f"""with ended as ({_END})
+update tallystick.effects f set ended_at = now() from ended e
+where (f.durable, f.key) = (e.durable, e.id) returning e.durable, e.source, e.id"""  # noqa: S608  # a constant of ours
+# An effect that is withdrawn was never started: its row gets no `ended_at`.
+_WITHDRAW = """delete from tallystick.deferred where (durable, source, id) = ($1, $2, $3)
+and lease = 0 and state = 'waiting' returning durable, source, id"""
 # A dead letter gets a new lease number, as by a replay. A row that never started keeps its number,
 # so that it can still be withdrawn. A row that runs is only marked, by a due time before all
 # others: it is not leased again before it ends.
-_RESCHEDULE = f"""update tallystick.held set
-    due_at = case when replica is null then now() else '{AT_ONCE}' end, state = 'retry',
+_RESCHEDULE = f"""update tallystick.deferred set
+    due_at = case when replica is null then now() else '{AT_ONCE}' end, state = 'waiting',
     attempts = case when replica is null then 0 else attempts end,
-    deaths = case when replica is null then 0 else deaths end,
-    lapses = case reason when 'poison' then {QUARANTINE_AFTER} else lapses end, reason = null,
-    claim = claim + case state when 'dead' then 1 else 0 end,
-    patient_until = greatest(patient_until, now() + $4::interval)
-where (durable, source, id) = ($1, $2, $3) and state in ('retry', 'dead')"""  # noqa: S608  # a constant of ours
-_FAILED = f"""update tallystick.held set claim = claim + 1, replica = null, lapses = 0, deaths = 0,
+    crashes = case when replica is null then 0 else crashes end,
+    expired_leases = case reason when 'poison' then {QUARANTINE_AFTER} else expired_leases end,
+    reason = null, lease = lease + case state when 'dead' then 1 else 0 end,
+    give_up_at = greatest(give_up_at, now() + $4::interval)
+where (durable, source, id) = ($1, $2, $3) and state in ('waiting', 'dead')"""  # noqa: S608  # a constant of ours
+_FAILED = f"""update tallystick.deferred set lease = lease + 1, replica = null,
+    expired_leases = 0, crashes = 0, starts = starts + 1,
     state = $5, reason = $6, attempts = $8,
     due_at = case due_at when '{AT_ONCE}' then now() else now() + $7::interval end,
     error_type = $9, error = $10, fingerprint = $11, place = $12, trace = $13
-where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
+where (durable, source, id, lease) = ($1, $2, $3, $4::bigint)
 returning durable, source, id"""  # noqa: S608  # a constant of ours
-_PROCESS_DIED = """update tallystick.held set claim = claim + 1, replica = null,
-    deaths = deaths + 1, due_at = now() + interval '1 second'
-where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
+_PROCESS_DIED = """update tallystick.deferred set lease = lease + 1, replica = null,
+    crashes = crashes + 1, starts = starts + 1, due_at = now() + interval '1 second'
+where (durable, source, id, lease) = ($1, $2, $3, $4::bigint)
 returning durable, source, id"""
-_LEASE_EXPIRED = """update tallystick.held set claim = claim + 1, replica = null,
-    lapses = lapses + 1, due_at = now()
-where (durable, source, id, claim) = ($1, $2, $3, $4::bigint)
+_LEASE_EXPIRED = """update tallystick.deferred set lease = lease + 1, replica = null,
+    expired_leases = expired_leases + 1, starts = starts + 1, due_at = now()
+where (durable, source, id, lease) = ($1, $2, $3, $4::bigint)
 returning durable, source, id"""
 _ATTEMPT = """insert into tallystick.attempts
-    (durable, source, id, claim, replica, version, outcome, error)
+    (durable, source, id, lease, replica, version, outcome, error)
 values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing"""
+FIRST_KEPT, LAST_KEPT = 10, 20
+"""Of a message that is tried for a day only so many attempts are kept, the first and the last."""
+_THIN = """delete from tallystick.attempts where (durable, source, id) = ($1, $2, $3)
+and lease > $4 and lease < $5"""
 
 
 class Deferred(msgspec.Struct, frozen=True):
@@ -85,7 +101,7 @@ class Deferred(msgspec.Struct, frozen=True):
     crashes: int
     time_left: timedelta
     trace: str | None = None  # the traceparent of the last attempt
-    begun: int = 0  # recorded attempts; a change of the row, such as an edit, is not an attempt
+    begun: int = 0  # attempts that have ended; a change of the row, such as an edit, is none
 
     @property
     def starts(self) -> int:
@@ -133,12 +149,14 @@ def _place(error: BaseException) -> str:
 
 def received(inbound: Inbound) -> Write:
     """Mark a delivery as done; the guard is missed if it was received before."""
-    return Write(_RECEIVED, inbound.key, inbound.key)
+    args = known_by(inbound)
+    return Write(_RECEIVED_FOREIGN if inbound.own_id is None else _RECEIVED, args, args)
 
 
 def end(deferred: Deferred) -> Write:
     """Remove a leased row and mark it done; the guard is missed if the lease was lost."""
-    return Write(_END, (*deferred.inbound.key, deferred.lease), deferred.inbound.key)
+    sql = _END_EFFECT if deferred.inbound.is_effect else _END
+    return Write(sql, (*deferred.inbound.key, deferred.lease), deferred.inbound.key)
 
 
 def withdraw(key: tuple[str, str, str]) -> Write:
@@ -166,13 +184,17 @@ def defer(
     give_up_after: timedelta,
     failure: Failure = NO_FAILURE,
     replica: str | None = None,
+    is_kept: bool = True,
 ) -> Write:
     """Store a message that is not in the inbox yet; with `replica`, already leased by it.
 
-    `failure` is that of a first attempt, which counts as a lease.
+    `failure` is that of a first attempt, which counts as a lease. Not `is_kept`: the inbox does not
+    keep the time of its id.
     """
     state, reason, delay = _outcome(decision)
+    known, received = _defer_by(inbound, is_kept=is_kept)
     args = (
+        *received,
         *inbound.key,
         inbound.subject,
         inbound.headers,
@@ -184,6 +206,7 @@ def defer(
         delay,
         give_up_after,
         decision.attempts,
+        0 if failure is NO_FAILURE or reason == "expired" else 1,
         1 if replica else 0 if failure is NO_FAILURE else 2,
         replica,
         failure.error_type or None,
@@ -192,7 +215,7 @@ def defer(
         failure.place or None,
         failure.trace,
     )
-    return Write(_DEFER, args, inbound.key)
+    return Write(_DEFERS[known], args, inbound.key)
 
 
 def failed(deferred: Deferred, decision: Decision, failure: Failure) -> Write:
@@ -229,9 +252,31 @@ def attempt(
     return Write(_ATTEMPT, (*key, lease, *where, outcome, error or None))
 
 
+def thin(deferred: Deferred) -> list[Write]:
+    """Return the write that forgets a middle attempt of a message that was tried often."""
+    if deferred.lease <= FIRST_KEPT + LAST_KEPT:
+        return []
+    return [Write(_THIN, (*deferred.inbound.key, FIRST_KEPT, deferred.lease - LAST_KEPT))]
+
+
+def known_by(inbound: Inbound) -> tuple[int, UUID]:
+    """Return what the inbox knows a message of the broker by: the reader's number and an id."""
+    if inbound.own_id is not None:
+        return reader_number(inbound.durable, inbound.source), inbound.own_id
+    return reader_number(inbound.durable, FOREIGN), digest(inbound.source, inbound.id)
+
+
+def _defer_by(inbound: Inbound, *, is_kept: bool) -> tuple[str, tuple[Any, Any]]:
+    if inbound.is_effect:
+        return "effect", (inbound.durable, inbound.id)
+    if inbound.own_id is None:
+        return "foreign", known_by(inbound)
+    return ("own", known_by(inbound)) if is_kept else ("unknown", (0, ""))
+
+
 def _outcome(decision: Decision) -> tuple[str, str | None, timedelta]:
     match decision:
         case RetryLater(delay=delay):
-            return "retry", None, timedelta(seconds=delay)
+            return "waiting", None, timedelta(seconds=delay)
         case GiveUp(reason=reason):
             return "dead", reason, timedelta(0)

@@ -149,10 +149,11 @@ class Consumer:
         )
         facts = self._facts(arrival, inbound)
         try:
-            if is_fresh(facts, self._ack_wait_s):
+            made_ago = time.time() - (inbound.made_at or arrival.stored_at)
+            if is_fresh(facts, made_ago, self._ack_wait_s):
                 await self._handle(inbound)
             else:
-                await self._look_up(facts, inbound, inbound.made_at or arrival.stored_at)
+                await self._look_up(facts, inbound, made_ago)
         except (DatabaseUnavailable, InDoubt) as error:
             self._log_unsettled(inbound, error)
         else:
@@ -170,9 +171,8 @@ class Consumer:
         age = time.time() - arrival.stored_at
         return DeliveryFacts(arrival.delivered, inbound.republication, age, trusted)
 
-    async def _look_up(self, facts: DeliveryFacts, inbound: Inbound, made_at: float) -> None:
-        known = await self._inbox.state(inbound.key)
-        made_ago = time.time() - made_at
+    async def _look_up(self, facts: DeliveryFacts, inbound: Inbound, made_ago: float) -> None:
+        known = await self._inbox.state(inbound)
         step = arrived(known, facts, made_ago=made_ago, idempotent=self._binding.idempotent)
         if step in (Step.REPUBLISH, Step.NOTHING):
             child(DUPLICATES, self._binding.durable).inc()
@@ -180,7 +180,7 @@ class Consumer:
             case Step.REPUBLISH:
                 await self._outbox.republish(inbound.id, inbound.republication)
             case Step.FORGET_AND_RUN:
-                await self._inbox.forget(inbound.key)
+                await self._inbox.forget(inbound)
                 await self._handle(inbound)
             case Step.DEFER:
                 await self._outcomes.defer(self._binding, inbound)

@@ -30,7 +30,7 @@ from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
 
-_COUNTS = "select durable, state, count(*) from tallystick.held group by durable, state"
+_COUNTS = "select durable, state, count(*) from tallystick.deferred group by durable, state"
 
 LEASE_EVERY = 0.01  # seconds, so that slots that become free one by one are filled together
 

@@ -1,20 +1,32 @@
 """The inbox: the messages that this service has received before.
 
-Sections 1 and 2 of docs/delivery.md.
+A message is known if its id is in the inbox, or if it is deferred: a deferred row answers for its
+own message however old it is. Sections 1 and 2 of docs/delivery.md.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from tallystick._database.postgres import Postgres
 from tallystick._database.reads import BatchedReads
 from tallystick._deferred.protocol import Known
-from tallystick._messages.inbound import Key
+from tallystick._deferred.rows import known_by
+from tallystick._messages.inbound import Inbound, Key
 
-_STATES = """select i.durable, i.source, i.id, i.state from tallystick.inbox i
-join unnest($1::text[], $2::text[], $3::text[]) k(durable, source, id)
-on (i.durable, i.source, i.id) = (k.durable, k.source, k.id)"""
-_FORGET = """delete from tallystick.inbox
-where (durable, source, id) = ($1, $2, $3) and state = 'done'"""
+Looked = tuple[Key, tuple[int, Any]]
+"""A message's key, and the two columns of its row in the inbox."""
+
+# Look-ups of single keys, so that no plan ever reads a whole table or a partition that has none.
+_STATES = """select k.n, exists (select from tallystick.deferred d
+        where (d.durable, d.source, d.id) = (k.durable, k.source, k.message)),
+    exists (select from tallystick.{table} i where i.reader = k.reader and i.{id} = k.known)
+from unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::uuid[]) with ordinality
+    k(durable, source, message, reader, known, n)"""
+_OWN = _STATES.format(table="inbox", id="id")
+_FOREIGN = _STATES.format(table="foreign_inbox", id="digest")
+_FORGET_OWN = "delete from tallystick.inbox where reader = $1 and id = $2"
+_FORGET_FOREIGN = "delete from tallystick.foreign_inbox where reader = $1 and digest = $2"
 
 
 class Inbox:
@@ -22,16 +34,26 @@ class Inbox:
 
     def __init__(self, database: Postgres) -> None:
         self._database = database
-        self._reads: BatchedReads[Key, Known] = BatchedReads(self._read)
+        self._own: BatchedReads[Looked, Known] = BatchedReads(lambda of: self._read(_OWN, of))
+        self._foreign: BatchedReads[Looked, Known] = BatchedReads(
+            lambda of: self._read(_FOREIGN, of)
+        )
 
-    async def state(self, key: Key) -> Known:
-        """Return the state of a message: `done`, `held` (deferred), or None if unknown."""
-        return await self._reads.get(key)
+    async def state(self, inbound: Inbound) -> Known:
+        """Return the state of a message from the broker, or None if it is unknown."""
+        reads = self._own if inbound.own_id is not None else self._foreign
+        return await reads.get((inbound.key, known_by(inbound)))
 
-    async def forget(self, key: Key) -> None:
+    async def forget(self, inbound: Inbound) -> None:
         """Delete a message that is done, so that it can run again."""
-        await self._database.fetch(_FORGET, *key)
+        sql = _FORGET_OWN if inbound.own_id is not None else _FORGET_FOREIGN
+        await self._database.fetch(sql, *known_by(inbound))
 
-    async def _read(self, keys: list[Key]) -> list[tuple[Key, Known]]:
-        rows = await self._database.fetch(_STATES, *map(list, zip(*keys, strict=True)))
-        return [((row[0], row[1], row[2]), row[3]) for row in rows]
+    async def _read(self, sql: str, looked: list[Looked]) -> list[tuple[Looked, Known]]:
+        columns = zip(*((*key, *known) for key, known in looked), strict=True)
+        rows = await self._database.fetch(sql, *map(list, columns))
+        return [
+            (looked[place - 1], "deferred" if is_deferred else "done")
+            for place, is_deferred, is_taken in rows
+            if is_deferred or is_taken
+        ]

@@ -9,8 +9,9 @@ Section 6 of docs/delivery.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -28,7 +29,11 @@ COMMON = b"ce-specversion: 1.0\r\nce-datacontenttype: application/json\r\n"
 
 
 class OutboxRow(msgspec.Struct, frozen=True):
-    """A message to publish, as the outbox keeps it."""
+    """A message to publish, as the outbox keeps it.
+
+    `id` is a UUID. `type` is the subject without its shard, such as `evt.orders.placed.v1`, and
+    empty for a dead letter.
+    """
 
     id: str
     subject: str
@@ -36,7 +41,18 @@ class OutboxRow(msgspec.Struct, frozen=True):
     body: bytes
     correlation_id: str
     key: str
+    type: str
     republication: int = 0
+
+
+COLUMNS = "id, subject, headers, body, correlation_id, key, type, republication"
+"""The columns of an outbox row, in the order of its fields."""
+
+
+def outbox_row(columns: Iterable[Any]) -> OutboxRow:
+    """Return a row from its columns as the database returns them: the id is a UUID."""
+    id_, *rest = columns
+    return OutboxRow(str(id_), *rest)
 
 
 def header_lines(headers: Mapping[str, str]) -> bytes:

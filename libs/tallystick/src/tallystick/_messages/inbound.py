@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import cached_property
+from uuid import UUID
 
 import msgspec
 
+from tallystick._messages import identity as identities
 from tallystick._messages.envelope import MAX_ID, parse_headers
 
 Key = tuple[str, str, str]
-"""Durable, source and id: the primary key of the inbox and of the deferred messages."""
+"""Durable, source and id: the primary key of the deferred messages."""
 
 
 class Inbound(msgspec.Struct, frozen=True, dict=True):
@@ -41,8 +43,24 @@ class Inbound(msgspec.Struct, frozen=True, dict=True):
         return correlation_id if _usable(correlation_id) else self.id
 
     @property
+    def is_effect(self) -> bool:
+        """Whether it is an effect, which is known by its key."""
+        return self.subject.startswith("eff.")
+
+    @cached_property
+    def own_id(self) -> UUID | None:
+        """The id of a message of this library, from the service that its subject names; else None.
+
+        All other messages are foreign: the inbox knows them by a hash of source and id.
+        """
+        is_of_source = self.subject.split(".", 2)[1:2] == [self.source]
+        return identities.uuid7_of(self.id) if is_of_source and not self.is_effect else None
+
+    @property
     def made_at(self) -> float:
-        """The time of `ce-time` in seconds since the epoch; 0 if it is missing or not a time."""
+        """The time of its id, else of `ce-time`, in seconds since the epoch; 0 if there is none."""
+        if self.own_id is not None:
+            return identities.made_at(self.own_id)
         try:
             return datetime.fromisoformat(self.fields.get("ce-time", "")).timestamp()
         except (ValueError, OverflowError):

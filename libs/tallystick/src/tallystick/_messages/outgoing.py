@@ -51,6 +51,7 @@ def publishable(
         body=encode(message),
         correlation_id=correlation_id,
         key=key,
+        type=declared.template,
     )
     check_size(row, max_payload)
     return row

@@ -13,43 +13,60 @@ from datetime import timedelta
 import structlog
 
 from tallystick._broker.connection import Connection
-from tallystick._database.postgres import Postgres, PostgresError, Record
+from tallystick._broker.publisher import CONFIRM_WITHIN
+from tallystick._database.postgres import Postgres, PostgresError
 from tallystick._database.units import Write
 from tallystick._failpoints import failpoint
-from tallystick._messages.envelope import OutboxRow
-from tallystick._outbox.sending import Sending, by_stream
-from tallystick._telemetry.metrics import OUTBOX_AGE, OUTBOX_PENDING, REPUBLISHED, child
+from tallystick._loops import Seldom
+from tallystick._messages.envelope import COLUMNS, OutboxRow, outbox_row
+from tallystick._outbox.sending import Published, Sending, by_stream
+from tallystick._telemetry.metrics import (
+    OUTBOX_AGE,
+    OUTBOX_PENDING,
+    OUTBOX_REFUSED,
+    REPUBLISHED,
+    child,
+)
 from tallystick.errors import DatabaseUnavailable, InDoubt
 
 log = structlog.get_logger()
 
 SWEPT = 256  # rows of one query of the sweep
 MARK_EVERY = 0.05  # seconds
-SWEPT_AFTER = timedelta(seconds=2)
+LEASED_FOR = timedelta(seconds=CONFIRM_WITHIN + 2)
+"""A sweep has rows for so long: longer than the broker may take to confirm them."""
 
-_INSERT = """insert into tallystick.outbox (id, subject, headers, body, cause, key)
-values ($1, $2, $3, $4, $5, $6)"""
+_INSERT = """insert into tallystick.outbox
+    (id, subject, headers, body, correlation_id, key, type)
+values ($1, $2, $3, $4, $5, $6, $7)"""
 # The mark need not wait for the disk: if a crash loses it, the row is published again, and the
-# broker drops the duplicate.
-_MARK = """update tallystick.outbox o set sent_at = now()
-from unnest($1::text[], $2::int[]) u(id, emission),
+# broker drops the duplicate. What was not stored may be swept again at once.
+_MARK = """update tallystick.outbox o set stream_sequence = u.place, refused = u.refused,
+    sent_at = case when u.place is null then null else now() end,
+    due_at = case when u.place is null then now() else o.due_at end
+from unnest($1::uuid[], $2::int[], $3::bigint[], $4::text[]) u(id, republication, place, refused),
     (select set_config('synchronous_commit', 'off', true)) quick
-where o.id = u.id and o.emission = u.emission and o.sent_at is null"""
-_UNSENT = """select id, subject, headers, body, cause, key, emission from tallystick.outbox
-where sent_at is null and queued_at < now() - $1::interval
-    and split_part(subject, '.', 1) || '.' || split_part(subject, '.', 2) <> all($3::text[])
-order by queued_at limit $2 for update skip locked"""
-_REPUBLISH_OUTPUTS = """update tallystick.outbox set emission = $2, sent_at = null,
-    queued_at = now()
-where cause = $1 and emission < $2 and id <> $1
-returning id, subject, headers, body, cause, key, emission"""
+where o.id = u.id and o.id between $5 and $6
+    and o.republication = u.republication and o.sent_at is null"""
+_LEASE = f"""update tallystick.outbox o set due_at = now() + $1::interval
+from (select id as due from tallystick.outbox
+    where sent_at is null and refused is null and due_at <= now()
+        and split_part(subject, '.', 1) || '.' || split_part(subject, '.', 2) <> all($3::text[])
+    order by due_at limit $2 for update skip locked) unsent
+where id = due returning {COLUMNS}"""  # noqa: S608  # a constant of ours
+_REPUBLISH_OUTPUTS = f"""update tallystick.outbox set republication = $2, sent_at = null,
+    queued_at = now(), due_at = now() + interval '2 seconds'
+where correlation_id = $1 and republication < $2 and id::text <> $1
+returning {COLUMNS}"""  # noqa: S608  # a constant of ours
 _BACKLOG = """select count(*), coalesce(extract(epoch from now() - min(queued_at)), 0)::float8
-from tallystick.outbox where sent_at is null"""
+from tallystick.outbox where sent_at is null and refused is null"""
+_REFUSED = "select count(*) from tallystick.outbox where refused is not null"
 
 
 def insert(row: OutboxRow) -> Write:
     """Return the write that puts a message into the outbox."""
-    return Write(_INSERT, (row.id, row.subject, row.headers, row.body, row.correlation_id, row.key))
+    columns = (row.id, row.subject, row.headers, row.body, row.correlation_id, row.key, row.type)
+    return Write(_INSERT, columns)
 
 
 class Outbox:
@@ -58,9 +75,10 @@ class Outbox:
     def __init__(self, database: Postgres, connection: Connection, source: str) -> None:
         self._database = database
         self._connection = connection
-        self._sent: list[OutboxRow] = []
+        self._published: list[Published] = []
         self._marking = asyncio.Lock()
-        self._sending = Sending(connection, source, self._sent_now)
+        self._sending = Sending(connection, source, self._published_now)
+        self._measuring = Seldom(self._measure)
 
     @property
     def max_payload(self) -> int:
@@ -72,17 +90,15 @@ class Outbox:
         if self._connection.connected.is_set():
             self._sending.send(rows)
 
-    def _sent_now(self, rows: Sequence[OutboxRow]) -> None:
-        self._sent.extend(rows)
+    def _published_now(self, published: Sequence[Published]) -> None:
+        self._published += [one for one in published if one.stream_sequence or one.refused]
 
     async def republish(self, correlation_id: str, republication: int) -> None:
         """Publish the stored outputs of a message again, each at most once per republication."""
-        rows = [
-            _row(row)
-            for row in await self._database.fetch(_REPUBLISH_OUTPUTS, correlation_id, republication)
-        ]
+        found = await self._database.fetch(_REPUBLISH_OUTPUTS, correlation_id, republication)
+        rows = [outbox_row(record) for record in found]
         for row in rows:
-            child(REPUBLISHED, row.subject.rpartition(".")[0]).inc()
+            child(REPUBLISHED, row.type).inc()
         self.send(rows)
 
     async def mark(self) -> None:
@@ -94,15 +110,22 @@ class Outbox:
     async def flush(self) -> None:
         """Mark what was published; the sweep publishes again what cannot be marked."""
         async with self._marking:  # so that `drain` also waits for marks already being written
-            sent, self._sent = self._sent, []
-            if sent:
-                await self._mark(sent)
+            published, self._published = self._published, []
+            if published:
+                await self._mark(published)
 
-    async def _mark(self, sent: Sequence[OutboxRow]) -> None:
+    async def _mark(self, published: Sequence[Published]) -> None:
+        ids = [one.row.id for one in published]
+        columns = (
+            ids,
+            [one.row.republication for one in published],
+            [one.stream_sequence for one in published],
+            [one.refused for one in published],
+        )
         try:
-            await self._database.fetch(_MARK, [r.id for r in sent], [r.republication for r in sent])
+            await self._database.fetch(_MARK, *columns, min(ids), max(ids))
         except (DatabaseUnavailable, InDoubt, PostgresError) as error:
-            log.warning("outbox mark failed", count=len(sent), error=str(error))
+            log.warning("outbox mark failed", count=len(published), error=str(error))
 
     async def drain(self) -> None:
         """Wait up to a second until the rows given to `send` are published, and mark them."""
@@ -116,33 +139,28 @@ class Outbox:
 
         A stream that refuses messages does not delay the others.
         """
-        refused: set[str] = set()
-        while self._connection.connected.is_set() and await self._sweep_some(refused) == SWEPT:
+        refusing: set[str] = set()
+        while self._connection.connected.is_set() and await self._sweep_some(refusing) == SWEPT:
             pass
-        await self._measure()
+        await self._measuring()
 
-    async def _sweep_some(self, refused: set[str]) -> int:
-        """Publish the oldest rows and keep them locked meanwhile; return how many there were.
+    async def _sweep_some(self, refusing: set[str]) -> int:
+        """Lease the oldest rows, publish them and mark them; return how many there were.
 
-        Skip the streams in `refused`, and add to it each stream that did not take all its rows.
+        Skip the streams in `refusing`, and add to it each stream that did not take all its rows.
+        No transaction is open meanwhile: it would hold up the database's own cleaning.
         """
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(_UNSENT, SWEPT_AFTER, SWEPT, refused)
-            for stream, of_stream in by_stream(map(_row, rows)).items():
-                sent = await self._sending.store(of_stream)
-                failpoint("after-sweep-before-mark")
-                await connection.execute(
-                    _MARK, [r.id for r in sent], [r.republication for r in sent]
-                )
-                if len(sent) < len(of_stream):
-                    refused.add(stream)
-        return len(rows)
+        leased = await self._database.fetch(_LEASE, LEASED_FOR, SWEPT, refusing)
+        for stream, rows in by_stream(map(outbox_row, leased)).items():
+            published = await self._sending.store(rows)
+            failpoint("after-sweep-before-mark")
+            await self._mark(published)
+            if any(one.stream_sequence is None and one.refused is None for one in published):
+                refusing.add(stream)
+        return len(leased)
 
     async def _measure(self) -> None:
         count, age = (await self._database.fetch(_BACKLOG))[0]
         OUTBOX_PENDING.set(count)
         OUTBOX_AGE.set(age)
-
-
-def _row(record: Record) -> OutboxRow:
-    return OutboxRow(*record.values())
+        OUTBOX_REFUSED.set((await self._database.fetch(_REFUSED))[0][0])

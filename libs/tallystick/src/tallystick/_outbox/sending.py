@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
 import structlog
 
 from tallystick._broker.connection import Connection
@@ -17,7 +18,7 @@ from tallystick._failpoints import failpoint
 from tallystick._messages.envelope import OutboxRow, parse_headers, wire_headers
 from tallystick._telemetry import tracing
 from tallystick._telemetry.metrics import SEND_FAILED, SENT, child
-from tallystick.errors import NotStored, TallystickError
+from tallystick.errors import InvalidMessage, NotStored, TallystickError
 from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
@@ -25,6 +26,17 @@ log = structlog.get_logger()
 WINDOW = 256  # messages in a batch
 IN_FLIGHT = 2  # batches of one stream at a time; the next batch grows while they are sent
 QUEUE = 10_000  # rows of one stream in memory; the sweep publishes what does not fit
+
+
+class Published(msgspec.Struct, frozen=True):
+    """What became of a row: its sequence in the stream, or why the broker refuses it for good.
+
+    Both are None if it was not stored and may be later.
+    """
+
+    row: OutboxRow
+    stream_sequence: int | None = None
+    refused: str | None = None
 
 
 def by_stream(rows: Iterable[OutboxRow]) -> dict[str, list[OutboxRow]]:
@@ -37,14 +49,17 @@ def by_stream(rows: Iterable[OutboxRow]) -> dict[str, list[OutboxRow]]:
 
 
 class Sending:
-    """Publishes rows; calls `sent` with the rows of each batch that the broker has confirmed."""
+    """Publishes rows; calls `published` with what became of those of each batch."""
 
     def __init__(
-        self, connection: Connection, source: str, sent: Callable[[Sequence[OutboxRow]], None]
+        self,
+        connection: Connection,
+        source: str,
+        published: Callable[[Sequence[Published]], None],
     ) -> None:
         self._connection = connection
         self._source = source
-        self._sent = sent
+        self._published = published
         self._failures = Limiter()
         self._queues: dict[str, list[OutboxRow]] = {}
         self._in_flight: dict[str, int] = {}
@@ -62,8 +77,8 @@ class Sending:
                 queue.extend(of_stream)
             self._go(stream)
 
-    async def store(self, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
-        """Publish rows of one stream; return those that the broker has confirmed."""
+    async def store(self, rows: Sequence[OutboxRow]) -> list[Published]:
+        """Publish rows of one stream; return what became of each, in their order."""
         started = time.time_ns()
         outcomes = await self._publish(rows)
         for row, outcome in zip(rows, outcomes, strict=True):
@@ -71,7 +86,7 @@ class Sending:
         failed = [o for o in outcomes if isinstance(o, TallystickError)]
         if failed and (unsaid := self._failures.due(error := str(failed[0]))) is not None:
             log.warning("publish failed", count=len(failed), error=error, unsaid=unsaid)
-        return [r for r, o in zip(rows, outcomes, strict=True) if isinstance(o, PubAck)]
+        return [_published(row, outcome) for row, outcome in zip(rows, outcomes, strict=True)]
 
     def _go(self, stream: str) -> None:
         queue = self._queues[stream]
@@ -84,9 +99,9 @@ class Sending:
 
     async def _batch(self, stream: str, rows: Sequence[OutboxRow]) -> None:
         try:
-            sent = await self.store(rows)
+            published = await self.store(rows)
             failpoint("after-publish-before-mark")
-            self._sent(sent)
+            self._published(published)
         finally:
             self._in_flight[stream] -= 1
             self._go(stream)
@@ -102,9 +117,26 @@ class Sending:
         ]
         if len(rows) > 1:
             outcome = await publisher.store_together(publications)
+            if isinstance(outcome, PubAck):
+                return [_place(outcome, len(rows) - n) for n in range(1, len(rows) + 1)]
             if not isinstance(outcome, NotStored):
                 return [outcome] * len(rows)
         return await publisher.store_each(publications)
+
+
+def _place(last: PubAck, before_last: int) -> PubAck:
+    """Return the confirmation of one message of an atomic batch, whose sequences have no gap."""
+    return PubAck(last.stream, last.seq - before_last)
+
+
+def _published(row: OutboxRow, outcome: Outcome) -> Published:
+    match outcome:
+        case PubAck():
+            return Published(row, outcome.seq)
+        case InvalidMessage() | NotStored(for_good=True):
+            return Published(row, refused=str(outcome))
+        case _:
+            return Published(row)
 
 
 def _observe(row: OutboxRow, outcome: Outcome, started_ns: int) -> None:

@@ -17,7 +17,8 @@ import structlog
 from tallystick._broker.connection import Connection
 from tallystick._database.postgres import Postgres
 from tallystick._messages.binding import Binding
-from tallystick._messages.envelope import OutboxRow
+from tallystick._messages.envelope import COLUMNS, outbox_row
+from tallystick._messages.identity import reader_number
 from tallystick._messages.message import message_type
 from tallystick._outbox.outbox import Outbox
 from tallystick._telemetry.metrics import REPUBLISHED, child
@@ -27,12 +28,11 @@ log = structlog.get_logger()
 
 LOOK_BACK = timedelta(hours=1)  # how far back the first round of a new replica looks
 
-_LOST = """update tallystick.outbox o
-set emission = emission + 1, sent_at = null, queued_at = now()
-where o.sent_at >= $1 and o.sent_at < $2 and o.subject like any($3::text[])
-and not exists (
-    select from tallystick.inbox i where (i.durable, i.source, i.id) = ($4, $5, o.id))
-returning o.id, o.subject, o.headers, o.body, o.cause, o.key, o.emission"""
+_LOST = f"""update tallystick.outbox o set republication = republication + 1, sent_at = null,
+    queued_at = now(), due_at = now() + interval '2 seconds'
+where o.sent_at >= $1 and o.sent_at < $2 and o.type = any($3::text[])
+and not exists (select from tallystick.inbox i where (i.reader, i.id) = ($4, o.id))
+returning {COLUMNS}"""  # noqa: S608  # a constant of ours
 
 
 class OwnMessages:
@@ -68,15 +68,14 @@ class OwnMessages:
             return
         since = self._seen_until.get(durable.name, asked_at - LOOK_BACK)
         rows = await self._database.fetch(
-            _LOST, since, asked_at, _patterns(binding), durable.name, self._service
+            _LOST,
+            since,
+            asked_at,
+            [message_type(cls).template for cls in binding.types],
+            reader_number(durable.name, self._service),
         )
         self._seen_until[durable.name] = asked_at
         if rows:
             log.warning("own messages republished", durable=durable.name, count=len(rows))
             child(REPUBLISHED, binding.template).inc(len(rows))
-            self._outbox.send([OutboxRow(*row) for row in rows])
-
-
-def _patterns(binding: Binding) -> list[str]:
-    """Return the binding's subjects, with any shard, as patterns for `like`."""
-    return [f"{message_type(cls).template}.%" for cls in binding.types]
+            self._outbox.send([outbox_row(row) for row in rows])

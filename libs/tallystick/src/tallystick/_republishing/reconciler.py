@@ -17,7 +17,7 @@ import structlog
 
 from tallystick._database.postgres import Postgres
 from tallystick._failpoints import failpoint
-from tallystick._messages.envelope import OutboxRow
+from tallystick._messages.envelope import COLUMNS, outbox_row
 from tallystick._outbox.outbox import Outbox
 from tallystick._republishing.window import RepublishingWindow
 from tallystick._telemetry.metrics import REPUBLISHED, child
@@ -25,7 +25,7 @@ from tallystick._telemetry.metrics import REPUBLISHED, child
 log = structlog.get_logger()
 
 _LEFT = "select key from ({unfinished}) u where key = any($1::text[])"
-_REPUBLISH = """with unfinished as ({unfinished}),
+_REPUBLISH = f"""with unfinished as ({{unfinished}}),
 turn as (select pg_try_advisory_xact_lock(hashtext('tallystick.reconciler')) as mine),
 late as (
     select u.key from turn, unfinished u left join tallystick.emissions e on e.key = u.key
@@ -39,9 +39,10 @@ noted as (
     on conflict (key) do update
     set rounds = e.rounds + 1, due_at = now() + $1::interval * 2 ^ least(e.rounds + 1, 10)
     returning key)
-update tallystick.outbox o set emission = emission + 1, sent_at = null, queued_at = now()
-from noted where o.key = noted.key and o.cause = o.id
-returning o.id, o.subject, o.headers, o.body, o.cause, o.key, o.emission"""
+update tallystick.outbox set republication = republication + 1, sent_at = null,
+    queued_at = now(), due_at = now() + interval '2 seconds'
+from (select key as late_key from noted) n where key = late_key and correlation_id = id::text
+returning {COLUMNS}"""  # noqa: S608  # a constant of ours
 _FORGET = """delete from tallystick.emissions e
 where not exists (select from ({unfinished}) u where u.key = e.key)"""
 
@@ -67,7 +68,7 @@ class Reconciler:
             left = await self._database.fetch(self._left, list(self._window.out))
             self._window.looked({row[0] for row in left}, time.monotonic())
         rows = await self._database.fetch(self._republish, self._after, self._window.room)
-        republished = [OutboxRow(*row) for row in rows]
+        republished = [outbox_row(row) for row in rows]
         self._window.republished((row.key for row in republished), time.monotonic())
         for row in republished:
             child(REPUBLISHED, row.subject.rpartition(".")[0]).inc()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -11,13 +11,15 @@ from uuid import uuid4
 from tallystick._broker.broker import Broker
 from tallystick._broker.connection import Connection
 from tallystick._database.postgres import Limits, Postgres
+from tallystick._database.readers import Reader
+from tallystick._database.retention import Retention
 from tallystick._deferred.admission import Admission
 from tallystick._deferred.agenda import Agenda
 from tallystick._deferred.isolation import Isolation
 from tallystick._deferred.leases import Leases
 from tallystick._deferred.orphans import Orphans
 from tallystick._deferred.outcomes import Outcomes
-from tallystick._deferred.protocol import quarantine_after
+from tallystick._deferred.protocol import INBOX_KEPT, quarantine_after
 from tallystick._deferred.replicas import Replicas
 from tallystick._deferred.slots import Slots
 from tallystick._delivery.attempts import Attempts
@@ -32,6 +34,7 @@ from tallystick._delivery.quarantine import Quarantine
 from tallystick._delivery.replying import Replying
 from tallystick._http.idempotency import Commits
 from tallystick._messages.binding import EVENTS, Binding
+from tallystick._messages.identity import FOREIGN
 from tallystick._messages.retry import Reason
 from tallystick._messages.router import Router
 from tallystick._outbox.outbox import Outbox
@@ -68,6 +71,8 @@ class Parts:
     reconciler: Reconciler | None
     orphans: Orphans
     ownership: Ownership
+    retention: Retention
+    readers: tuple[Reader, ...]
 
 
 def assemble(
@@ -165,7 +170,16 @@ class _Assembly:
             reconciler=self._reconciler(),
             orphans=Orphans(self.postgres, self.router.bindings),
             ownership=self.ownership,
+            retention=Retention(self.postgres.target, INBOX_KEPT),
+            readers=tuple(self._readers()),
         )
+
+    def _readers(self) -> Iterator[Reader]:
+        """Yield what each durable reads: its own source, and foreign messages."""
+        for binding in self.router.bindings.values():
+            if binding.kind != "effect":
+                yield Reader(binding.durable, binding.domain)
+                yield Reader(binding.durable, FOREIGN)
 
     def _slots(self) -> Slots:
         limits = {name: binding.concurrency for name, binding in self.bindings.items()}

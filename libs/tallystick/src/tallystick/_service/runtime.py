@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import structlog
 
 from tallystick._database.migrate import pending
+from tallystick._database.readers import register
 from tallystick._deferred.rows import Deferred
 from tallystick._delivery.deadlines import LOOK_EVERY
 from tallystick._http.idempotency import purge_idempotency
@@ -18,7 +19,7 @@ from tallystick._loops import Loops
 from tallystick._messages.message import message_type
 from tallystick._messages.router import Router
 from tallystick._service.assembly import Parts
-from tallystick._service.retention import purge
+from tallystick._service.purging import purge
 from tallystick._settings import Settings
 from tallystick._telemetry import metrics
 from tallystick._telemetry.release import LIBRARY, release_of
@@ -91,6 +92,8 @@ class Runtime:
         await parts.postgres.open()
         try:
             await self._until_migrated()
+            await parts.retention.prepare()
+            await register(parts.postgres, parts.readers)
             await parts.ownership.open()
             await parts.replicas.renew()
         except BaseException:
@@ -106,6 +109,7 @@ class Runtime:
         every(sweep_s, parts.replicas.expire_leases, parts.deferred.sweep, parts.outbox.sweep)
         every(sweep_s, parts.quarantine.round)
         every(PURGE_EVERY, self._purge)
+        every(min(PURGE_EVERY, parts.retention.span.total_seconds() / 2), parts.retention.round)
         every(ORPHANS_EVERY, parts.orphans.round)
         if parts.reconciler is not None:
             every(sweep_s, parts.reconciler.round)

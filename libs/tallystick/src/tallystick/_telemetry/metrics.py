@@ -103,6 +103,15 @@ SEND_FAILED = Counter(
     ["template", "error"],
 )
 OUTBOX_PENDING = Gauge("messaging_outbox_pending_messages", "Outbox rows not yet confirmed as sent")
+PARTITIONS_UNTIL = Gauge(
+    "messaging_partitions_end_timestamp_seconds",
+    "Until when there are partitions: messages that are made later could not be stored",
+    ["table"],
+)
+OUTBOX_REFUSED = Gauge(
+    "messaging_outbox_refused_messages",
+    "Outbox rows that the broker refuses for good, such as those over the stream's own limits",
+)
 OUTBOX_AGE = Gauge("messaging_outbox_oldest_age_seconds", "Age of the oldest row not yet sent")
 REPUBLISHED = Counter(
     "messaging_outbox_republished_messages_total",

@@ -5,6 +5,9 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from tallystick._database.migrate import apply
+from tallystick._database.pool import Target
+from tallystick._database.retention import Retention
+from tallystick._deferred.protocol import INBOX_KEPT
 
 # One statement for all tables. TRUNCATE would make new files for each, DELETE of few rows costs
 # nothing; foreign keys are not checked, so the order of tables does not matter.
@@ -14,9 +17,10 @@ declare name text;
 begin
     perform set_config('session_replication_role', 'replica', true);
     for name in
-        select format('%I.%I', schemaname, tablename) from pg_tables
-        where schemaname not in ('pg_catalog', 'information_schema')
-          and not starts_with(tablename, 'alembic_version')
+        select c.oid::regclass::text from pg_class c
+        where c.relkind in ('r', 'p') and not c.relispartition
+          and c.relnamespace <> all(array['pg_catalog', 'information_schema']::regnamespace[])
+          and not starts_with(c.relname, 'alembic_version')
     loop
         execute 'delete from ' || name;
     end loop;
@@ -53,5 +57,9 @@ async def clean(url: str) -> None:
 
 
 async def migrate(package: str, url: str) -> None:
-    """Apply the migrations of the library, then those of the package, as ``tally migrate`` does."""
+    """Apply the migrations of the library, then those of the package, as ``tally migrate`` does.
+
+    Also make the partitions, as a service does when it starts.
+    """
     await apply(package, url)
+    await Retention(Target(url, "migrate"), INBOX_KEPT).prepare()

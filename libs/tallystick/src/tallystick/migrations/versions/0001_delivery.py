@@ -1,22 +1,50 @@
-"""What the delivery protocol keeps: inbox, held messages and their attempts, outbox, replicas."""
+"""What the library keeps: inbox, deferred messages, attempts, outbox, repairs and replicas."""
 
 from alembic import op
 
 revision = "0001"
 down_revision = None
 
+# Partitions of `inbox` and `outbox` are made by the service, from the clock of this database.
 TABLES = """
-create table tallystick.inbox (
-    durable text not null,
-    source text not null,
-    id text not null,
-    state text not null check (state in ('done', 'held')),
-    taken_at timestamptz not null default now(),
-    done_at timestamptz,
-    primary key (durable, source, id)
+create table tallystick.owner (
+    id uuid not null default gen_random_uuid(),
+    service text,
+    alone boolean primary key default true check (alone)
 );
 
-create table tallystick.held (
+create table tallystick.readers (
+    number integer primary key,
+    durable text not null,
+    source text not null,
+    unique (durable, source)
+);
+
+create table tallystick.inbox (
+    reader integer not null,
+    id uuid not null,
+    taken_at timestamptz not null default now(),
+    primary key (reader, id)
+) partition by range (id);
+
+create table tallystick.foreign_inbox (
+    reader integer not null,
+    digest uuid not null,
+    taken_at timestamptz not null default now(),
+    primary key (reader, digest)
+);
+create index foreign_inbox_age on tallystick.foreign_inbox (taken_at);
+
+create table tallystick.effects (
+    durable text not null,
+    key text not null,
+    stored_at timestamptz not null default now(),
+    ended_at timestamptz,
+    primary key (durable, key)
+);
+create index effects_age on tallystick.effects (stored_at);
+
+create table tallystick.deferred (
     durable text not null,
     source text not null,
     id text not null,
@@ -25,54 +53,65 @@ create table tallystick.held (
     body bytea not null,
     stream text,
     stream_sequence bigint,
-    state text not null check (state in ('retry', 'suspect', 'dead', 'discarded')),
+    state text not null check (state in ('waiting', 'dead', 'discarded')),
     reason text,
     due_at timestamptz not null default now(),
-    patient_until timestamptz not null,
+    give_up_at timestamptz not null,
     attempts integer not null default 0,
-    lapses integer not null default 0,
-    deaths integer not null default 0,
-    claim bigint not null default 0,
+    starts integer not null default 0,
+    expired_leases integer not null default 0,
+    crashes integer not null default 0,
+    lease bigint not null default 0,
     replica text,
     error_type text,
     error text,
     place text,
     trace text,
     fingerprint text,
-    held_at timestamptz not null default now(),
+    deferred_at timestamptz not null default now(),
     primary key (durable, source, id)
 );
-create index held_due on tallystick.held (durable, due_at)
-    where state in ('retry', 'suspect') and replica is null;
-create index held_claimed on tallystick.held (replica) where replica is not null;
+create index deferred_due on tallystick.deferred (durable, due_at)
+    where state = 'waiting' and replica is null;
+create index deferred_leased on tallystick.deferred (replica) where replica is not null;
+create index deferred_dead on tallystick.deferred (due_at) where state = 'dead';
+create index deferred_counts on tallystick.deferred (durable, state);
 
 create table tallystick.attempts (
     durable text not null,
     source text not null,
     id text not null,
-    claim bigint not null,
+    lease bigint not null,
     ended_at timestamptz not null default now(),
     replica text not null,
     version text not null,
     outcome text not null,
     error text,
-    primary key (durable, source, id, claim)
+    primary key (durable, source, id, lease)
 );
+create index attempts_age on tallystick.attempts (ended_at);
 
 create table tallystick.outbox (
-    id text primary key,
+    id uuid not null,
+    type text not null,
     subject text not null,
     headers bytea not null,
     body bytea not null,
-    cause text not null,
+    correlation_id text not null,
     key text not null,
-    emission integer not null default 0,
+    republication integer not null default 0,
+    stream_sequence bigint,
     stored_at timestamptz not null default now(),
     queued_at timestamptz not null default now(),
-    sent_at timestamptz
-);
-create index outbox_unsent on tallystick.outbox (queued_at) where sent_at is null;
-create index outbox_cause on tallystick.outbox (cause);
+    due_at timestamptz not null default now() + interval '2 seconds',
+    sent_at timestamptz,
+    refused text,
+    primary key (id) include (type)
+) partition by range (id);
+create index outbox_unsent on tallystick.outbox (due_at) include (queued_at)
+    where sent_at is null and refused is null;
+create index outbox_refused on tallystick.outbox (id) where refused is not null;
+create index outbox_correlation on tallystick.outbox (correlation_id);
 create index outbox_key on tallystick.outbox (key);
 
 create table tallystick.emissions (
@@ -89,16 +128,47 @@ create table tallystick.replicas (
 
 create table tallystick.actions (
     id uuid primary key,
+    run uuid not null default gen_random_uuid(),
     durable text not null,
     source text not null,
     message_id text not null,
     action text not null,
     actor text not null,
     reason text not null,
+    letter jsonb,
+    headers bytea,
     before bytea,
     happened_at timestamptz not null default now()
 );
+create index actions_run on tallystick.actions (run);
+create index actions_letter on tallystick.actions (durable, source, message_id);
+
+create table tallystick.idempotency (
+    scope text not null,
+    key text not null,
+    request bytea not null,
+    status integer not null,
+    headers jsonb not null,
+    body bytea not null,
+    created_at timestamptz not null default now(),
+    primary key (scope, key)
+);
+create index idempotency_age on tallystick.idempotency (created_at);
 """
+NAMES = (
+    "idempotency",
+    "actions",
+    "replicas",
+    "emissions",
+    "outbox",
+    "attempts",
+    "deferred",
+    "effects",
+    "foreign_inbox",
+    "inbox",
+    "readers",
+    "owner",
+)
 
 
 def upgrade() -> None:
@@ -107,5 +177,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("actions", "replicas", "emissions", "outbox", "attempts", "held", "inbox"):
-        op.execute(f"drop table tallystick.{table}")
+    for name in NAMES:
+        op.execute(f"drop table tallystick.{name}")
