@@ -8,6 +8,7 @@ import pytest
 from tallystick import Delivery, Effect, Event, Router
 from tallystick._admin import record
 from tallystick._admin.body_check import InvalidBody
+from tallystick._admin.dead_letters import DeadLetters
 from tallystick._admin.repair import Act, EffectKept, NotDead, Repair
 from tallystick._admin.selection import Selection
 from tallystick._database.postgres import Postgres
@@ -17,7 +18,7 @@ from tallystick._deferred.rows import Deferred, Failure, attempt, defer, end
 from tallystick._messages.inbound import Inbound, Key
 from tallystick._messages.message import message_type
 from tallystick._messages.retry import GiveUp, Reason
-from tallystick._service.retention import purge
+from tallystick._service.purging import purge
 
 BECAUSE = Act("ada", "the provider is back")
 
@@ -273,17 +274,19 @@ async def test_the_acts_of_a_run_come_in_pages(repair: Repair, database: Postgre
     assert sorted(found) == list("abcde")
 
 
-async def test_old_attempts_are_deleted_except_those_of_a_repaired_dead_letter(
+async def test_old_attempts_are_deleted_and_the_record_keeps_those_of_a_repaired_dead_letter(
     repair: Repair, database: Postgres
 ) -> None:
-    for name in "ab":
-        key = await give_up(database, name)
-        await database.deliveries.submit(Unit((attempt(key, 0, ("shop-1", "1.0"), "error"),)))
-    await repair.replay([("shop-sold", "shop", "a")], BECAUSE)
-    await database.fetch("delete from tallystick.deferred")
+    key = await give_up(database, "a")
+    await database.deliveries.submit(Unit((attempt(key, 0, ("shop-1", "1.0"), "error", "no"),)))
+    await repair.replay([key], BECAUSE)
     await database.fetch("update tallystick.attempts set ended_at = now() - interval '31 days'")
     await purge(database)
-    assert [row[0] for row in await database.fetch("select id from tallystick.attempts")] == ["a"]
+    assert await database.fetch("select from tallystick.attempts") == []
+    shown = await DeadLetters(database).dead_letter("shop-sold", "shop/a")
+    assert [(one.replica, one.outcome, one.error) for one in shown.history] == [
+        ("shop-1", "error", "no")
+    ]
 
 
 async def test_the_next_attempt_counts_those_that_started_and_no_repair_and_no_release(

@@ -19,8 +19,8 @@ NAME = "group-under-test"
 ADD = "insert into things (id, value) values ($1, $2) on conflict do nothing returning id"
 ADD_CODE = "insert into things (id, code) values ($1, $2)"
 RAISE_TO = "update things set value = value + 1 where id = $1 and value = $2 returning id"
-RECEIVE = """insert into tallystick.inbox (durable, source, id, state) values ('d', 's', $1, 'done')
-on conflict do nothing returning id"""
+RECEIVE = """insert into tallystick.effects (durable, key) values ('d', $1)
+on conflict do nothing returning key"""
 KILL = "select pg_terminate_backend(pg_backend_pid())"
 
 
@@ -88,7 +88,7 @@ async def test_a_conflict_rolls_back_its_unit_alone(group: Group, sql: Sql) -> N
     found = await outcomes(group, *units)
     assert [n for n, outcome in enumerate(found) if isinstance(outcome, Conflict)] == [5]
     assert [r[0] for r in await sql("select id from things order by 1")] == list(range(10))
-    taken = {row[0] for row in await sql("select id from tallystick.inbox")}
+    taken = {row[0] for row in await sql("select key from tallystick.effects")}
     assert taken == {str(n) for n in range(10)} - {"5"}
 
 
@@ -138,7 +138,7 @@ async def test_a_failing_statement_is_blamed_on_its_unit_alone(
         guilty
     ]
     assert len(await sql("select from things")) == 19
-    assert len(await sql("select from tallystick.inbox")) == 19
+    assert len(await sql("select from tallystick.effects")) == 19
 
 
 @pytest.mark.parametrize("value", ["no number", 2**40, None, object()])

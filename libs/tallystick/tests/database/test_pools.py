@@ -16,7 +16,7 @@ Sql = Callable[..., Awaitable[list[Any]]]
 
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[Pool]:
-    pool = Pool("tests", 2, Target(database_url, "tests", 0.3), wait_s=0.1)
+    pool = Pool("tests", 2, Target(database_url, "tests", 0.3), wait_s=1)
     yield pool
     pool.close()
 

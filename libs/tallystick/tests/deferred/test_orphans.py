@@ -16,9 +16,7 @@ from tallystick.testing import eventually
 Sql = Callable[..., Awaitable[list[Any]]]
 Run = Callable[..., AbstractAsyncContextManager[Runtime]]
 
-ADD = """with known as (
-    insert into tallystick.inbox (durable, source, id, state) values ($1, 'shop', $2, 'held'))
-insert into tallystick.deferred
+ADD = """insert into tallystick.deferred
     (durable, source, id, subject, headers, body, stream, state, due_at, give_up_at)
 values ($1, 'shop', $2, 'evt.shop.sold.v1.00', '', '{}', 'SHOP', 'waiting', now() - $3::interval,
     now() + interval '1 hour')"""

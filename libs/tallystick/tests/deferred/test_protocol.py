@@ -44,28 +44,31 @@ from tallystick._deferred.replicas import Replicas
 from tallystick._deferred.rows import Deferred, Failure
 from tallystick._delivery.inbox import Inbox
 from tallystick._messages.envelope import OutboxRow, header_lines
+from tallystick._messages.ids import new_id
 from tallystick._messages.inbound import Inbound
 from tallystick._messages.retry import GiveUp, Retry, RetryLater
 from tallystick._outbox.outbox import _REPUBLISH_OUTPUTS, insert
+from tallystick.testing.ids import named_id
 
 DURABLE = "shop-sold"
 DAY = timedelta(days=1)
 ACK_WAIT = 5.0
 SLOTS = 2
 GOOD, FAILING, KILLER = "good", "failing", "killer"
-MESSAGES = {"goes": GOOD, "fails": FAILING, "kills": KILLER}
+GOES, FAILS, KILLS = map(named_id, ("goes", "fails", "kills"))
+MESSAGES = {GOES: GOOD, FAILS: FAILING, KILLS: KILLER}
 RETRY = Retry(attempts=3)
-TABLES = ("deeds", *(f"tallystick.{t}" for t in ["inbox", "held", "outbox", "replicas"]))
+TABLES = ("deeds", *(f"tallystick.{t}" for t in ["inbox", "deferred", "outbox", "replicas"]))
 
 WRONG = """with deed as (select what as id, count(*) from deeds group by what),
-    inbox as (select id, state from tallystick.inbox)
+    inbox as (select i.id::text, d.id is null as is_done
+        from tallystick.inbox i left join tallystick.deferred d on d.id = i.id::text)
 select 'deed', id from deed full join inbox using (id) full join
     (select correlation_id as id, id as output from tallystick.outbox) o using (id)
-where coalesce(count, 0) <> case state when 'done' then 1 else 0 end
-    or (coalesce(state, '') = 'done') <> (output is not null)
-union all select 'held', id from (select id, state from inbox where state = 'held') i
-    full join (select id, durable from tallystick.deferred) h using (id)
-where state is null or durable is null"""
+where coalesce(count, 0) <> coalesce(is_done, false)::int
+    or coalesce(is_done, false) <> (output is not null)
+union all select 'deferred', id from tallystick.deferred
+where id not in (select id from inbox)"""
 
 
 class Sold(Event, name="shop.sold", version=1, key="what"):
@@ -159,13 +162,13 @@ class Protocol(RuleBasedStateMachine):
     def delivered(self, replica: Replica, copy: Copy, age: float, trusted: bool) -> None:
         copy.delivered += 1
         facts = DeliveryFacts(copy.delivered, copy.republication, age, trusted)
-        if is_fresh(facts, ACK_WAIT):
+        if is_fresh(facts, 0, ACK_WAIT):
             replica.works.append(Work(copy.name, copy))
         else:
             self.look_up(replica, copy, facts)
 
     def look_up(self, replica: Replica, copy: Copy, facts: DeliveryFacts) -> None:
-        known = self.do(Inbox(self.database).state(inbound(copy).key))
+        known = self.do(Inbox(self.database).state(inbound(copy)))
         match arrived(known, facts, made_ago=0, idempotent=False):
             case Step.RUN:
                 replica.works.append(Work(copy.name, copy))
@@ -282,7 +285,7 @@ class Protocol(RuleBasedStateMachine):
             deferred_rows.end(work.lease) if work.lease else deferred_rows.received(inbound(copy))
         )
         output = OutboxRow(
-            f"output-{next(self.names)}", "evt.shop.x.v1.00", b"", b"", work.name, work.name
+            str(new_id()), "evt.shop.x.v1.00", b"", b"", work.name, work.name, "evt.shop.x.v1"
         )
         deed = Write("insert into deeds values ($1)", (work.name,))
         self.commit(settlement, (deed,), (insert(output),))
@@ -349,7 +352,7 @@ class Protocol(RuleBasedStateMachine):
         for name in MESSAGES:
             self.publish(name, True)
         self.settle()
-        failing = set() if self.healed else {"fails", "kills"} - done
+        failing = set() if self.healed else {FAILS, KILLS} - done
         assert self.done() == set(MESSAGES) - failing
         self.heal()
         self.settle()

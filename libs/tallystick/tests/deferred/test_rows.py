@@ -1,6 +1,7 @@
 import dataclasses
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,13 +15,14 @@ from tallystick._deferred import rows as deferred_rows
 from tallystick._deferred.rows import Deferred, Failure
 from tallystick._messages.inbound import Inbound
 from tallystick._messages.retry import GiveUp, RetryLater
+from tallystick.testing.ids import name_in, named_id
 
 Sql = Callable[..., Awaitable[list[Any]]]
 DAY = timedelta(days=1)
 MESSAGE = Inbound(
     "shop-books",
     "shop",
-    "1",
+    named_id("1"),
     "evt.shop.sold.v1.00",
     b"NATS/1.0\r\na: b\r\n\r\n",
     b"\0{}",
@@ -56,8 +58,18 @@ async def one(sql: Sql, columns: str) -> tuple[Any, ...]:
     return tuple(row)
 
 
-async def states(sql: Sql) -> list[str]:
-    return [row[0] for row in await sql("select state from tallystick.inbox")]
+async def taken(sql: Sql) -> list[str]:
+    """The names of the messages in the inbox."""
+    return [name_in(row[0]) for row in await sql("select id from tallystick.inbox")]
+
+
+KINDS = {
+    "own": MESSAGE,
+    "foreign": replace(MESSAGE, source="another", id="1"),
+    "of no UUID": replace(MESSAGE, id="1"),
+    "of another version": replace(MESSAGE, id="d9428888-122b-41e1-b85c-61cc3cbb3210"),
+    "an effect": replace(MESSAGE, id="1", subject="eff.shop.charge.v1"),
+}
 
 
 async def test_a_message_is_received_once(settle: Settle, sql: Sql) -> None:
@@ -65,7 +77,31 @@ async def test_a_message_is_received_once(settle: Settle, sql: Sql) -> None:
     with pytest.raises(AlreadyProcessed):
         await settle(deferred_rows.received(MESSAGE))
     await settle(deferred_rows.received(replace(MESSAGE, durable="shop-thanks")))
-    assert await states(sql) == ["done", "done"]
+    assert await taken(sql) == ["1", "1"]
+
+
+@pytest.mark.parametrize("message", KINDS.values(), ids=KINDS)
+async def test_a_message_of_any_kind_is_deferred_and_ended_once(
+    settle: Settle, sql: Sql, message: Inbound
+) -> None:
+    await settle(defer(message, replica="me"))
+    with pytest.raises(AlreadyProcessed):
+        await settle(defer(message))
+    await settle(deferred_rows.end(replace(leased(), inbound=message)))
+    with pytest.raises(AlreadyProcessed):
+        await settle(defer(message))
+    assert await sql("select from tallystick.deferred") == []
+
+
+async def test_a_message_of_a_time_that_the_inbox_does_not_keep_is_known_by_its_row(
+    settle: Settle, sql: Sql
+) -> None:
+    old = replace(MESSAGE, id="0180a4f8-6c00-7000-8000-000000000031")
+    write = partial(deferred_rows.defer, old, GiveUp("expired", 0), give_up_after=DAY)
+    await settle(write(is_kept=False))
+    with pytest.raises(AlreadyProcessed):
+        await settle(write(is_kept=False))
+    assert await one(sql, "state, reason, starts") == ("dead", "expired", 0)
 
 
 async def test_a_deferred_message_is_stored_whole(settle: Settle, sql: Sql) -> None:
@@ -76,7 +112,7 @@ async def test_a_deferred_message_is_stored_whole(settle: Settle, sql: Sql) -> N
         *("waiting", 0, None, 0, 0, 0),
         True,
     )
-    assert await states(sql) == ["held"]
+    assert await taken(sql) == ["1"]
 
 
 async def test_a_message_that_is_deferred_or_done_is_never_overwritten(
@@ -89,7 +125,6 @@ async def test_a_message_that_is_deferred_or_done_is_never_overwritten(
         await settle(deferred_rows.received(MESSAGE))
     assert await one(sql, "body") == (MESSAGE.body,)
     await sql("delete from tallystick.deferred")
-    await sql("update tallystick.inbox set state = 'done'")
     with pytest.raises(AlreadyProcessed):
         await settle(defer())
     assert await sql("select from tallystick.deferred") == []
@@ -124,7 +159,7 @@ async def test_an_end_removes_the_row_and_marks_it_done(settle: Settle, sql: Sql
     await settle(defer(replica="me"))
     await settle(deferred_rows.end(leased()))
     assert await sql("select from tallystick.deferred") == []
-    assert await states(sql) == ["done"]
+    assert await taken(sql) == ["1"]
 
 
 @pytest.mark.parametrize("lease", [0, 2])
@@ -137,7 +172,7 @@ async def test_a_worker_that_lost_its_lease_changes_nothing(
     with pytest.raises(AlreadyProcessed):
         await settle(deferred_rows.failed(leased(lease), GiveUp("exhausted", 1), FAILURE))
     assert await one(sql, "state, lease, replica") == ("waiting", 1, "me")
-    assert await states(sql) == ["held"]
+    assert await taken(sql) == ["1"]
 
 
 @pytest.mark.parametrize("state", ["dead", "discarded"])
@@ -146,7 +181,7 @@ async def test_a_dead_letter_cannot_be_ended(settle: Settle, sql: Sql, state: st
     await sql("update tallystick.deferred set state = $1", state)
     with pytest.raises(AlreadyProcessed):
         await settle(deferred_rows.end(leased()))
-    assert await states(sql) == ["held"]
+    assert await taken(sql) == ["1"]
 
 
 async def test_a_failure_ends_the_lease_and_resets_expired_leases(settle: Settle, sql: Sql) -> None:
@@ -155,7 +190,7 @@ async def test_a_failure_ends_the_lease_and_resets_expired_leases(settle: Settle
     await settle(deferred_rows.failed(leased(), RetryLater(60, 2), FAILURE))
     columns = "state, lease, replica, attempts, expired_leases, crashes, error"
     assert await one(sql, columns) == ("waiting", 2, None, 2, 0, 0, "no")
-    assert await states(sql) == ["held"]
+    assert await taken(sql) == ["1"]
 
 
 async def test_a_failure_may_make_a_dead_letter(settle: Settle, sql: Sql) -> None:
@@ -165,10 +200,12 @@ async def test_a_failure_may_make_a_dead_letter(settle: Settle, sql: Sql) -> Non
 
 
 async def test_an_effect_that_never_started_can_be_withdrawn(database: Postgres, sql: Sql) -> None:
-    await database.deliveries.submit(Unit((defer(),)))
-    await database.deliveries.submit(Unit((deferred_rows.withdraw(MESSAGE.key),)))
+    effect = KINDS["an effect"]
+    await database.deliveries.submit(Unit((defer(effect),)))
+    await database.deliveries.submit(Unit((deferred_rows.withdraw(effect.key),)))
     assert await sql("select from tallystick.deferred") == []
-    assert await states(sql) == ["done"]
+    effects = await sql("select durable, key, ended_at from tallystick.effects")
+    assert [tuple(row) for row in effects] == [("shop-books", "1", None)]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tallystick._messages.envelope import OutboxRow, header_lines
 from tallystick._outbox.outbox import Outbox, insert
 from tallystick._telemetry.metrics import OUTBOX_AGE, OUTBOX_PENDING
 from tallystick.testing import NatsServer, eventually, nats_server
+from tallystick.testing.ids import name_in, named_id
 
 Sql = Callable[..., Awaitable[list[Any]]]
 SUBJECT = "evt.shop.sold.v1.00"
@@ -22,9 +23,11 @@ SUBJECT = "evt.shop.sold.v1.00"
 def row(
     id_: str, *, subject: str = SUBJECT, correlation_id: str = "cause", republication: int = 0
 ) -> OutboxRow:
+    """A row whose id contains a name."""
     headers = header_lines({"ce-id": id_})
+    type_ = subject.rpartition(".")[0]
     return OutboxRow(
-        id_, subject, headers, b"{}", correlation_id, "mug", republication=republication
+        named_id(id_), subject, headers, b"{}", correlation_id, "mug", type_, republication
     )
 
 
@@ -45,7 +48,10 @@ def store(database: Postgres, sql: Sql) -> Callable[..., Awaitable[None]]:
     async def store(*rows: OutboxRow, ago: float = 5) -> None:
         await database.deliveries.submit(Unit((), tuple(map(insert, rows))))
         age = f"now() - interval '{ago} s'"
-        await sql(f"update tallystick.outbox set queued_at = {age}, stored_at = {age}")
+        await sql(
+            f"update tallystick.outbox set queued_at = {age}, stored_at = {age},"
+            f" due_at = {age} + interval '2 seconds'"
+        )
 
     return store
 
@@ -54,7 +60,7 @@ Store = Callable[..., Awaitable[None]]
 
 
 async def published(client: Client) -> list[str]:
-    """The ids in the stream, in their order."""
+    """The names in the stream, in their order."""
     jetstream = client.jetstream()
     state = (await jetstream.stream_info("SHOP")).state
     if not state.messages:
@@ -66,7 +72,7 @@ async def published(client: Client) -> list[str]:
 
 async def unsent(sql: Sql) -> list[str]:
     rows = await sql("select id from tallystick.outbox where sent_at is null order by id")
-    return [row[0] for row in rows]
+    return [name_in(row[0]) for row in rows]
 
 
 async def test_what_was_committed_is_published_at_once_and_marked(
@@ -106,7 +112,7 @@ async def test_what_another_replica_publishes_meanwhile_is_stored_once(
     outbox.send(rows[20:40])
     await asyncio.gather(outbox.sweep(), Outbox(database, broker, "shop").sweep())
     await outbox.drain()
-    assert sorted(await published(client)) == [row.id for row in rows]
+    assert sorted(await published(client)) == [name_in(row.id) for row in rows]
     assert await unsent(sql) == []
 
 
@@ -115,7 +121,7 @@ async def test_a_sweep_passes_over_what_another_one_has_in_hand(
 ) -> None:
     await store(row("1"), row("2"))
     async with database.connection() as other:
-        await other.fetch("select from tallystick.outbox where id = '1' for update")
+        await other.fetch("select from tallystick.outbox where id = $1 for update", named_id("1"))
         await outbox.sweep()
         assert await published(client) == ["2"]
 
@@ -137,11 +143,13 @@ async def test_rows_that_cannot_be_sent_do_not_stop_the_others(
     stuck = [row(f"a{number:03}", subject="dlq.shop.books.x") for number in range(many)]
     await store(*stuck, ago=60)
     await store(*(row(f"b{number}") for number in range(3)))
-    await sql("update tallystick.outbox set queued_at = now() - interval '1 h' where id < 'b'")
+    await sql(
+        "update tallystick.outbox set due_at = now() - interval '1 h' where id < $1", named_id("b0")
+    )
     with capture_logs() as lines:
         await outbox.sweep()
     assert sorted(await published(client)) == ["b0", "b1", "b2"]
-    assert await unsent(sql) == [row.id for row in stuck]
+    assert await unsent(sql) == [name_in(row.id) for row in stuck]
     assert "no stream takes this subject" in str(lines)
 
 
@@ -163,7 +171,7 @@ async def test_only_the_emission_that_was_published_is_marked(
     outbox: Outbox, sql: Sql, store: Store
 ) -> None:
     await store(row("1"), row("2"))
-    await sql("update tallystick.outbox set republication = 1 where id = '2'")
+    await sql("update tallystick.outbox set republication = 1 where id = $1", named_id("2"))
     outbox.send([row("1"), row("2")])
     await outbox.drain()
     assert await unsent(sql) == ["2"]
@@ -172,15 +180,17 @@ async def test_only_the_emission_that_was_published_is_marked(
 async def test_outputs_are_emitted_again_once_an_emission(
     outbox: Outbox, client: Client, sql: Sql, store: Store
 ) -> None:
-    await store(row("out-1"), row("out-2"), row("cause"), row("other", correlation_id="another"))
+    cause = named_id("cause")
+    outputs = [row(name, correlation_id=cause) for name in ("out-1", "out-2", "cause")]
+    await store(*outputs, row("other", correlation_id="another"))
     await outbox.sweep()
     for republication in (1, 1, 2, 1):
-        await outbox.republish("cause", republication)
+        await outbox.republish(cause, republication)
         await outbox.drain()
     republished = (await published(client))[4:]
     assert sorted(republished) == ["out-1", "out-1", "out-2", "out-2"]
     republications = await sql("select id, republication from tallystick.outbox order by id")
-    assert [tuple(r) for r in republications] == [
+    assert [(name_in(id_), number) for id_, number in republications] == [
         ("cause", 0),
         ("other", 0),
         ("out-1", 2),
@@ -289,4 +299,4 @@ async def test_rows_wait_while_the_broker_is_away(
     await eventually(alone.connected.is_set)
     await outbox.sweep()
     assert await unsent(sql) == []
-    assert sorted(await published(alone.client)) == [row.id for row in rows]
+    assert sorted(await published(alone.client)) == [name_in(row.id) for row in rows]

@@ -222,8 +222,7 @@ class DeadLetters:
         whole["key"] = key_of(whole)
         whole["headers"] = parse_headers(whole["headers"])
         return DeadLetterDetail(
-            **(whole | readable(whole["body"])),
-            history=[Attempt(**attempt) for attempt in attempts],
+            **{**whole, **readable(whole["body"]), "history": _history(repairs, attempts)},
             repairs=[_repaired(repair) for repair in repairs],
         )
 
@@ -237,6 +236,13 @@ def _whole(row: Record | None, repairs: Sequence[Record]) -> dict[str, Any] | No
         return None
     was = record.dead_letter_of(last) | {"headers": last["headers"], "body": last["before"]}
     return was | {"state": "done" if row is None else "running" if row["replica"] else "waiting"}
+
+
+def _history(repairs: Sequence[Record], attempts: Sequence[Record]) -> list[Attempt]:
+    """Return the attempts in order; those of long ago are only in the record of repairs."""
+    recorded = [one for act in repairs for one in record.dead_letter_of(act).get("history", ())]
+    found = [Attempt(**dict(each)) for each in (*recorded, *attempts)]
+    return sorted({one.at: one for one in found}.values(), key=lambda one: one.at)
 
 
 def _repaired(act: Record) -> Repaired:

@@ -11,8 +11,13 @@ from tallystick._admin.selection import SELECTED
 _DEAD_LETTER = """jsonb_build_object('subject', h.subject, 'stream', h.stream,
         'stream_sequence', h.stream_sequence, 'reason', h.reason, 'error_type', h.error_type,
         'error', h.error, 'place', h.place, 'fingerprint', h.fingerprint, 'attempts', h.attempts,
-        'deferred_at', h.deferred_at, 'died_at', h.due_at)"""
-"""The columns of a dead letter that the record keeps, besides headers and body."""
+        'deferred_at', h.deferred_at, 'died_at', h.due_at, 'history', (
+            select coalesce(jsonb_agg(jsonb_build_object('at', a.ended_at, 'replica', a.replica,
+                'version', a.version, 'outcome', a.outcome, 'error', a.error)
+                order by a.ended_at, a.lease), '[]')
+            from tallystick.attempts a
+            where (a.durable, a.source, a.id) = (h.durable, h.source, h.id)))"""
+"""What the record keeps of a dead letter, besides headers and body: columns and attempts."""
 
 ALONE = "select pg_advisory_xact_lock(hashtextextended('tallystick.run.' || $1::uuid::text, 0))"
 DONE_BY = "select count(*) from tallystick.actions where run = $1"
