@@ -334,7 +334,7 @@ def quiet(evidence: Evidence) -> Found:
         if unsent:
             yield Violation(9, tuple(unsent[:NAMED]), f"{len(unsent)} unsent in {service}")
     for row in _all(evidence.held):
-        if row["state"] in ("retry", "suspect") and row["about"] not in waiting:
+        if row["state"] == "waiting" and row["about"] not in waiting:
             lease = f"claimed by {row['replica']}" if row["replica"] else "due or waiting"
             text = f"is stuck in {row['durable']}, {lease}: {row['error'] or 'no error'}"
             yield Violation(9, (row["about"],), text)

@@ -26,9 +26,21 @@ _HELD = """
     from tallystick.deferred"""
 _LIBRARY = {
     "outbox": """
-        select id, subject, headers, key, correlation_id, type, republication, stored_at, queued_at, sent_at
+        select id::text, subject, headers, key, correlation_id, type, republication, stored_at, queued_at, sent_at
         from tallystick.outbox order by stored_at""",
-    "inbox": "select * from tallystick.inbox order by taken_at",
+    "inbox": """
+        select r.durable, r.source, i.id::text, i.taken_at,
+            case when d.id is null then 'done' else 'deferred' end as state
+        from tallystick.inbox i join tallystick.readers r on r.number = i.reader
+        left join tallystick.deferred d
+            on (d.durable, d.source, d.id) = (r.durable, r.source, i.id::text)
+        union all
+        select e.durable, o.service, e.key, e.stored_at,
+            case when d.id is not null then 'deferred' when e.ended_at is null then 'withdrawn'
+                else 'done' end
+        from tallystick.effects e cross join tallystick.owner o left join tallystick.deferred d
+            on (d.durable, d.source, d.id) = (e.durable, o.service, e.key)
+        order by taken_at""",
     "held": f"{_HELD} order by deferred_at",
     "attempts": "select * from tallystick.attempts order by ended_at",
 }

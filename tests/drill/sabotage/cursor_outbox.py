@@ -7,7 +7,8 @@ import time
 from typing import Any
 
 from tallystick._failpoints import arm  # inside: where a process is killed
-from tallystick._outbox.outbox import Outbox, _row  # inside: what a sabotage replaces
+from tallystick._messages.envelope import COLUMNS, outbox_row  # inside: rows as the outbox has them
+from tallystick._outbox.outbox import Outbox  # inside: what a sabotage replaces
 from tallystick._outbox.sending import by_stream  # inside: what a sabotage replaces
 
 ARMS: dict[str, Any] = {}
@@ -15,10 +16,10 @@ TOKENS = ("tok_visa",)
 FAULTS = [("connection slow", "payments>nats", 1.0)]
 HESITATES = 0.8  # seconds: long enough for the relay to read what was committed meanwhile
 EVERY = 25  # commits
-_AFTER = """select id, subject, headers, body, cause, key, republication from tallystick.outbox
-where id > $1 order by id limit 256"""
-_LAST = "select coalesce(max(id), '') from tallystick.outbox where sent_at is not null"
-_SENT = "update tallystick.outbox set sent_at = now() where id = any($1::text[])"
+_AFTER = f"select {COLUMNS} from tallystick.outbox where id > $1 order by id limit 256"  # noqa: S608  # constants of ours
+_LAST = """select id from tallystick.outbox where sent_at is not null
+union all select '00000000-0000-0000-0000-000000000000' order by 1 desc limit 1"""
+_SENT = "update tallystick.outbox set sent_at = now() where id = any($1::uuid[])"
 
 
 def sabotage() -> None:
@@ -42,11 +43,12 @@ def relay() -> Any:
     async def sweep(self: Outbox) -> None:
         nonlocal last
         if last is None:
-            last = (await self._database.fetch(_LAST))[0][0]
-        rows = [_row(record) for record in await self._database.fetch(_AFTER, last)]
+            last = str((await self._database.fetch(_LAST))[0][0])
+        rows = [outbox_row(record) for record in await self._database.fetch(_AFTER, last)]
         for alike in by_stream(rows).values():
-            sent = await self._sending.store(alike)
-            await self._database.fetch(_SENT, [row.id for row in sent])
+            published = await self._sending.store(alike)
+            sent = [one.row.id for one in published if one.stream_sequence]
+            await self._database.fetch(_SENT, sent)
         last = max([last, *(row.id for row in rows)])
 
     return sweep

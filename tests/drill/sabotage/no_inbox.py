@@ -11,15 +11,15 @@ from tallystick._delivery.inbox import Inbox  # inside: what a sabotage replaces
 ARMS: dict[str, Any] = {}
 TOKENS = ("tok_visa",)
 FAULTS = [("messages duplicated", stream, 0.0) for stream in ("PAYMENTS", "ORDERS", "PAYMENTS")]
-_RECEIVED = """insert into tallystick.inbox (durable, source, id, state) values ($1, $2, $3, 'done')
-on conflict (durable, source, id) do update set state = 'done' returning durable, source, id"""
+_RECEIVED = """insert into tallystick.inbox (reader, id) values ($1, $2)
+on conflict (reader, id) do update set taken_at = now() returning reader, id"""
 
 
 def sabotage() -> None:
     """Take everything in, as often as it comes."""
 
     def received(inbound: Any) -> units.Write:
-        return units.Write(_RECEIVED, inbound.key, inbound.key)
+        return units.Write(_RECEIVED, known := deferred_rows.known_by(inbound), known)
 
     async def state(_: Inbox, __: Any) -> None:
         """It is never known."""

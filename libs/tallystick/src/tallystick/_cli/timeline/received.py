@@ -12,7 +12,7 @@ from tallystick._cli.timeline.steps import Message, Step
 from tallystick._messages.retry import Reason
 
 REASONS = frozenset(get_args(Reason))
-NOTES = {"held": "redelivered, deferred", "lapsed": "its replica was lost"}
+NOTES = {"deferred": "redelivered, deferred", "lease expired": "its replica was lost"}
 """Notes for outcomes that are not errors of a handler."""
 Row = Mapping[str, Any]
 Received = dict[tuple[str, str, str], tuple[str, Row]]
