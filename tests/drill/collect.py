@@ -22,11 +22,13 @@ _OF = {
 }
 _HELD = """
     select durable, source, id, subject, headers, stream, state, reason, due_at, attempts,
-        expired_leases, crashes, lease, replica, error_type, error, deferred_at, due_at <= now() as due
+        expired_leases, crashes, lease, replica, error_type, error, deferred_at,
+        due_at <= now() as due
     from tallystick.deferred"""
 _LIBRARY = {
     "outbox": """
-        select id::text, subject, headers, key, correlation_id, type, republication, stored_at, queued_at, sent_at
+        select id::text, subject, headers, key, correlation_id, type, republication,
+            stored_at, queued_at, sent_at
         from tallystick.outbox order by stored_at""",
     "inbox": """
         select r.durable, r.source, i.id::text, i.taken_at,

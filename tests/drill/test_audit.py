@@ -25,7 +25,12 @@ def at(seconds: float) -> float:
 
 
 def event(service: str, name: str, sequence: int, **other: Any) -> dict[str, Any]:
-    row = {"id": name, "subject": f"evt.{service}.{name}.v1.00", "about": ORDER, "correlation_id": PLACED}
+    row = {
+        "id": name,
+        "subject": f"evt.{service}.{name}.v1.00",
+        "about": ORDER,
+        "correlation_id": PLACED,
+    }
     return {**row, **TIMES, "sequence": sequence, "republication": 0, **other}
 
 

@@ -28,7 +28,10 @@ EVENTS = [cls for cls in messages_of("tallystick_contracts") if issubclass(cls, 
 WHAT_BECAME = """select stream_sequence, state, reason, error_type from tallystick.deferred
 where durable = $1 and stream = $2"""
 LETTERS = "select subject, headers, sent_at from tallystick.outbox where subject like $1"
-VERDICTS = {"schema": ("dead", "schema", "InvalidMessage"), "held": ("waiting", None, "UnknownType")}
+VERDICTS = {
+    "schema": ("dead", "schema", "InvalidMessage"),
+    "held": ("waiting", None, "UnknownType"),
+}
 
 
 @pytest.fixture

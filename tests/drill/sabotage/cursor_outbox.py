@@ -16,7 +16,7 @@ TOKENS = ("tok_visa",)
 FAULTS = [("connection slow", "payments>nats", 1.0)]
 HESITATES = 0.8  # seconds: long enough for the relay to read what was committed meanwhile
 EVERY = 25  # commits
-_AFTER = f"select {COLUMNS} from tallystick.outbox where id > $1 order by id limit 256"  # noqa: S608  # constants of ours
+_AFTER = f"select {COLUMNS} from tallystick.outbox where id > $1 order by id limit 256"
 _LAST = """select id from tallystick.outbox where sent_at is not null
 union all select '00000000-0000-0000-0000-000000000000' order by 1 desc limit 1"""
 _SENT = "update tallystick.outbox set sent_at = now() where id = any($1::uuid[])"

@@ -126,7 +126,8 @@ class Shop:
         )
         if wish == "insured":
             await self.until(
-                f"exists (select from tallystick.deferred where error is not null and id = '{item}')"
+                "exists (select from tallystick.deferred"
+                f" where error is not null and id = '{item}')"
             )
         return item
 

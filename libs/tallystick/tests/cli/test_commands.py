@@ -80,7 +80,9 @@ async def known(shop: Shop, line: str) -> AsyncIterator[dict[str, str]]:
     order = await shop.sell("dead")
     if "deferred" in line:  # not always: a circuit opens when too much of it fails
         order = await shop.sell("insured")
-    newest = "select fingerprint, id from tallystick.deferred where state = 'dead' order by due_at desc"
+    newest = (
+        "select fingerprint, id from tallystick.deferred where state = 'dead' order by due_at desc"
+    )
     rows = await shop.database.fetch(newest)
     yield {"order": order, "fingerprint": rows[0][0], "letter": rows[0][1]}
     await resume(shop.client, "SHOP", "shop-letters")  # which an example has paused

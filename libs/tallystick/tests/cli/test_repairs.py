@@ -88,7 +88,9 @@ async def test_a_whole_body_is_read_from_stdin(shop: Shop, tally: Tally, dead_le
 
 async def test_an_edit_of_what_names_several_asks_which(shop: Shop, tally: Tally) -> None:
     keys = [f"shop-letters/shop/{await shop.dead()}" for _ in range(2)]
-    rows = await shop.database.fetch("select fingerprint from tallystick.deferred where state = 'dead'")
+    rows = await shop.database.fetch(
+        "select fingerprint from tallystick.deferred where state = 'dead'"
+    )
     result = await tally("dlq", "edit", rows[0][0], "--set", "wish=x", *BECAUSE)
     assert result.exit_code == 2
     assert all(key in result.stderr for key in keys)

@@ -272,7 +272,9 @@ class Protocol(RuleBasedStateMachine):
         """The handler is mended and dead letters are replayed; this may happen several times."""
         self.healed = True
         repair = Repair(self.database, router)
-        dead = self.fetch("select durable, source, id from tallystick.deferred where state = 'dead'")
+        dead = self.fetch(
+            "select durable, source, id from tallystick.deferred where state = 'dead'"
+        )
         self.do(repair.replay([tuple(row) for row in dead], Act("ada", "mended")))
 
     def end(self, work: Work) -> None:
@@ -326,7 +328,9 @@ class Protocol(RuleBasedStateMachine):
 
     @invariant()
     def only_killers_are_poison(self) -> None:
-        poison = self.fetch("select id, expired_leases from tallystick.deferred where reason = 'poison'")
+        poison = self.fetch(
+            "select id, expired_leases from tallystick.deferred where reason = 'poison'"
+        )
         for name, expired_leases in poison:
             assert (
                 MESSAGES[name] == KILLER

@@ -27,8 +27,8 @@ def leased(sql: Sql) -> Callable[..., Awaitable[None]]:
     async def lease(*names: str | None) -> None:
         for number, name in enumerate(names):
             await sql(
-                """insert into tallystick.deferred (durable, source, id, subject, headers, body, state,
-                give_up_at, lease, replica, due_at)
+                """insert into tallystick.deferred (durable, source, id, subject, headers, body,
+                state, give_up_at, lease, replica, due_at)
                 values ('d', 's', $1, 'x', '', '', 'waiting', now(), 3, $2,
                 now() + interval '1 h')""",
                 str(number),
@@ -51,7 +51,8 @@ async def seen(sql: Sql, name: str, ago_s: float) -> None:
 
 async def deferred(sql: Sql) -> list[tuple[Any, ...]]:
     rows = await sql(
-        "select replica, lease, expired_leases, due_at <= now() from tallystick.deferred order by id"
+        "select replica, lease, expired_leases, due_at <= now()"
+        " from tallystick.deferred order by id"
     )
     return [tuple(row) for row in rows]
 

@@ -108,7 +108,9 @@ async def test_a_deferred_message_is_stored_whole(settle: Settle, sql: Sql) -> N
     await settle(defer())
     columns = "durable, source, id, subject, headers, body, stream, stream_sequence"
     assert Inbound(*await one(sql, columns)) == MESSAGE
-    assert await one(sql, "state, lease, replica, attempts, expired_leases, crashes, due_at <= now()") == (
+    assert await one(
+        sql, "state, lease, replica, attempts, expired_leases, crashes, due_at <= now()"
+    ) == (
         *("waiting", 0, None, 0, 0, 0),
         True,
     )
@@ -208,9 +210,7 @@ async def test_an_effect_that_never_started_can_be_withdrawn(database: Postgres,
     assert [tuple(row) for row in effects] == [("shop-books", "1", None)]
 
 
-@pytest.mark.parametrize(
-    "since", ["lease = 1", "lease = 2, replica = null", "state = 'dead'"]
-)
+@pytest.mark.parametrize("since", ["lease = 1", "lease = 2, replica = null", "state = 'dead'"])
 async def test_an_effect_that_has_started_cannot_be_withdrawn(
     database: Postgres, sql: Sql, since: str
 ) -> None:

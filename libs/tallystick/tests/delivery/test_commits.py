@@ -98,7 +98,9 @@ async def test_a_delay_that_is_not_a_number_ends_in_a_dead_letter(
     async with run(routing(waits)) as runtime:
         await runtime.parts.database.commit(Sold(item=1))
         await until("exists (select from tallystick.deferred where state = 'dead')")
-    assert [row[0] for row in await sql("select error_type from tallystick.deferred")] == ["TypeError"]
+    assert [row[0] for row in await sql("select error_type from tallystick.deferred")] == [
+        "TypeError"
+    ]
 
 
 async def test_a_list_of_messages_is_refused_by_the_broker_too(run: Run) -> None:

@@ -369,7 +369,10 @@ async def test_a_message_that_killed_too_many_processes_is_poison(
     async with run(declare()):
         await publish(client)
         await until("exists (select from tallystick.deferred where lease = 2)")
-        await sql("update tallystick.deferred set expired_leases = $1, due_at = now()", POISON_EXPIRED_LEASES)
+        await sql(
+            "update tallystick.deferred set expired_leases = $1, due_at = now()",
+            POISON_EXPIRED_LEASES,
+        )
         await until(DEAD)
         await until(ALL_SENT)
     assert trouble.attempts == [1]

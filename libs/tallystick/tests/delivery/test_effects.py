@@ -289,7 +289,9 @@ async def test_a_lease_that_finds_no_slot_is_undone(
             patched.setattr(runtime.parts.slots, "free", lambda durable: 1)
             patched.setattr(runtime.parts.slots, "take", lambda key: False)
             await runtime.parts.deferred.lease()
-        deferred = await sql("select id, lease, replica is null from tallystick.deferred order by id")
+        deferred = await sql(
+            "select id, lease, replica is null from tallystick.deferred order by id"
+        )
         assert [tuple(row) for row in deferred] == [("1", 1, False), ("2", 0, True)]
         bank.opened.set()
         await until(NOTHING_HELD)
@@ -349,7 +351,9 @@ async def test_an_effect_that_waits_for_long_can_be_rescheduled(
     bank.errors = [TemporaryError(delay=3600)]
     async with run(router) as runtime:
         await runtime.parts.database.commit(Charge(item="1"))
-        await until("exists (select from tallystick.deferred where due_at > now() + interval '59 min')")
+        await until(
+            "exists (select from tallystick.deferred where due_at > now() + interval '59 min')"
+        )
         await runtime.parts.database.commit(runtime.parts.database.reschedule(Charge(item="1")))
         await until(NOTHING_HELD)
     assert bank.calls == {"1": 2}
@@ -393,7 +397,9 @@ async def test_an_effect_that_is_rescheduled_while_it_runs_and_fails_is_retried_
         await runtime.parts.database.commit(runtime.parts.database.reschedule(Charge(item="1")))
         bank.opened.set()
         await eventually(lambda: bank.calls["1"] == 2)
-        await until("exists (select from tallystick.deferred where due_at > now() + interval '59 min')")
+        await until(
+            "exists (select from tallystick.deferred where due_at > now() + interval '59 min')"
+        )
     assert bank.calls == {"1": 2}
 
 
@@ -418,7 +424,9 @@ async def test_a_reschedule_locks_an_effect_before_the_rows_of_its_unit_as_its_e
     async with run(router) as runtime:
         database = runtime.parts.database
         await database.commit(thing(1), Charge(item="1"))
-        await until("exists (select from tallystick.deferred where due_at > now() + interval '59 min')")
+        await until(
+            "exists (select from tallystick.deferred where due_at > now() + interval '59 min')"
+        )
         async with database.postgres.connection() as other:
             await other.execute("select from things where id = 1 for update")
             change = Write("update things set value = 7 where id = 1", ())

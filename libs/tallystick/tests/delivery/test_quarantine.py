@@ -142,7 +142,9 @@ async def test_a_message_that_kills_its_process_twice_is_poison_and_no_other_is(
         await eventually(database, dead, [(poison, "dead", "poison")])
         await eventually(database, "select count(*) from deeds", [(1,)])
         outcomes = "select outcome from tallystick.attempts where id like 'exit%' order by lease"
-        await eventually(database, outcomes, [("lease expired",), ("died",), ("died",), ("poison",)])
+        await eventually(
+            database, outcomes, [("lease expired",), ("died",), ("died",), ("poison",)]
+        )
 
 
 async def test_a_service_that_reads_its_own_settings_quarantines_its_poison_too(

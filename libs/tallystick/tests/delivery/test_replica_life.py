@@ -100,9 +100,8 @@ async def test_a_replica_that_comes_back_too_late_changes_nothing(
         await late.parts.database.commit(Charge(item=1))
         await eventually(lambda: gate.passed == [1])
         async with run(router) as quick:
-            expire_lease = (
-                "update tallystick.deferred set replica = null, lease = lease + 1, expired_leases = 1"
-            )
+            expire_lease = """update tallystick.deferred set replica = null, lease = lease + 1,
+                expired_leases = 1"""
             await sql(expire_lease)
             await eventually(lambda: gate.passed == [1, 1])
             assert await sql("select replica from tallystick.deferred") == [(quick.parts.replica,)]
@@ -203,7 +202,9 @@ async def test_a_message_that_a_drained_replica_left_is_done_by_the_next_at_once
         runtime.parts.slots.closed = True
         await runtime.parts.database.commit(Charge(item=1))
         await sql("update tallystick.deferred set replica = $1, lease = 1", runtime.parts.replica)
-    deferred = await sql("select lease, replica, expired_leases, due_at <= now() from tallystick.deferred")
+    deferred = await sql(
+        "select lease, replica, expired_leases, due_at <= now() from tallystick.deferred"
+    )
     assert [tuple(row) for row in deferred] == [(2, None, 0, True)]
     async with run(router):
         await until(NOTHING_HELD)
