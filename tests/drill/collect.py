@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tallystick._messages.envelope import parse_headers  # inside: headers as the wire has them
+from tallystick.testing.known import KNOWN
 from tallystick_local.reading import fetch
 from tests.drill import broker
 from tests.drill.evidence import SERVICES, Evidence, Row
@@ -30,19 +31,7 @@ _LIBRARY = {
         select id::text, subject, headers, key, correlation_id, type, republication,
             stored_at, queued_at, sent_at
         from tallystick.outbox order by stored_at""",
-    "inbox": """
-        select r.durable, r.source, i.id::text, i.taken_at,
-            case when d.id is null then 'done' else 'deferred' end as state
-        from tallystick.inbox i join tallystick.readers r on r.number = i.reader
-        left join tallystick.deferred d
-            on (d.durable, d.source, d.id) = (r.durable, r.source, i.id::text)
-        union all
-        select e.durable, o.service, e.key, e.stored_at,
-            case when d.id is not null then 'deferred' when e.ended_at is null then 'withdrawn'
-                else 'done' end
-        from tallystick.effects e cross join tallystick.owner o left join tallystick.deferred d
-            on (d.durable, d.source, d.id) = (e.durable, o.service, e.key)
-        order by taken_at""",
+    "inbox": f"select * from {KNOWN} order by taken_at",
     "held": f"{_HELD} order by deferred_at",
     "attempts": "select * from tallystick.attempts order by ended_at",
 }

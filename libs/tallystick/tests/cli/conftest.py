@@ -31,6 +31,7 @@ from tallystick import (
 )
 from tallystick._cli import app
 from tallystick.testing import NatsServer, PostgresServer, free_port, migrate, served
+from tallystick.testing.known import KNOWN
 from tallystick.topology import declared, reconcile
 
 TOKEN = "a-token-of-enough-length"
@@ -119,8 +120,8 @@ class Shop:
         await self.database.commit(Sold(item=item, wish=wish))
         done = 3 if wish == "dead" else 4
         await self.until(
-            f"""(select count(*) from tallystick.inbox where state = 'done' and (id = '{item}'
-            or id in (select id from tallystick.outbox where key = '{item}'))) = {done}
+            f"""(select count(*) from {KNOWN} where state = 'done' and (id = '{item}'
+            or id in (select id::text from tallystick.outbox where key = '{item}'))) = {done}
             and not exists (select from tallystick.outbox where sent_at is null)
             and not exists (select from tallystick.deferred where replica is not null)"""
         )

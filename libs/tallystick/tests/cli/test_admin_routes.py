@@ -7,7 +7,6 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
-from tallystick._delivery.inbox import Inbox
 from tallystick._telemetry.release import LIBRARY
 
 Shop = Any
@@ -132,9 +131,8 @@ async def test_messages_of_others_are_asked_for_by_name(shop: Shop, ask: Ask) ->
 
 async def test_an_effect_that_was_never_begun_is_withdrawn(shop: Shop, ask: Ask) -> None:
     item = await shop.sell()
-    key = ("shop-charge", "shop", item)
-    assert await Inbox(shop.database).state(key) == "done"
-    await shop.database.fetch("update tallystick.inbox set done_at = null where id = $1", item)
+    never = "update tallystick.effects set ended_at = null where key = $1 returning key"
+    assert len(await shop.database.fetch(never, item)) == 1
     _, known = await ask(f"/admin/messages/{item}")
     states = {row["durable"]: row["state"] for row in known["received"]}
     assert states["shop-charge"] == "withdrawn"

@@ -13,6 +13,7 @@ from tallystick import Conflict, Database, Delivery, Event, Retry, Router, Tempo
 from tallystick._service.runtime import Runtime
 from tallystick.errors import CommittedTwice, DeclarationError, InvalidMessage
 from tallystick.testing import Harness, eventually
+from tallystick.testing.known import KNOWN
 
 Sql = Callable[..., Awaitable[list[Any]]]
 Run = Callable[..., AbstractAsyncContextManager[Runtime]]
@@ -178,7 +179,7 @@ async def test_an_error_after_the_commit_is_logged_and_counted_and_the_message_i
     (line,) = [line for line in lines if line["event"] == "handler failed after commit"]
     assert isinstance(line["exc_info"], error)
     assert [row[0] for row in await sql("select id from things")] == [1]
-    assert [row[0] for row in await sql("select state from tallystick.inbox")] == ["done"]
+    assert [row[0] for row in await sql(f"select state from {KNOWN}")] == ["done"]
     assert await sql("select from tallystick.deferred") == []
 
 

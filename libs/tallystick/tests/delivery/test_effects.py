@@ -23,6 +23,7 @@ from tallystick import (
 from tallystick._service.runtime import Runtime
 from tallystick.errors import DeclarationError, InvalidMessage
 from tallystick.testing import eventually
+from tallystick.testing.known import KNOWN
 
 Sql = Callable[..., Awaitable[list[Any]]]
 Run = Callable[..., AbstractAsyncContextManager[Runtime]]
@@ -110,8 +111,8 @@ async def test_an_effect_starts_with_the_commit_that_stores_it(
         await until(NOTHING_HELD)
     assert await values(sql) == {1: 1}
     assert bank.calls == {"1": 1}
-    inbox = await sql("select durable, source, id, state from tallystick.inbox")
-    assert [tuple(row) for row in inbox] == [("shop-charge", "shop", "1", "done")]
+    known = await sql(f"select durable, source, id, state from {KNOWN}")
+    assert [tuple(row) for row in known] == [("shop-charge", "shop", "1", "done")]
     assert await sql("select from tallystick.attempts") == []
 
 
@@ -184,7 +185,7 @@ async def test_an_event_of_an_effect_has_the_correlation_id_of_the_first_event(
         await runtime.parts.database.commit(Sold(item=1))
         await until("exists (select from tallystick.outbox where subject like '%charged%')")
         await until(NOTHING_HELD)
-    rows = await sql("select id, correlation_id from tallystick.outbox order by stored_at")
+    rows = await sql("select id::text, correlation_id from tallystick.outbox order by stored_at")
     (root, correlation_id), (_, handed_on) = [tuple(row) for row in rows]
     assert root == correlation_id == handed_on
 

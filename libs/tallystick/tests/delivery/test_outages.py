@@ -13,13 +13,13 @@ import pytest
 
 from tallystick import Delivery, Effect, Event, Retry, Router, Write
 from tallystick._broker import publisher
-from tallystick._database.migrate import apply
 from tallystick._service.runtime import Runtime
 from tallystick.errors import DatabaseUnavailable, InDoubt
 from tallystick.testing import (
     NatsServer,
     PostgresServer,
     eventually,
+    migrate,
     nats_server,
     postgres_server,
 )
@@ -117,7 +117,7 @@ async def test_it_works_again_after_the_database_was_killed(
     run: Run, router: Router, own_postgres: PostgresServer
 ) -> None:
     url = await own_postgres.create_database("shop")
-    await apply("tallystick.testing", url)
+    await migrate("tallystick.testing", url)
     connection = await asyncpg.connect(url)
     await connection.execute("create table things (id int primary key, value int)")
     async with run(router, database_url=url, replica_timeout_s=1) as runtime:
@@ -149,7 +149,7 @@ async def shop(own_postgres: PostgresServer) -> AsyncIterator[tuple[str, Change]
     """The address of a separate database, and a function that alters it and cuts connections."""
     name = f"shop_{uuid4().hex}"
     url = await own_postgres.create_database(name)
-    await apply("tallystick.testing", url)
+    await migrate("tallystick.testing", url)
     connection = await asyncpg.connect(url)
     await connection.execute("create table things (id int primary key, value int)")
     await connection.close()

@@ -283,7 +283,7 @@ async def test_a_child_without_its_database_ends_with_code_0(grim: Settings) -> 
 async def test_many_messages_that_do_no_harm_share_a_few_processes(grim: Settings) -> None:
     names = [f"good-{number}" for number in range(20)]
     async with running(grim, *names, "exit 9") as database:
-        done = "select count(*) from tallystick.inbox where state = 'done'"
+        done = "select count(*) from tallystick.effects where ended_at is not null"
         await eventually(database, done, [(len(names),)])
         await eventually(
             database, "select id from tallystick.deferred where state = 'dead'", [("exit 9",)]

@@ -76,10 +76,7 @@ async def test_a_message_leased_by_a_vanished_replica_is_done_by_another(
         async with run(router, sweep_s=60) as other:
             await other.parts.database.commit(Charge(item=1))
             await until(NOTHING_HELD)
-        await sql(
-            """insert into tallystick.inbox (durable, source, id, state)
-            values ('shop-charge', 'shop', '2', 'held')"""
-        )
+        await sql("insert into tallystick.effects (durable, key) values ('shop-charge', '2')")
         await sql(
             """insert into tallystick.deferred (durable, source, id, subject, headers, body, state,
             give_up_at, lease, replica) values ('shop-charge', 'shop', '2', 'eff.shop.charge.v1',
@@ -118,10 +115,7 @@ async def test_a_lease_that_does_not_run_is_released_and_did_not_expire(
 ) -> None:
     gate.opened.set()
     async with run(router) as runtime:
-        await sql(
-            """insert into tallystick.inbox (durable, source, id, state)
-            values ('shop-charge', 'shop', '2', 'held')"""
-        )
+        await sql("insert into tallystick.effects (durable, key) values ('shop-charge', '2')")
         await sql(
             """insert into tallystick.deferred (durable, source, id, subject, headers, body, state,
             give_up_at, lease, replica) values ('shop-charge', 'shop', '2', 'eff.shop.charge.v1',

@@ -9,7 +9,9 @@ async def test_every_test_finds_a_migrated_database_without_rows(
 ) -> None:
     connection = await asyncpg.connect(database_url)
     assert await connection.fetchval("select count(*) from tallystick.inbox") == 0
-    await connection.execute("insert into tallystick.inbox values ('d', 's', 'i', 'done')")
+    now = "extract(epoch from now())::bigint * 1000"
+    id_ = f"(lpad(to_hex({now}), 12, '0') || repeat('0', 20))::uuid"
+    await connection.execute(f"insert into tallystick.inbox values (1, {id_})")
     await connection.close()
 
 
