@@ -8,6 +8,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import nats
+from nats.aio.client import Client
 
 from tallystick._requirements import require
 from tallystick.topology import Permissions
@@ -53,7 +54,7 @@ def command(store: Path) -> list[str]:
     return [str(binary()), "--config", str(store / CONFIG)]
 
 
-async def processed(client: nats.NATS) -> None:
+async def processed(client: Client) -> None:
     """Return when the broker has done all that a connection asked so far; JetStream answers.
 
     nats-py's ``flush`` does not tell: it sends its PING ahead of what waits to be sent (2.16).
