@@ -110,9 +110,7 @@ async def test_the_circuit_opens_while_a_partner_is_away_and_closes_when_it_is_b
 async def test_a_partner_that_hangs_until_the_deadline_opens_the_circuit(run: Run) -> None:
     router, calls = Router("shop"), Counter[int]()
 
-    @router.effect(
-        Hang, retry=RETRY, breaker=3, concurrency=8, deadline=timedelta(milliseconds=50)
-    )
+    @router.effect(Hang, retry=RETRY, breaker=3, concurrency=8, deadline=timedelta(milliseconds=50))
     async def hang(effect: Hang, delivery: Delivery) -> None:
         calls[effect.item] += 1
         await asyncio.Event().wait()

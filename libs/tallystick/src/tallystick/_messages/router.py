@@ -138,7 +138,7 @@ class Router:
         """Declare a handler of resources that runs again `seconds` after its last end.
 
         It runs in each replica: a handler that must not run twice at once ensures that itself. An
-        error is logged, and the handler runs again.
+        error is logged and counted (a missing `await`, too), and the handler runs again.
         """
         if not is_positive(seconds):
             raise DeclarationError(f"every() needs a number of seconds above 0, not {seconds!r}")
