@@ -57,7 +57,7 @@ def test_a_flood_of_webhooks_that_are_wrong_or_forged_is_counted_and_logged_once
 ) -> None:
     monkeypatch.setattr(metrics, "_WRONG_LATELY", Limiter())
     notices = [Notice(f"msg_{number}", "capture.captured", None, 1, "EUR") for number in range(50)]
-    labels = {"outcome": Use.STRANGE}
+    labels = {"outcome": Use.STRANGE.value}
     before = REGISTRY.get_sample_value("payments_webhooks_total", labels) or 0
     with capture_logs() as lines:
         for notice in notices:
