@@ -119,6 +119,10 @@ async def _restarted(name: str, loop: Loop) -> None:
     while True:
         try:
             await loop()
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            log.exception("loop restarted", loop=name)  # nobody cancelled us, only what it awaited
         except Exception as error:
             if _is_final(error):
                 log.exception("loop ended", loop=name)

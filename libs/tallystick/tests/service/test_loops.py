@@ -93,3 +93,11 @@ async def test_an_act_that_lacks_an_await_is_a_failed_one() -> None:
     failed = [line for line in lines if line["event"] == "periodic act failed"]
     assert failed
     assert all(isinstance(line["exc_info"], NotAwaited) for line in failed)
+
+
+async def test_a_loop_that_ends_by_the_cancellation_of_what_it_awaited_is_restarted() -> None:
+    loops, works = Loops(), Works(asyncio.CancelledError())
+    loops.begin(works.run)
+    await eventually(lambda: works.begun == 2)
+    assert loops.ended == []
+    await loops.stop()
