@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cached_property
 
-from tallystick.testing import cluster, nats
+from tallystick.testing import NotReadyError, cluster, nats
 from tallystick.testing.ports import free_port, is_free
 from tallystick_local import ports, provision, stale, state, tally_env
+from tallystick_local.errors import StartError
 from tallystick_local.identity import identify
 from tallystick_local.logs import quiet
 from tallystick_local.plan import Facts, names, plan
@@ -104,10 +105,16 @@ def gather(settings: Settings) -> Facts:
 
 
 def prepare(settings: Settings, facts: Facts) -> None:
-    """Create the folders and files that the processes need, and delete old logs."""
+    """Create the folders and files that the processes need, and delete old logs.
+
+    Raises StartError.
+    """
     logs = settings.state / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     for log in logs.iterdir():
         log.unlink()
     nats.prepare(settings.state / "nats", facts.ports["nats"])
-    cluster.prepare(settings.state / "postgres", facts.passwords["postgres"])
+    try:
+        cluster.prepare(settings.state / "postgres", facts.passwords["postgres"])
+    except NotReadyError as error:
+        raise StartError(str(error)) from error

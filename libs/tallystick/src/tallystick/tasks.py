@@ -10,7 +10,7 @@ from typing import Any
 CANCEL_EVERY = 1.0  # seconds
 
 
-async def stop(tasks: Iterable[asyncio.Task[Any]]) -> None:
+async def stop(tasks: Iterable[asyncio.Future[Any]]) -> None:
     """Cancel tasks and return when all have ended; their results and errors stay in them.
 
     The cancellation is repeated, because before Python 3.12 `asyncio.wait_for` may swallow one.

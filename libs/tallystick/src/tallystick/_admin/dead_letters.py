@@ -116,7 +116,7 @@ class Attempt(BaseModel):
     error: str | None
 
 
-class Repaired(BaseModel):
+class PastRepair(BaseModel):
     """A repair of a dead letter; an edit has the body before it."""
 
     at: datetime
@@ -142,7 +142,7 @@ class DeadLetterDetail(DeadLetter):
     body: str | None
     body_base64: str | None
     history: list[Attempt]
-    repairs: list[Repaired]
+    repairs: list[PastRepair]
 
 
 class GroupsAsked(Selection):
@@ -224,7 +224,7 @@ class DeadLetters:
         return DeadLetterDetail(
             **(whole | readable(whole["body"])),
             history=[Attempt(**attempt) for attempt in attempts],
-            repairs=[_repaired(repair) for repair in repairs],
+            repairs=[_past_repair(repair) for repair in repairs],
         )
 
 
@@ -239,9 +239,9 @@ def _whole(row: Record | None, repairs: Sequence[Record]) -> dict[str, Any] | No
     return was | {"state": "done" if row is None else "running" if row["replica"] else "waiting"}
 
 
-def _repaired(act: Record) -> Repaired:
+def _past_repair(act: Record) -> PastRepair:
     before = readable(act["before"]) if act["action"] == "edit" else {}
-    return Repaired(**(dict(act) | before))
+    return PastRepair(**(dict(act) | before))
 
 
 def readable(body: bytes) -> dict[str, str | None]:
