@@ -8,7 +8,7 @@ broker that was made to forget.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -27,7 +27,7 @@ As long as that the commit of a reader may take that was asked for before.
 def taken_in(evidence: Evidence) -> Found:
     """7: Every message is in the inbox of each reader of its type, or held by it."""
     account = Account(evidence)
-    for service, row in _rows(evidence):
+    for service, row in _new_rows(evidence):
         for durable in account.readers[_type(row["subject"])]:
             if (service, row["id"]) not in account.taken[durable]:
                 where = account.where(service, row)
@@ -37,18 +37,17 @@ def taken_in(evidence: Evidence) -> Found:
 
 def told(evidence: Evidence) -> Found:
     """7: Whatever a reader or a stream has of a service is in that service's outbox."""
-    said = {(service, row["id"]) for service, row in _rows(evidence)}
+    said = {(service, row["id"]) for service, row in _rows(evidence.outbox)}
     for durable, taken in Account(evidence).taken.items():
         for source, name in sorted(taken.keys() - said):
-            if source in evidence.outbox and durable in evidence.readers:
+            new = taken[source, name].timestamp() >= evidence.since
+            if new and source in evidence.outbox and durable in evidence.readers:
                 text = f"{durable} has taken in {name}, and {source} never said it"
                 yield Violation(7, (name,), text)
-    for seen in evidence.sightings:
-        if seen.source in evidence.outbox and (seen.source, seen.id) not in said:
-            where = f"{seen.stream} at {seen.place}"
-            yield Violation(
-                7, (seen.order,), f"{seen.id} is in {where}: {seen.source} never said it"
-            )
+    for seen in _new_copies(evidence):
+        if (seen.source, seen.id) not in said:
+            text = f"{seen.id} is in {seen.stream} at {seen.place}: {seen.source} never said it"
+            yield Violation(7, (seen.order,), text)
 
 
 def said_again(evidence: Evidence) -> Found:
@@ -57,8 +56,8 @@ def said_again(evidence: Evidence) -> Found:
         if needless:
             text = f"{row['subject']} {row['id']} was said again {row['republication']} times: "
             yield Violation(8, (row["about"],), text + needless)
-    known = {(service, row["id"]): row["republication"] for service, row in _rows(evidence)}
-    for seen in evidence.sightings:
+    known = {(service, row["id"]): row["republication"] for service, row in _rows(evidence.outbox)}
+    for seen in _new_copies(evidence):
         most = known.get((seen.source, seen.id), seen.republication)
         if seen.republication > most:
             where = f"{seen.stream} at {seen.place} as republication {seen.republication}"
@@ -71,7 +70,7 @@ def republished(evidence: Evidence) -> list[tuple[Row, str | None]]:
     account = Account(evidence)
     return [
         (row, account.needless(service, row))
-        for service, row in _rows(evidence)
+        for service, row in _new_rows(evidence)
         if row["republication"]
     ]
 
@@ -93,13 +92,16 @@ class Account:
 
     @cached_property
     def taken(self) -> defaultdict[str, dict[Key, datetime]]:
-        """What each durable has taken in, and when: in its inbox, and what it says it holds."""
-        held = {(row["durable"], row["source"], row["id"]) for row in _all(self.evidence.held)}
+        """What each durable has taken in, and when: it is done, or held, dead or discarded.
+
+        An inbox that only says that a message is held has nothing of it.
+        """
         found: defaultdict[str, dict[Key, datetime]] = defaultdict(dict)
-        for row in _all(self.evidence.inbox):
-            key = row["source"], row["id"]
-            if row.get("state") != "held" or (row["durable"], *key) in held:
-                found[row["durable"]][key] = row["taken_at"]
+        for _, row in _rows(self.evidence.held):
+            found[row["durable"]][row["source"], row["id"]] = row["held_at"]
+        for _, row in _rows(self.evidence.inbox):
+            if row["state"] == "done":
+                found[row["durable"]][row["source"], row["id"]] = row["taken_at"]
         return found
 
     @cached_property
@@ -161,14 +163,24 @@ class Account:
         ]
 
 
-def _rows(evidence: Evidence) -> Iterator[tuple[str, Row]]:
-    for service, rows in evidence.outbox.items():
+def _rows(tables: Mapping[str, Sequence[Row]]) -> Iterator[tuple[str, Row]]:
+    for service, rows in tables.items():
         for row in rows:
             yield service, row
 
 
-def _all(tables: Mapping[str, Sequence[Row]]) -> Iterable[Row]:
-    return (row for rows in tables.values() for row in rows)
+def _new_rows(evidence: Evidence) -> Iterator[tuple[str, Row]]:
+    """What was said since the orders under audit began."""
+    for service, row in _rows(evidence.outbox):
+        if row["stored_at"].timestamp() >= evidence.since:
+            yield service, row
+
+
+def _new_copies(evidence: Evidence) -> Iterator[Sighting]:
+    """What the streams were given since then in the name of a service."""
+    for seen in evidence.sightings:
+        if seen.source in evidence.outbox and seen.stored_at.timestamp() >= evidence.since:
+            yield seen
 
 
 def _type(subject: str) -> str:

@@ -118,6 +118,11 @@ def test_what_is_held_is_taken_in_whatever_became_of_it(state: str) -> None:
     assert found(replace(inbox, held={"newsletter": [held(**key, state=state)]}), 7) == []
 
 
+def test_what_is_held_and_in_no_inbox_is_taken_in() -> None:
+    key = {"durable": "newsletter-orders", "source": "orders", "id": ENDED}
+    assert found(replace(with_inbox("newsletter"), held={"newsletter": [held(**key)]}), 7) == []
+
+
 def test_what_an_inbox_says_is_held_and_is_held_nowhere_is_lost() -> None:
     row = {**done("newsletter-orders", "orders", ENDED), "state": "held"}
     [said] = found(with_inbox("newsletter", row), 7)
@@ -133,6 +138,12 @@ def test_what_a_reader_took_in_and_its_source_never_said_is_named() -> None:
 def test_what_a_stream_has_in_the_name_of_a_service_that_never_said_it_is_named() -> None:
     [said] = found(replace(shipped(), sightings=[copy("forged", NOON)]), 7)
     assert "forged is in ORDERS at 7: orders never said it" in said
+
+
+def test_what_was_said_before_the_orders_under_audit_is_no_matter() -> None:
+    lacking = replace(with_inbox("newsletter"), since=at(1))
+    assert found(lacking, 7) == []
+    assert found(replace(end_said_again(struck=[]), since=at(1)), 8) == []
 
 
 def test_what_a_stranger_says_is_nobody_s_account() -> None:
