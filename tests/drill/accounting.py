@@ -18,9 +18,9 @@ from tests.drill.violation import Found, Violation
 
 Key = tuple[str, str]  # source, id
 IN_HAND = timedelta(seconds=5)
-"""What a reader has in hand while the broker forgets it may be said again, though it is soon done.
+"""What a reader was doing as the broker lost it may be said again, though it is done soon after.
 
-As long as that the commit of a reader may take that was asked for before.
+An inbox row has the time at which its transaction began, and the commit may take so long.
 """
 
 
