@@ -66,6 +66,7 @@ class Drill:
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tokens: Sequence[str] = ()  # further orders with these payment tokens
     rate: float = RATE  # orders a second at most: fewer if faults strike for longer
+    accounted: bool = False  # whether the audit excuses nothing that was lost
     seconds: float | None = None  # in which orders come and faults strike, whatever the rate
 
     @property
@@ -121,7 +122,7 @@ async def run(drill: Drill, state: Path, live: Live) -> Result:
         sabotage=drill.sabotage,
     )
     began = time.monotonic()
-    live.say("starting NATS, PostgreSQL, and two replicas of three services and the sandbox ...")
+    live.say("starting NATS, PostgreSQL, two replicas of every service, and the newsletter ...")
     with interruptible(ground.kill, live.say):
         async with ground.open():
             live.say(f"up after {time.monotonic() - began:.1f} s")
@@ -161,7 +162,10 @@ class Course:
                 await self._until_ended(visits)
                 within = 2 if self._drill.sabotage else QUIET_WITHIN  # the last records are late
                 evidence, violations = await settle(
-                    self._collect, within=within, give_up_after=DIES_WITHIN
+                    self._collect,
+                    within=within,
+                    give_up_after=DIES_WITHIN,
+                    accounted=self._drill.accounted,
                 )
             finally:
                 visits.cancel()

@@ -49,7 +49,7 @@ def _faults(evidence: Evidence, about: str) -> Iterator[Line]:
 
 def _outboxes(evidence: Evidence, names: Names) -> Iterator[Line]:
     for service, row in _of(evidence.outbox, names):
-        again = f", emission {row['emission']}" if row["emission"] else ""
+        again = f", republication {row['republication']}" if row["republication"] else ""
         yield row["stored_at"], f"{service} stored: {names[row['id']]}"
         if row["sent_at"]:
             yield row["sent_at"], f"{service} sent: {names[row['id']]}{again}"
