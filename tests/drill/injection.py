@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -18,8 +19,9 @@ import psutil  # type: ignore[import-untyped]
 import structlog
 
 from tallystick import TallystickError
-from tests.drill import broker, database
+from tests.drill import broker, busy, clock, database, witness
 from tests.drill.clients import Clients
+from tests.drill.dials import Dial
 from tests.drill.evidence import Poison, Struck
 from tests.drill.faults import KINDS, OUTSIDERS, WEBHOOKS, Fault
 from tests.drill.ground import Ground
@@ -44,6 +46,13 @@ POISON = {
     "poison: memory": ("memory", "poison"),
     "poison: endless loop": ("loop", "poison"),
 }
+DIALS = {
+    "pool busy": (busy.NAME, 1.0),
+    "clock ahead": (clock.NAME, clock.SKEW),
+    "clock behind": (clock.NAME, -clock.SKEW),
+}
+"""Which dial of a replica is set, and how."""
+UNTOUCHED = "sandbox"  # a replica whose pools are never busy
 TRIES = 20  # a stream cannot be asked while the broker is away
 FAILURES = (
     TallystickError,
@@ -56,12 +65,16 @@ FAILURES = (
 
 
 class Injector:
-    """Carries out faults on one ground; `struck` and `poison` are what has occurred."""
+    """Carries out faults on one ground; `struck` and `poison` are what has occurred.
+
+    `complaints` are what was noticed of faults that nobody may notice.
+    """
 
     def __init__(self, ground: Ground, clients: Clients, seed: int) -> None:
         self.struck: list[Struck] = []
         self.poison: list[Poison] = []
         self.failed: list[str] = []
+        self.complaints: list[witness.Complaint] = []
         self._ground = ground
         self._clients = clients
         self._seed = seed
@@ -123,6 +136,7 @@ class Injector:
             **dict.fromkeys(("messages duplicated", "messages reordered"), self._repeat),
             **dict.fromkeys(database.ALTERED, self._alter),
             "database locked": self._lock,
+            **dict.fromkeys(DIALS, self._turn),
             "consumer deleted": self._delete,
             "stream purged": self._purge,
             "stream full": self._fill,
@@ -162,6 +176,34 @@ class Injector:
 
     async def _lock(self, _: int, fault: Fault) -> None:
         await database.locked(self._url(fault.target), fault.duration)
+
+    async def _turn(self, _: int, fault: Fault) -> None:
+        """Set a dial for a while; whoever asks this replica meanwhile must not notice it."""
+        name, value = DIALS[fault.kind]
+        dial = Dial(self._ground.settings.state, name, fault.target)
+        dial.value = value
+        try:
+            asked, text, look, control = self._witness(fault)
+            bad = await witness.watch(look, control, fault.duration)
+        finally:
+            dial.value = 0
+        self.complaints.append(
+            witness.Complaint(fault.kind, fault.target, tuple(asked), text, tuple(bad))
+        )
+
+    def _witness(self, fault: Fault) -> tuple[list[str], str, witness.Look, witness.Look]:
+        """Which replicas are asked during a fault, what is wrong if it is noticed, and how."""
+        facts, target = self._ground.facts, fault.target
+        if fault.kind == "pool busy":
+            look, control = (
+                partial(witness.probes_are_green, facts.url(f"{name}-admin"))
+                for name in (target, UNTOUCHED)
+            )
+            return [target], "its probes were not green, unlike the sandbox's", look, control
+        asked = [target if target.startswith("orders") else "orders", "shipping", "shipping-2"]
+        priced = partial(witness.has_price, facts.url(asked[0]))
+        alive = partial(witness.all_answer, [facts.url(f"{name}-admin") for name in asked])
+        return asked, "shipping gave no price though all answer", priced, alive
 
     async def _outsider(self, _: int, fault: Fault) -> None:
         rates = OUTSIDE[fault.kind]
