@@ -40,7 +40,7 @@ class Kind:
     """A kind of fault: whom it can strike, for how many seconds, and how often it is drawn.
 
     `loses`: the broker forgets what it had confirmed, so that orders must be said again.
-    `unseen`: whoever asks the replica meanwhile must not notice it.
+    `unseen`: whoever asks meanwhile must not notice it, so it excuses nothing.
     """
 
     targets: Sequence[str]

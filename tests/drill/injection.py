@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 from random import Random
 from typing import Any
 
@@ -19,12 +18,14 @@ import psutil  # type: ignore[import-untyped]
 import structlog
 
 from tallystick import TallystickError
-from tests.drill import broker, busy, clock, database, witness
+from tests.drill import broker, busy, clock, database
 from tests.drill.clients import Clients
 from tests.drill.dials import Dial
 from tests.drill.evidence import Poison, Struck
 from tests.drill.faults import KINDS, OUTSIDERS, WEBHOOKS, Fault
 from tests.drill.ground import Ground
+from tests.drill.witness import Complaint
+from tests.drill.witnesses import witness_of
 
 log = structlog.get_logger()
 
@@ -52,7 +53,6 @@ DIALS = {
     "clock behind": (clock.NAME, -clock.SKEW),
 }
 """Which dial of a replica is set, and how."""
-UNTOUCHED = "sandbox"  # a replica whose pools are never busy
 TRIES = 20  # a stream cannot be asked while the broker is away
 FAILURES = (
     TallystickError,
@@ -74,7 +74,7 @@ class Injector:
         self.struck: list[Struck] = []
         self.poison: list[Poison] = []
         self.failed: list[str] = []
-        self.complaints: list[witness.Complaint] = []
+        self.complaints: list[Complaint] = []
         self._ground = ground
         self._clients = clients
         self._seed = seed
@@ -83,12 +83,13 @@ class Injector:
         }
 
     async def run(self, plan: list[Fault]) -> None:
-        """Let each fault strike at its time; returns when the last one is over."""
+        """Let each fault strike at its time; returns when the last one is over, and was watched."""
         began = time.monotonic()
         async with asyncio.TaskGroup() as strikes:
             for number, fault in enumerate(plan):
                 await asyncio.sleep(began + fault.at - time.monotonic())
                 strikes.create_task(self._strike(number, fault))
+                strikes.create_task(self._watch(fault))
 
     async def heal(self) -> None:
         """Take back everything that could still be in force."""
@@ -178,32 +179,19 @@ class Injector:
         await database.locked(self._url(fault.target), fault.duration)
 
     async def _turn(self, _: int, fault: Fault) -> None:
-        """Set a dial for a while; whoever asks this replica meanwhile must not notice it."""
         name, value = DIALS[fault.kind]
         dial = Dial(self._ground.settings.state, name, fault.target)
         dial.value = value
         try:
-            asked, text, look, control = self._witness(fault)
-            bad = await witness.watch(look, control, fault.duration)
+            await asyncio.sleep(fault.duration)
         finally:
             dial.value = 0
-        self.complaints.append(
-            witness.Complaint(fault.kind, fault.target, tuple(asked), text, tuple(bad))
-        )
 
-    def _witness(self, fault: Fault) -> tuple[list[str], str, witness.Look, witness.Look]:
-        """Which replicas are asked during a fault, what is wrong if it is noticed, and how."""
-        facts, target = self._ground.facts, fault.target
-        if fault.kind == "pool busy":
-            look, control = (
-                partial(witness.probes_are_green, facts.url(f"{name}-admin"))
-                for name in (target, UNTOUCHED)
-            )
-            return [target], "its probes were not green, unlike the sandbox's", look, control
-        asked = [target if target.startswith("orders") else "orders", "shipping", "shipping-2"]
-        priced = partial(witness.has_price, facts.url(asked[0]))
-        alive = partial(witness.all_answer, [facts.url(f"{name}-admin") for name in asked])
-        return asked, "shipping gave no price though all answer", priced, alive
+    async def _watch(self, fault: Fault) -> None:
+        """Keep what a witness notices of a fault that nobody may notice."""
+        if (witness := witness_of(fault, self._ground.facts)) is not None:
+            bad = tuple(await witness.watch(fault.duration))
+            self.complaints.append(Complaint(f"{fault.kind} {fault.target}", witness, bad))
 
     async def _outsider(self, _: int, fault: Fault) -> None:
         rates = OUTSIDE[fault.kind]

@@ -29,7 +29,6 @@ from tests.drill.pulse import Pulse
 from tests.drill.replay import replay
 from tests.drill.report import Result
 from tests.drill.settling import open_orders, settle, while_it_moves
-from tests.drill.witness import explaining
 
 BREAKS = (
     *("no-inbox", "ack-before-commit", "fresh-payment-key"),
@@ -235,12 +234,9 @@ class Course:
 
     def _noticed(self, evidence: Evidence) -> list[str]:
         """What was noticed of faults that nobody may notice, and that nothing else explains."""
-        found = []
-        for complaint in self._injector.complaints:
-            others = explaining(evidence.struck, complaint.asked)
-            left = complaint.excused([*others, *evidence.outages])
-            found += [str(left)] if left else []
-        return found
+        complaints = self._injector.complaints
+        left = (each.left(evidence.struck, evidence.outages) for each in complaints)
+        return [str(each) for each in left if each]
 
     def _not_reached(self) -> list[str]:
         """The failpoints that were not passed as often as they should; sabotage owes none."""

@@ -1,13 +1,22 @@
 """What is noticed of a fault that nobody may notice, and what excuses it."""
 
 from tests.drill.evidence import Interval, Struck
-from tests.drill.witness import FORGIVEN, Complaint, explaining, watch
+from tests.drill.faults import DATABASES, KINDS, Fault
+from tests.drill.witness import FORGIVEN, Complaint, Look, Witness
+from tests.drill.witnesses import witness_of
 
 OFTEN = FORGIVEN + 1
 
 
-def complaint(*bad: Interval) -> Complaint:
-    return Complaint("pool busy", "payments", ("payments",), "its probes were not green", bad)
+def witness(look: Look, control: Look, *, of_life: bool = False) -> Witness:
+    return Witness(("payments", "payments-2"), "readyz was not green", look, control, 0, of_life)
+
+
+def left(struck: list[Struck], *outages: Interval, of_life: bool = False) -> str | None:
+    bad = tuple(looks(OFTEN))
+    found = Complaint("pool busy payments", witness(ill, well, of_life=of_life), bad)
+    remains = found.left(struck, outages)
+    return str(remains) if remains else None
 
 
 def looks(number: int) -> list[Interval]:
@@ -27,34 +36,51 @@ async def gone() -> bool:
 
 
 async def test_a_look_that_gets_no_answer_is_bad() -> None:
-    assert await watch(gone, well, 0.1)
+    assert await witness(gone, well).watch(0.1)
 
 
 async def test_a_look_is_not_bad_while_nothing_else_is_well_either() -> None:
-    assert not await watch(ill, gone, 0.1)
-    assert not await watch(well, ill, 0.1)
+    assert not await witness(ill, gone).watch(0.1)
+    assert not await witness(well, ill).watch(0.1)
 
 
 def test_a_slow_answer_now_and_then_is_forgiven() -> None:
-    assert complaint(*looks(FORGIVEN)).excused([]) is None
+    few = Complaint("pool busy payments", witness(ill, well), tuple(looks(FORGIVEN)))
+    assert few.left([], []) is None
 
 
-def test_bad_looks_without_another_fault_are_told_with_their_number() -> None:
-    left = complaint(*looks(OFTEN)).excused([(0.0, 99.0)])
-    assert str(left) == f"pool busy payments: its probes were not green, {OFTEN} times"
+def test_bad_looks_are_told_with_their_number() -> None:
+    told = f"pool busy payments: readyz was not green, {OFTEN} times"
+    assert left([]) == told
+    assert left([Struck("service killed", "payments", 10, 12)], (20, 99)) == told
 
 
-def test_bad_looks_during_another_fault_are_excused() -> None:
-    assert complaint(*looks(OFTEN)).excused([(99.0, 110.0)]) is None
+def test_bad_looks_are_excused_while_a_process_is_away() -> None:
+    assert left([], (99, 110)) is None
 
 
-def test_a_fault_explains_what_it_can_disturb_and_a_while_after() -> None:
-    for target in ("payments-2", "payments-2>nats", "payments", "nats", "postgres"):
-        ((begin, end),) = explaining([Struck("frozen", target, 10, 12)], ["payments-2"])
-        assert begin == 10
-        assert end > 12
+def test_a_fault_that_can_disturb_who_is_asked_excuses_bad_looks_for_a_while() -> None:
+    for target in ("payments", "payments-2>nats", "nats", "postgres"):
+        assert left([Struck("a fault", target, 90, 99)]) is None
+        assert left([Struck("a fault", target, 90, 91)])
 
 
-def test_a_fault_of_another_service_or_one_that_nobody_may_notice_explains_nothing() -> None:
-    struck = [Struck("service killed", "orders", 10, 10), Struck("pool busy", "payments", 10, 12)]
-    assert not list(explaining(struck, ["payments"]))
+def test_a_fault_elsewhere_or_one_that_nobody_may_notice_excuses_nothing() -> None:
+    assert left([Struck("service killed", "orders", 99, 110)])
+    assert left([Struck("pool busy", "payments", 99, 110)])
+
+
+def test_only_a_fault_of_the_process_excuses_that_it_does_not_live() -> None:
+    assert left([Struck("database read-only", "payments", 99, 110)], of_life=True)
+    assert left([Struck("service frozen", "payments", 99, 110)], of_life=True) is None
+
+
+def test_what_nobody_may_notice_has_a_witness() -> None:
+    class Nowhere:
+        def url(self, name: str) -> str:
+            return name
+
+    for kind, about in KINDS.items():
+        found = witness_of(Fault(0, kind, about.targets[0], 1), Nowhere())
+        assert found or not about.unseen
+        assert not found or about.unseen or about.targets == DATABASES
