@@ -191,7 +191,7 @@ class Injector:
         """Keep what a witness notices of a fault that nobody may notice."""
         if (witness := witness_of(fault, self._ground.facts)) is not None:
             bad = tuple(await witness.watch(fault.duration))
-            self.complaints.append(Complaint(f"{fault.kind} {fault.target}", witness, bad))
+            self.complaints.append(Complaint(fault.kind, fault.target, witness, bad))
 
     async def _outsider(self, _: int, fault: Fault) -> None:
         rates = OUTSIDE[fault.kind]

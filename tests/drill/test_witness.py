@@ -14,7 +14,7 @@ def witness(look: Look, control: Look, *, of_life: bool = False) -> Witness:
 
 def left(struck: list[Struck], *outages: Interval, of_life: bool = False) -> str | None:
     bad = tuple(looks(OFTEN))
-    found = Complaint("pool busy payments", witness(ill, well, of_life=of_life), bad)
+    found = Complaint("database locked", "payments", witness(ill, well, of_life=of_life), bad)
     remains = found.left(struck, outages)
     return str(remains) if remains else None
 
@@ -45,12 +45,12 @@ async def test_a_look_is_not_bad_while_nothing_else_is_well_either() -> None:
 
 
 def test_a_slow_answer_now_and_then_is_forgiven() -> None:
-    few = Complaint("pool busy payments", witness(ill, well), tuple(looks(FORGIVEN)))
+    few = Complaint("database locked", "payments", witness(ill, well), tuple(looks(FORGIVEN)))
     assert few.left([], []) is None
 
 
 def test_bad_looks_are_told_with_their_number() -> None:
-    told = f"pool busy payments: readyz was not green, {OFTEN} times"
+    told = f"database locked payments: readyz was not green, {OFTEN} times"
     assert left([]) == told
     assert left([Struck("service killed", "payments", 10, 12)], (20, 99)) == told
 
@@ -68,6 +68,10 @@ def test_a_fault_that_can_disturb_who_is_asked_excuses_bad_looks_for_a_while() -
 def test_a_fault_elsewhere_or_one_that_nobody_may_notice_excuses_nothing() -> None:
     assert left([Struck("service killed", "orders", 99, 110)])
     assert left([Struck("pool busy", "payments", 99, 110)])
+
+
+def test_a_fault_does_not_excuse_what_it_shows_itself() -> None:
+    assert left([Struck("database locked", "payments", 99, 110)])
 
 
 def test_only_a_fault_of_the_process_excuses_that_it_does_not_live() -> None:

@@ -66,16 +66,18 @@ class Witness:
 class Complaint:
     """What a witness noticed of a fault, and when it did, each time, in Unix seconds."""
 
-    fault: str
+    kind: str
+    target: str
     witness: Witness
     bad: tuple[Interval, ...]
 
     def __str__(self) -> str:
-        return f"{self.fault}: {self.witness.wrong}, {len(self.bad)} times"
+        return f"{self.kind} {self.target}: {self.witness.wrong}, {len(self.bad)} times"
 
     def left(self, struck: Sequence[Struck], outages: Iterable[Interval]) -> Complaint | None:
         """Return it without what other faults or the end of a process explain; None if little."""
-        others = [*self.witness.explaining(struck), *outages]
+        other_kinds = [each for each in struck if each.kind != self.kind]
+        others = [*self.witness.explaining(other_kinds), *outages]
         left = tuple(bad for bad in self.bad if not any(_overlap(bad, each) for each in others))
         return replace(self, bad=left) if len(left) > FORGIVEN else None
 
