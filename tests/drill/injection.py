@@ -58,6 +58,7 @@ FAILURES = (
     TallystickError,
     nats.errors.Error,
     asyncpg.PostgresError,
+    asyncpg.InterfaceError,  # its own connection was broken off by another fault
     OSError,
     TimeoutError,
     aiohttp.ClientError,
