@@ -143,7 +143,7 @@ class Course:
         self._clients = Clients(ground.door, drill.orders, drill.span, drill.seed)
         self._injector = Injector(ground, self._clients, drill.seed)
         self._pulse = Pulse()
-        self._since = moment()
+        self._since = moment(0)  # a clock that is behind makes ids of before the drill
         self._healed_at = 0.0
         self._dead: list[Any] = []
         self._complaints: list[str] = []
@@ -184,6 +184,7 @@ class Course:
             seconds=time.monotonic() - self._began,
             settled=time.time() - self._healed_at,
             troubles=[*self._injector.failed, *self._complaints, *self._not_reached()],
+            noticed=self._noticed(evidence),
         )
 
     async def _place(self, number: int) -> None:
@@ -234,6 +235,12 @@ class Course:
             healed_at=self._healed_at,
             give_up_after=GIVE_UP_AFTER,
         )
+
+    def _noticed(self, evidence: Evidence) -> list[str]:
+        """What was noticed of faults that nobody may notice, and that nothing else explains."""
+        complaints = self._injector.complaints
+        left = (each.left(evidence.struck, evidence.outages) for each in complaints)
+        return [str(each) for each in left if each]
 
     def _not_reached(self) -> list[str]:
         """The failpoints that were not passed as often as they should; sabotage owes none."""

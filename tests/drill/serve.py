@@ -23,7 +23,9 @@ from tallystick import (
 )
 from tallystick._failpoints import arm  # inside: where a process is killed
 from tallystick._service import child  # inside: a replica without its HTTP side
-from tests.drill import poison
+from tests.drill import busy, clock, poison
+from tests.drill.dials import Dial
+from tests.drill.faults import READERS
 
 LONGEST_PAUSE_S = 3.0
 CHILD = ("-m", "tallystick._service.child")
@@ -36,7 +38,12 @@ def main() -> int:
         arm(place, killing(folder, place, when["pass"], when["times"]))
     _arm_children()
     _retry_soon()
-    poison.prepare(os.environ["DRILL_NAME"].removesuffix("-2"), folder)
+    name = os.environ["DRILL_NAME"]
+    service = name.removesuffix("-2")
+    poison.prepare(service, folder)
+    if name in READERS:
+        busy.prepare(service, Dial(folder, busy.NAME, name))
+    clock.prepare(service, Dial(folder, clock.NAME, name))
     if sabotage := os.environ["DRILL_SABOTAGE"]:
         import_module(f"tests.drill.sabotage.{sabotage.replace('-', '_')}").sabotage()
     if sys.argv[1] == "child":

@@ -20,6 +20,12 @@ POISON_CRASHES = 2
 """A message that killed a process in which it was alone so often is a dead letter."""
 INBOX_KEPT = timedelta(days=30)
 """How long the inbox keeps what was done: it covers the streams' seven days and every replay."""
+EXPIRES_AFTER = INBOX_KEPT - timedelta(days=1)
+"""The age at which a message that the inbox does not know is not run.
+
+The sender's clock and the reader's tell the age, the database's clock when the inbox forgets. In
+the day between, none of them matters if it is off by hours.
+"""
 
 Known = Literal["done", "held"] | None
 """A message's state in the inbox: done, deferred (`held`), or None if it is unknown."""
@@ -52,7 +58,7 @@ class Step(Enum):
     DEFER = auto()  # unchanged, due now: a redelivery does not show how the last attempt ended
     REPUBLISH = auto()  # publish its stored outputs under its republication number
     FORGET_AND_RUN = auto()  # an idempotent handler may run it twice
-    EXPIRE = auto()  # older than the inbox remembers, so it may have been done
+    EXPIRE = auto()  # the inbox may have forgotten that it was done
     NOTHING = auto()
 
 
@@ -64,7 +70,7 @@ def arrived(known: Known, facts: DeliveryFacts, *, made_ago: float, idempotent: 
         return Step.REPUBLISH
     if known is not None:
         return Step.NOTHING
-    if made_ago > INBOX_KEPT.total_seconds() and not idempotent:
+    if made_ago > EXPIRES_AFTER.total_seconds() and not idempotent:
         return Step.EXPIRE
     return Step.RUN if facts.delivered == 1 else Step.DEFER
 
