@@ -20,7 +20,8 @@ IMAGED := libs/tallystick libs/contracts libs/platform $(SERVICES)
 DECLARING := $(shell sed -n 's/^\([a-z0-9]*\) = .*messages = true.*/\1/p' deploy/services.toml)
 TOPOLOGY := helm/tallystick/topology
 SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \
-    $(foreach service,$(filter-out services/operator,$(SERVICES)),$(notdir $(service))=$(service)/tests/schemas)
+    $(foreach service,$(filter-out services/operator,$(SERVICES)),$(notdir $(service))=$(service)/tests/schemas) \
+    newsletter=examples/newsletter/tests/schemas
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down demo load drill service test test-all check schemas topology transcripts docs format lock clean \
@@ -29,7 +30,7 @@ SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \
 help: # One line for each commented target.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: $(READY) ## Start the platform here and print its addresses; Ctrl-C ends it (REPLICAS_PAYMENTS=3 for more of one)
+up: $(READY) ## Start the platform here and print its addresses; Ctrl-C ends it (REPLICAS_PAYMENTS=3 for more of one, EXAMPLES=1)
 	@$(BIN)/python -m tallystick_local up
 
 down: $(READY) ## Stop a platform that runs in another terminal or was left behind

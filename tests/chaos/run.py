@@ -15,7 +15,7 @@ from tests.chaos.cluster import Cluster
 from tests.chaos.kills import Kills
 from tests.drill.clients import Clients
 from tests.drill.collect import collect, dead_letters
-from tests.drill.evidence import Evidence
+from tests.drill.evidence import PLATFORM, Evidence
 from tests.drill.figures import counts, recoveries
 from tests.drill.report import Result
 from tests.drill.settling import open_orders, settle
@@ -135,9 +135,10 @@ class Course:
         return await collect(
             self._server,
             self._broker,
+            PLATFORM,
             history=self._clients.history(),
             struck=sorted(self._kills.struck, key=lambda one: one.at),
-            dead=await dead_letters(self._server),
+            dead=await dead_letters(self._server, PLATFORM),
             since=self._began,
             healed_at=self._healed_at,
             give_up_after=T,

@@ -33,9 +33,7 @@ def guarded() -> Iterator[NatsServer]:
 
 def permissions(file: Path) -> Permissions:
     said = json.loads(file.read_text())["permissions"]
-    return Permissions(
-        tuple(said["publish"]), tuple(said["subscribe"]), allow_responses=said["allowResponses"]
-    )
+    return Permissions(tuple(said["publish"]), tuple(said["subscribe"]))
 
 
 @pytest.fixture

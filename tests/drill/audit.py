@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import Final
 
+from tests.drill.accounting import said_again, taken_in, told
 from tests.drill.evidence import Evidence, Exchange, Interval, Poison, Row, Sighting, Standing
+from tests.drill.violation import Check, Found, Violation
 
 ENDS: Final = frozenset({"shipped", "declined", "cancelled"})
 RANK: Final = {"placed": 0, "paid": 1, "cancelling": 2, **dict.fromkeys(ENDS, 3)}
@@ -19,25 +20,10 @@ NAMED: Final = 10
 """Orders that one violation names at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """An invariant that does not hold, of these orders."""
-
-    invariant: int
-    orders: tuple[str, ...]
-    text: str
-
-    def __str__(self) -> str:
-        named = ", ".join(self.orders[:3]) + (", ..." if len(self.orders) > 3 else "")
-        return f"invariant {self.invariant}: {self.text}" + (f" [{named}]" if named else "")
-
-
-Found = Iterator[Violation]
-
-
-def audit(evidence: Evidence) -> list[Violation]:
-    """Everything that is not as it must be."""
-    return [violation for check in CHECKS for violation in check(evidence)]
+def audit(evidence: Evidence, *, accounted: bool = False) -> list[Violation]:
+    """Everything that is not as it must be; `accounted` excuses nothing that was lost."""
+    checks = ACCOUNTED if accounted else CHECKS
+    return [violation for check in checks for violation in check(evidence)]
 
 
 def ended(evidence: Evidence) -> Found:
@@ -140,6 +126,19 @@ def shipments(evidence: Evidence) -> Found:
 
 
 _SHIPPED: Final = ("captured", "dispatched")
+
+
+def mails(evidence: Evidence) -> Found:
+    """4: An order's end is mailed at most once, and as it ended."""
+    states = {str(row["order_id"]): row["state"] for row in evidence.orders}
+    mailed = Counter(row["reference"] for row in evidence.mail)
+    for order, count in mailed.items():
+        if count > 1:
+            yield Violation(4, (order,), f"its end was mailed {count} times")
+    for row in evidence.letters:
+        order, outcome = str(row["order_id"]), row["outcome"]
+        if states.get(order) != outcome:
+            yield Violation(4, (order,), f"is {states.get(order)}, and its letter says {outcome}")
 
 
 def sums(evidence: Evidence) -> Found:
@@ -338,16 +337,20 @@ def quiet(evidence: Evidence) -> Found:
             lease = f"claimed by {row['replica']}" if row["replica"] else "due or waiting"
             text = f"is stuck in {row['durable']}, {lease}: {row['error'] or 'no error'}"
             yield Violation(9, (row["about"],), text)
+    for durable in evidence.readers.keys() - evidence.durables.keys():
+        yield Violation(9, (), f"{durable} does not exist at the broker")
     for durable, standing in evidence.durables.items():
         if _behind(standing):
             text = f"{durable} has {standing.pending} unread and {standing.unsettled} unsettled"
             yield Violation(9, (), text)
 
 
-CHECKS: Final[tuple[Callable[[Evidence], Found], ...]] = (
-    *(ended, dead_letters, answers, captures, shipments, sums),
-    *(sequences, reads, nowhere, emissions, quiet),
+_ALWAYS: Final = (
+    *(ended, dead_letters, answers, captures, shipments, mails, sums),
+    *(sequences, reads, quiet),
 )
+CHECKS: Final[tuple[Check, ...]] = (*_ALWAYS, nowhere, emissions)
+ACCOUNTED: Final[tuple[Check, ...]] = (*_ALWAYS, taken_in, told, said_again)
 
 
 def promised(history: Iterable[Exchange]) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from importlib import import_module
@@ -31,6 +31,8 @@ BATCH = 500
 _OWN = ("Nats-Msg-Id", "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit")
 _PLACED = "evt.orders.placed.v1"
 _NO_LIMIT = 2**30
+STRANGER = "stranger"
+"""Whose nonsense is: no service answers for what it says."""
 
 
 @asynccontextmanager
@@ -91,7 +93,7 @@ async def publish_nonsense(client: Client, version: int, body: bytes) -> str:
     about = str(uuid4())
     headers = {
         "ce-id": about,
-        "ce-source": "orders",
+        "ce-source": STRANGER,
         "ce-type": f"dev.tallystick.orders.placed.v{version}",
         "ce-subject": about,
         "ce-specversion": "1.0",
@@ -114,33 +116,42 @@ async def sightings(client: Client) -> list[Sighting]:
     ]
 
 
-async def standings(client: Client) -> dict[str, Standing]:
+async def standings(client: Client, services: Sequence[str]) -> dict[str, Standing]:
     """Where each durable is that keeps an inbox."""
     found = {}
-    for name, stream in _durables().items():
+    for name, stream in _durables(services).items():
         consumer = await info(client, f"CONSUMER.INFO.{stream}.{name}")
         if consumer is not None:
             found[name] = _standing(stream, consumer)
     return found
 
 
-def _durables() -> dict[str, str]:
-    """The durables of all services and their streams; an idempotent one keeps no record."""
-    kept = [each for each in _readers() if not each.idempotent]
+def _durables(services: Sequence[str]) -> dict[str, str]:
+    """The durables of services and their streams; an idempotent one keeps no record."""
+    kept = [each for each in _readers(services) if not each.idempotent]
     return {binding.durable: binding.stream for binding in kept}
+
+
+def readers(services: Sequence[str]) -> dict[str, list[str]]:
+    """The types that each durable reads, as declared; an idempotent one keeps no record."""
+    return {
+        each.durable: [message_type(cls).template for cls in each.types]
+        for each in _readers(services)
+        if not each.idempotent
+    }
 
 
 def readers_of_orders() -> list[str]:
     """The durables that read placed orders."""
     return [
         each.durable
-        for each in _readers()
+        for each in _readers(SERVICES)
         if any(message_type(cls).template == _PLACED for cls in each.types)
     ]
 
 
-def _readers() -> list[Binding]:
-    routers = [import_module(f"{service}.handlers").router for service in SERVICES]
+def _readers(services: Sequence[str]) -> list[Binding]:
+    routers = [import_module(f"{service}.handlers").router for service in services]
     bindings: list[Binding] = [each for router in routers for each in router.bindings.values()]
     return [each for each in bindings if each.kind != "effect"]
 
@@ -169,6 +180,7 @@ def _sighting(stream: str, message: Msg) -> Sighting:
         order=headers.get("ce-subject", ""),
         subject=message.subject,
         stored_at=stored_at,
+        republication=int(headers.get("tally-republication", 0)),
     )
 
 

@@ -20,6 +20,8 @@ _OF = {
     "totals": ("payments", "select * from daily_totals"),
     "provider": ("sandbox", "select * from provider_ledger order by position"),
     "carrier": ("sandbox", "select * from carrier_ledger order by position"),
+    "mail": ("sandbox", "select * from mail_ledger order by position"),
+    "letters": ("newsletter", "select * from letters order by written_at"),
 }
 _HELD = """
     select durable, source, id, subject, headers, stream, state, reason, due_at, attempts,
@@ -37,24 +39,31 @@ _LIBRARY = {
 }
 
 
-async def collect(server: str, nats: str, **known: Any) -> Evidence:
+async def collect(
+    server: str, nats: str, services: Sequence[str] = SERVICES, **known: Any
+) -> Evidence:
     """All evidence at one time; `known` is what no server knows. Raises what the servers raise."""
-    tables = {table: await fetch(server, *of) for table, of in _OF.items()}
+    tables = {
+        table: await fetch(server, name, sql)
+        for table, (name, sql) in _OF.items()
+        if name in (*services, "sandbox")
+    }
     library = {
-        table: {name: await _rows(server, name, sql) for name in SERVICES}
+        table: {name: await _rows(server, name, sql) for name in services}
         for table, sql in _LIBRARY.items()
     }
     async with broker.connected(nats) as client:
         seen = await broker.sightings(client)
-        durables = await broker.standings(client)
-    everything: Mapping[str, Any] = {**tables, **library, **known}
-    return Evidence(sightings=seen, durables=durables, read_at=time.time(), **everything)
+        durables = await broker.standings(client, services)
+    everything: Mapping[str, Any] = {**tables, **library, **known, "read_at": time.time()}
+    readers = broker.readers(services)
+    return Evidence(sightings=seen, durables=durables, readers=readers, **everything)
 
 
-async def dead_letters(server: str) -> list[Row]:
+async def dead_letters(server: str, services: Sequence[str] = SERVICES) -> list[Row]:
     """Every dead letter, with its service."""
     found: list[Row] = []
-    for name in SERVICES:
+    for name in services:
         rows = await _rows(server, name, f"{_HELD} where state = 'dead'")
         found += ({**row, "service": name} for row in rows)
     return found

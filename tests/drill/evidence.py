@@ -10,7 +10,9 @@ from typing import Any, Literal
 Row = Mapping[str, Any]
 Interval = tuple[float, float]
 """Begin and end in Unix seconds."""
-SERVICES = ("orders", "payments", "shipping")
+PLATFORM = ("orders", "payments", "shipping")
+SERVICES = (*PLATFORM, "newsletter")
+"""Whose outboxes and inboxes are audited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,17 @@ class Sighting:
     order: str
     subject: str
     stored_at: datetime
+    republication: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What a durable had taken in and was made to forget, at a time in Unix seconds."""
+
+    durable: str
+    source: str
+    id: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +104,17 @@ class Evidence:
     totals: Sequence[Row] = ()
     provider: Sequence[Row] = ()
     carrier: Sequence[Row] = ()
+    mail: Sequence[Row] = ()
+    letters: Sequence[Row] = ()
     outbox: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     inbox: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     held: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     attempts: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     sightings: Sequence[Sighting] = ()
     durables: Mapping[str, Standing] = field(default_factory=dict)
+    readers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The types of each durable that keeps an inbox, as subjects without their shards."""
+    forgotten: Sequence[Forgotten] = ()
     struck: Sequence[Struck] = ()
     outages: Sequence[Interval] = ()  # when a process was away, whatever made it end
     starved: Sequence[Interval] = ()  # when this machine was too busy for anything to be in time

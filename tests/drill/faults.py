@@ -40,6 +40,7 @@ class Kind:
     """A kind of fault: whom it can strike, for how many seconds, and how often it is drawn.
 
     `loses`: the broker forgets what it had confirmed, so that orders must be said again.
+    `unseen`: whoever asks meanwhile must not notice it, so it excuses nothing.
     """
 
     targets: Sequence[str]
@@ -47,6 +48,7 @@ class Kind:
     weight: float = 1
     loses: bool = False
     most: int = 1_000_000
+    unseen: bool = False
 
 
 KINDS: Final[dict[str, Kind]] = {
@@ -62,6 +64,9 @@ KINDS: Final[dict[str, Kind]] = {
     "database read-only": Kind(DATABASES, (1, 3)),
     "database refuses logins": Kind(DATABASES, (1, 3)),
     "database locked": Kind(DATABASES, (2, 4)),
+    "pool busy": Kind(READERS, (4, 6), unseen=True),
+    "clock ahead": Kind(REPLICAS, (3, 6), unseen=True),
+    "clock behind": Kind(REPLICAS, (3, 6), unseen=True),
     "connection slow": Kind(LINKS, (1, 4), weight=2),
     "connection dropped": Kind(LINKS, weight=3),
     "connection half-open": Kind(LINKS, (1, 3), weight=2),

@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from statistics import median
 
-from tests.drill import audit
+from tests.drill import accounting, audit
 from tests.drill.evidence import Evidence, Struck
+from tests.drill.violation import Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Recovery:
     longest: float
 
 
-def counts(evidence: Evidence, violations: list[audit.Violation]) -> dict[str, int]:
+def counts(evidence: Evidence, violations: list[Violation]) -> dict[str, int]:
     """The table of a drill, by the names of its rows."""
     promised = audit.promised(evidence.history)
     states = Counter(row["state"] for row in evidence.orders if str(row["order_id"]) in promised)
@@ -42,6 +43,7 @@ def counts(evidence: Evidence, violations: list[audit.Violation]) -> dict[str, i
         "messages lost by the broker": audit.lost(evidence),
         "emissions explained": sum(explained for _, explained in republished),
         "emissions not explained": sum(not explained for _, explained in republished),
+        "needlessly said again": sum(bool(why) for _, why in accounting.republished(evidence)),
         "seconds that the machine was starved": round(sum(b - a for a, b in evidence.starved)),
     }
 

@@ -16,7 +16,7 @@ from tallystick_local.plan import plan
 from tallystick_local.platform import Platform
 from tallystick_local.policy import Policy
 from tallystick_local.report import Report
-from tallystick_local.services import MESSAGING, SERVICES
+from tallystick_local.services import ALL, EXAMPLES, SERVICES
 from tallystick_local.settings import Settings
 from tallystick_local.spec import ProcessSpec
 from tallystick_local.supervisor import Supervisor
@@ -57,11 +57,12 @@ class Ground(Platform):
         arms: Mapping[str, Mapping[str, Any]] | None = None,
         sabotage: str | None = None,
     ) -> None:
-        environment = {name: _environment(name) for name in SERVICES}
+        environment = {name: _environment(name) for name in ALL}
         settings = Settings(
             state=state,
             free_ports=True,
-            replicas=dict.fromkeys(SERVICES, 2),
+            replicas=dict.fromkeys(SERVICES, 2) | dict.fromkeys(EXAMPLES, 1),
+            examples=True,
             environment=environment,
             policy=POLICY,
             log_level="warning",
@@ -110,7 +111,7 @@ class Ground(Platform):
 
     def _armed(self, spec: ProcessSpec) -> ProcessSpec:
         service = spec.name.removesuffix("-2")
-        if service not in SERVICES:
+        if service not in ALL:
             return spec
         more = {
             "DRILL_NAME": spec.name,
@@ -137,7 +138,7 @@ class Ground(Platform):
 
 
 def _environment(service: str) -> dict[str, str]:
-    times = TIMES if service in MESSAGING else {}
+    times = TIMES if ALL[service].messages else {}
     return {
         **{f"{service.upper()}_{name}": value for name, value in times.items()},
         "PYTHONPATH": str(ROOT),

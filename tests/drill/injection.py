@@ -18,11 +18,14 @@ import psutil  # type: ignore[import-untyped]
 import structlog
 
 from tallystick import TallystickError
-from tests.drill import broker, database
+from tests.drill import broker, busy, clock, database
 from tests.drill.clients import Clients
+from tests.drill.dials import Dial
 from tests.drill.evidence import Poison, Struck
 from tests.drill.faults import KINDS, OUTSIDERS, WEBHOOKS, Fault
 from tests.drill.ground import Ground
+from tests.drill.witness import Complaint
+from tests.drill.witnesses import witness_of
 
 log = structlog.get_logger()
 
@@ -44,11 +47,18 @@ POISON = {
     "poison: memory": ("memory", "poison"),
     "poison: endless loop": ("loop", "poison"),
 }
+DIALS = {
+    "pool busy": (busy.NAME, 1.0),
+    "clock ahead": (clock.NAME, clock.SKEW),
+    "clock behind": (clock.NAME, -clock.SKEW),
+}
+"""Which dial of a replica is set, and how."""
 TRIES = 20  # a stream cannot be asked while the broker is away
 FAILURES = (
     TallystickError,
     nats.errors.Error,
     asyncpg.PostgresError,
+    asyncpg.InterfaceError,  # its own connection was broken off by another fault
     OSError,
     TimeoutError,
     aiohttp.ClientError,
@@ -56,12 +66,16 @@ FAILURES = (
 
 
 class Injector:
-    """Carries out faults on one ground; `struck` and `poison` are what has occurred."""
+    """Carries out faults on one ground; `struck` and `poison` are what has occurred.
+
+    `complaints` are what was noticed of faults that nobody may notice.
+    """
 
     def __init__(self, ground: Ground, clients: Clients, seed: int) -> None:
         self.struck: list[Struck] = []
         self.poison: list[Poison] = []
         self.failed: list[str] = []
+        self.complaints: list[Complaint] = []
         self._ground = ground
         self._clients = clients
         self._seed = seed
@@ -70,12 +84,13 @@ class Injector:
         }
 
     async def run(self, plan: list[Fault]) -> None:
-        """Let each fault strike at its time; returns when the last one is over."""
+        """Let each fault strike at its time; returns when the last one is over, and was watched."""
         began = time.monotonic()
         async with asyncio.TaskGroup() as strikes:
             for number, fault in enumerate(plan):
                 await asyncio.sleep(began + fault.at - time.monotonic())
                 strikes.create_task(self._strike(number, fault))
+                strikes.create_task(self._watch(fault))
 
     async def heal(self) -> None:
         """Take back everything that could still be in force."""
@@ -123,6 +138,7 @@ class Injector:
             **dict.fromkeys(("messages duplicated", "messages reordered"), self._repeat),
             **dict.fromkeys(database.ALTERED, self._alter),
             "database locked": self._lock,
+            **dict.fromkeys(DIALS, self._turn),
             "consumer deleted": self._delete,
             "stream purged": self._purge,
             "stream full": self._fill,
@@ -162,6 +178,21 @@ class Injector:
 
     async def _lock(self, _: int, fault: Fault) -> None:
         await database.locked(self._url(fault.target), fault.duration)
+
+    async def _turn(self, _: int, fault: Fault) -> None:
+        name, value = DIALS[fault.kind]
+        dial = Dial(self._ground.settings.state, name, fault.target)
+        dial.value = value
+        try:
+            await asyncio.sleep(fault.duration)
+        finally:
+            dial.value = 0
+
+    async def _watch(self, fault: Fault) -> None:
+        """Keep what a witness notices of a fault that nobody may notice."""
+        if (witness := witness_of(fault, self._ground.facts)) is not None:
+            bad = tuple(await witness.watch(fault.duration))
+            self.complaints.append(Complaint(fault.kind, fault.target, witness, bad))
 
     async def _outsider(self, _: int, fault: Fault) -> None:
         rates = OUTSIDE[fault.kind]

@@ -9,12 +9,13 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
-from tests.drill.audit import CHECKS, Violation
+from tests.drill.audit import ACCOUNTED, CHECKS
 from tests.drill.evidence import Evidence
 from tests.drill.faults import KINDS, Fault
 from tests.drill.figures import Recovery
 from tests.drill.page import page
 from tests.drill.story import story
+from tests.drill.violation import Violation
 
 MOST_SHOWN = 10
 MOST_STORIES = 20
@@ -35,11 +36,12 @@ class Result:
     seconds: float
     settled: float  # seconds from healing until all was quiet
     troubles: list[str] = field(default_factory=list)  # what the drill itself could not do
+    noticed: list[str] = field(default_factory=list)  # of faults that nobody may notice
 
     @property
     def passed(self) -> bool:
-        """Whether all invariants hold and every fault occurred."""
-        return not self.violations and not self.troubles
+        """Whether all invariants hold, every fault occurred, and none was noticed that must not."""
+        return not self.violations and not self.troubles and not self.noticed
 
     def stories(self) -> dict[str, list[str]]:
         """The orders of the first violations, and all that is known of each."""
@@ -58,6 +60,7 @@ class Result:
         broken = ", ".join(map(str, invariants)) or "none"
         orders = self.counts["orders in violations"]
         more = f", {len(self.troubles)} faults did not occur" if self.troubles else ""
+        more += f", {len(self.noticed)} faults were noticed" if self.noticed else ""
         return f"drill: FAIL invariants {broken}, {orders} orders{more}, {faults}"
 
     @property
@@ -76,6 +79,7 @@ class Result:
         ]
         lines += ["", f"quiet {self.settled:.1f} s after healing, {self.seconds:.0f} s in all"]
         lines += [f"did not occur: {trouble}" for trouble in self.troubles]
+        lines += [f"noticed: {noticed}" for noticed in self.noticed]
         lines += [str(violation) for violation in self.violations[:MOST_SHOWN]]
         if len(self.violations) > MOST_SHOWN:
             lines.append(f"... and {len(self.violations) - MOST_SHOWN:,} more")
@@ -100,6 +104,7 @@ def write(result: Result, folder: Path) -> None:
         "struck": result.evidence.struck,
         "plan": result.plan,
         "troubles": result.troubles,
+        "noticed": result.noticed,
         "violations": result.violations,
         "stories": result.stories(),
     }
@@ -115,7 +120,9 @@ def _junit(result: Result) -> ET.Element:
     found = Counter(violation.invariant for violation in result.violations)
     for number in range(1, 10):
         names = [
-            check.__name__ for check in CHECKS if (check.__doc__ or "").startswith(f"{number}")
+            check.__name__
+            for check in dict.fromkeys((*CHECKS, *ACCOUNTED))
+            if (check.__doc__ or "").startswith(f"{number}")
         ]
         case = ET.SubElement(suite, "testcase", classname="invariant", name=f"{number} {names}")
         if found[number]:
@@ -130,6 +137,9 @@ def _junit(result: Result) -> ET.Element:
         if occurred[kind] < wanted[kind]:
             text = f"{occurred[kind]} of {wanted[kind]} occurred"
             ET.SubElement(case, "failure", message=text)
+    case = ET.SubElement(suite, "testcase", classname="fault", name="none is noticed that must not")
+    if result.noticed:
+        ET.SubElement(case, "failure", message="\n".join(result.noticed))
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     return suite

@@ -66,6 +66,7 @@ class Drill:
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tokens: Sequence[str] = ()  # further orders with these payment tokens
     rate: float = RATE  # orders a second at most: fewer if faults strike for longer
+    accounted: bool = False  # whether the audit excuses nothing that was lost
     seconds: float | None = None  # in which orders come and faults strike, whatever the rate
 
     @property
@@ -121,7 +122,7 @@ async def run(drill: Drill, state: Path, live: Live) -> Result:
         sabotage=drill.sabotage,
     )
     began = time.monotonic()
-    live.say("starting NATS, PostgreSQL, and two replicas of three services and the sandbox ...")
+    live.say("starting NATS, PostgreSQL, two replicas of every service, and the newsletter ...")
     with interruptible(ground.kill, live.say):
         async with ground.open():
             live.say(f"up after {time.monotonic() - began:.1f} s")
@@ -142,7 +143,7 @@ class Course:
         self._clients = Clients(ground.door, drill.orders, drill.span, drill.seed)
         self._injector = Injector(ground, self._clients, drill.seed)
         self._pulse = Pulse()
-        self._since = moment()
+        self._since = moment(0)  # a clock that is behind makes ids of before the drill
         self._healed_at = 0.0
         self._dead: list[Any] = []
         self._complaints: list[str] = []
@@ -161,7 +162,10 @@ class Course:
                 await self._until_ended(visits)
                 within = 2 if self._drill.sabotage else QUIET_WITHIN  # the last records are late
                 evidence, violations = await settle(
-                    self._collect, within=within, give_up_after=DIES_WITHIN
+                    self._collect,
+                    within=within,
+                    give_up_after=DIES_WITHIN,
+                    accounted=self._drill.accounted,
                 )
             finally:
                 visits.cancel()
@@ -180,6 +184,7 @@ class Course:
             seconds=time.monotonic() - self._began,
             settled=time.time() - self._healed_at,
             troubles=[*self._injector.failed, *self._complaints, *self._not_reached()],
+            noticed=self._noticed(evidence),
         )
 
     async def _place(self, number: int) -> None:
@@ -230,6 +235,12 @@ class Course:
             healed_at=self._healed_at,
             give_up_after=GIVE_UP_AFTER,
         )
+
+    def _noticed(self, evidence: Evidence) -> list[str]:
+        """What was noticed of faults that nobody may notice, and that nothing else explains."""
+        complaints = self._injector.complaints
+        left = (each.left(evidence.struck, evidence.outages) for each in complaints)
+        return [str(each) for each in left if each]
 
     def _not_reached(self) -> list[str]:
         """The failpoints that were not passed as often as they should; sabotage owes none."""

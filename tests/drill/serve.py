@@ -17,11 +17,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tallystick import _cli  # inside: the command runs in this process
+from tallystick import (
+    Retry,
+    _cli,  # inside: the command runs in this process
+)
 from tallystick._failpoints import arm  # inside: where a process is killed
 from tallystick._service import child  # inside: a replica without its HTTP side
-from tests.drill import poison
+from tests.drill import busy, clock, poison
+from tests.drill.dials import Dial
+from tests.drill.faults import READERS
 
+LONGEST_PAUSE_S = 3.0
 CHILD = ("-m", "tallystick._service.child")
 
 
@@ -31,7 +37,13 @@ def main() -> int:
     for place, when in json.loads(os.environ["DRILL_ARMS"]).items():
         arm(place, killing(folder, place, when["pass"], when["times"]))
     _arm_children()
-    poison.prepare(os.environ["DRILL_NAME"].removesuffix("-2"), folder)
+    _retry_soon()
+    name = os.environ["DRILL_NAME"]
+    service = name.removesuffix("-2")
+    poison.prepare(service, folder)
+    if name in READERS:
+        busy.prepare(service, Dial(folder, busy.NAME, name))
+    clock.prepare(service, Dial(folder, clock.NAME, name))
     if sabotage := os.environ["DRILL_SABOTAGE"]:
         import_module(f"tests.drill.sabotage.{sabotage.replace('-', '_')}").sabotage()
     if sys.argv[1] == "child":
@@ -64,6 +76,12 @@ def _is_ours(folder: Path, place: str, times: int) -> bool:
             continue
         return True
     return False
+
+
+def _retry_soon() -> None:
+    """Let all attempts of a message that always fails fit into a drill; they take half an hour."""
+    pause = Retry._jittered
+    Retry._jittered = lambda self, times: min(pause(self, times), LONGEST_PAUSE_S)  # type: ignore[method-assign]
 
 
 def _arm_children() -> None:

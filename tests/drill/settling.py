@@ -12,8 +12,9 @@ import nats
 from tallystick import TallystickError
 from tallystick_local.figures import count
 from tallystick_local.reading import AWAY
-from tests.drill.audit import Violation, audit
+from tests.drill.audit import audit
 from tests.drill.evidence import Evidence
+from tests.drill.violation import Violation
 
 LOOK_EVERY = 0.5  # seconds
 
@@ -39,7 +40,11 @@ async def open_orders(server: str, since: UUID) -> int:
 
 
 async def settle(
-    collect: Callable[[], Awaitable[Evidence]], *, within: float, give_up_after: float
+    collect: Callable[[], Awaitable[Evidence]],
+    *,
+    within: float,
+    give_up_after: float,
+    accounted: bool = False,
 ) -> tuple[Evidence, list[Violation]]:
     """The evidence as soon as nothing is wrong with it, or after `within` seconds as it is then.
 
@@ -53,7 +58,7 @@ async def settle(
             if time.monotonic() > deadline + give_up_after:
                 raise
         else:
-            violations = audit(evidence)
+            violations = audit(evidence, accounted=accounted)
             if not violations or time.monotonic() > deadline:
                 return evidence, violations
         await asyncio.sleep(LOOK_EVERY)

@@ -17,7 +17,10 @@ import pytest
 from tests.drill.run import BREAKS
 
 ROOT = Path(__file__).parents[2]
-SMALL = ("service", "broker", "database", "connection", "outsider", "messages", "stream")
+SMALL = (
+    *("service", "broker", "database", "pool", "clock"),
+    *("connection", "outsider", "messages", "stream"),
+)
 pytestmark = pytest.mark.drill
 
 

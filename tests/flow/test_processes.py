@@ -23,13 +23,13 @@ from tallystick_local.background import background
 from tallystick_local.evidence import collect
 from tallystick_local.figures import count, moment
 from tallystick_local.reading import AWAY
-from tallystick_local.services import SERVICES
+from tallystick_local.services import ALL
 from tests.flow.readme import command
 from tests.order import until
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(180)]
 
-PROCESSES = (*SERVICES, "payments-2", "nats", "postgres")
+PROCESSES = (*ALL, "payments-2", "nats", "postgres")
 WITHIN = 90  # seconds, on a busy machine
 
 
@@ -46,7 +46,7 @@ class Up:
         self.folder = folder
         self.said = folder / "said.txt"
         with self.said.open("w") as said:
-            environment = {**os.environ, "REPLICAS_PAYMENTS": "2"}
+            environment = {**os.environ, "REPLICAS_PAYMENTS": "2", "EXAMPLES": "1"}
             self.process = local("up", "--free-ports", folder=folder, stdout=said, env=environment)
         assert holds(self.is_up, WITHIN), self.text()
 
@@ -80,6 +80,8 @@ def test_the_order_of_the_readme_is_taken_once_and_ends(up: Up) -> None:
     order = json.loads(run(f"curl -s {up.record.addresses['orders']}{location}?wait=10"))
     assert order["state"] == "shipped"
     assert order["total"] == 2 * 4995
+    letter = f"{up.record.addresses['newsletter']}/letters/{order['id']}"
+    assert holds(lambda: json.loads(run(f"curl -s {letter}")).get("posted_at"), WITHIN)
 
 
 def test_a_second_one_is_refused_and_says_where_the_first_is(up: Up) -> None:

@@ -33,6 +33,7 @@ RUN_BY = {
     "make test": (".ci/run", "make check test"),
     "make up": (PROCESSES, 'local("up"'),
     "REPLICAS_PAYMENTS=3 make up": (PROCESSES, '"REPLICAS_PAYMENTS"'),
+    "make up EXAMPLES=1": (PROCESSES, '"EXAMPLES": "1"'),
     "make load RATE=20": (PROCESSES, 'local("load", "--rate", "20"'),
     "make down": (LOCAL, 'output("down"'),
     "kill -9": (PROCESSES, "signal.SIGKILL"),
@@ -61,6 +62,7 @@ MADE = {
     "make demo ORDERS=5000": "-m tallystick_local demo --orders 5000",
     "make test": "-m pytest -q -n 2 --dist loadfile --no-loadscope-reorder",
     "make up": "-m tallystick_local up",
+    "make up EXAMPLES=1": "-m tallystick_local up",
     "make load RATE=20": "-m tallystick_local load --rate 20",
     "make down": "-m tallystick_local down",
 }

@@ -48,7 +48,7 @@ class Enemy:
 async def enemy_of(url: str) -> AsyncIterator[Enemy]:
     """Connects to the broker as an ordinary client."""
     client = Client()
-    await client.connect(url)
+    await client.connect(url, inbox_prefix=INBOX)
     enemy = Enemy(client)
     await enemy.start()
     yield enemy

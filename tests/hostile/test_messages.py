@@ -23,7 +23,7 @@ from tests.order import until
 from tests.platform import TIMES, Platform
 
 T = TypeVar("T")
-QUOTE = message_type(ShippingQuote).template
+QUOTE = message_type(ShippingQuote).requested_by("enemy")
 EVENTS = [cls for cls in messages_of("tallystick_contracts") if issubclass(cls, Event)]
 WHAT_BECAME = """select stream_sequence, state, reason, error_type from tallystick.deferred
 where durable = $1 and stream = $2"""

@@ -9,7 +9,7 @@ from tallystick.testing import Account
 from tallystick_local.errors import WrongSettingError
 from tallystick_local.plan import Facts, names, plan
 from tallystick_local.platform import Platform
-from tallystick_local.services import SERVICES
+from tallystick_local.services import ALL, EXAMPLES, SERVICES
 from tallystick_local.settings import Settings, replicas
 from tallystick_local.spec import HttpOk, ProcessSpec, Stage
 
@@ -17,11 +17,11 @@ PORTS = {
     name: 10_000 + number
     for number, name in enumerate(
         ["nats", "postgres"]
-        + [f"{s}{r}{k}" for s in SERVICES for r in ("", "-2", "-3") for k in ("", "-admin")]
+        + [f"{s}{r}{k}" for s in ALL for r in ("", "-2", "-3") for k in ("", "-admin")]
     )
 }
 PASSWORDS = {
-    name: f"{name}-password-of-some-length" for name in ("postgres", "admin", "webhook", *SERVICES)
+    name: f"{name}-password-of-some-length" for name in ("postgres", "admin", "webhook", *ALL)
 }
 FACTS = Facts(ports=PORTS, passwords=PASSWORDS, account=Account(65534, 65534))
 
@@ -47,6 +47,14 @@ def test_a_service_gets_its_own_database_and_its_neighbours() -> None:
     assert environment["PAYMENTS_NATS_URL"] == f"nats://127.0.0.1:{PORTS['nats']}"
     assert environment["PAYMENTS_PROVIDER_URL"] == f"http://127.0.0.1:{PORTS['sandbox']}"
     assert environment["PAYMENTS_ADMIN_TOKEN"] == "admin-password-of-some-length"
+
+
+def test_an_example_runs_with_its_neighbours_if_it_is_asked_for() -> None:
+    assert planned().keys() & EXAMPLES.keys() == set()
+    environment = planned(examples=True)["newsletter"].environment
+    assert environment["NEWSLETTER_NATS_URL"] == f"nats://127.0.0.1:{PORTS['nats']}"
+    assert environment["NEWSLETTER_MAILER_URL"] == f"http://127.0.0.1:{PORTS['sandbox']}"
+    assert environment["NEWSLETTER_DATABASE_URL"].endswith("/newsletter")
 
 
 def test_the_sandbox_tells_payments_by_webhooks_under_one_secret() -> None:

@@ -135,7 +135,8 @@ def test_a_document_needs_no_settings_where_main_has_the_router(tmp_path: Path) 
     assert document["permissions"]["publish"] == [
         "evt.parcels.>",
         "dlq.parcels.>",
-        "$JS.API.DIRECT.GET.DLQ_PARCELS.dlq.parcels.owner",
+        "_INBOX.*.>",
+        "$JS.API.STREAM.MSG.GET.DLQ_PARCELS",
     ]
 
 

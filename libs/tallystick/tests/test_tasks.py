@@ -65,3 +65,23 @@ async def test_the_first_that_fails_ends_the_others_and_is_raised() -> None:
     with pytest.raises(LookupError, match="gone"):
         await tasks.together(deaf(cancelled), fail())
     assert len(cancelled) == 2
+
+
+async def test_a_cancellation_that_nobody_asked_for_fails_and_stops_the_others() -> None:
+    cancelled = asyncio.get_running_loop().create_future()
+    cancelled.cancel()
+    other = asyncio.Event()
+
+    async def waits_for_what_is_cancelled() -> None:
+        await cancelled
+
+    async def goes_on() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            other.set()
+
+    with pytest.raises(RuntimeError, match="waits_for_what_is_cancelled"):
+        async with asyncio.timeout(5):
+            await tasks.together(waits_for_what_is_cancelled(), goes_on())
+    assert other.is_set()

@@ -1,9 +1,13 @@
+import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
 
 from payments import domain, metrics, parking, store
 from payments.facts import Captured, Payment, Refunded, State
+from payments.notices import Notice, Use
 from tallystick import Database
+from tallystick.limiter import Limiter
 from tallystick_contracts.money import Money
 from tallystick_contracts.orders import OrderId
 from tallystick_contracts.payments import RefundReason
@@ -46,3 +50,18 @@ async def test_parked_payments_are_counted(database: Database) -> None:
     await database.commit(*store.update(Payment(order_id=first.order_id), first))
     await database.fetch("update payments set parked = 'x'")
     assert await parking.PAYMENTS.count(database) == 1
+
+
+def test_a_flood_of_webhooks_that_are_wrong_or_forged_is_counted_and_logged_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(metrics, "_WRONG_LATELY", Limiter())
+    notices = [Notice(f"msg_{number}", "capture.captured", None, 1, "EUR") for number in range(50)]
+    labels = {"outcome": Use.STRANGE.value}
+    before = REGISTRY.get_sample_value("payments_webhooks_total", labels) or 0
+    with capture_logs() as lines:
+        for notice in notices:
+            metrics.observe_webhook(notice, Use.STRANGE)
+            metrics.observe_forgery("no signature is by a secret that is known here")
+    assert REGISTRY.get_sample_value("payments_webhooks_total", labels) == before + 50
+    assert [line["event"] for line in lines] == ["webhook", "refused a webhook"]

@@ -21,7 +21,9 @@ def dashboard(runbooks: Runbooks) -> Dashboard:
     made = frame("messaging", "Tallystick / Messaging", "Every durable and every outbox")
     made.with_variable(choice("durable", "Durable", f"label_values({HANDLED}_count, durable)"))
     _reading(made, runbooks)
-    _failing(made, runbooks)
+    _trying_again(made, runbooks)
+    _losing(made, runbooks)
+    _giving_up(made, runbooks)
     _sending(made, runbooks)
     return made
 
@@ -62,8 +64,7 @@ def _reading(made: Dashboard, runbooks: Runbooks) -> None:
     )
 
 
-def _failing(made: Dashboard, runbooks: Runbooks) -> None:
-    dead = runbooks.link("DeadLettersArriving")
+def _trying_again(made: Dashboard, runbooks: Runbooks) -> None:
     failed = f'outcome!="done", {CHOSEN}'
     waiting = f'state!="dead", state!="discarded", {CHOSEN}'
     made.with_row(Row("Deferred, tried again, given up")).with_panel(
@@ -82,7 +83,11 @@ def _failing(made: Dashboard, runbooks: Runbooks) -> None:
             (or_zero(rate(f"{HANDLED}_count", "durable, outcome", failed)), BY_OUTCOME),
             links=[traces("Failed attempts", "payments", tags='error="true"')],
         )
-    ).with_panel(
+    )
+
+
+def _losing(made: Dashboard, runbooks: Runbooks) -> None:
+    made.with_panel(
         bars(
             "Expired leases",
             "Leases of replicas that are gone; their messages are due again",
@@ -98,7 +103,13 @@ def _failing(made: Dashboard, runbooks: Runbooks) -> None:
             (shared("messaging_circuit_open", "durable", CHOSEN), "{{durable}}"),
             links=[runbooks.link("CircuitOpen")],
         )
-    ).with_panel(
+    )
+
+
+def _giving_up(made: Dashboard, runbooks: Runbooks) -> None:
+    dead = runbooks.link("DeadLettersArriving")
+    waiting = f'state="dead", {CHOSEN}'
+    made.with_panel(
         bars(
             "Dead letters, as they come",
             "By reason: tally dlq list",
@@ -111,12 +122,7 @@ def _failing(made: Dashboard, runbooks: Runbooks) -> None:
             "Dead letters that wait",
             "Until somebody replays or discards them: tally dlq replay",
             "short",
-            (
-                or_zero(
-                    shared("messaging_deferred_messages", "durable", f'state="dead", {CHOSEN}')
-                ),
-                "{{durable}}",
-            ),
+            (or_zero(shared("messaging_deferred_messages", "durable", waiting)), "{{durable}}"),
             links=[dead],
         )
     )

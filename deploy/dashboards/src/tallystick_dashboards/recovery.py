@@ -39,7 +39,8 @@ def dashboard(runbooks: Runbooks) -> Dashboard:
     )
     made.annotation(_starts("Broker started", "red", "gnatsd_varz_start"))
     _replicas(made, runbooks)
-    _effects(made, runbooks)
+    _serving(made, runbooks)
+    _finishing(made, runbooks)
     return made
 
 
@@ -68,7 +69,7 @@ def _replicas(made: Dashboard, runbooks: Runbooks) -> None:
     )
 
 
-def _effects(made: Dashboard, runbooks: Runbooks) -> None:
+def _serving(made: Dashboard, runbooks: Runbooks) -> None:
     errors = 'status=~"5.."'
     made.with_panel(
         lines(
@@ -95,19 +96,19 @@ def _effects(made: Dashboard, runbooks: Runbooks) -> None:
             height=TALL,
             links=[runbooks.link("OrdersNotAccepted")],
         )
-    ).with_panel(
+    )
+
+
+def _finishing(made: Dashboard, runbooks: Runbooks) -> None:
+    deferred = all_shared("messaging_deferred_messages", "durable, state", 'state!="dead"')
+    made.with_panel(
         lines(
             "What waits",
             "In streams, in outboxes, deferred for another attempt",
             "short",
             (all_shared("messaging_consumer_actionable_lag", "durable"), "lag"),
             (all_shared("messaging_outbox_pending_messages", "job"), "outboxes"),
-            (
-                or_zero(
-                    all_shared("messaging_deferred_messages", "durable, state", 'state!="dead"')
-                ),
-                "deferred",
-            ),
+            (or_zero(deferred), "deferred"),
             (shared("orders_open", ""), "open orders"),
             width=WHOLE,
             height=TALL,

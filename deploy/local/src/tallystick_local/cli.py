@@ -12,7 +12,7 @@ import typer
 from tallystick_local import holds, ports, remote
 from tallystick_local import state as states
 from tallystick_local.errors import AlreadyRunningError, PlatformError
-from tallystick_local.services import SERVICES
+from tallystick_local.services import ALL
 from tallystick_local.settings import Settings, replicas
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -21,8 +21,8 @@ State = Annotated[Path, typer.Option(help="the folder of data, logs and process 
 
 
 def _known(service: str) -> str:
-    if service not in SERVICES:
-        raise typer.BadParameter(f"{service} is not one of {', '.join(SERVICES)}")
+    if service not in ALL:
+        raise typer.BadParameter(f"{service} is not one of {', '.join(ALL)}")
     return service
 
 
@@ -43,6 +43,9 @@ def up(
     free_ports: Annotated[
         bool, typer.Option("--free-ports", help="use any free ports, not the usual ones")
     ] = False,
+    examples: Annotated[
+        bool, typer.Option("--examples", envvar="EXAMPLES", help="run the examples as well")
+    ] = False,
 ) -> None:
     """Run the platform here until Ctrl-C.
 
@@ -57,6 +60,7 @@ def up(
             free_ports=free_ports,
             ports=ports.asked(os.environ),
             replicas=replicas(os.environ),
+            examples=examples,
         )
         asyncio.run(run(settings))
 

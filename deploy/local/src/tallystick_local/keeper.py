@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from tallystick.tasks import stop
 from tallystick.testing.child import tail
 from tallystick_local.errors import StartError
 from tallystick_local.policy import Policy
@@ -146,14 +147,15 @@ class Keeper:
 
 
 async def _first(*works: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> Any:
-    """Return the result of the work that ends first, and cancel the others.
+    """Return the result of the work that ends first, and stop the others.
 
     If several have ended, the first argument of them counts.
     """
     tasks = [asyncio.ensure_future(work) for work in works]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    ended = next(task for task in tasks if task.done())
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        ended = next(task for task in tasks if task.done())
+    finally:
+        await stop(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
     return ended.result()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from tallystick.testing import Account, nats, postgres
 from tallystick.testing.ports import HOST
-from tallystick_local.services import MESSAGING, SERVICES
 from tallystick_local.settings import Settings
 from tallystick_local.spec import (
     HttpOk,
@@ -58,7 +57,7 @@ def plan(settings: Settings, facts: Facts) -> list[ProcessSpec]:
     """Return every process of the platform."""
     services = [
         _service(settings, facts, service, name)
-        for service in SERVICES
+        for service in settings.services
         for name in names(service, settings.count(service))
     ]
     return [_nats(settings, facts), _postgres(settings, facts), *services]
@@ -73,20 +72,21 @@ def environment(settings: Settings, facts: Facts, service: str, name: str) -> di
         "ADMIN_TOKEN": facts.passwords["admin"],
         "LOG_FORMAT": "json",
         "LOG_LEVEL": settings.log_level,
-        **_neighbours(facts, service),
+        **_neighbours(settings, facts, service),
     }
     prefixed = {f"{service.upper()}_{key}": value for key, value in own.items()}
     return {**prefixed, **settings.environment.get(service, {})}
 
 
-def _neighbours(facts: Facts, service: str) -> dict[str, str]:
-    broker = {"NATS_URL": facts.url("nats", "nats")} if service in MESSAGING else {}
+def _neighbours(settings: Settings, facts: Facts, service: str) -> dict[str, str]:
+    broker = {"NATS_URL": facts.url("nats", "nats")} if service in settings.messaging else {}
     outside = {
         "payments": {
             "PROVIDER_URL": facts.url("sandbox"),
             "WEBHOOK_SECRETS": facts.webhook_secret,
         },
         "shipping": {"CARRIER_URL": facts.url("sandbox")},
+        "newsletter": {"MAILER_URL": facts.url("sandbox")},
         "sandbox": {
             "WEBHOOK_URL": f"{facts.url('payments')}/webhooks/provider",
             "WEBHOOK_SECRET": facts.webhook_secret,

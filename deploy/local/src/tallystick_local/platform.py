@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cached_property
 
-from tallystick.testing import cluster, nats
+from tallystick.testing import NotReadyError, cluster, nats
 from tallystick.testing.ports import free_port, is_free
 from tallystick_local import ports, provision, stale, state, tally_env
+from tallystick_local.errors import StartError
 from tallystick_local.identity import identify
 from tallystick_local.logs import quiet
 from tallystick_local.plan import Facts, names, plan
 from tallystick_local.report import Report
 from tallystick_local.secret import passwords
-from tallystick_local.services import SERVICES
 from tallystick_local.settings import Settings
 from tallystick_local.spec import Stage
 from tallystick_local.supervisor import Supervisor
@@ -61,8 +61,8 @@ class Platform:
     async def _started(self) -> AsyncIterator[None]:
         await self.supervisor.start(Stage.SERVERS)
         tally_env.write(self.settings, self.facts)
-        await provision.databases(self.facts)
-        await provision.migrations(self.facts)
+        await provision.databases(self.facts, self.settings.services)
+        await provision.migrations(self.facts, self.settings.services)
         broker = self.facts.url("nats", "nats")
         async with reconciled(broker, self.settings, self._report):
             await self.supervisor.start(Stage.SERVICES)
@@ -92,10 +92,13 @@ class Platform:
 
 def gather(settings: Settings) -> Facts:
     """Choose ports and read passwords; raise BusyPortError."""
-    replicas = [name for service in SERVICES for name in names(service, settings.count(service))]
+    replicas = [
+        name for service in settings.services for name in names(service, settings.count(service))
+    ]
+    usual = ports.usual(settings.services)
     wanted = dict.fromkeys([name + kind for name in replicas for kind in ("", ADMIN)], 0)
-    known = {} if settings.free_ports else ports.DEFAULTS
-    defaults = {**dict.fromkeys(ports.DEFAULTS, 0), **wanted, **known}
+    known = {} if settings.free_ports else usual
+    defaults = {**dict.fromkeys(usual, 0), **wanted, **known}
     return Facts(
         ports=ports.choose(defaults, settings.ports, is_free, free_port),
         passwords=passwords(settings.state / "passwords.json"),
@@ -104,10 +107,16 @@ def gather(settings: Settings) -> Facts:
 
 
 def prepare(settings: Settings, facts: Facts) -> None:
-    """Create the folders and files that the processes need, and delete old logs."""
+    """Create the folders and files that the processes need, and delete old logs.
+
+    Raises StartError.
+    """
     logs = settings.state / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     for log in logs.iterdir():
         log.unlink()
     nats.prepare(settings.state / "nats", facts.ports["nats"])
-    cluster.prepare(settings.state / "postgres", facts.passwords["postgres"])
+    try:
+        cluster.prepare(settings.state / "postgres", facts.passwords["postgres"])
+    except NotReadyError as error:
+        raise StartError(str(error)) from error

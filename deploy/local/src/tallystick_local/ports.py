@@ -3,17 +3,23 @@
 from collections.abc import Callable, Mapping
 
 from tallystick_local.errors import BusyPortError, WrongSettingError
-from tallystick_local.services import LISTED
+from tallystick_local.services import ALL, Service
 
 ADMIN = 1000
 """The difference between a service's admin port and its port."""
 
-DEFAULTS = {
-    **{name: service.port for name, service in LISTED.items()},
-    **{f"{name}-admin": service.port + ADMIN for name, service in LISTED.items()},
-    "nats": 4222,
-    "postgres": 5433,
-}
+
+def usual(services: Mapping[str, Service]) -> dict[str, int]:
+    """Return the usual port of each address, by name."""
+    return {
+        **{name: service.port for name, service in services.items()},
+        **{f"{name}-admin": service.port + ADMIN for name, service in services.items()},
+        "nats": 4222,
+        "postgres": 5433,
+    }
+
+
+DEFAULTS = usual(ALL)
 
 
 def variable(name: str) -> str:

@@ -1,15 +1,16 @@
 """Create a database and a role for every service, and migrate it before the service starts."""
 
+from collections.abc import Iterable
+
 import asyncpg
 
 from tallystick import TallystickError
 from tallystick.testing import migrate
 from tallystick_local.errors import StartError
 from tallystick_local.plan import Facts
-from tallystick_local.services import SERVICES
 
 
-async def databases(facts: Facts) -> None:
+async def databases(facts: Facts, services: Iterable[str]) -> None:
     """Create what is missing: a role that may log in, and its database, closed to other roles.
 
     Raises StartError.
@@ -21,16 +22,16 @@ async def databases(facts: Facts) -> None:
             "the data in the state folder has other passwords: run `make clean` to delete it"
         ) from error
     try:
-        for service in SERVICES:
+        for service in services:
             await _role(connection, service, facts.passwords[service])
             await _database(connection, service)
     finally:
         await connection.close()
 
 
-async def migrations(facts: Facts) -> None:
+async def migrations(facts: Facts, services: Iterable[str]) -> None:
     """Migrate every database to its newest version; raise StartError."""
-    for service in SERVICES:
+    for service in services:
         try:
             await migrate(service, facts.database(service))
         except TallystickError as error:

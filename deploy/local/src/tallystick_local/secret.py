@@ -5,9 +5,9 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from tallystick_local.services import SERVICES
+from tallystick_local.services import ALL
 
-NAMES = ("postgres", "admin", "webhook", *SERVICES)
+NAMES = ("postgres", "admin", "webhook", *ALL)
 
 
 def passwords(file: Path) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""The services of the platform, as `deploy/services.toml` lists them."""
+"""The services of the platform, as `deploy/services.toml` lists them, and the examples."""
 
 from pathlib import Path
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 LIST: Final = Path(__file__).parents[3] / "services.toml"
+EXAMPLES_LIST: Final = LIST.parents[1] / "examples" / "services.toml"
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,3 +26,6 @@ LISTED: Final = listed(LIST.read_text())
 SERVICES: Final = tuple(LISTED)
 MESSAGING: Final = tuple(name for name, service in LISTED.items() if service.messages)
 """Those that declare streams and durables, and have a user at the broker."""
+EXAMPLES: Final = listed(EXAMPLES_LIST.read_text())
+"""What runs beside the platform if it is asked for."""
+ALL: Final = {**LISTED, **EXAMPLES}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tallystick_local.errors import WrongSettingError
 from tallystick_local.policy import Policy
-from tallystick_local.services import SERVICES
+from tallystick_local.services import ALL, LISTED, Service
 
 MOST_REPLICAS = 16
 
@@ -23,6 +23,17 @@ class Settings:
     environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # more, by service
     policy: Policy = field(default_factory=Policy)
     log_level: str = "info"
+    examples: bool = False  # whether the examples run as well
+
+    @property
+    def services(self) -> Mapping[str, Service]:
+        """Return the services that run, by name."""
+        return ALL if self.examples else LISTED
+
+    @property
+    def messaging(self) -> tuple[str, ...]:
+        """Return the names of those that use the broker."""
+        return tuple(name for name, service in self.services.items() if service.messages)
 
     def count(self, service: str) -> int:
         """Return how many replicas of a service run."""
@@ -31,7 +42,7 @@ class Settings:
 
 def replicas(environment: Mapping[str, str] = os.environ) -> dict[str, int]:
     """Return the replicas that `REPLICAS_<SERVICE>` asks for; raise WrongSettingError."""
-    found = {name: environment.get(f"REPLICAS_{name.upper()}") for name in SERVICES}
+    found = {name: environment.get(f"REPLICAS_{name.upper()}") for name in ALL}
     counts = {}
     for name, text in found.items():
         if text is None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tallystick_local.services import LISTED
+from tallystick_local.services import ALL
 
 ADMIN = "-admin"
 """What the name of a process's admin port ends in."""
@@ -11,8 +11,8 @@ ADMIN = "-admin"
 
 def addresses(found: Mapping[str, str], state: Path) -> str:
     """Return the addresses of a platform as a table."""
-    names = sorted(found, key=lambda name: (name not in LISTED, name))
-    notes = {name: service.note for name, service in LISTED.items()}
+    names = sorted(found, key=lambda name: (name not in ALL, name))
+    notes = {name: service.note for name, service in ALL.items()}
     rows = [(name, found[name], notes.get(name, _note(name))) for name in names]
     rows.append(("tally", f"{state / 'tally.env'}", "tally tail, timeline, dlq, ... find it"))
     rows.append(("logs", f"{state / 'logs'}/", ""))

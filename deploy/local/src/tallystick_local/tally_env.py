@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from tallystick_local.plan import Facts, names
-from tallystick_local.services import MESSAGING
 from tallystick_local.settings import Settings
 
 FILE = "tally.env"
@@ -26,7 +25,7 @@ def lines(settings: Settings, facts: Facts) -> list[tuple[str, str]]:
     """Return names and values of the settings; a shell can read them as well."""
     admins = [
         f"{service}={facts.url(f'{name}-admin')}"
-        for service in MESSAGING
+        for service in settings.messaging
         for name in names(service, settings.count(service))
     ]
     return [

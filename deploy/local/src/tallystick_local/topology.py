@@ -11,7 +11,6 @@ from tallystick import TallystickError
 from tallystick.topology import Topology, declared, reconcile, trim
 from tallystick_local.background import background
 from tallystick_local.report import Report
-from tallystick_local.services import MESSAGING
 from tallystick_local.settings import Settings
 
 EVERY = 3.0  # seconds
@@ -19,7 +18,7 @@ EVERY = 3.0  # seconds
 
 def topologies(settings: Settings) -> list[Topology]:
     """Return what the services declare, with their own AckWait."""
-    return [_topology(settings, service) for service in MESSAGING]
+    return [_topology(settings, service) for service in settings.messaging]
 
 
 def _topology(settings: Settings, service: str) -> Topology:

@@ -47,6 +47,6 @@ def _greet(platform: Platform, took: float) -> None:
     settings = platform.settings
     print(f"\nTallystick is up after {took:.1f} s; Ctrl-C ends it.\n")
     print(table.addresses(platform.addresses(), settings.state))
-    usual = {} if settings.free_ports else {**ports.DEFAULTS, **settings.ports}
+    usual = {} if settings.free_ports else {**ports.usual(settings.services), **settings.ports}
     moved = table.moved(platform.facts.ports, usual)
     print(f"\n{moved}\n" if moved else "", flush=True)

@@ -9,9 +9,9 @@ committed documents in topology/. Besides: `operator`, who keeps streams and dur
 {{- $document := $.Files.Get (printf "topology/%s.json" $name) | fromJson -}}
 {{- if not $document.permissions }}{{ fail (printf "topology/%s.json says no permissions: write it by `make topology`" $name) }}{{ end -}}
 {{- $may := $document.permissions -}}
-{{- $users = append $users (dict "name" $name "publish" $may.publish "subscribe" $may.subscribe "answers" $may.allowResponses) -}}
+{{- $users = append $users (dict "name" $name "publish" $may.publish "subscribe" $may.subscribe) -}}
 {{- end -}}
-{{- $users = append $users (dict "name" "tally" "publish" (list ">") "subscribe" (list ">") "answers" false) -}}
+{{- $users = append $users (dict "name" "tally" "publish" (list ">") "subscribe" (list ">")) -}}
 {{ toJson $users }}
 {{- end }}
 
@@ -75,9 +75,6 @@ authorization {
           {{ quote . }}
           {{- end }}
         ]
-        {{- if .answers }}
-        allow_responses: true
-        {{- end }}
       }
     }
     {{- end }}

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from tallystick._telemetry.awaiting import note_unawaited
 from tallystick._telemetry.metrics import FAILURES_IN_A_ROW, LOOP_RESTARTS, child
 from tallystick.errors import (
     BrokerConnectionEnded,
@@ -66,7 +67,8 @@ class Loops:
 async def repeat(seconds: float, act: Act, name: str = "") -> None:
     """Call `act`, wait `seconds`, and so on; log and count an error, and go on.
 
-    `name` is its name in logs and metrics, by default `name_of(act)`.
+    A call in it whose `await` is missing is an error, too. `name` is its name in logs and metrics,
+    by default `name_of(act)`.
     """
     name = name or name_of(act)
     failures = child(FAILURES_IN_A_ROW, name)
@@ -74,7 +76,7 @@ async def repeat(seconds: float, act: Act, name: str = "") -> None:
     warnings = Limiter()
     while True:
         try:
-            await act()
+            await _whole(act)
         except Exception as error:  # noqa: BLE001  # logged and counted
             failures.inc()
             _log(name, error, warnings)
@@ -105,6 +107,14 @@ class Seldom:
             self._not_before = begun + max(1.0, SHARE * took) * 0.95  # so that 1 s means each turn
 
 
+async def _whole(act: Act) -> None:
+    """Call an act; raise NotAwaited if it lacks an `await`."""
+    noted = note_unawaited()
+    await act()
+    if noted:
+        raise noted[0]
+
+
 def name_of(act: Callable[..., object]) -> str:
     """Return the name of an act in logs and metrics, such as `Outbox.sweep`; it is a label."""
     while isinstance(act, partial):
@@ -133,6 +143,10 @@ async def _restarted(name: str, loop: Loop) -> None:
     while True:
         try:
             await loop()
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            log.exception("loop restarted", loop=name)  # nobody cancelled us, only what it awaited
         except Exception as error:
             if _is_final(error):
                 log.exception("loop ended", loop=name)

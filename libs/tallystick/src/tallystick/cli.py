@@ -25,14 +25,14 @@ The function and one command::
 - Errors: `reports_errors` turns each TallystickError into a line on stderr and an exit code: 2 for
   `UsedWrongly` and `InvalidSettings`, 1 for the others.
 - Services: `places` finds their addresses, `asked` opens their admin ports, `path_of` makes the
-  paths; the result is `Answers`, `Refused` or `Silent`. `ServiceOption` names one service.
+  paths; the result is `Answers`, `ServiceRefused` or `Silent`. `ServiceOption` names one service.
 - Output: `say`, `say_json`, `table` and `end_of`; `plain` for text from elsewhere; `strong`,
   `notable` and `faint` for emphasis; `second` for a time.
 - People: `Actor` and `Reason` are who acts and why; `asked_reason` asks for the reason.
 """
 
 from tallystick._cli.actor import Actor, Reason, asked_reason
-from tallystick._cli.admin_api import Answers, Refused, Services, Silent, asked, path_of
+from tallystick._cli.admin_api import Answers, ServiceRefused, Services, Silent, asked, path_of
 from tallystick._cli.app import command_line
 from tallystick._cli.errors import UsedWrongly, example, reports_errors
 from tallystick._cli.output import (
@@ -56,8 +56,8 @@ __all__ = [
     "AsJson",
     "Places",
     "Reason",
-    "Refused",
     "ServiceOption",
+    "ServiceRefused",
     "Services",
     "Silent",
     "UsedWrongly",

@@ -91,6 +91,7 @@ class Refused(TallystickError):
     def __init__(self, error: dict[str, Any]) -> None:
         super().__init__(f"{error.get('description')} ({error.get('err_code')})")
         self.code = error.get("code")
+        self.err_code = error.get("err_code")
 
 
 class RequestFailed(TemporaryError):

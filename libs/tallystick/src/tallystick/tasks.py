@@ -10,7 +10,7 @@ from typing import Any
 CANCEL_EVERY = 1.0  # seconds
 
 
-async def stop(tasks: Iterable[asyncio.Task[Any]]) -> None:
+async def stop(tasks: Iterable[asyncio.Future[Any]]) -> None:
     """Cancel tasks and return when all have ended; their results and errors stay in them.
 
     The cancellation is repeated, because before Python 3.12 `asyncio.wait_for` may swallow one.
@@ -25,10 +25,11 @@ async def stop(tasks: Iterable[asyncio.Task[Any]]) -> None:
 async def together(*coroutines: Coroutine[Any, Any, None]) -> None:
     """Run coroutines side by side until all end, one fails or this is cancelled; then stop all.
 
-    Raises what failed first. Unlike `asyncio.TaskGroup` it repeats the cancellation to those that
+    Raises what failed first; RuntimeError for one that ended because what it awaited was cancelled,
+    and nobody had asked that of it. Unlike `asyncio.TaskGroup` it repeats the cancellation to those that
     swallowed it: a task group asks once, and waits for ever.
     """
-    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    tasks = [asyncio.create_task(_asked_to_end(coroutine)) for coroutine in coroutines]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
@@ -38,3 +39,14 @@ async def together(*coroutines: Coroutine[Any, Any, None]) -> None:
         while not stopping.done():
             with suppress(asyncio.CancelledError):  # one more: they are being stopped already
                 await asyncio.shield(stopping)
+
+
+async def _asked_to_end(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Raise RuntimeError for a cancellation that is not ours, which would end it unseen."""
+    try:
+        await coroutine
+    except asyncio.CancelledError as error:
+        if (task := asyncio.current_task()) is None or task.cancelling():
+            raise
+        name = getattr(coroutine, "__qualname__", type(coroutine).__name__)
+        raise RuntimeError(f"what {name} waited for was cancelled") from error

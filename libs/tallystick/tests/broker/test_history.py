@@ -73,3 +73,11 @@ async def test_one_that_follows_goes_on_after_a_purge(broker: Connection, client
                 await client.jetstream().publish("kept.this", b"after")
             if recorded.body == b"after":
                 return
+
+
+async def test_a_reading_that_cannot_begin_leaves_no_subscription(broker: Connection) -> None:
+    await broker.client.jetstream().account_info()  # nats-py subscribes to its answers once
+    before = set(broker.client._subs)
+    with pytest.raises(Refused, match="stream not found"):
+        await anext(read(broker))
+    assert set(broker.client._subs) == before

@@ -48,6 +48,13 @@ async def test_each_route_is_described(ask: Ask) -> None:
     assert all(verb["description"] for item in library for verb in item.values())
 
 
+async def test_each_model_of_the_description_has_a_name_of_its_own(ask: Ask) -> None:
+    _, described = await ask("/admin/openapi.json")
+    names = described["components"]["schemas"]
+    assert {"DeferredAsked", "PastRepair", "Repaired"} & set(names)
+    assert [name for name in names if "__" in name] == []  # as FastAPI tells two of a name apart
+
+
 async def test_groups_count_and_the_letters_come_in_pages(shop: Shop, ask: Ask) -> None:
     for _ in range(3):
         await shop.sell("dead")

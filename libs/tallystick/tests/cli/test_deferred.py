@@ -75,6 +75,16 @@ async def test_a_running_message_names_its_replica_and_one_due_now_is_marked(
     assert timeline.exit_code == 0, timeline.output
 
 
+@pytest.mark.parametrize(("expired_leases", "state"), [(1, "waiting"), (2, "quarantined")])
+async def test_a_message_whose_lease_expired_twice_is_quarantined(
+    shop: Shop, tally: Tally, insured: str, expired_leases: int, state: str
+) -> None:
+    expired = "update tallystick.deferred set expired_leases = $2 where id = $1"
+    await shop.database.fetch(expired, insured, expired_leases)
+    (one,) = await listed(tally, insured)
+    assert one["state"] == state
+
+
 async def test_a_message_that_does_not_wait_is_a_line_and_2(tally: Tally) -> None:
     result = await tally("deferred", "show", "nothing")
     assert (result.exit_code, result.stdout) == (2, "")

@@ -80,6 +80,16 @@ async def test_letters_are_named_by_id_key_or_fingerprint(shop: Shop, tally: Tal
         await shop.until("(select count(*) = 3 from letters)")
 
 
+@pytest.mark.parametrize("command", ["list", "replay", "discard"])
+async def test_a_reason_of_which_no_message_dies_is_refused_with_the_list(
+    tally: Tally, command: str
+) -> None:
+    because = () if command == "list" else BECAUSE
+    result = await tally("dlq", command, "--died-of", "exhaustion", *because)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "schema, permanent, exhausted, poison, expired, orphaned" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "replayed"),
     [

@@ -6,9 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 import pytest
+
+from tallystick._cli.streams.reading import Source
+from tallystick._cli.streams.tail import _show_coming
+from tallystick.tasks import CANCEL_EVERY
 
 Shop = Any
 Tally = Any
@@ -104,3 +109,23 @@ async def line(process: asyncio.subprocess.Process) -> bytes:
     assert process.stdout is not None
     async with asyncio.timeout(20):
         return await process.stdout.readline()
+
+
+class Deaf(Source):
+    """Swallows its first cancellation, as `asyncio.wait_for` may before Python 3.12."""
+
+    async def coming(self, broker: Any, since: int) -> Any:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+        yield
+
+
+async def test_it_ends_when_interrupted_though_a_stream_swallows_that() -> None:
+    sources: list[Source] = [Deaf(name, ">", is_queue=False, first=0, last=0) for name in "AB"]
+    following = asyncio.create_task(_show_coming(None, sources, {}, lambda *_: None))  # type: ignore[arg-type]  # it reads nothing
+    for _ in range(3):
+        await asyncio.sleep(0)
+    following.cancel()
+    await asyncio.wait([following], timeout=5 * CANCEL_EVERY)
+    assert following.cancelled()

@@ -4,6 +4,8 @@ from tallystick._deferred.admission import PROBES, Admission, Breaker, RateLimit
 from tallystick.errors import (
     DatabaseBusy,
     DatabaseUnavailable,
+    InDoubt,
+    InvalidMessage,
     PartnerUnavailable,
     PermanentError,
     TemporaryError,
@@ -120,20 +122,29 @@ def test_the_lowest_limit_applies() -> None:
     assert admission.allows(5, 0) == 1
 
 
-@pytest.mark.parametrize("error", [None, TemporaryError("not yet"), PermanentError(), ValueError()])
-def test_only_a_partner_that_is_unavailable_opens_the_circuit(error: Exception | None) -> None:
-    admission = Admission(None, 1)
+@pytest.mark.parametrize("error", [None, TemporaryError("not yet"), PermanentError()])
+def test_an_answer_of_the_partner_closes_the_circuit(error: Exception | None) -> None:
+    admission = Admission(None, 2)
     for _ in range(100):
+        admission.ended(PartnerUnavailable())
         admission.ended(error)
     assert admission.allows(5, 0) == 5
-    admission.ended(PartnerUnavailable())
+
+
+@pytest.mark.parametrize("error", [PartnerUnavailable(), TimeoutError("longer than 30 s")])
+def test_a_partner_that_is_unavailable_or_hangs_opens_the_circuit(error: Exception) -> None:
+    admission = Admission(None, 2)
+    admission.ended(error)
+    assert admission.allows(5, 0) == 5
+    admission.ended(error)
     assert admission.allows(5, 0) == 0
 
 
-@pytest.mark.parametrize("error", [DatabaseUnavailable(), DatabaseBusy()])
-def test_an_error_of_our_own_database_neither_opens_nor_closes_the_circuit(
-    error: Exception,
-) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [DatabaseUnavailable(), DatabaseBusy(), InDoubt(), InvalidMessage(), KeyError("amount")],
+)
+def test_an_error_of_our_own_neither_opens_nor_closes_the_circuit(error: Exception) -> None:
     admission = Admission(None, 1)
     admission.ended(error)
     assert admission.allows(5, 0) == 5

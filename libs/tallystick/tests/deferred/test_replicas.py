@@ -1,3 +1,5 @@
+import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -6,6 +8,7 @@ from structlog.testing import capture_logs
 
 from tallystick._database.postgres import Postgres
 from tallystick._deferred.replicas import Replicas
+from tallystick.errors import DatabaseUnavailable
 
 Sql = Callable[..., Awaitable[list[Any]]]
 GONE_AFTER_S = 2
@@ -141,3 +144,33 @@ async def test_a_replica_that_leaves_is_deleted_with_those_gone_for_long(
     await seen(sql, "gone", 100)
     await replicas.leave()
     assert [row[0] for row in await sql("select name from tallystick.replicas")] == ["gone"]
+
+
+class Leaving:
+    """A database that is lost as soon as the service stops to wait for it."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.lost = asyncio.Event()
+
+    async def fetch(self, sql: str, *args: object) -> list[Any]:
+        self.asked.set()
+        await self.lost.wait()
+        raise DatabaseUnavailable
+
+
+async def test_a_renewal_that_fails_after_its_caller_was_cancelled_is_no_lost_error() -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    leaving = Leaving()
+    renewing = asyncio.create_task(Replicas(leaving, "me", "1.0", GONE_AFTER_S).renew())
+    await leaving.asked.wait()
+    renewing.cancel()
+    await asyncio.wait([renewing])
+    assert renewing.cancelled()
+    leaving.lost.set()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    del renewing
+    gc.collect()
+    assert not complaints

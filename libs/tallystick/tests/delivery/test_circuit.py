@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -26,6 +27,10 @@ RETRY = Retry(first=0.01, longest=0.02)
 
 
 class Charge(Effect, name="shop.charge", key="item"):
+    item: int
+
+
+class Hang(Effect, name="shop.hang", key="item"):
     item: int
 
 
@@ -100,3 +105,17 @@ async def test_the_circuit_opens_while_a_partner_is_away_and_closes_when_it_is_b
         "circuit opened",
         "circuit closed",
     ]
+
+
+async def test_a_partner_that_hangs_until_the_deadline_opens_the_circuit(run: Run) -> None:
+    router, calls = Router("shop"), Counter[int]()
+
+    @router.effect(Hang, retry=RETRY, breaker=3, concurrency=8, deadline=timedelta(milliseconds=50))
+    async def hang(effect: Hang, delivery: Delivery) -> None:
+        calls[effect.item] += 1
+        await asyncio.Event().wait()
+
+    async with run(router) as runtime:
+        await runtime.parts.database.commit(*(Hang(item=item) for item in range(8)))
+        await eventually(lambda: runtime.parts.slots.circuit_open("shop-hang"))
+    assert sum(calls.values()) == 8

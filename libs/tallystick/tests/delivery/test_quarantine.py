@@ -15,6 +15,7 @@ import asyncpg
 import psutil  # type: ignore[import-untyped]
 import pytest
 import uvloop
+from structlog.testing import capture_logs
 
 from tallystick import Database, Settings
 from tallystick._deferred.isolation import BEGUN, CODE, DIED, Isolation, NotTried, _Child
@@ -221,7 +222,8 @@ async def test_a_death_between_two_batches_is_blamed_on_no_message(grim: Setting
     (fork,) = psutil.Process(isolation._child.pid).children()
     fork.kill()
     good, exit_9 = await leased(grim, "better"), await leased(grim, "exit 9")
-    assert await isolation.run(good, 30) is None
+    with pytest.raises(NotTried, match="was killed by signal 9"):
+        await isolation.run(good, 30)
     assert await isolation.run(exit_9, 30) == 9  # its own sign, not one left by the first
     await isolation.close()
 
@@ -278,6 +280,47 @@ async def test_a_child_without_its_database_ends_with_code_0(grim: Settings) -> 
     with pytest.raises(NotTried, match="the database is away"):
         await child.attempt(quarantined, 30)
     assert await child.end() == 0
+
+
+@pytest.mark.parametrize("signs", ["d", "bd"])
+async def test_a_child_that_dies_with_half_a_sign_has_its_own_exit_code(signs: str) -> None:
+    code = f"import sys; sys.stdout.write('{signs}'); sys.exit(3)"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdin
+    assert process.stdout
+    child = _Child(process, process.stdin, process.stdout)
+    if signs == "bd":
+        assert await child.attempt([], 30) == 3
+    else:
+        with pytest.raises(NotTried, match="the process ended with 3 as it started"):
+            await child.attempt([], 30)
+
+
+async def test_messages_that_were_not_tried_are_due_again_without_a_blame(
+    grim: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallystick._deferred.isolation.REST", 0.01)
+    async with stored(grim, "good") as runtime:
+        main = tmp_path / "grim" / "main.py"
+        source = main.read_text()
+        main.write_text("raise SystemExit(7)")  # imported here already, not by a child
+        runtime.parts.slots.closed = False
+        with capture_logs() as lines:
+            await runtime.parts.quarantine.round()
+            await runtime.parts.deferred.sweep()
+            row = "select replica, expired_leases, crashes, due_at <= now() from tallystick.deferred"
+            found = [tuple(each) for each in await runtime.parts.database.fetch(row)]
+            main.write_text(source)
+            await runtime.parts.quarantine.round()
+            await runtime.parts.quarantine.close()
+    assert found == [(None, QUARANTINE_AFTER, 0, True)]
+    events = [line["event"] for line in lines]
+    assert events.count("quarantine run failed") == 1
+    assert "leases interrupted" not in events
+    async with stored(grim) as runtime:
+        assert not await runtime.parts.database.fetch("select from tallystick.deferred")
 
 
 async def test_many_messages_that_do_no_harm_share_a_few_processes(grim: Settings) -> None:

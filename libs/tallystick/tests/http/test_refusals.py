@@ -16,6 +16,7 @@ from tallystick._admin.app import admin_app
 from tallystick._http.edge import Edge
 from tallystick._http.problem import Problem, install_problems
 from tallystick._http.server import Companion, bind, config
+from tallystick._telemetry.awaiting import Call
 
 TOKEN = "a-token-of-enough-length"
 api = APIRouter(prefix="/admin")
@@ -39,6 +40,12 @@ async def add(item: Item) -> Item:
 @api.delete("/items/{name}", status_code=204)
 async def drop(name: str) -> None:
     del name
+
+
+@api.get("/hasty")
+async def hasty() -> str:
+    Call("database.commit")  # never awaited
+    return "done"
 
 
 @api.get("/stream")
@@ -132,6 +139,11 @@ async def test_head_is_get_without_its_body(http: aiohttp.ClientSession, path: s
     for headers in (got.headers, head.headers):
         assert int(headers["Content-Length"]) > 0
     assert {**head.headers, "date": ""} == {**got.headers, "date": ""}
+
+
+async def test_an_answer_of_a_route_that_lacks_an_await_is_500(http: aiohttp.ClientSession) -> None:
+    answer = await ask(http, "GET", "/admin/hasty")
+    assert (answer.status, answer.is_problem) == (500, True)
 
 
 async def test_head_of_a_stream_has_no_body(http: aiohttp.ClientSession) -> None:

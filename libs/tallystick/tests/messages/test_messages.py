@@ -55,7 +55,8 @@ def test_requests_and_effects_are_in_no_stream(cls: type[Request[int] | Effect])
 
 
 def test_a_request_has_one_subject() -> None:
-    assert message_type(Stock).subjects == "req.shop.stock.v1"
+    assert message_type(Stock).subjects == "req.shop.stock.v1.*"
+    assert message_type(Stock).requested_by("orders") == "req.shop.stock.v1.orders"
 
 
 @given(st.text(max_size=50))

@@ -11,6 +11,7 @@ from tallystick._broker.connection import Connection
 from tallystick._database.postgres import Postgres
 from tallystick._database.units import Unit
 from tallystick._messages.envelope import OutboxRow, header_lines
+from tallystick._outbox import sending
 from tallystick._outbox.outbox import Outbox, insert
 from tallystick._telemetry.metrics import OUTBOX_AGE, OUTBOX_PENDING
 from tallystick.testing import NatsServer, eventually, nats_server
@@ -84,6 +85,20 @@ async def test_what_was_committed_is_published_at_once_and_marked(
     await outbox.drain()
     assert await published(client) == ["0", "1", "2", "3", "4"]
     assert await unsent(sql) == []
+
+
+async def test_no_more_rows_are_in_memory_than_the_bound_and_the_sweep_publishes_the_rest(
+    outbox: Outbox, client: Client, sql: Sql, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "QUEUE", 300)
+    rows = [row(f"{number:04}") for number in range(1000)]
+    await store(*rows)
+    outbox.send(rows)
+    assert sum(map(len, outbox._sending._queues.values())) <= 300
+    await outbox.drain()
+    assert len(await unsent(sql)) == 700
+    await outbox.sweep()
+    assert len(set(await published(client))) == 1000
 
 
 async def test_the_sweep_publishes_what_nobody_published(
@@ -167,7 +182,7 @@ async def test_a_full_stream_leaves_rows_until_there_is_room(
     assert await unsent(sql) == []
 
 
-async def test_only_the_emission_that_was_published_is_marked(
+async def test_only_the_republication_that_was_published_is_marked(
     outbox: Outbox, sql: Sql, store: Store
 ) -> None:
     await store(row("1"), row("2"))
@@ -177,7 +192,7 @@ async def test_only_the_emission_that_was_published_is_marked(
     assert await unsent(sql) == ["2"]
 
 
-async def test_outputs_are_emitted_again_once_an_emission(
+async def test_outputs_are_published_again_once_a_republication(
     outbox: Outbox, client: Client, sql: Sql, store: Store
 ) -> None:
     cause = named_id("cause")

@@ -8,7 +8,8 @@ from structlog.testing import capture_logs
 
 from tallystick import _loops
 from tallystick._loops import Loops
-from tallystick.errors import BrokerConnectionEnded, DatabaseUnavailable
+from tallystick._telemetry.awaiting import Call
+from tallystick.errors import BrokerConnectionEnded, DatabaseUnavailable, NotAwaited
 from tallystick.testing import eventually
 
 
@@ -77,3 +78,26 @@ async def test_failures_of_a_periodic_act_are_logged_and_counted_until_it_succee
     assert line["log_level"] in ("warning", "error")
     assert "it is away" in str(line)
     assert line["act"] == "Works.act"
+
+
+async def test_an_act_that_lacks_an_await_is_a_failed_one() -> None:
+    async def hasty() -> None:
+        Call("database.commit")  # never awaited
+
+    loops, labels = Loops(), {"act": hasty.__qualname__}
+    name = "messaging_periodic_failures_in_a_row"
+    with capture_logs() as lines:
+        loops.every(0.01, hasty)
+        await eventually(lambda: (REGISTRY.get_sample_value(name, labels) or 0) >= 2)
+        await loops.stop()
+    failed = [line for line in lines if line["event"] == "periodic act failed"]
+    assert failed
+    assert all(isinstance(line["exc_info"], NotAwaited) for line in failed)
+
+
+async def test_a_loop_that_ends_by_the_cancellation_of_what_it_awaited_is_restarted() -> None:
+    loops, works = Loops(), Works(asyncio.CancelledError())
+    loops.begin(works.run)
+    await eventually(lambda: works.begun == 2)
+    assert loops.ended == []
+    await loops.stop()

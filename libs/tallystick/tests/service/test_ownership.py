@@ -125,3 +125,9 @@ def test_a_claim_is_written_again_before_the_stream_deletes_it() -> None:
     assert not is_due(claim, "mine", 1000.0 + RENEWED_AFTER_S)
     assert is_due(claim, "mine", 1001.0 + RENEWED_AFTER_S)
     assert is_due(None, "mine", 0)
+
+
+def test_a_claim_of_a_clock_that_was_ahead_is_written_again() -> None:
+    claim = Claim("mine", "a", 1001.0 + RENEWED_AFTER_S)
+    assert is_due(claim, "mine", 1000.0)
+    assert not is_due(claim, "mine", 1001.0)

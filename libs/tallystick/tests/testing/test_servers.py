@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from tallystick.testing import (
     NotReadyError,
     PostgresServer,
     clean,
+    cluster,
     free_port,
     holds,
     is_free,
@@ -88,6 +90,34 @@ async def test_data_below_a_private_folder_is_served_and_the_folder_stays_privat
         connection = await asyncpg.connect(server.url)
         await connection.close()
     assert [folder.stat().st_mode for folder in above] == modes
+
+
+async def test_programs_below_a_private_folder_serve_as_others_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = programs().parents[1]
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    for folder in (installed, installed.with_name(f"{installed.name}.libs")):
+        if folder.exists():
+            shutil.copytree(folder, private / folder.name)
+    there = private / installed.name / "pginstall18" / "bin"
+    for module in (cluster, postgres_module):
+        monkeypatch.setattr(module, "programs", lambda: there)
+    with postgres_server() as server:
+        connection = await asyncpg.connect(server.url)
+        await connection.close()
+
+
+def test_a_cluster_that_cannot_be_made_says_where_and_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "initdb").write_text("#!/bin/sh\necho 'No space left on device' >&2\nexit 1\n")
+    (tmp_path / "initdb").chmod(0o755)
+    monkeypatch.setattr(cluster, "programs", lambda: tmp_path)
+    with pytest.raises(NotReadyError, match=r"in .*/data.new\nNo space left on device"):
+        cluster.prepare(tmp_path / "data", "password")
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="who is not root has none")

@@ -5,12 +5,13 @@ from uuid import UUID
 
 import pytest
 from nats.aio.client import Client
+from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
 
 from tallystick import Delivery, Event, Router
 from tallystick._broker.jetstream import info, request
 from tallystick.errors import BrokerUnavailable
-from tallystick.topology import Topology, _trim, declared, reconcile, trim
+from tallystick.topology import Stream, Topology, _trim, declared, reconcile, trim
 
 SIZE = 200_000  # bytes of the stream
 
@@ -168,6 +169,29 @@ async def test_a_stream_that_is_not_full_is_trimmed_while_the_store_fills(client
     assert await trim(client, [topology], [elsewhere], store=10 * SIZE) == []
     (trimmed,) = await trim(client, [topology], [elsewhere], store=60_000)
     assert (trimmed.purged, trimmed.blocked_by) == (8, "shop-second")
+
+
+async def test_a_stream_that_does_not_answer_is_logged_once_and_blocks_no_other(
+    full: Topology, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await read(client, "shop-first", 30)
+    await read(client, "shop-second", 30)
+
+    async def silent(client: Client, subject: str) -> Any:
+        if subject == "STREAM.INFO.ELSE":
+            raise BrokerUnavailable("STREAM.INFO.ELSE: no leader")
+        return await info(client, subject)
+
+    monkeypatch.setattr(_trim, "info", silent)
+    elsewhere = Topology("other", (Stream("ELSE", full.streams[0].config),), ())
+    with capture_logs() as lines:
+        (trimmed,) = await trim(client, [full], [elsewhere], store=SIZE)
+        await trim(client, [full], [elsewhere], store=SIZE)
+    assert trimmed.purged == 30
+    unknown = [line for line in lines if line["event"] == "stream size unknown"]
+    assert [(line["stream"], line["error"]) for line in unknown] == [
+        ("ELSE", "STREAM.INFO.ELSE: no leader")
+    ]
 
 
 async def test_a_stream_that_is_not_full_is_left_alone(client: Client) -> None:

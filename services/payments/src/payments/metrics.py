@@ -10,6 +10,7 @@ from prometheus_client import Counter, Gauge
 from payments.domain import Decision
 from payments.facts import NAMES, Fact, Operation
 from payments.notices import Notice, Use
+from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
 
@@ -33,6 +34,7 @@ REFUSED: Final = "refused"
 for outcome in (REFUSED, *Use):
     WEBHOOKS.labels(outcome)
 WRONG: Final = frozenset({Use.STRANGE, Use.MISMATCH, Use.IMPOSSIBLE})
+_WRONG_LATELY: Final = Limiter()  # whoever sends webhooks decides how many there are
 
 
 def observe(decision: Decision, fact: Fact) -> None:
@@ -46,13 +48,20 @@ def observe(decision: Decision, fact: Fact) -> None:
 
 
 def observe_webhook(notice: Notice, use: Use) -> None:
-    """Count an authentic webhook and log it, as an error if its content is wrong."""
+    """Count an authentic webhook and log it, as an error if its content is wrong.
+
+    Of those that are wrong in one way, one in five seconds is logged.
+    """
     WEBHOOKS.labels(use).inc()
-    write = log.error if use in WRONG else log.debug
-    write("webhook", use=use, webhook=notice.id, type=notice.type, reference=notice.reference)
+    about = {"use": use, "webhook": notice.id, "type": notice.type, "reference": notice.reference}
+    if use not in WRONG:
+        log.debug("webhook", **about)
+    elif (unsaid := _WRONG_LATELY.due(use)) is not None:
+        log.error("webhook", **about, unsaid=unsaid)
 
 
 def observe_forgery(reason: str) -> None:
-    """Count and log a webhook that the provider did not sign."""
+    """Count a webhook that the provider did not sign, and log one in five seconds a reason."""
     WEBHOOKS.labels(REFUSED).inc()
-    log.warning("refused a webhook", reason=reason)
+    if (unsaid := _WRONG_LATELY.due(reason)) is not None:
+        log.warning("refused a webhook", reason=reason, unsaid=unsaid)

@@ -1,10 +1,11 @@
-"""A simulated payment provider and carrier: no money moves and no parcel leaves.
+"""A simulated payment provider, carrier and mail house: no money moves and no parcel leaves.
 
-The sandbox replaces the two outside systems that an order depends on. So the whole platform runs
-on one machine, and every kind of fault can be had on request. It marks itself as a simulation: in
-its OpenAPI page and in the header `Sandbox: simulation` of every answer.
+The sandbox replaces the two outside systems that an order depends on, and the mail house of an
+example. So the whole platform runs on one machine, and every kind of fault can be had on request.
+It marks itself as a simulation: in its OpenAPI page and in the header `Sandbox: simulation` of
+every answer.
 
-It behaves as a real provider and carrier would:
+It behaves as real ones would:
 
 - The first answer under an `Idempotency-Key`, even a refusal, is the answer to every
   repetition, also to concurrent ones and after a restart; another body under the key is
@@ -20,6 +21,8 @@ It behaves as a real provider and carrier would:
     POST /carrier/cancellations        {"reference"}
     GET  /carrier/bookings/{reference}
     GET  /carrier/ledger               pages, oldest first; /carrier/ledger/totals
+    POST /mail/letters                 {"reference", "subject", "text"}
+    GET  /mail/ledger                  pages, oldest first; /mail/ledger/totals
     GET  /faults, PUT /faults          what goes wrong from now on, in this process
 
 With `SANDBOX_WEBHOOK_URL` the provider sends each new entry of its ledger there, in a signed

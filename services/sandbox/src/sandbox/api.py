@@ -1,4 +1,4 @@
-"""The HTTP API: the provider, the carrier, and the faults of both."""
+"""The HTTP API: the provider, the carrier, the mail house, and their faults."""
 
 from typing import Annotated
 
@@ -7,12 +7,14 @@ from fastapi import APIRouter
 from sandbox.carrier.api import api as carrier_api
 from sandbox.faults import Faults
 from sandbox.injection import Injector
+from sandbox.mail.api import api as mail_api
 from sandbox.provider.api import api as provider_api
 from tallystick import resource
 
 api = APIRouter()
 api.include_router(provider_api)
 api.include_router(carrier_api)
+api.include_router(mail_api)
 Inject = Annotated[Injector, resource(Injector)]
 
 

@@ -34,7 +34,8 @@ class Connection:
     async def hung_up(self, within_s: float) -> None:
         """Wait until the caller disconnects; after `within_s` drop the connection."""
         try:
-            await asyncio.wait_for(self._gone(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._gone()
         except TimeoutError:
             await self.reset()
 

@@ -55,7 +55,7 @@ class Kind(StrEnum):
 
 
 class Call(StrEnum):
-    """The calls of the provider and of the carrier."""
+    """The calls of the provider, of the carrier and of the mail house."""
 
     CAPTURE = "capture"
     REFUND = "refund"
@@ -63,6 +63,7 @@ class Call(StrEnum):
     BOOK = "book"
     CANCEL = "cancel"
     TRACK = "track"
+    POST = "post"
 
 
 Rate = Field(default=0.0, ge=0, le=1)
@@ -71,7 +72,8 @@ Rate = Field(default=0.0, ge=0, le=1)
 class Rates(BaseModel):
     """The rates of faults on one side, as shares of calls from 0 to 1; times are in ms.
 
-    `refusal` is the share of references that are refused: captures declined, bookings refused.
+    `refusal` is the share of references that are refused: captures declined, bookings refused;
+    the mail house refuses none.
     `calls` limits everything except `refusal` to some calls, `attempts` limits the faults to the
     first calls under a key; `null` is no limit.
     """
@@ -106,7 +108,7 @@ class Rates(BaseModel):
 
 
 class Faults(BaseModel):
-    """The faults of both sides, and of the provider's webhooks.
+    """The faults of each side, and of the provider's webhooks.
 
     The same seed gives the same faults to the same calls.
     """
@@ -116,6 +118,7 @@ class Faults(BaseModel):
     seed: int = 1
     provider: Rates = Rates()
     carrier: Rates = Rates()
+    mail: Rates = Rates()
     webhooks: Mishaps = Mishaps()
 
 

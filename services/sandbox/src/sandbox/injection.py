@@ -69,6 +69,8 @@ class Injector:
         return self.faults.webhooks.befalling(self.faults.seed, webhook)
 
     def _rates(self, call: Call) -> Rates:
+        if call is Call.POST:
+            return self.faults.mail
         return self.faults.carrier if call in CARRIER else self.faults.provider
 
     def _count(self, call: Call, key: str) -> int:

@@ -1,4 +1,4 @@
-"""The composition root: the simulated provider and carrier as one service without messages."""
+"""The composition root: the simulated outsiders as one service without messages."""
 
 from fastapi import FastAPI
 

@@ -12,7 +12,7 @@ from typing import Any
 from tallystick.cli import (
     Answers,
     Places,
-    Refused,
+    ServiceRefused,
     Services,
     Silent,
     UsedWrongly,
@@ -31,7 +31,10 @@ async def each(at: Places, path: str, params: Sequence[tuple[str, str]] = ()) ->
 
 
 async def retry(at: Places, order: str, body: Mapping[str, str]) -> dict[str, Any]:
-    """Retry an order in each service where it is parked; raise UsedWrongly, Silent or Refused."""
+    """Retry an order in each service where it is parked.
+
+    Raises UsedWrongly, Silent or ServiceRefused.
+    """
     async with asked(at) as services:
         known = await _known(services, order)
         parked = [name for name, row in known.given.items() if row["parked"] is not None]
@@ -45,7 +48,7 @@ async def retry(at: Places, order: str, body: Mapping[str, str]) -> dict[str, An
 async def resolve(at: Places, order: str, body: Mapping[str, str]) -> dict[str, Any]:
     """Let the service that can take the decision do so; ask those first that parked the order.
 
-    Raises UsedWrongly if no service can, Silent, or Refused.
+    Raises UsedWrongly if no service can, Silent, or ServiceRefused.
     """
     async with asked(at) as services:
         known = await _known(services, order)
@@ -53,7 +56,7 @@ async def resolve(at: Places, order: str, body: Mapping[str, str]) -> dict[str, 
         for name in sorted(known.given, key=lambda name: known.given[name]["parked"] is None):
             try:
                 return {name: await services.post(name, path_of("parked", order, "resolve"), body)}
-            except Refused as refused:
+            except ServiceRefused as refused:
                 if refused.status != NOT_MINE:
                     raise
                 refusals.append(str(refused))

@@ -15,7 +15,7 @@ from tallystick import TallystickError
 from tallystick.cli import (
     AsJson,
     Places,
-    Refused,
+    ServiceRefused,
     asked,
     example,
     path_of,
@@ -62,7 +62,7 @@ async def _rebuild(at: Places, service: str, projection: str) -> dict[str, Any]:
             started: dict[str, Any] = await services.post(
                 service, path_of("projections", projection, "rebuild")
             )
-        except Refused as refused:
+        except ServiceRefused as refused:
             if refused.status == NOT_FOUND:
                 raise TallystickError(f"{service} has no projection {projection}") from refused
             raise

@@ -15,10 +15,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallystick._http.body import Disconnected, read_head
+from tallystick._http.edge import Answer
 from tallystick._http.intake import take_in
 from tallystick._http.problem import Problem, install_problems
 from tallystick._http.server import Companion, bind, config
 from tallystick._settings import Settings
+from tallystick._telemetry.awaiting import note_unawaited
 
 log = structlog.get_logger()
 
@@ -115,7 +117,7 @@ class _Guard:
                 raise self._refusal()
             head = read_head(scope["headers"])
             scope, receive = await take_in(scope, head, receive, largest=LARGEST)
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, Answer(send, note_unawaited()))
         except Problem as problem:
             await problem.response(scope)(scope, receive, send)
         except Disconnected:

@@ -116,7 +116,7 @@ class Attempt(BaseModel):
     error: str | None
 
 
-class Repaired(BaseModel):
+class PastRepair(BaseModel):
     """A repair of a dead letter; an edit has the body before it."""
 
     at: datetime
@@ -142,7 +142,7 @@ class DeadLetterDetail(DeadLetter):
     body: str | None
     body_base64: str | None
     history: list[Attempt]
-    repairs: list[Repaired]
+    repairs: list[PastRepair]
 
 
 class GroupsAsked(Selection):
@@ -223,7 +223,7 @@ class DeadLetters:
         whole["headers"] = parse_headers(whole["headers"])
         return DeadLetterDetail(
             **{**whole, **readable(whole["body"]), "history": _history(repairs, attempts)},
-            repairs=[_repaired(repair) for repair in repairs],
+            repairs=[_past_repair(repair) for repair in repairs],
         )
 
 
@@ -245,9 +245,9 @@ def _history(repairs: Sequence[Record], attempts: Sequence[Record]) -> list[Atte
     return sorted({one.at: one for one in found}.values(), key=lambda one: one.at)
 
 
-def _repaired(act: Record) -> Repaired:
+def _past_repair(act: Record) -> PastRepair:
     before = readable(act["before"]) if act["action"] == "edit" else {}
-    return Repaired(**(dict(act) | before))
+    return PastRepair(**(dict(act) | before))
 
 
 def readable(body: bytes) -> dict[str, str | None]:

@@ -14,13 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from tallystick._admin.dead_letters import ATTEMPTS, Attempt, Limit, readable
 from tallystick._admin.selection import NAMED, Text, key_of, names_of
 from tallystick._database.postgres import Postgres, Record
+from tallystick._deferred.protocol import QUARANTINE_AFTER
 from tallystick._http.problem import Problem
 from tallystick._messages.envelope import parse_headers
 
 # A running message that is to run again at once is due at -infinity, which means nothing to people.
-_COLUMNS = """h.durable, h.source, h.id, h.subject, h.headers, h.stream, h.stream_sequence,
-    case when h.replica is not null then 'running' when h.expired_leases > 0
-        then 'suspect' else 'waiting' end as state,
+_COLUMNS = f"""h.durable, h.source, h.id, h.subject, h.headers, h.stream, h.stream_sequence,
+    case when h.replica is not null then 'running'
+        when h.expired_leases >= {QUARANTINE_AFTER} then 'quarantined' else 'waiting' end as state,
     nullif(h.due_at, '-infinity') as due_at, h.give_up_at as given_up_at,
     h.deferred_at, h.replica, h.error_type, h.error, h.place, h.fingerprint,
     h.starts as attempts"""
@@ -36,9 +37,10 @@ where h.durable = $1 and h.source || '/' || h.id = $2 and h.state = 'waiting'"""
 class Waiting(BaseModel):
     """A message or an effect whose next attempt is at `due_at`.
 
-    `state` is `waiting`, `running` on `replica`, or `suspect`: its lease has expired and it may
-    have killed a process. `attempts` counts those that have ended, the last one in `error`. At
-    `given_up_at` it becomes a dead letter, if its attempts go on ending in TemporaryErrors.
+    `state` is `waiting`, `running` on `replica`, or `quarantined`: its lease has expired so often
+    that it runs in a process of its own, which it may kill. `attempts` counts those that have
+    ended, the last one in `error`. At `given_up_at` it becomes a dead letter, if its attempts go on
+    ending in TemporaryErrors.
     """
 
     durable: str
@@ -76,7 +78,7 @@ class Detail(Waiting):
     history: list[Attempt]
 
 
-class Asked(BaseModel):
+class DeferredAsked(BaseModel):
     """The messages to show: by id, key, fingerprint or `durable/source/id`; of one durable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -99,7 +101,7 @@ class DeferredMessages:
         routes.add_api_route("/{durable}/{place:path}", self.one)
         return routes
 
-    async def page(self, asked: Annotated[Asked, Query()]) -> Page:
+    async def page(self, asked: Annotated[DeferredAsked, Query()]) -> Page:
         """Deferred messages and effects, in the order in which they are due."""
         args = (names_of(asked.name), asked.durable)
         rows = await self._database.fetch(_WAITING, *args, asked.limit)

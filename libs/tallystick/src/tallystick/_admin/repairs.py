@@ -33,7 +33,7 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=300)]
 
 
-class Asked(BaseModel):
+class RepairAsked(BaseModel):
     """Who repairs, and why; the record keeps both, and shows requests of one `run` as one act."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,7 +48,7 @@ class Asked(BaseModel):
         return Act(self.actor, self.reason, self.run)
 
 
-class SomeAsked(Asked):
+class SomeAsked(RepairAsked):
     """The oldest of the selected dead letters, until the run has `target` of them.
 
     It is safe to send the same request twice.
@@ -58,7 +58,7 @@ class SomeAsked(Asked):
     target: Annotated[int, Field(ge=1)] = MOST_AT_ONCE
 
 
-class EditAsked(Asked):
+class EditAsked(RepairAsked):
     """Another body for one dead letter."""
 
     durable: Text
@@ -145,7 +145,7 @@ class Repairs:
             raise field_problem(error.field or "body", error.detail) from error
         return self._done("edit", asked, 1)
 
-    def _done(self, action: str, asked: Asked, count: int) -> Repaired:
+    def _done(self, action: str, asked: RepairAsked, count: int) -> Repaired:
         about = {"run": str(asked.run), "actor": asked.actor, "reason": asked.reason}
         log.warning("dead letters repaired", action=action, count=count, **about)
         return Repaired(run=asked.run, count=count)

@@ -68,12 +68,13 @@ class Broker:
 
         Raises RequestFailed: at once if no service answers such requests, when the time is up, or
         with the error of the service that answers. Raises RequestRefused if the same request would
-        be refused again, and DeclarationError for a request that the router does not declare.
+        be refused again, InvalidMessage for one that cannot be sent, and DeclarationError for one
+        that the router does not declare.
         """
         _must_be_declared(self._router, "requests", [type(request)])
         if not self.is_connected:
             raise RequestFailed("not connected to the broker")
-        return await ask(self.connection.client, request, within)
+        return await ask(self.connection, request, within)
 
 
 def _must_be_declared(router: Router, keyword: str, types: Sequence[type[Any]]) -> None:

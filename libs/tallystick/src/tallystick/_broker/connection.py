@@ -11,7 +11,9 @@ import structlog
 from nats.aio.client import Client, ServerVersion
 
 from tallystick._addresses import address_of
+from tallystick._broker.inboxes import inbox_of
 from tallystick._broker.publisher import Publisher
+from tallystick._broker.requests import Requests
 from tallystick._broker.wire import Wire
 from tallystick._requirements import check_version
 from tallystick._telemetry.metrics import RECONNECTS
@@ -42,10 +44,11 @@ class Connection:
         self.url = url
         self.name = name
         self.address = address_of(url)
-        self.inbox_prefix = f"_INBOX.{name}"
+        self.inbox_prefix = inbox_of(name)
         self.client = Client()
         self.wire = Wire(self.client)
         self.publisher = Publisher(self.wire, self.inbox_prefix)
+        self.requests = Requests(self.wire, self.inbox_prefix)
         self.connected = asyncio.Event()
         self.since = 0.0  # loop time of the last (re)connection
         self._closing = False
@@ -79,6 +82,7 @@ class Connection:
         )
         check_broker(self.client.connected_server_version)
         await self.publisher.start()
+        await self.requests.start()
         self._up()
         log.info("broker connected", address=self.address)
 

@@ -49,9 +49,8 @@ async def read_history(
     """
     while True:
         reader = _Reader(connection, stream)
-        anything = await reader.open(subjects, since)
         try:
-            if anything or follow:
+            if await reader.open(subjects, since) or follow:
                 async for recorded in reader.messages(follow=follow):
                     since = recorded.sequence + 1
                     yield recorded
@@ -75,7 +74,8 @@ class _Reader:
         self._unsubscribe: Callable[[], Awaitable[None]] | None = None
 
     async def open(self, subjects: Sequence[str], since: Start) -> bool:
-        """Create the consumer; return whether there is anything to read now."""
+        """Subscribe, create the consumer; return whether there is anything to read now."""
+        self._unsubscribe = await self._connection.wire.subscribe(self._inbox, self._received)
         config = {
             "name": self._name,
             "ack_policy": "none",
@@ -88,7 +88,6 @@ class _Reader:
         body = {"stream_name": self._stream, "config": config, "action": "create"}
         subject = f"CONSUMER.CREATE.{self._stream}.{self._name}"
         made = await request(self._connection.client, subject, body)
-        self._unsubscribe = await self._connection.wire.subscribe(self._inbox, self._received)
         return int(made["num_pending"]) > 0
 
     async def messages(self, *, follow: bool) -> AsyncIterator[Recorded]:

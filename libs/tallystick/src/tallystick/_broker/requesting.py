@@ -5,41 +5,47 @@ from __future__ import annotations
 from typing import Any, TypeVar, get_args
 
 import msgspec
-from nats.aio.client import Client
-from nats.errors import Error as NatsError
-from nats.errors import NoRespondersError
 
+from tallystick._broker.connection import Connection
+from tallystick._messages.envelope import PROTOCOL, header_lines, parse_headers
 from tallystick._messages.message import Request, encode, message_type
 from tallystick._telemetry import tracing
-from tallystick.errors import RequestFailed, RequestRefused
+from tallystick.errors import BrokerUnavailable, RequestFailed, RequestRefused
 
 R = TypeVar("R")
 WITHIN = "tally-within"  # seconds that the caller waits; a time of day would need equal clocks
 ERROR = "tally-error"
 REFUSED = "tally-refused"  # present if the same request would be refused again
+_NO_RESPONDERS = PROTOCOL + b" 503"
 
 
-async def ask(client: Client, request: Request[R], within: float) -> R:
+async def ask(connection: Connection, request: Request[R], within: float) -> R:
     """Send a request and return its answer; `within` is in seconds.
 
-    Raises RequestFailed, at once if no service answers such requests, or RequestRefused.
+    Raises RequestFailed, at once if no service answers such requests, RequestRefused, or
+    InvalidMessage.
     """
-    template = message_type(type(request)).template
+    declared = message_type(type(request))
+    template, subject = declared.template, declared.requested_by(connection.name)
     with tracing.span(f"request {template}", tracing.CLIENT) as span:
-        headers = {WITHIN: f"{within:.3f}", "traceparent": span.traceparent}
+        lines = header_lines({WITHIN: f"{within:.3f}", "traceparent": span.traceparent})
+        block = b"".join((PROTOCOL, b"\r\n", lines, b"\r\n"))
         try:
-            message = await client.request(
-                template, encode(request), timeout=within, headers=headers
-            )
-        except NoRespondersError:
-            raise RequestFailed(f"nobody answers {template}") from None
-        except (NatsError, TimeoutError, OSError) as error:
+            headers, body = await connection.requests.send(subject, block, encode(request), within)
+        except (BrokerUnavailable, TimeoutError) as error:
             raise RequestFailed(f"{template}: no answer within {within:g} s") from error
-        if (name := (message.headers or {}).get(ERROR)) is not None:
-            detail = message.data.decode("utf-8", "replace")
-            failed = RequestRefused if REFUSED in (message.headers or {}) else RequestFailed
-            raise failed(f"{template}: {name}: {detail}")
-        return _answer(request, message.data)
+        _check(template, headers, body)
+        return _answer(request, body)
+
+
+def _check(template: str, headers: bytes, body: bytes) -> None:
+    """Raise RequestFailed or RequestRefused for an answer that is none."""
+    if headers.startswith(_NO_RESPONDERS):
+        raise RequestFailed(f"nobody answers {template}")
+    fields = parse_headers(headers)
+    if (name := fields.get(ERROR)) is not None:
+        failed = RequestRefused if REFUSED in fields else RequestFailed
+        raise failed(f"{template}: {name}: {body.decode('utf-8', 'replace')}")
 
 
 def _answer(request: Request[R], body: bytes) -> R:

@@ -25,7 +25,7 @@ class Silent(TallystickError):
     """A service does not answer."""
 
 
-class Refused(TallystickError):
+class ServiceRefused(TallystickError):
     """A service answered with a problem; `status` is HTTP's."""
 
     def __init__(self, service: str, status: int, problem: Mapping[str, Any]) -> None:
@@ -59,15 +59,15 @@ class Services:
         self._session = session
 
     async def get(self, service: str, path: str, params: Params = ()) -> Any:
-        """Return the JSON that the service answers; raises Silent or Refused."""
+        """Return the JSON that the service answers; raises Silent or ServiceRefused."""
         return await self._ask("GET", service, path, params=params)
 
     async def post(self, service: str, path: str, body: Any = None) -> Any:
-        """Return the JSON that the service answers; raises Silent or Refused."""
+        """Return the JSON that the service answers; raises Silent or ServiceRefused."""
         return await self._ask("POST", service, path, json=body)
 
     async def each(self, path: str, params: Params = (), *, optional: bool = False) -> Answers:
-        """Ask all services at the same time; raises Refused if one refuses.
+        """Ask all services at the same time; raises ServiceRefused if one refuses.
 
         A service may lack an `optional` path: it is left out of the answers if it gives 404.
         """
@@ -79,7 +79,7 @@ class Services:
             if isinstance(end, Silent):
                 silent[name] = str(end)
             elif isinstance(end, BaseException):
-                if not (optional and isinstance(end, Refused) and end.status == 404):
+                if not (optional and isinstance(end, ServiceRefused) and end.status == 404):
                     raise end
             else:
                 given[name] = end
@@ -119,11 +119,15 @@ async def _read(service: str, answer: aiohttp.ClientResponse) -> Any:
     except ValueError:
         body, is_json = None, False
     if answer.status == 401:
-        raise Refused(service, 401, {"title": f"the admin token is not accepted: check {TOKEN}"})
+        raise ServiceRefused(
+            service, 401, {"title": f"the admin token is not accepted: check {TOKEN}"}
+        )
     if answer.status >= 400:
-        raise Refused(service, answer.status, body if isinstance(body, dict) else {})
+        raise ServiceRefused(service, answer.status, body if isinstance(body, dict) else {})
     if not (is_json and isinstance(body, dict)):
-        raise Refused(service, answer.status, {"title": f"{answer.url.host} is no service's admin"})
+        raise ServiceRefused(
+            service, answer.status, {"title": f"{answer.url.host} is no service's admin"}
+        )
     return body
 
 

@@ -64,9 +64,9 @@ def list_deferred(
 ) -> None:
     """List the messages that wait, those that are due first at the top.
 
-    A suspect is in quarantine: its replica was lost while it ran. The line below a message is the
-    error of its last attempt. A message that waits too long becomes a dead letter: see tally dlq
-    list.
+    A quarantined message lost its replica again and again, so it runs in a process of its own. The
+    line below a message is the error of its last attempt. A message that waits too long becomes a
+    dead letter: see tally dlq list.
     """
     params = [("limit", str(limit)), *_about(name, durable)]
     answers = asyncio.run(_each(ctx.obj().only(service), params))

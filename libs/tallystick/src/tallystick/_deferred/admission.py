@@ -8,22 +8,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tallystick.errors import DatabaseBusy, DatabaseUnavailable, InDoubt, PartnerUnavailable
+from tallystick.errors import DatabaseBusy, PartnerUnavailable, PermanentError, TemporaryError
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 PROBES = 5  # several, so that one failing message does not keep the circuit open
 
-OUR_OWN = (DatabaseUnavailable, DatabaseBusy, InDoubt)
-"""Errors that say nothing about the partner."""
-
 
 class Breaker:
     """Opens after `failures` failures in a row; then probes with a few attempts per pause.
 
-    A failure is PartnerUnavailable, not a "not yet" about one message. While the circuit is open,
-    due messages wait, so an outage of the partner costs a few calls per pause, not one per message.
-    One answer closes it.
+    A failure is PartnerUnavailable or a passed deadline, not a "not yet" about one message. While
+    the circuit is open, due messages wait, so an outage of the partner costs a few calls per pause,
+    not one per message. One answer closes it.
 
     Example: ten failures open it for 1 s. Then five attempts may run. If one of them fails, it
     stays open for 2 s, then 4 s, up to 30 s; as soon as one gets an answer, it closes.
@@ -122,8 +119,17 @@ class Admission:
             self._rate.started()
 
     def ended(self, error: Exception | None) -> None:
-        """Note the end of an attempt: None for success, or its error."""
-        if self.breaker is None or isinstance(error, OUR_OWN):
+        """Note the end of an attempt: None for success, or its error.
+
+        A TimeoutError is that of a handler whose whole deadline has passed: its partner may hang.
+        An unforeseen error, or one of our own database, tells nothing about the partner.
+        """
+        if self.breaker is None:
             return
-        away = isinstance(error, PartnerUnavailable)
-        (self.breaker.failed if away else self.breaker.succeeded)()
+        match error:
+            case PartnerUnavailable() | TimeoutError():
+                self.breaker.failed()
+            case DatabaseBusy():
+                pass
+            case None | TemporaryError() | PermanentError():
+                self.breaker.succeeded()

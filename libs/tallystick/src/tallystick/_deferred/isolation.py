@@ -69,9 +69,9 @@ class Isolation:
             return False
 
     async def run(self, quarantined: Sequence[Deferred], deadline_s: float) -> int | None:
-        """Run messages together; return the exit code if their process died.
+        """Run messages together; return the exit code if their process died, else None.
 
-        None: it is alive, or no message ended it.
+        Raises NotTried, after a rest.
         """
         child = await self._begin()
         log.warning("quarantine run started", count=len(quarantined), pid=child.pid)
@@ -81,7 +81,7 @@ class Isolation:
             await child.end()
             log.warning("quarantine run failed", count=len(quarantined), reason=str(error))
             await asyncio.sleep(REST)
-            return None
+            raise
         except BaseException:
             await child.end()
             raise
@@ -171,8 +171,9 @@ class _Child:
 
     async def _exit_code(self, sign: bytes) -> int:
         if sign == DIED:
-            (code,) = CODE.unpack(await self._signs.readexactly(CODE.size))
-            return int(code)
+            with suppress(asyncio.IncompleteReadError):  # it died, too, before it wrote the code
+                (code,) = CODE.unpack(await self._signs.readexactly(CODE.size))
+                return int(code)
         return await self.end()
 
     def _kill(self) -> None:

@@ -22,6 +22,12 @@ AHEAD = timedelta(days=1)
 """The id of a message may be so far ahead of our clock: the inbox has partitions for it."""
 INBOX_KEPT = timedelta(days=30)
 """How long the inbox keeps what was done: it covers the streams' seven days and every replay."""
+EXPIRES_AFTER = INBOX_KEPT - timedelta(days=1)
+"""The age at which a message that the inbox does not know is not run.
+
+The sender's clock and the reader's tell the age, the database's clock when the inbox forgets. In
+the day between, none of them matters if it is off by hours.
+"""
 
 Known = Literal["done", "deferred"] | None
 """What the database knows of a message: done, deferred, or None if it is unknown."""
@@ -51,7 +57,7 @@ def is_fresh(facts: DeliveryFacts, made_ago: float, ack_wait: float) -> bool:
 
 def is_kept(made_ago: float) -> bool:
     """Return whether the inbox has a place for a message made so many seconds ago."""
-    return -AHEAD.total_seconds() < made_ago <= INBOX_KEPT.total_seconds()
+    return -AHEAD.total_seconds() < made_ago <= EXPIRES_AFTER.total_seconds()
 
 
 class Step(Enum):
@@ -61,7 +67,7 @@ class Step(Enum):
     DEFER = auto()  # unchanged, due now: a redelivery does not show how the last attempt ended
     REPUBLISH = auto()  # publish its stored outputs under its republication number
     FORGET_AND_RUN = auto()  # an idempotent handler may run it twice
-    EXPIRE = auto()  # older than the inbox remembers, so it may have been done; or not yet made
+    EXPIRE = auto()  # the inbox may have forgotten that it was done, or has no place for it yet
     NOTHING = auto()
 
 

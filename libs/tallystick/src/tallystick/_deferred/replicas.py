@@ -51,8 +51,10 @@ class Replicas:
 
     async def renew(self) -> None:
         """Renew the row of this replica; called five times before it would count as gone."""
-        self._renewal = asyncio.create_task(self._write())
-        await asyncio.shield(self._renewal)
+        self._renewal = renewal = asyncio.create_task(self._write())
+        renewal.add_done_callback(_retrieve)
+        await asyncio.wait([renewal])  # a cancelled caller leaves it running: see leave()
+        renewal.result()
         if self._judges_from is None:
             self._judges_from = asyncio.get_running_loop().time() + self._timeout_s
 
@@ -83,3 +85,9 @@ class Replicas:
             await asyncio.gather(self._renewal, return_exceptions=True)
         await self._database.fetch(_LEAVE, self._name)
         await self._database.fetch(_FORGET)
+
+
+def _retrieve(renewal: asyncio.Task[None]) -> None:
+    """Retrieve the error that a cancelled caller never does: asyncio would log it as lost."""
+    if not renewal.cancelled():
+        renewal.exception()

@@ -15,8 +15,8 @@ import structlog
 
 from tallystick._database.group import AlreadyProcessed
 from tallystick._database.postgres import Postgres
-from tallystick._deferred.isolation import Isolation
-from tallystick._deferred.leases import Leases
+from tallystick._deferred.isolation import Isolation, NotTried
+from tallystick._deferred.leases import Leases, lease_of
 from tallystick._deferred.outcomes import Outcomes
 from tallystick._deferred.protocol import poison_reason
 from tallystick._deferred.rows import Deferred
@@ -55,11 +55,17 @@ class Quarantine:
         self._deadline_s = deadline_s
 
     async def round(self) -> None:
-        """Run due quarantined messages until none is left; called by a sweep."""
+        """Run due quarantined messages until none is left; called by a sweep.
+
+        Messages that could not be tried are due again, in a later round.
+        """
         try:
             while quarantined := await self._next():
                 try:
                     await self._try(quarantined)
+                except NotTried:  # logged
+                    await self._leases.release([lease_of(each) for each in quarantined])
+                    return
                 finally:
                     for deferred in quarantined:
                         self._slots.give_back(deferred.inbound.key)

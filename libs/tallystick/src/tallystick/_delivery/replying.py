@@ -14,14 +14,16 @@ import msgspec
 import structlog
 
 from tallystick._broker.connection import Connection
+from tallystick._broker.inboxes import is_in_inbox
 from tallystick._broker.requesting import ERROR, REFUSED, WITHIN, reply_type
 from tallystick._messages.binding import Reply
 from tallystick._messages.envelope import PROTOCOL, header_lines, parse_headers
 from tallystick._messages.message import decode, message_type
 from tallystick._telemetry import tracing
 from tallystick._telemetry.awaiting import note_unawaited
-from tallystick._telemetry.metrics import PROCESS_SECONDS, child
+from tallystick._telemetry.metrics import PROCESS_SECONDS, REPLIES_REFUSED, child
 from tallystick.errors import BrokerUnavailable, InvalidMessage, PermanentError, TallystickError
+from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
 
@@ -49,13 +51,15 @@ class Replying:
         self._running: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._unsubscribe: list[Callable[[], Awaitable[None]]] = []
+        self._refusals = Limiter()
 
     async def start(self) -> None:
         for reply in self._replies:
-            subject = message_type(reply.request).subjects
-            receive = partial(self._received, reply)
+            declared, receive = message_type(reply.request), partial(self._received, reply)
+            child(REPLIES_REFUSED, declared.template)  # from zero: its first rise is seen as well
+            subscribe = self._connection.wire.subscribe
             self._unsubscribe.append(
-                await self._connection.wire.subscribe(subject, receive, queue=self._service)
+                await subscribe(declared.subjects, receive, queue=self._service)
             )
 
     async def stop(self) -> None:
@@ -69,13 +73,30 @@ class Replying:
             await asyncio.wait(list(self._tasks))
 
     def _received(
-        self, reply: Reply, _subject: bytes, answer_to: bytes, headers: bytes, body: bytes
+        self, reply: Reply, subject: bytes, answer_to: bytes, headers: bytes, body: bytes
     ) -> None:
         if not answer_to:
             return  # the sender expects no answer
+        requester = subject.rpartition(b".")[2]
+        if not is_in_inbox(answer_to, requester):
+            self._refuse(reply, requester, answer_to)
+            return
         task = asyncio.create_task(self._answer(reply, answer_to, parse_headers(headers), body))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _refuse(self, reply: Reply, requester: bytes, answer_to: bytes) -> None:
+        """Count a request whose answer would go elsewhere, and log one in a while.
+
+        It gets no answer: the broker would let this service publish where the requester may not.
+        """
+        template = message_type(reply.request).template
+        child(REPLIES_REFUSED, template).inc()
+        by = requester.decode("utf-8", "replace")
+        if (unsaid := self._refusals.due((template, by))) is not None:
+            answered_to = answer_to[:200].decode("utf-8", "replace")
+            fields = {"requester": by, "reply_to": answered_to, "unsaid": unsaid}
+            log.warning("reply refused", request=template, **fields)
 
     async def _answer(
         self, reply: Reply, answer_to: bytes, fields: dict[str, str], body: bytes
@@ -109,9 +130,28 @@ class Replying:
                 answer = await reply.handler(request, *given)
                 if noted:
                     raise noted[0]
-                return _encoded(answer, reply)
+                return self._encoded(answer, reply)
         finally:
             self._running[name] -= 1
+
+    def _encoded(self, answer: Any, reply: Reply) -> bytes:
+        """Return the body of an answer; raise TypeError if the requester could not read it.
+
+        Raises InvalidMessage if the broker would not take it.
+        """
+        body = msgspec.json.encode(answer)
+        try:
+            msgspec.json.decode(body, type=reply_type(reply.request))
+        except msgspec.MsgspecError as error:
+            raise TypeError(
+                f"{reply.handler.__name__} returned no answer to {reply.request.__name__}: {error}"
+            ) from error
+        if len(body) > (most := self._connection.wire.max_payload):
+            raise InvalidMessage(
+                f"the answer to {reply.request.__name__} has {len(body)} bytes, more than the"
+                f" {most} that the broker takes"
+            )
+        return body
 
 
 def seconds_left(fields: Mapping[str, str]) -> float:
@@ -123,18 +163,6 @@ def seconds_left(fields: Mapping[str, str]) -> float:
     if math.isnan(left):  # a timer for NaN would delay other timers
         return LONGEST_S
     return min(max(left, 0.0), LONGEST_S)
-
-
-def _encoded(answer: Any, reply: Reply) -> bytes:
-    """Return the body of an answer; raise TypeError if the requester could not read it."""
-    body = msgspec.json.encode(answer)
-    try:
-        msgspec.json.decode(body, type=reply_type(reply.request))
-    except msgspec.MsgspecError as error:
-        raise TypeError(
-            f"{reply.handler.__name__} returned no answer to {reply.request.__name__}: {error}"
-        ) from error
-    return body
 
 
 def _failure(error: Exception) -> tuple[bytes, bytes]:

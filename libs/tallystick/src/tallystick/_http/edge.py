@@ -33,7 +33,7 @@ class Edge:
             return
         started, method = perf_counter(), scope["method"]
         head = read_head(scope["headers"])
-        answer = _Answer(send, note_unawaited())
+        answer = Answer(send, note_unawaited())
         with self._span(head) as span:
             try:
                 scope, receive = await take_in(scope, head, receive)
@@ -61,7 +61,7 @@ class Edge:
         return tracing.span("HTTP", tracing.SERVER, links=links)
 
 
-class _Answer:
+class Answer:
     """Sends an answer and remembers its status.
 
     One that a route gives which lacks an await would promise what was not done: NotAwaited.

@@ -48,13 +48,13 @@ class MessageType:
 
     @cached_property
     def template(self) -> str:
-        """The subject without its shard, `evt.orders.placed.v1`."""
+        """The subject without its last token, the shard or requester: `evt.orders.placed.v1`."""
         return f"{_SUBJECT_PREFIX[self.kind]}.{self.name}.v{self.version}"
 
     @cached_property
     def subjects(self) -> str:
-        """The filter that matches every shard, `evt.orders.placed.v1.*`."""
-        return self.template if self.kind == "request" else f"{self.template}.*"
+        """The filter that matches every shard, `evt.orders.placed.v1.*`, or every requester."""
+        return f"{self.template}.*"
 
     @property
     def stream(self) -> str:
@@ -69,6 +69,10 @@ class MessageType:
     def subject(self, key: str) -> str:
         """Return the subject on which a message with this key is published."""
         return f"{self.template}.{shard(key)}"
+
+    def requested_by(self, service: str) -> str:
+        """Return the subject on which a service sends this request; no other user may."""
+        return f"{self.template}.{service}"
 
 
 def is_type(ce_type: str) -> bool:

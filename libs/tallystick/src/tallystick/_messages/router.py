@@ -138,7 +138,7 @@ class Router:
         """Declare a handler of resources that runs again `seconds` after its last end.
 
         It runs in each replica: a handler that must not run twice at once ensures that itself. An
-        error is logged, and the handler runs again.
+        error is logged and counted (a missing `await`, too), and the handler runs again.
         """
         if not is_positive(seconds):
             raise DeclarationError(f"every() needs a number of seconds above 0, not {seconds!r}")
@@ -165,9 +165,9 @@ class Router:
         """Declare a handler of an effect that this service stores.
 
         A `give_up_after` replaces the one of `retry`. In each replica at most `rate` attempts start
-        per second. After `breaker` times `tallystick.errors.PartnerUnavailable` in a row the
-        circuit opens: only a few attempts at a time find out whether the outside is back. A plain
-        TemporaryError means "not yet" and does not open the circuit.
+        per second. After `breaker` times `tallystick.errors.PartnerUnavailable` or a passed
+        deadline in a row the circuit opens: only a few attempts at a time find out whether the
+        outside is back. A plain TemporaryError means "not yet" and does not open the circuit.
         """
         declared = message_type(effect)
         if declared.domain != self.name or declared.kind != "effect":

@@ -73,8 +73,7 @@ class Sending:
         """Queue rows and publish as many as may be in flight."""
         for stream, of_stream in by_stream(rows).items():
             queue = self._queues.setdefault(stream, [])
-            if len(queue) < QUEUE:
-                queue.extend(of_stream)
+            queue.extend(of_stream[: max(0, QUEUE - len(queue))])
             self._go(stream)
 
     async def store(self, rows: Sequence[OutboxRow]) -> list[Published]:

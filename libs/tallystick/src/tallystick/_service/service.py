@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +31,8 @@ from tallystick._telemetry.release import release_of
 from tallystick.errors import TallystickError
 
 log = structlog.get_logger()
+
+_Running = Sequence[AbstractAsyncContextManager[Any]]
 
 
 @dataclass(frozen=True)
@@ -64,28 +66,13 @@ def service(
     composition = Composition(settings, router, runtime)
     admins = [*_admin_routes(runtime.parts), *([admin] if admin else [])]
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        configure_logging(settings)
-        configure_tracing(settings)
-        for name, nearest in settings.unread(os.environ).items():
-            log.warning("variable not read", variable=name, nearest=nearest)
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(shutdown_tracing)
-            running = [
-                serve_admin(settings, runtime, *admins, resources=runtime.resources),
-                *resources,
-                runtime.running(),
-            ]
-            try:
-                for each in running:
-                    await stack.enter_async_context(each)
-            except TallystickError as error:
-                app.state.refuse(error)
-                raise
-            yield
+    def running() -> _Running:
+        port = serve_admin(settings, runtime, *admins, resources=runtime.resources)
+        return [port, *resources, runtime.running()]
 
-    app = FastAPI(title=router.name, version=release_of(router.name), lifespan=lifespan)
+    app = FastAPI(
+        title=router.name, version=release_of(router.name), lifespan=_lifespan(settings, running)
+    )
     if API in runtime.parts.roles:
         app.include_router(api)
     app.state.composition = composition
@@ -94,6 +81,30 @@ def service(
     install_problems(app)
     app.add_middleware(Edge, trust_traceparent=settings.trust_traceparent)
     return app
+
+
+def _lifespan(
+    settings: Settings, running: Callable[[], _Running]
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Return the lifespan of an app: what runs is entered in order, and exited in reverse."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        configure_logging(settings)
+        configure_tracing(settings)
+        for name, nearest in settings.unread(os.environ).items():
+            log.warning("variable not read", variable=name, nearest=nearest)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(shutdown_tracing)
+            try:
+                for each in running():
+                    await stack.enter_async_context(each)
+            except TallystickError as error:
+                app.state.refuse(error)
+                raise
+            yield
+
+    return lifespan
 
 
 def _admin_routes(parts: Parts) -> list[APIRouter]:

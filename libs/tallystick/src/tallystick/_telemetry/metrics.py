@@ -47,6 +47,11 @@ NOT_AWAITED = Counter(
     "Calls that were made and never awaited: nothing of them was done",
     ["call"],
 )
+REPLIES_REFUSED = Counter(
+    "messaging_refused_replies_total",
+    "Requests without an answer: their reply subject is not in the inbox of the requester",
+    ["template"],
+)
 DEAD_LETTERED = Counter(
     "messaging_dead_lettered_messages_total",
     "Messages that became dead letters, by reason",

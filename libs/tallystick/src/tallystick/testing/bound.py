@@ -16,6 +16,9 @@ _AMBIENT, _RAISE = 47, 2  # PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE
 _IN_BOUND = 23  # PR_CAPBSET_READ
 _PASSAGES = (2, 1)  # CAP_DAC_READ_SEARCH; in most containers only CAP_DAC_OVERRIDE
 _VERSION_3 = 0x20080522  # of capset's header
+_SET_SECURE_BITS = 28  # PR_SET_SECUREBITS
+_CHANGE_BITS = 8  # CAP_SETPCAP, the right to set them
+_CHECK_AS_WE_ARE = 1 << 2  # SECBIT_NO_SETUID_FIXUP: access() heeds capabilities, as open() does
 
 
 def main(number: int, parent: int, uid: int, gid: int, command: list[str]) -> None:
@@ -44,12 +47,19 @@ def _keep_passage(linux: ctypes.CDLL) -> None:
     """Keep one capability of root, also for the program that follows."""
     for capability in _PASSAGES:
         if linux.prctl(_IN_BOUND, capability, 0, 0, 0) == 1:
-            header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
-            kept = 1 << capability
-            data = (ctypes.c_uint32 * 6)(kept, kept, kept)  # effective, permitted, inheritable
-            linux.capset(header, data)
+            if _keep_only(linux, capability, _CHANGE_BITS):  # PostgreSQL asks access() for itself
+                linux.prctl(_SET_SECURE_BITS, _CHECK_AS_WE_ARE, 0, 0, 0)
+            _keep_only(linux, capability)
             linux.prctl(_AMBIENT, _RAISE, capability, 0, 0)
             return
+
+
+def _keep_only(linux: ctypes.CDLL, inherited: int, *others: int) -> bool:
+    """Keep these capabilities, the first also for later programs; return whether we had them."""
+    header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
+    kept = sum(1 << capability for capability in (inherited, *others))
+    data = (ctypes.c_uint32 * 6)(kept, kept, 1 << inherited)  # effective, permitted, inheritable
+    return bool(linux.capset(header, data) == 0)
 
 
 if __name__ == "__main__":

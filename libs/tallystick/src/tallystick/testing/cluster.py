@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tallystick._requirements import require
 
-from .child import OURS, Account, bound_to_us
+from .child import OURS, Account, NotReadyError, bound_to_us
 
 SUPERUSER = "postgres"
 UNPRIVILEGED = "nobody"
@@ -37,6 +37,7 @@ def prepare(data: Path, password: str) -> None:
     """Make ``data`` a cluster whose superuser has this password; an existing one stays as it is.
 
     It appears whole or not at all, because a half-made one could not be told from a whole one.
+    Raises NotReadyError.
     """
     data.parent.mkdir(parents=True, exist_ok=True)
     if not data.exists():
@@ -70,4 +71,4 @@ def _initdb(data: Path, password: str) -> None:
             cwd="/",
         )
     if done.returncode:
-        raise RuntimeError(f"initdb failed\n{done.stderr.strip()}")
+        raise NotReadyError(f"initdb cannot make a database in {data}\n{done.stderr.strip()}")

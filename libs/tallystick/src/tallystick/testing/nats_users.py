@@ -25,6 +25,5 @@ def _user(name: str, permissions: Permissions) -> dict[str, Any]:
         "permissions": {
             "publish": {"allow": list(permissions.publish)},
             "subscribe": {"allow": list(permissions.subscribe)},
-            "allow_responses": permissions.allow_responses,
         },
     }

@@ -4,7 +4,7 @@
  "streams": [{"name", "subjects", "retention", "discard", "maxBytes", "maxAgeSeconds",
               "duplicateWindowSeconds", "replicas"}],
  "durables": [{"stream", "name", "filterSubjects", "ackWaitSeconds", "maxAckPending"}],
- "permissions": {"publish", "subscribe", "allowResponses"}}
+ "permissions": {"publish", "subscribe"}}
 """
 
 from __future__ import annotations
@@ -63,7 +63,6 @@ def permissions_of(permissions: Permissions) -> Document:
     return {
         "publish": list(permissions.publish),
         "subscribe": list(permissions.subscribe),
-        "allowResponses": permissions.allow_responses,
     }
 
 

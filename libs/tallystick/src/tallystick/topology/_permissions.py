@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tallystick._broker.claims import read_subject_of
+from tallystick._broker.inboxes import ANY_INBOX, inbox_of
 from tallystick._messages.message import message_type
 from tallystick._messages.router import Router
 from tallystick.topology._spec import Durable, declared
@@ -19,13 +20,12 @@ from tallystick.topology._spec import Durable, declared
 class Permissions:
     """Subjects that a user may publish and subscribe to.
 
-    With `allow_responses` (the broker's name) the user may also publish an answer to each received
-    message that has a reply subject: a service that answers requests needs it.
+    Answers are published to inboxes. The broker's `allow_responses` is not used: it allows an
+    answer to any reply subject, and so whoever asks would choose what this user may publish to.
     """
 
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
-    allow_responses: bool = False
 
 
 def permissions(router: Router) -> Permissions:
@@ -34,7 +34,9 @@ def permissions(router: Router) -> Permissions:
     rewound = {b.durable for b in router.bindings.values() if b.idempotent}
     publish = [
         *(subject for stream in declared(router).streams for subject in stream.config["subjects"]),
-        *sorted(message_type(request).template for request in router.requests),
+        *sorted(message_type(request).requested_by(router.name) for request in router.requests),
+        *(f"acct.{source}.{router.name}.>" for source in _sources(router)),
+        ANY_INBOX,
         *(subject for durable in durables for subject in _reads(durable)),
         *(
             subject
@@ -45,9 +47,9 @@ def permissions(router: Router) -> Permissions:
         read_subject_of(router.name),
         *_rereads(message_type(event).stream for event in router.history),
     ]
-    answered = sorted(message_type(reply.request).template for reply in router.replies.values())
-    subscribe = (f"_INBOX.{router.name}.>", *answered)
-    return Permissions(tuple(publish), subscribe, allow_responses=bool(answered))
+    answered = sorted(message_type(reply.request).subjects for reply in router.replies.values())
+    subscribe = (f"{inbox_of(router.name)}.>", *answered, f"acct.{router.name}.>")
+    return Permissions(tuple(publish), subscribe)
 
 
 def reconciler_permissions(user: str) -> Permissions:
@@ -61,7 +63,16 @@ def reconciler_permissions(user: str) -> Permissions:
     ]
     durables = [f"$JS.API.CONSUMER.{verb}.*.*" for verb in ("INFO", "CREATE", "DELETE")]
     durables.append("$JS.API.CONSUMER.LIST.*")
-    return Permissions((*streams, *durables), (f"_INBOX.{user}.>",))
+    return Permissions((*streams, *durables), (f"{inbox_of(user)}.>",))
+
+
+def _sources(router: Router) -> list[str]:
+    """Return the services whose messages this one keeps in its inbox: it compares with them.
+
+    It asks on `acct.<source>.<itself>.<type>`, and answers those who ask on `acct.<itself>.>`.
+    """
+    kept = (b for b in router.bindings.values() if b.kind != "effect" and not b.idempotent)
+    return sorted({message_type(cls).domain for binding in kept for cls in binding.types})
 
 
 def _reads(durable: Durable) -> list[str]:

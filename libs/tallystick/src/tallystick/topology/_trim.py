@@ -6,7 +6,6 @@ Section 9 of docs/delivery.md.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -14,11 +13,13 @@ from nats.aio.client import Client
 
 from tallystick._broker.jetstream import Config, info, request
 from tallystick.errors import BrokerUnavailable, TallystickError
+from tallystick.limiter import Limiter
 from tallystick.topology._spec import Durable, Stream, Topology
 
 log = structlog.get_logger()
 
 FULL = 0.8  # of max_bytes, and of the store
+_SILENT = Limiter(60.0)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ async def trim(
     `store` is how many bytes each server of the broker may store (`max_file_store`). While all
     streams together, those of `others` included, fill 80 % of it, all streams of `topologies` are
     purged: a full store refuses messages that no single stream would refuse. Streams of `others`
-    are never purged.
+    are never purged. A stream that does not answer is logged, and missing from that sum.
 
     The durables are those that the broker has and those that `topologies` or `others` declare. A
     declared durable that does not exist blocks the purge. So does a replica of the stream that is
@@ -63,12 +64,19 @@ async def trim(
 
 
 async def _stored(client: Client, topologies: Iterable[Topology]) -> int:
-    """Return the bytes of all streams; a stream with replicas counts once."""
+    """Return the bytes of all streams; a stream with replicas counts once.
+
+    One that does not answer counts as empty, so that it does not block the others, and is logged.
+    """
     names = {stream.name for topology in topologies for stream in topology.streams}
     total = 0
-    for name in names:
-        with suppress(TallystickError):  # one stream that does not answer must not block the others
+    for name in sorted(names):
+        try:
             found = await info(client, f"STREAM.INFO.{name}")
+        except TallystickError as error:
+            if (unsaid := _SILENT.due(name)) is not None:
+                log.warning("stream size unknown", stream=name, error=str(error), unsaid=unsaid)
+        else:
             total += int(found["state"]["bytes"]) if found else 0
     return total
 

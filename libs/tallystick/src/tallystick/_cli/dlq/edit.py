@@ -88,7 +88,7 @@ async def _edit(
 ) -> tuple[dict[str, Any], str]:
     """Return the dead letter as it was and its new body.
 
-    Raises UsedWrongly, Silent or Refused.
+    Raises UsedWrongly, Silent or ServiceRefused.
     """
     async with asked(places) as services:
         found = await the_one(services, places, dead_letter)

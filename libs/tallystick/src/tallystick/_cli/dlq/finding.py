@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tallystick._cli.admin_api import Refused, Services, Silent, path_of
+from tallystick._cli.admin_api import ServiceRefused, Services, Silent, path_of
 from tallystick._cli.dlq.dead_letter import reference
 from tallystick._cli.errors import UsedWrongly
 from tallystick._cli.targets import Places
@@ -17,7 +17,7 @@ Found = tuple[str, Mapping[str, Any]]
 async def whole(services: Services, places: Places, name: str) -> dict[str, Any]:
     """Return the newest dead letter of this name whole, also if it was repaired.
 
-    Raises UsedWrongly, Silent or Refused.
+    Raises UsedWrongly, Silent or ServiceRefused.
     """
     if name.count("/") >= 2:
         return await _by_key(services, places, name)
@@ -66,7 +66,7 @@ async def _by_key(services: Services, places: Places, name: str) -> dict[str, An
     for service in owners or places.admins:
         try:
             found = await services.get(service, path_of("dead-letters", durable, rest))
-        except Refused as refused:
+        except ServiceRefused as refused:
             if refused.status != 404:
                 raise
         else:

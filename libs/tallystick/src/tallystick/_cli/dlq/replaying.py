@@ -66,7 +66,7 @@ class Replaying:
         self._report = report
 
     async def carry_out(self, group: Group) -> None:
-        """Return when the group is done or has to stop; raises Silent or Refused."""
+        """Return when the group is done or has to stop; raises Silent or ServiceRefused."""
         ended, ended_at = 0, time.monotonic()
         while isinstance(step := next_step(group.plan, group.seen), Replay | Wait):
             if isinstance(step, Replay):

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
+from tallystick._cli.errors import UsedWrongly
 from tallystick._cli.times import parse_time
+from tallystick._messages.retry import Reason
 
+REASONS = get_args(Reason)
 DeadLetterNames = Annotated[
     list[str] | None,
     typer.Argument(
@@ -26,7 +29,7 @@ DiedOf = Annotated[
     str | None,
     typer.Option(
         metavar="REASON",
-        help="Only of this reason: schema, permanent, exhausted, poison, expired, orphaned.",
+        help=f"Only of this reason: {', '.join(REASONS)}.",
     ),
 ]
 ErrorType = Annotated[
@@ -81,6 +84,8 @@ def select(
     until: str | None,
 ) -> Selected:
     """Return what the options select; raises UsedWrongly."""
+    if died_of and died_of not in REASONS:
+        raise UsedWrongly(f"no message dies of {died_of!r}, only of {', '.join(REASONS)}")
     given = {
         "durable": durable,
         "reason": died_of,

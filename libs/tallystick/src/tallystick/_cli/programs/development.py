@@ -6,7 +6,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import nats
@@ -33,7 +33,7 @@ def develop(name: str, compose: Callable[[], FastAPI]) -> None:
     """Serve a service on a NATS and a PostgreSQL of its own, migrated and reconciled.
 
     Returns after SIGTERM or Ctrl-C; what was stored stays in the folder. Raises MissingExtra,
-    RunsAlready, ServerEnded, PortTaken, MigrationFailed.
+    NoFolder, RunsAlready, ServerEnded, PortTaken, MigrationFailed.
     """
     with folder_of(name) as folder, _servers(name, folder) as (broker, database):
         token = _set_up(name, broker, database)
@@ -66,15 +66,14 @@ def _servers(name: str, folder: Path) -> Iterator[tuple[str, str]]:
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(0)
     )  # so that the servers are stopped in order
-    password = password_of(folder)
-    try:
-        with (
-            nats_server(folder / "nats") as broker,
-            postgres_server(folder / "postgres", password=password) as postgres,
-        ):
-            yield broker.url, asyncio.run(postgres.database(name))
-    except NotReadyError as error:
-        raise ServerEnded(str(error)) from error
+    with ExitStack() as servers:
+        try:
+            broker = servers.enter_context(nats_server(folder / "nats"))
+            served = postgres_server(folder / "postgres", password=password_of(folder))
+            database = asyncio.run(servers.enter_context(served).database(name))
+        except (NotReadyError, OSError) as error:
+            raise ServerEnded(str(error)) from error
+        yield broker.url, database
 
 
 async def _reconcile(broker: str, made: Composition) -> None:

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from tallystick._cli.targets import ADMIN, FOUND_BY_ITSELF, NATS_URL, TOKEN
 from tallystick.errors import TallystickError
@@ -20,18 +21,33 @@ class RunsAlready(TallystickError):
     """The service runs already: two cannot share the files of one broker and one database."""
 
 
+class NoFolder(TallystickError):
+    """The folder in which the data is to stay cannot be made."""
+
+
 @contextmanager
 def folder_of(name: str) -> Iterator[Path]:
-    """Yield the folder in which a service's data stays between two runs; raises RunsAlready."""
+    """Yield the folder in which a service's data stays between two runs.
+
+    Raises NoFolder, RunsAlready.
+    """
     folder = (STATE / name).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    (STATE / ".gitignore").write_text("*\n")
-    with (folder / "in-use").open("w") as lock:
+    with _opened(folder) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise RunsAlready(f"tally dev {name} runs already in this folder") from None
         yield folder
+
+
+def _opened(folder: Path) -> TextIO:
+    """Make a folder; return the file in it that is locked while it is in use."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (STATE / ".gitignore").write_text("*\n")
+        return (folder / "in-use").open("w")
+    except OSError as error:
+        raise NoFolder(f"tally dev keeps its data in {folder}: {error.strerror}") from error
 
 
 def password_of(folder: Path) -> str:

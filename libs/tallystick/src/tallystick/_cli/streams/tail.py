@@ -19,6 +19,7 @@ from tallystick._cli.streams.message_line import as_json_line, message_line
 from tallystick._cli.streams.reading import Reading, Source, in_order
 from tallystick._cli.targets import Places
 from tallystick._cli.times import parse_start
+from tallystick.tasks import together
 
 NEWEST = 10
 WHOLE = 5  # tokens of a whole subject: kind, domain, name, version, shard
@@ -141,6 +142,4 @@ async def _show_coming(
         async for recorded in source.coming(broker, seen.get(source.stream, source.last + 1)):
             show(source, recorded)
 
-    async with asyncio.TaskGroup() as group:
-        for source in sources:
-            group.create_task(show_all(source))
+    await together(*map(show_all, sources))

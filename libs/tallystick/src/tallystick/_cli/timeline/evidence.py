@@ -51,7 +51,7 @@ class Evidence:
 async def gather(places: Places, key: str) -> Evidence:
     """Ask the services and the broker; raises UsedWrongly if none is known.
 
-    Raises Refused for a wrong token.
+    Raises ServiceRefused for a wrong token.
     """
     async with asked(places) as services:
         first = await services.each(path_of("messages", key))

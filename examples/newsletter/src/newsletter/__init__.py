@@ -1,0 +1,1 @@
+"""The newsletter: it writes to a customer how an order ended."""
