@@ -25,8 +25,8 @@ async def stop(tasks: Iterable[asyncio.Future[Any]]) -> None:
 async def together(*coroutines: Coroutine[Any, Any, None]) -> None:
     """Run coroutines side by side until all end, one fails or this is cancelled; then stop all.
 
-    Raises what failed first; RuntimeError for one that ended because what it awaited was cancelled,
-    and nobody had asked that of it. Unlike `asyncio.TaskGroup` it repeats the cancellation to those that
+    Raises what failed first, and RuntimeError for one that ended because what it awaited was
+    cancelled. Unlike `asyncio.TaskGroup` it repeats the cancellation to those that
     swallowed it: a task group asks once, and waits for ever.
     """
     tasks = [asyncio.create_task(_asked_to_end(coroutine)) for coroutine in coroutines]
