@@ -310,7 +310,9 @@ async def test_messages_that_were_not_tried_are_due_again_without_a_blame(
         with capture_logs() as lines:
             await runtime.parts.quarantine.round()
             await runtime.parts.deferred.sweep()
-            row = "select replica, expired_leases, crashes, due_at <= now() from tallystick.deferred"
+            row = (
+                "select replica, expired_leases, crashes, due_at <= now() from tallystick.deferred"
+            )
             found = [tuple(each) for each in await runtime.parts.database.fetch(row)]
             main.write_text(source)
             await runtime.parts.quarantine.round()

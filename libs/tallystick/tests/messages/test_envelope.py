@@ -34,7 +34,7 @@ class Pack(Job, name="shop.pack", key="item"):
 
 def row(**changes: object) -> OutboxRow:
     values = {"id": "1", "subject": "evt.shop.sold.v1.00", "headers": b"a: b\r\n", "body": b"{}"}
-    return OutboxRow(**(values | {"correlation_id": "1", "key": "k"} | changes))  # type: ignore[arg-type]  # by name
+    return OutboxRow(**(values | {"correlation_id": "1", "key": "k", "type": "t"} | changes))  # type: ignore[arg-type]  # by name
 
 
 def inbound(headers: bytes) -> Inbound:
