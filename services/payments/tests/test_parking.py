@@ -220,7 +220,7 @@ async def test_a_refused_refund_is_listed_and_asked_for_again(
         (str(order_id), "refund refused: not today")
     ]
     status, shown = await ask(admin, f"/{order_id}/retry", ACT)
-    assert (status, shown["interventions"][0]["action"]) == (200, "waiting")
+    assert (status, shown["interventions"][0]["action"]) == (200, "retry")
     played.refunded = provider.Refunded()
     assert (await reaches(database, order_id, State.REFUNDED)).parked is None
     assert (await ask(admin, ""))[1] == {"parked": [], "next": None}
