@@ -11,6 +11,7 @@ from nats.aio.client import Client
 from tallystick import Broker, PermanentError, Request, Router, TemporaryError
 from tallystick._service.runtime import Runtime
 from tallystick.errors import RequestFailed, RequestRefused
+from tallystick.testing.nats import processed
 
 Run = Callable[..., AbstractAsyncContextManager[Runtime]]
 
@@ -116,6 +117,7 @@ async def test_an_answer_that_comes_too_late_is_dropped(
     async with run(router) as runtime:
         requests = runtime.parts.connection.requests
         asked = await client.subscribe("late")
+        await processed(client)  # or the broker says that nobody is there
         with pytest.raises(TimeoutError):
             await requests.send("late", b"", b"", within=0.05)
         await client.publish((await asked.next_msg(timeout=5)).reply, b"late")
