@@ -98,7 +98,7 @@ class Account:
         """
         found: defaultdict[str, dict[Key, datetime]] = defaultdict(dict)
         for _, row in _rows(self.evidence.held):
-            found[row["durable"]][row["source"], row["id"]] = row["held_at"]
+            found[row["durable"]][row["source"], row["id"]] = row["deferred_at"]
         for _, row in _rows(self.evidence.inbox):
             if row["state"] == "done":
                 found[row["durable"]][row["source"], row["id"]] = row["taken_at"]

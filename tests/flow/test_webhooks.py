@@ -68,7 +68,8 @@ async def test_the_event_that_follows_a_webhook_is_said_again_with_its_order(
     assert await order.end() == SHIPPED
     about = f"%{order.id}%".encode()
     (placed,) = await platform.database("orders").fetch(
-        "select id from tallystick.outbox where body like $1 and subject like 'evt.orders.placed%'",
+        "select id::text from tallystick.outbox"
+        " where body like $1 and subject like 'evt.orders.placed%'",
         about,
     )
     (captured,) = await platform.database("payments").fetch(
