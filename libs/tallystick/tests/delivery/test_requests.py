@@ -81,6 +81,7 @@ async def test_the_time_that_a_requester_waits_is_sent_as_a_duration(
     run: Run, router: Router, client: Client
 ) -> None:
     heard = await client.subscribe("req.shop.quote.v1.shop")
+    await processed(client)
     async with run(router) as runtime:
         await runtime.parts.broker.request(Quote(item="mug"), within=2.5)
     assert ((await heard.next_msg(timeout=5)).headers or {})["tally-within"] == "2.500"
@@ -99,6 +100,7 @@ async def test_no_request_tells_the_reply_subject_of_another(
 ) -> None:
     """Every service that answers may publish to every inbox."""
     heard = await client.subscribe("req.shop.quote.v1.shop")
+    await processed(client)
     async with run(router) as runtime:
         for _ in range(2):
             await runtime.parts.broker.request(Quote(item="mug"), within=5)
