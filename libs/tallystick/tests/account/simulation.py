@@ -102,6 +102,15 @@ class Store:
     delivered: set[int] = field(default_factory=set)
     published: dict[str, tuple[int, int]] = field(default_factory=dict)
 
+    def copy(self) -> Store:
+        return Store(
+            dict(self.stored),
+            self.last,
+            set(self.acknowledged),
+            set(self.delivered),
+            dict(self.published),
+        )
+
 
 @dataclass
 class Inbox:
@@ -269,7 +278,7 @@ class World:
     def remember(self) -> Seen:
         """Note what a stale answer may say later."""
         self.history = [each for each in self.history if each.at > self.now - T]
-        self.history.append(Seen(self.now, self.faults, deepcopy(self.store), self.filter))
+        self.history.append(Seen(self.now, self.faults, self.store.copy(), self.filter))
         return self.history[-1]
 
     def durable(self, seen: Seen) -> DurableState:

@@ -21,6 +21,8 @@ class SettledSpans:
 
         Only types that were judged in all parts are in it; None if a part is not settled.
         """
+        if span in self._rows:
+            return self._rows[span]
         parts = parts_of(span, self._sorted)
         if parts is None:
             return None
@@ -31,8 +33,7 @@ class SettledSpans:
 
     def is_due(self, span: Span, sums: Sums, types: Iterable[str], *, closed: bool) -> bool:
         """Return whether a span has to be judged, now that the source sums it like this."""
-        before = self.of(span)
-        if before is None or before.closed < closed:
+        if (before := self.of(span)) is None or before.closed < closed:
             return True
         return any(before.sums.get(name) != sums.get(name, NOTHING) for name in types)
 

@@ -1,0 +1,92 @@
+"""The machine finds what it is there to find: each rule that is left out is noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from libs.tallystick.tests.account import simulation
+from libs.tallystick.tests.account.machine import Account
+from tallystick._account import fates, reader, republishing
+from tallystick._account.fates import Evidence, Fate
+from tallystick._account.findings import Finding
+from tallystick._account.memory import Memory
+from tallystick._account.protocol import Published
+from tallystick._account.settled import SettledSpans
+from tallystick._account.spans import Span
+from tallystick._account.steps import Settle, Step
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+fate = fates.fate
+
+
+def no_compare_and_set(patch: pytest.MonkeyPatch) -> None:
+    """The source publishes again whatever it has published before."""
+
+    patch.setattr(republishing, "may_republish", lambda row, *_: row.place is not None)
+
+
+def settled_once_and_for_ever(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(SettledSpans, "is_due", lambda self, span, *_, **__: self.of(span) is None)
+
+
+def unsent_is_lost(patch: pytest.MonkeyPatch) -> None:
+    def wrong(said: Published, received: set[UUID], evidence: Evidence) -> Fate:
+        found = fate(said, received, evidence)
+        return Fate.LOST if found is Fate.UNSENT else found
+
+    patch.setattr(fates, "fate", wrong)
+    patch.setattr(republishing, "may_republish", lambda row, seen, *_: row.republication == seen)
+
+
+def any_filter_will_do(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reader, "judgeable", lambda _, durable, *__: durable)
+
+
+def lost_at_first_sight(patch: pytest.MonkeyPatch) -> None:
+    """One answer of a broker is enough."""
+    patch.setattr(Memory, "confirmed", lambda _, __, finding, ___: finding.lost)
+
+
+def the_inbox_is_read_once(patch: pytest.MonkeyPatch) -> None:
+    """What was received since the first read is lost, if it is seen once only."""
+    lost_at_first_sight(patch)
+
+    def wrong(said: Published, received: set[UUID], evidence: Evidence) -> Fate:
+        return fate(said, set(), evidence)
+
+    patch.setattr(fates, "fate", wrong)
+
+
+def settling_does_not_compare(patch: pytest.MonkeyPatch) -> None:
+    def settle(world: simulation.World, step: Settle) -> bool:
+        world.inbox.settled[step.span] = step.settled
+        return True
+
+    patch.setattr(simulation.World, "settle", settle)
+
+
+def what_is_gone_is_lost(patch: pytest.MonkeyPatch) -> None:
+    """It does not matter whether the durable is idle."""
+
+    def wrong(said: Published, received: set[UUID], evidence: Evidence) -> Fate:
+        durable = fates.DurableState(frozenset(), evidence.durable.floor, 0, 0)
+        return fate(said, received, Evidence(durable, evidence.stored))
+
+    patch.setattr(fates, "fate", wrong)
+
+
+SABOTAGES: list[Patch] = [
+    no_compare_and_set,
+    settled_once_and_for_ever,
+    unsent_is_lost,
+    any_filter_will_do,
+    lost_at_first_sight,
+    the_inbox_is_read_once,
+    settling_does_not_compare,
+]
