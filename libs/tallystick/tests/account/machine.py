@@ -15,18 +15,28 @@ from hypothesis.stateful import (
     rule,
 )
 
-from libs.tallystick.tests.account.simulation import T, TYPES, World
+from libs.tallystick.tests.account.simulation import TYPES, T, World
 from tallystick._account.steps import AskRepublish, FindReceived, ReadDurable, Settle, Step
 
 QUESTIONS: list[type[Step[Any]] | None] = [None, FindReceived, ReadDurable, Settle]
 STEPS = (T // 2, 3 * T, 12_000, 75_000)  # milliseconds that pass
 MESSAGES = 6
 FAULTS = 4
+Race = tuple[type[Step[Any]] | None, str]
+RACES: tuple[Race, ...] = (
+    (None, "nothing"),
+    (AskRepublish, "the other heals"),
+    (AskRepublish, "fault"),
+    (FindReceived, "received"),
+    (ReadDurable, "received"),
+    (Settle, "fault"),
+)
+STATES = ("inserted", "published", "received", "lost", "forgotten")
 Loss = Callable[[World, Mapping[str, Any]], None]
 LOSSES: tuple[Loss, ...] = (
-    lambda world, _: world.wipe(clock_back=False),
-    lambda world, _: world.wipe(clock_back=True),
-    lambda world, _: world.recreate_durable(),
+    World.wipe,
+    World.wipe_with_clock_back,
+    World.recreate_durable,
     World.restore_store,
     World.set_back_source,
     World.set_back_reader,
@@ -48,19 +58,22 @@ class Account(RuleBasedStateMachine):
 
     # What goes on all the time.
 
-    @initialize(until=st.sampled_from(("inserted", "published", "received")), backed_up=st.booleans())
-    def start(self, until: str, backed_up: bool) -> None:
+    @initialize(state=st.sampled_from(STATES), backed_up=st.booleans())
+    def start(self, state: str, backed_up: bool) -> None:
         """A message of each type in a period that is over; they may be in the backup as well."""
         for name in TYPES:
             self.insert(name, hangs=False, is_stuck=False)
         self.world.now += 12_000
-        if until != "inserted":
+        if state != "inserted":
             self.publish(all_of_them=True, marked=True)
-        if until == "received":
-            self.deliver(all_of_them=True, last=True)
-            self.receive(all_of_them=True, acknowledges=True)
+        if state == "received":
+            self.receive_all()
         if backed_up:
             self.back_up()
+        if state == "lost" and self.loses:
+            self.fail(World.wipe)
+        if state == "forgotten" and self.loses:
+            self.fail(World.set_back_source)
 
     @precondition(lambda self: len(self.world.types) < MESSAGES)
     @rule(name=st.sampled_from(sorted(TYPES)), hangs=RARELY, is_stuck=RARELY)
@@ -107,13 +120,39 @@ class Account(RuleBasedStateMachine):
         """A look begins or goes on; a stale broker says what was true less than T ago."""
         self.world.look(self.world.replicas[at], before=before, stale=stale)
 
-    @rule(at=st.integers(0, 1), asks=st.booleans(), stale=RARELY)
-    def look_twice(self, at: int, asks: bool, stale: bool) -> None:
-        """What is found lost is found again after T; then it may be long on its way to the source."""
-        self.world.now += 12_000
-        self.world.look(self.world.replicas[at])
+    @rule(stale=st.booleans())
+    def publish_and_look(self, stale: bool) -> None:
+        """A broker may not know yet what was published just now."""
+        self.publish(all_of_them=True, marked=True)
+        self.world.look(self.world.replicas[0], stale=stale)
+
+    @rule(
+        at=st.integers(0, 1),
+        after=st.sampled_from((12_000, 75_000)),
+        race=st.sampled_from(RACES),
+        fault=st.sampled_from(LOSSES),
+    )
+    def look_twice(self, at: int, after: int, race: Race, fault: Loss) -> None:
+        """What is found lost is found again after T; before one question something happens."""
+        before, meanwhile = race
+        replica = self.world.replicas[at]
+        self.world.now += after
+        self.world.look(replica)
         self.world.now += 2 * T
-        self.world.look(self.world.replicas[at], before=None if asks else AskRepublish, stale=stale)
+        self.world.look(replica, before=before)
+        if meanwhile == "the other heals":
+            self.look_twice(1 - at, 12_000, RACES[0], fault)
+            self.publish(all_of_them=True, marked=True)
+        elif meanwhile == "received":
+            self.receive_all()
+        elif meanwhile == "fault" and self.loses and self.world.faults < FAULTS:
+            self.fail(fault)
+        if replica.look is not None:
+            self.world.look(replica)
+
+    def receive_all(self) -> None:
+        self.deliver(all_of_them=True, last=True)
+        self.receive(all_of_them=True, acknowledges=True)
 
     # Faults.
 

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from tallystick._account import republishing
+from tallystick._account import republishing, settled
 from tallystick._account.answering import (
     OutboxRow,
     Source,
@@ -41,7 +41,7 @@ from tallystick._account.reader import Reader
 from tallystick._account.report import Report
 from tallystick._account.republishing import Stored
 from tallystick._account.settled import SettledSpans
-from tallystick._account.spans import Span, divide
+from tallystick._account.spans import Span, divide, made_at
 from tallystick._account.steps import (
     AskIds,
     AskKnown,
@@ -63,6 +63,8 @@ START = 1_800_000_000_000
 PERIOD = 10_000
 T = 2_000
 DEDUPE = 120_000
+Backup = Mapping[str, Any]
+"""A store, an outbox and an inbox, as they were."""
 DATABASE = UUID(int=1)
 A, B = "shop.sold.v1", "shop.returned.v1"
 TYPES = {A: Since(), B: Since()}
@@ -128,7 +130,7 @@ class Replica:
     look: Any = None
     step: Step[Any] | None = None
     broker_seen: int = 0
-    """How many faults there had been at the oldest state of the broker that this look was told of."""
+    """How many faults there had been when the broker was as this look was told."""
     report: Report | None = None
 
 
@@ -156,6 +158,7 @@ class World:
         self.hand: list[tuple[int, UUID]] = []
         self.replicas = [Replica(), Replica()]
         self.history: list[Seen] = []
+        self.accepted: frozenset[UUID] = frozenset()
         self.faults = 0
         self.forgotten: set[UUID] = set()
         """Messages of which the source forgot where they were published last."""
@@ -300,7 +303,13 @@ class World:
     # The reader.
 
     def receive(self, at: int) -> None:
-        self.inbox.ids.add(self.hand[at][1])
+        """Receive what a replica has in hand, in one transaction."""
+        message_id = self.hand[at][1]
+        self.inbox.ids.add(message_id)
+        if settled.reopens(made_at(message_id), self.now):
+            rows = self.inbox.settled
+            for span in [s for s in rows if s.start <= made_at(message_id) < s.end]:
+                del rows[span]
 
     def acknowledge(self, at: int) -> None:
         """An acknowledgement names a place only, whatever is stored there by now."""
@@ -328,7 +337,7 @@ class World:
     # Looks.
 
     def reader(self) -> Reader:
-        return Reader("shop", "mail-sold", TYPES, START, PERIOD, DATABASE)
+        return Reader("shop", "mail-sold", TYPES, START, PERIOD, DATABASE, self.accepted)
 
     def look(
         self, replica: Replica, *, before: type[Step[Any]] | None = None, stale: bool = False
@@ -388,26 +397,30 @@ class World:
 
     # Faults.
 
-    def wipe(self, *, clock_back: bool) -> None:
-        """The store is lost; a new stream begins at the time, or lower if the clock was set back."""
-        self.store = Store(last=0 if clock_back else self.store.last + 100)
+    def wipe(self, backup: Backup) -> None:
+        """The store is lost; the new stream begins at the time, so above the old one."""
+        self.store = Store(last=self.store.last + 100)
 
-    def backup(self) -> Mapping[str, Any]:
+    def wipe_with_clock_back(self, backup: Backup) -> None:
+        """The new stream begins below the old one, and uses its sequences again."""
+        self.store = Store()
+
+    def backup(self) -> Backup:
         return deepcopy({"store": self.store, "outbox": self.outbox, "inbox": self.inbox})
 
-    def restore_store(self, backup: Mapping[str, Any]) -> None:
+    def restore_store(self, backup: Backup) -> None:
         self.store = deepcopy(backup["store"])
 
-    def set_back_source(self, backup: Mapping[str, Any]) -> None:
+    def set_back_source(self, backup: Backup) -> None:
         before, self.outbox = self.outbox.rows, deepcopy(backup["outbox"])
         self.forgotten |= {i for i, row in self.outbox.rows.items() if row != before.get(i)}
         self.open.clear()
 
-    def set_back_reader(self, backup: Mapping[str, Any]) -> None:
+    def set_back_reader(self, backup: Backup) -> None:
         """Looks go on as if nothing had happened: their connections are made anew."""
         self.inbox = deepcopy(backup["inbox"])
 
-    def recreate_durable(self) -> None:
+    def recreate_durable(self, backup: Backup) -> None:
         self.store = replace(self.store, acknowledged=set(), delivered=set())
 
     def restart(self, at: int) -> None:
@@ -420,11 +433,11 @@ class World:
     def unsettled_losses(self) -> list[Span]:
         """Return settled spans with a message that the inbox has not: nobody would look again."""
         found = []
-        settled = SettledSpans(self.inbox.settled)
+        looked_at = SettledSpans(self.inbox.settled)
         for span in self.inbox.settled:
             first, last = span.bounds
             rows = {i for i in self.outbox.rows if first <= i < last}
-            due = settled.is_due(span, self.sums(span), TYPES, closed=False)
+            due = looked_at.is_due(span, self.sums(span), TYPES, closed=False)
             if not due and not rows <= self.inbox.ids:
                 found.append(span)
         return found

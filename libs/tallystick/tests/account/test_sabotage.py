@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from uuid import UUID
 
 import pytest
@@ -12,14 +11,12 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from libs.tallystick.tests.account import simulation
 from libs.tallystick.tests.account.machine import Account
-from tallystick._account import fates, reader, republishing
+from tallystick._account import fates, reader, republishing, settled
 from tallystick._account.fates import Evidence, Fate
-from tallystick._account.findings import Finding
 from tallystick._account.memory import Memory
 from tallystick._account.protocol import Published
 from tallystick._account.settled import SettledSpans
-from tallystick._account.spans import Span
-from tallystick._account.steps import Settle, Step
+from tallystick._account.steps import Settle
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 fate = fates.fate
@@ -72,12 +69,48 @@ def settling_does_not_compare(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(simulation.World, "settle", settle)
 
 
+def late_messages_are_no_matter(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(settled, "reopens", lambda *_: False)
+
+
 SABOTAGES: list[Patch] = [
     no_compare_and_set,
     settled_once_and_for_ever,
-    unsent_is_lost,
     any_filter_will_do,
     lost_at_first_sight,
     the_inbox_is_read_once,
     settling_does_not_compare,
+    late_messages_are_no_matter,
 ]
+
+WITHOUT_SHRINKING = settings(
+    max_examples=1_000,  # found among the first hundred; what is found ends the run
+    stateful_step_count=50,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Lossless(Account):
+    """Nothing is lost, neither by the broker nor by a database."""
+
+    loses = False
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda each: each.__name__)
+def test_the_machine_finds(sabotage: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
+    sabotage(monkeypatch)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Account, settings=WITHOUT_SHRINKING)  # type: ignore[no-untyped-call]
+
+
+def test_the_machine_finds_unsent_taken_for_lost_though_nothing_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unsent_is_lost(monkeypatch)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Lossless, settings=WITHOUT_SHRINKING)  # type: ignore[no-untyped-call]

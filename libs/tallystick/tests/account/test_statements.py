@@ -115,7 +115,9 @@ async def test_a_page_has_the_first_id_of_the_next_one(connection: Any) -> None:
 async def test_only_ids_in_the_outbox_are_known(connection: Any) -> None:
     known, unknown = ids(SPAN, 2)
     await publish(connection, [known])
-    assert [row["id"] for row in await connection.fetch(statements.KNOWN, [known, unknown])] == [known]
+    assert [row["id"] for row in await connection.fetch(statements.KNOWN, [known, unknown])] == [
+        known
+    ]
 
 
 async def republish(connection: Any, message: UUID, seen: int) -> bool:
@@ -162,7 +164,9 @@ async def settled(connection: Any) -> list[tuple[int, int, bool]]:
     return sorted((row["start"], row["length"], row["closed"]) for row in rows)
 
 
-async def test_a_span_is_settled_only_while_the_inbox_has_what_was_compared(connection: Any) -> None:
+async def test_a_span_is_settled_only_while_the_inbox_has_what_was_compared(
+    connection: Any,
+) -> None:
     await receive(connection, ids(SPAN, 2))
     own = await own_sum(connection, SPAN)
     await connection.execute("delete from tallystick.inbox where id = $1", ids(SPAN, 1)[0])
@@ -188,6 +192,13 @@ async def test_an_hour_replaces_its_periods_and_a_period_its_hour(connection: An
     assert await settled(connection) == [(hour.start, hour.length, True)]
     assert await settle(connection, SPAN, (0, 0))
     assert await settled(connection) == [(SPAN.start, SPAN.length, True)]
+
+
+async def test_a_late_message_reopens_its_span_alone(connection: Any) -> None:
+    for span in (SPAN, NEXT):
+        assert await settle(connection, span, (0, 0))
+    await connection.execute(statements.REOPEN, READER, [SPAN.end - 1])
+    assert await settled(connection) == [(NEXT.start, NEXT.length, True)]
 
 
 async def test_a_period_is_not_closed_while_an_earlier_transaction_runs(

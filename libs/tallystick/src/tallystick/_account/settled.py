@@ -1,12 +1,25 @@
-"""What is settled, and what is due again: whatever the source now sums differently."""
+"""What is settled, and what is due again: whatever the source now sums differently.
+
+A message that is received late, into a span that may be settled, reopens it: the source's sums do
+not show a message that the source has forgotten.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from tallystick._account.closing import ID_MAY_BE_OFF
 from tallystick._account.spans import Span
 from tallystick._account.steps import Settled
 from tallystick._account.sums import NOTHING, Sums, added, parts_of
+
+
+def reopens(message_made_at: int, now: int) -> bool:
+    """Return whether whoever receives a message reopens its span, in the same transaction.
+
+    A younger span is not closed yet, and will be compared once more.
+    """
+    return now - message_made_at >= ID_MAY_BE_OFF
 
 
 class SettledSpans:

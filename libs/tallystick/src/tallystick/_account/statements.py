@@ -71,3 +71,8 @@ set closed = excluded.closed, types = excluded.types, counts = excluded.counts,
     xors = excluded.xors
 returning start"""
 """Settle a span if the inbox still has the sum ($4, $5) in it; no row if it has not."""
+
+REOPEN = """delete from tallystick.settled s using unnest($2::bigint[]) made (at)
+where s.reader = $1 and s.start > made.at - 86400000 and s.start <= made.at
+    and s.start + s.length > made.at"""
+"""Reopen the spans of messages that are received late, given when they were made."""
