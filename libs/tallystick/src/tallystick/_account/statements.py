@@ -12,16 +12,20 @@ computed (`Span.bounds`), because PostgreSQL's functions for them differ from re
 
 from __future__ import annotations
 
-SUM_PUBLISHED = """select s.start, s.length, o.type, count(*), bit_xor(uuid_hash_extended(o.id, 0))
+# Lateral, so that rows are added up where they are read: a join and a `group by` above it take
+# half as long again.
+SUM_PUBLISHED = """select s.start, s.length, sums.*
 from unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::uuid[]) s (start, length, first, last)
-join tallystick.outbox o on o.id >= s.first and o.id < s.last
-group by s.start, s.length, o.type"""
+cross join lateral (
+    select o.type, count(*), bit_xor(uuid_hash_extended(o.id, 0)) from tallystick.outbox o
+    where o.id >= s.first and o.id < s.last group by o.type) sums"""
 """The sums of spans: start, length, first and last id of each. For `Source.sums`."""
 
-SUM_RECEIVED = """select s.start, s.length, count(*), bit_xor(uuid_hash_extended(i.id, 0))
+SUM_RECEIVED = """select s.start, s.length, sums.*
 from unnest($2::bigint[], $3::bigint[], $4::uuid[], $5::uuid[]) s (start, length, first, last)
-join tallystick.inbox i on i.reader = $1 and i.id >= s.first and i.id < s.last
-group by s.start, s.length"""
+cross join lateral (
+    select count(*), coalesce(bit_xor(uuid_hash_extended(i.id, 0)), 0) from tallystick.inbox i
+    where i.reader = $1 and i.id >= s.first and i.id < s.last) sums"""
 """The sums of a reader's inbox. For `SumReceived`."""
 
 PAGE = """select id, type, place, republication, uuid_hash_extended(id, 0) as hash
