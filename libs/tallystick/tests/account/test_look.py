@@ -46,6 +46,13 @@ def look(world: World, after: int = 3 * T) -> Report:
     return report
 
 
+def looks(world: World, after: int = 3 * T) -> Report:
+    """Look three times: a period is compared, marked, and closed."""
+    look(world, after)
+    look(world, after)
+    return look(world, after)
+
+
 def row(world: World, report: Report) -> tuple[int, int, int, int, int, tuple[UUID, ...]]:
     shown = overview("shop", "mail-sold", report, Held())
     counts = (shown.published, shown.received, shown.on_its_way, shown.unsent, shown.missing)
@@ -62,30 +69,26 @@ def test_equal_sums_are_settled_and_nothing_else_is_asked(world: World) -> None:
 def test_a_period_is_settled_for_good_once_it_is_closed(world: World) -> None:
     receive(world)
     assert look(world).settled_until == world.source().kept_from
-    for _ in range(3):
-        report = look(world, 75_000)
+    report = looks(world, 75_000)
     assert report.settled_until > world.source().kept_from
 
 
 def test_a_hanging_transaction_keeps_its_period_open(world: World) -> None:
     late = world.begin(A)
     receive(world)
-    for _ in range(3):
-        report = look(world, 75_000)
+    report = looks(world, 75_000)
     begun = late.int >> 80
     assert report.settled_until <= begun
     world.commit(late)
     publish(world)
     receive(world)
-    for _ in range(3):
-        report = look(world, 75_000)
+    report = looks(world, 75_000)
     assert report.settled_until > begun
     assert row(world, report)[:2] == (3, 3)
 
 
 def test_what_is_on_its_way_is_not_lost(world: World) -> None:
-    for _ in range(3):
-        report = look(world)
+    report = looks(world)
     assert row(world, report) == (2, 0, 2, 0, 0, ())
     assert AskRepublish.__name__ not in world.questions
     assert ReadPlaces.__name__ not in world.questions
@@ -132,16 +135,16 @@ def test_unknown_messages_are_named_and_settle_once_they_are_accepted(world: Wor
 def test_a_reader_set_back_gets_what_it_forgot_after_it_was_folded(world: World) -> None:
     before = world.backup()
     receive(world)
-    for _ in range(3):
-        look(world, 75_000)
+    looks(world, 75_000)
     look(world, HOURS)
     world.set_back_reader(before)
     world.recreate_durable(before)
     world.wipe(before)
     for _ in range(4):
-        report = look(world, 75_000)
+        look(world, 75_000)
         publish(world)
         receive(world)
+    report = look(world, 75_000)
     assert not world.missing()
     assert report.settled_until > world.source().kept_from
 
@@ -153,8 +156,7 @@ def test_a_source_set_back_is_noticed_within_folded_hours(world: World) -> None:
     world.commit(forgotten)
     publish(world)
     receive(world)
-    for _ in range(3):
-        look(world, 75_000)
+    looks(world, 75_000)
     look(world, HOURS)
     world.set_back_source(before)
     look(world, 75_000)

@@ -18,4 +18,4 @@ SETTINGS = settings(
 
 
 def test_what_is_published_is_received_whatever_fails() -> None:
-    run_state_machine_as_test(Account, settings=SETTINGS)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Account, settings=SETTINGS)
