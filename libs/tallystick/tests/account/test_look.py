@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from libs.tallystick.tests.account.simulation import TYPES, A, B, T, World
-from tallystick._account.report import Held, Report, overview
+from tallystick._account.report import Report, Unfinished, overview
 from tallystick._account.steps import AskIds, AskRepublish, ReadPlaces
 
 HOURS = 3 * 3_600_000
@@ -54,7 +54,7 @@ def looks(world: World, after: int = 3 * T) -> Report:
 
 
 def row(world: World, report: Report) -> tuple[int, int, int, int, int, tuple[UUID, ...]]:
-    shown = overview("shop", "mail-sold", report, Held())
+    shown = overview("shop", "mail-sold", report, Unfinished())
     counts = (shown.published, shown.received, shown.on_its_way, shown.unsent, shown.missing)
     return (*counts, shown.unknown)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from tallystick._account.findings import Finding
-from tallystick._account.protocol import Published
 from tallystick._account.spans import PERIOD, Span
 
 
@@ -35,8 +34,8 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What of the received messages has not ended well, as the reader's database counts it."""
+class Unfinished:
+    """Received messages that wait or have failed, as the reader's database counts them."""
 
     deferred: int = 0
     dead: int = 0
@@ -65,7 +64,7 @@ class Overview:
         return not (self.missing or self.unknown or self.waits_for)
 
 
-def overview(source: str, durable: str, report: Report, held: Held) -> Overview:
+def overview(source: str, durable: str, report: Report, unfinished: Unfinished) -> Overview:
     """Return what a person sees of one reader of one source."""
     findings = list(report.findings.values())
     unknown = sorted(each for finding in findings for each in finding.unknown)
@@ -74,8 +73,8 @@ def overview(source: str, durable: str, report: Report, held: Held) -> Overview:
         durable=durable,
         published=report.settled + sum(each.published for each in findings),
         received=report.settled + sum(each.received for each in findings),
-        deferred=held.deferred,
-        dead=held.dead,
+        deferred=unfinished.deferred,
+        dead=unfinished.dead,
         on_its_way=sum(each.on_its_way for each in findings),
         unsent=sum(each.unsent for each in findings),
         missing=sum(len(each.lost) for each in findings),
@@ -83,9 +82,3 @@ def overview(source: str, durable: str, report: Report, held: Held) -> Overview:
         settled_until=report.settled_until,
         waits_for=report.waits_for,
     )
-
-
-def lost_messages(report: Report) -> list[Published]:
-    """Return the messages that are missing now, the oldest first."""
-    found = (each for finding in report.findings.values() for each in finding.lost)
-    return sorted(found, key=lambda each: each.id)
