@@ -1,0 +1,41 @@
+"""What a look found in a period that could not be settled by its sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from tallystick._account.fates import Fate
+from tallystick._account.protocol import Published
+
+
+@dataclass(slots=True)
+class Finding:
+    """One period: how many were published and received, and where those are that differ.
+
+    `is_compared` is False if its ids were not compared yet, so that only the counts are known.
+    """
+
+    published: int = 0
+    received: int = 0
+    is_compared: bool = False
+    on_its_way: int = 0
+    unsent: int = 0
+    lost: list[Published] = field(default_factory=list)
+    unknown: set[UUID] = field(default_factory=set)
+    """Received, and denied by the source for all types."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether everything is received, and nothing that the source denies."""
+        missing = self.on_its_way or self.unsent or self.lost
+        return self.is_compared and not missing and not self.unknown
+
+    def note(self, fates: Iterable[tuple[Published, Fate]]) -> None:
+        """Count what has become of messages."""
+        for each, its_fate in fates:
+            if its_fate is Fate.LOST:
+                self.lost.append(each)
+            self.on_its_way += its_fate is Fate.ON_ITS_WAY
+            self.unsent += its_fate is Fate.UNSENT

@@ -1,0 +1,223 @@
+"""A look: compare what one reader received with what its source published, and heal the difference.
+
+    the source's sums are those it was settled with     nothing else is asked
+    the inbox has the same sums                         settled
+    else, for a day or an hour                          ask for its hours or periods
+    else                                                compare its ids, page by page
+
+Two replicas may look at once, and a look may end anywhere: what it does is safe to do twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from tallystick._account import reader as readers
+from tallystick._account.comparison import Comparison
+from tallystick._account.coverage import Coverage, covered
+from tallystick._account.findings import Finding
+from tallystick._account.memory import Memory
+from tallystick._account.protocol import (
+    IDS_ASKED_AT_MOST,
+    Published,
+    RepublishRequest,
+    Seen,
+    SpanSums,
+    SumsAnswer,
+    SumsRequest,
+)
+from tallystick._account.reader import CannotJudge, Reader, checked
+from tallystick._account.report import Report
+from tallystick._account.settled import SettledSpans
+from tallystick._account.spans import MINUTE, Span, divide, finer
+from tallystick._account.steps import (
+    Asking,
+    AskRepublish,
+    AskSums,
+    ReadDurable,
+    ReadSettled,
+    Settle,
+    Settled,
+    SumReceived,
+    answer_to,
+)
+from tallystick._account.sums import NOTHING, Sum, Sums, named, total
+
+SWEEP_EVERY = MINUTE
+"""How often the sums of everything are asked for: a source that is set back may differ anywhere."""
+PAGES_AT_MOST = 16
+"""Pages of ids in one look, except that a period that was begun is compared to its end."""
+DIVIDED_AT_MOST = 4
+"""Days and hours that one look divides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A span that has to be judged, as the source sums it."""
+
+    span: Span
+    sums: Sums
+    closed: bool
+    coverage: Coverage
+
+
+def look(
+    reader: Reader, memory: Memory, *, now: int, declared: Collection[frozenset[str]]
+) -> Asking[Report]:
+    """Look once; `declared` is what each living replica declares that the durable reads."""
+    return _Look(reader, memory, now).run(declared)
+
+
+@dataclass
+class _Look:
+    reader: Reader
+    memory: Memory
+    now: int
+    report: Report = field(default_factory=Report)
+    settled: SettledSpans = field(default_factory=lambda: SettledSpans({}))
+    lost: list[Published] = field(default_factory=list)
+    pages: int = 0
+    divided: int = 0
+    asked_until: int = 0
+
+    def run(self, declared: Collection[frozenset[str]]) -> Asking[Report]:
+        try:
+            readers.judgeable(self.reader, (yield from answer_to(ReadDurable())), declared)
+            self.settled = SettledSpans(
+                (yield from answer_to(ReadSettled(self.reader.judged_from)))
+            )
+            yield from self._judge((yield from self._all_due()))
+            yield from self._republish()
+        except CannotJudge as reason:
+            self.report.waits_for = str(reason)
+        return self._reported()
+
+    def _spans(self, end: int) -> list[Span]:
+        reader = self.reader
+        return divide(reader.judged_from, end, at=self.now, period=reader.period)
+
+    def _all_due(self) -> Asking[list[SpanSums]]:
+        """Ask for the sums from the oldest span on that is due, or once a minute for everything."""
+        start, is_sweep = self.reader.judged_from, self._sweeps()
+        for span in () if is_sweep else self._spans(self.now):
+            start = span.start
+            settled = self.settled.of(span)
+            is_open = settled is None or not settled.closed
+            if is_open and not self.memory.is_paused(span, self.now):
+                break
+        found = yield from self._sums(start, None)
+        if is_sweep:
+            self.memory.swept_at = self.now
+        return found
+
+    def _sweeps(self) -> bool:
+        return self.now - self.memory.swept_at >= SWEEP_EVERY
+
+    def _sums(
+        self, start: int, end: int | None, length: int | None = None
+    ) -> Asking[list[SpanSums]]:
+        """Ask for the sums of a range, in as many answers as it takes."""
+        found: list[SpanSums] = []
+        is_complete = False
+        while not is_complete:
+            request = SumsRequest(start, end, self.now, self.reader.names, length)
+            answer = self._usable((yield from answer_to(AskSums(request))), start)
+            found += [each for each in answer.spans if each.start >= answer.kept_from]
+            start, is_complete = answer.until, answer.complete
+        if end is None:
+            self.asked_until = start
+        return found
+
+    def _usable(self, answer: SumsAnswer | None, start: int) -> SumsAnswer:
+        answer = checked(self.reader, answer)
+        self.report.database, self.report.period = answer.database, answer.period
+        self.report.kept_from = max(self.report.kept_from, answer.kept_from)
+        if answer.period != self.reader.period:
+            raise CannotJudge(f"{self.reader.source} has periods of {answer.period} ms now")
+        if answer.until <= start and not answer.complete:
+            raise CannotJudge(f"{self.reader.source} answers with sums of nothing")
+        return answer
+
+    def _judge(self, answered: Iterable[SpanSums]) -> Asking[None]:
+        due = [each for each in map(self._due, answered) if each is not None]
+        for each in due:
+            if each.span.length > self.reader.period:
+                yield from self._divide(each)
+        periods = [each for each in due if each.span.length == self.reader.period]
+        if periods:
+            spans = tuple(each.span for each in periods)
+            own = yield from answer_to(SumReceived(spans))
+            for each in periods:
+                yield from self._judge_period(each, own.get(each.span, NOTHING))
+
+    def _due(self, answered: SpanSums) -> Due | None:
+        """Return a span that has to be judged; None if it is settled, or nothing of it is ours."""
+        span = Span(answered.start, answered.length)
+        sums = named(answered.sums, self.reader.names)
+        coverage = covered(span, self.reader.types, self.reader.period)
+        if not self.settled.is_due(span, sums, coverage.types, closed=answered.closed):
+            self.memory.settled(span)
+            return None
+        return Due(span, sums, answered.closed, coverage)
+
+    def _divide(self, due: Due) -> Asking[None]:
+        """Judge the hours of a day or the periods of an hour, which together settle it."""
+        if self.divided >= DIVIDED_AT_MOST or self.memory.is_paused(due.span, self.now):
+            return
+        self.divided += 1
+        length = finer(due.span, self.reader.period)[0].length
+        parts = yield from self._sums(due.span.start, due.span.end, length)
+        yield from self._judge(parts)
+        inside = (each for span, each in self.memory.findings.items() if due.span.contains(span))
+        self.memory.pause(due.span, self.now, lost=any(each.lost for each in inside))
+
+    def _judge_period(self, due: Due, own: Sum) -> Asking[None]:
+        judged = {name: due.sums.get(name, NOTHING) for name in due.coverage.types}
+        if not due.coverage.border and own == total(judged, judged):
+            yield from self._settle(due, own, judged)
+        elif self.memory.is_paused(due.span, self.now):
+            return
+        elif self.pages < PAGES_AT_MOST:
+            yield from self._compare(due, own)
+        else:
+            counted = total(judged, judged).count
+            self.memory.findings.setdefault(due.span, Finding(counted, own.count))
+
+    def _compare(self, due: Due, own: Sum) -> Asking[None]:
+        comparison = Comparison(self.reader, due.span, due.coverage, own.count)
+        finding, sums = yield from comparison.run()
+        self.pages += comparison.pages
+        self.memory.findings[due.span] = finding
+        self.lost += self.memory.confirmed(due.span, finding, self.now)
+        self.memory.pause(due.span, self.now, lost=bool(finding.lost))
+        if finding.agrees:
+            yield from self._settle(due, own, sums)
+
+    def _settle(self, due: Due, own: Sum, sums: Sums) -> Asking[None]:
+        """Settle a span, if the inbox is still what was compared; otherwise it stays due."""
+        settled = Settled(sums, due.closed)
+        if (yield from answer_to(Settle(due.span, own, settled))):
+            self.settled.put(due.span, settled)
+            self.memory.settled(due.span)
+
+    def _republish(self) -> Asking[None]:
+        """Ask the source to publish again what is proved to be lost, the oldest first."""
+        oldest = sorted(self.lost, key=lambda each: each.id)[:IDS_ASKED_AT_MOST]
+        if not oldest or self.report.database is None:
+            return
+        lost = tuple(Seen(each.id, each.republication) for each in oldest)
+        step = AskRepublish(RepublishRequest(self.report.database, lost))
+        answer = checked(self.reader, (yield from answer_to(step)))
+        self.report.republished = answer.republished
+        self.report.left = len(self.lost) - answer.republished
+        self.report.refused = answer.refused
+
+    def _reported(self) -> Report:
+        """Complete the report with all that is known of spans that are not settled."""
+        start = max(self.reader.judged_from, self.report.kept_from)
+        self.memory.retain(start)
+        self.report.settled_until = self.settled.until(self._spans(self.asked_until), start)
+        self.report.settled = self.settled.counts()
+        self.report.findings = dict(self.memory.findings)
+        return self.report

@@ -1,0 +1,1 @@
+"""The account's decisions; `simulation` is a source, a reader and a broker for them."""
