@@ -17,7 +17,57 @@ create table tallystick.readers (
     number integer primary key,
     durable text not null,
     source text not null,
+    source_database uuid,
     unique (durable, source)
+);
+
+create table tallystick.reads (
+    reader integer not null,
+    type text not null,
+    since_sequence bigint not null,
+    since_at bigint not null,
+    primary key (reader, type)
+);
+
+create table tallystick.settled (
+    reader integer not null,
+    start bigint not null,
+    length bigint not null,
+    closed boolean not null,
+    types text[] not null,
+    counts bigint[] not null,
+    xors bigint[] not null,
+    primary key (reader, start, length)
+);
+
+create table tallystick.kept_sums (
+    start bigint not null,
+    length bigint not null,
+    types text[] not null,
+    counts bigint[] not null,
+    xors bigint[] not null,
+    primary key (start, length)
+);
+
+create table tallystick.accounts (
+    reader integer primary key,
+    looked_at timestamptz not null default clock_timestamp(),
+    overview jsonb not null
+);
+
+create table tallystick.accepted (
+    reader integer not null,
+    id uuid not null,
+    actor text not null,
+    reason text not null,
+    accepted_at timestamptz not null default now(),
+    primary key (reader, id)
+);
+
+create table tallystick.leases (
+    name text primary key,
+    replica text not null,
+    until timestamptz not null
 );
 
 create table tallystick.inbox (
@@ -122,6 +172,7 @@ create table tallystick.emissions (
 
 create table tallystick.replicas (
     name text primary key,
+    reads jsonb not null default '{}',
     started_at timestamptz not null default clock_timestamp(),
     seen_at timestamptz not null default clock_timestamp()
 );
@@ -166,6 +217,7 @@ NAMES = (
     "effects",
     "foreign_inbox",
     "inbox",
+    *("leases", "accepted", "accounts", "kept_sums", "settled", "reads"),
     "readers",
     "owner",
 )
