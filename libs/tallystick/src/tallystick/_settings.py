@@ -153,6 +153,12 @@ class Settings(BaseSettings):
     sweep_s: Seconds = Field(
         default=1, description="time between two sweeps of the outbox and of deferred messages"
     )
+    account_period_s: float = Field(
+        default=10,
+        ge=1,
+        le=60,
+        description="messages published in so many seconds are compared together; divides 3600",
+    )
     republish_after_s: Seconds = Field(
         default=120, description="the events of an aggregate that has not ended are republished"
     )

@@ -3,7 +3,7 @@
 Each statement reads one range of a primary key for each span. The bounds are ids that Python has
 computed (`Span.bounds`), because PostgreSQL's functions for them differ from release to release.
 
-    outbox   id uuid, type text, place bigint, republication int, sent_at timestamptz,
+    outbox   id uuid, type text, stream_sequence bigint, republication int, sent_at timestamptz,
              primary key (id) include (type)
     inbox    reader int4, id uuid, primary key (reader, id)
     settled  reader int4, start bigint, length bigint, closed bool, types text[], counts bigint[],
@@ -11,6 +11,8 @@ computed (`Span.bounds`), because PostgreSQL's functions for them differ from re
 """
 
 from __future__ import annotations
+
+from tallystick._messages.envelope import COLUMNS
 
 # Lateral, so that rows are added up where they are read: a join and a `group by` above it take
 # half as long again.
@@ -28,7 +30,8 @@ cross join lateral (
     where i.reader = $1 and i.id >= s.first and i.id < s.last) sums"""
 """The sums of a reader's inbox. For `SumReceived`."""
 
-PAGE = """select id, type, place, republication, uuid_hash_extended(id, 0) as hash
+PAGE = """select id, type, stream_sequence as place, republication,
+    uuid_hash_extended(id, 0) as hash
 from tallystick.outbox where id >= $1 and id < $2 and type = any($3::text[])
 order by id limit $4"""
 """A page of ids and the first of the next one, as `OutboxRow`."""
@@ -40,12 +43,13 @@ RECEIVED_IN = "select id from tallystick.inbox where reader = $1 and id >= $2 an
 RECEIVED_OF = "select id from tallystick.inbox where reader = $1 and id = any($2::uuid[])"
 
 # As `republishing.may_republish`.
-REPUBLISH = """update tallystick.outbox o
-set republication = o.republication + 1, place = null, sent_at = null
-from unnest($1::uuid[], $2::int[]) seen (id, republication)
-where o.id = seen.id and o.republication = seen.republication and o.place is not null
+REPUBLISH = f"""update tallystick.outbox o
+set republication = o.republication + 1, stream_sequence = null, sent_at = null,
+    queued_at = now(), due_at = now() + interval '2 seconds'
+from unnest($1::uuid[], $2::int[]) seen (seen_id, seen_republication)
+where o.id = seen_id and o.republication = seen_republication and o.stream_sequence is not null
     and o.sent_at + $3::interval * 2 ^ least(o.republication, 20) <= now()
-returning o.id"""
+returning {COLUMNS}"""  # noqa: S608  # a constant of ours
 """Make messages unsent again under their next republication: ids, republications seen, T."""
 
 SNAPSHOT = """select (extract(epoch from clock_timestamp()) * 1000)::bigint,
@@ -80,3 +84,56 @@ REOPEN = """delete from tallystick.settled s using unnest($2::bigint[]) made (at
 where s.reader = $1 and s.start > made.at - 86400000 and s.start <= made.at
     and s.start + s.length > made.at"""
 """Reopen the spans of messages that are received late, given when they were made."""
+
+TYPES = "select type, since_sequence, since_at from tallystick.reads where reader = $1"
+
+BEGIN_READING = """insert into tallystick.reads (reader, type, since_sequence, since_at)
+select $1, t, $3, $4 from unnest($2::text[]) t on conflict do nothing"""
+"""Note from where on types are read: the sequence and the moment."""
+
+END_READING = "delete from tallystick.reads where reader = $1 and type <> all($2::text[])"
+
+SOURCE = "select source_database from tallystick.readers where number = $1"
+
+NAME_SOURCE = """update tallystick.readers set source_database = $2
+where number = $1 and source_database is null"""
+"""Note the database of a source when it first answers."""
+
+ACCEPTED = "select id from tallystick.accepted where reader = $1"
+
+LEASE = """insert into tallystick.leases as l (name, replica, until)
+values ($1, $2, clock_timestamp() + $3::interval)
+on conflict (name) do update set replica = $2, until = excluded.until
+where l.replica = $2 or l.until < clock_timestamp() returning 1"""
+"""Take or renew a lease; no row if another replica has it."""
+
+UNFINISHED = """select count(*) filter (where state = 'waiting'),
+    count(*) filter (where state = 'dead')
+from tallystick.deferred where durable = $1 and source = $2"""
+
+SHOW = """insert into tallystick.accounts (reader, overview) values ($1, $2::text::jsonb)
+on conflict (reader) do update set overview = excluded.overview, looked_at = clock_timestamp()"""
+
+KEPT = """select start, length, types, counts, xors from tallystick.kept_sums
+where start + length > $1 and start < $2 order by start, length"""
+
+KEEP = """insert into tallystick.kept_sums (start, length, types, counts, xors)
+values ($1, $2, $3, $4, $5) on conflict do nothing"""
+
+LAST_KEPT = "select max(start + length) from tallystick.kept_sums"
+
+FORGET_KEPT = """delete from tallystick.kept_sums k using unnest($1::bigint[], $2::bigint[])
+    f (start, length) where (k.start, k.length) = (f.start, f.length)"""
+
+FORGET_SETTLED = """delete from tallystick.settled s using unnest($2::bigint[], $3::bigint[])
+    f (start, length) where s.reader = $1 and (s.start, s.length) = (f.start, f.length)"""
+
+PUT_SETTLED = """insert into tallystick.settled
+    (reader, start, length, closed, types, counts, xors) values ($1, $2, $3, $4, $5, $6, $7)
+on conflict do nothing"""
+
+FIRST_PUBLISHED = "select id from tallystick.outbox order by id limit 1"
+
+KEPT_FROM = """select min(pg_get_expr(c.relpartbound, c.oid)) from pg_inherits i
+join pg_class c on c.oid = i.inhrelid where i.inhparent = to_regclass('tallystick.' || $1)"""
+"""The bounds of the oldest partition: ids are compared as text."""

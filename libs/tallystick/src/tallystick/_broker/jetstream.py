@@ -30,13 +30,13 @@ async def request(client: Client, subject: str, body: Config | None = None) -> C
     return answer
 
 
-async def info(client: Client, subject: str) -> Config | None:
-    """Return the answer to an INFO request, or None if the stream or consumer does not exist.
+async def info(client: Client, subject: str, body: Config | None = None) -> Config | None:
+    """Return the answer to a request, or None if what it asks for does not exist.
 
     Raises Refused, or BrokerUnavailable.
     """
     try:
-        return await request(client, subject)
+        return await request(client, subject, body)
     except Refused as refused:
         if refused.code == NOT_FOUND:
             return None

@@ -16,7 +16,7 @@ from typing import Any
 import asyncpg
 
 from tallystick._database.session import Record, Session
-from tallystick._database.units import Unit, Write, batches
+from tallystick._database.units import RequiredWrite, Unit, Write, batches
 from tallystick._failpoints import failpoint
 from tallystick._telemetry.metrics import COMMIT_SECONDS, COMMIT_UNITS, CONFLICTS, child
 from tallystick.errors import Conflict, DatabaseUnavailable, InDoubt, TallystickError
@@ -358,5 +358,5 @@ def _types(key: Hashable) -> str:
 def _miss(missed: dict[Unit, TallystickError], unit: Unit, write: Write) -> None:
     if write is unit.settlement:
         missed[unit] = AlreadyProcessed()
-    elif write in unit.writes:
+    elif write in unit.writes or isinstance(write, RequiredWrite):
         missed.setdefault(unit, Conflict())

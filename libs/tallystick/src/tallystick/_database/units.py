@@ -36,6 +36,10 @@ class Write(msgspec.Struct, frozen=True):
             ) from None
 
 
+class RequiredWrite(Write, frozen=True):
+    """One of the library's writes, which raises Conflict if it returns nothing."""
+
+
 Part = Write | Message
 """A part of a unit: a statement, or a message or effect that is stored with the statements."""
 

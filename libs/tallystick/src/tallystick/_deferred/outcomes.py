@@ -182,7 +182,7 @@ class Outcomes:
         headers = stored_lines(inbound.headers)
         whole = len(headers) + len(inbound.body) + RESERVE <= self._outbox.max_payload
         usable = len(inbound.subject.encode()) <= LONGEST_SUBJECT
-        id_ = str(new_id())
+        id_ = str(new_id(self._outbox.ahead_ms))
         return OutboxRow(
             id=id_,
             subject=f"dlq.{self._service}.{purpose}.{inbound.subject if usable else 'unusable'}",

@@ -6,6 +6,9 @@ Section 3 of docs/delivery.md.
 from __future__ import annotations
 
 import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import structlog
@@ -16,9 +19,12 @@ from tallystick._telemetry.metrics import EXPIRED_LEASES, child
 
 log = structlog.get_logger()
 
-_RENEW = """insert into tallystick.replicas (name)
-select $1 from set_config('synchronous_commit', 'off', true)
-on conflict (name) do update set seen_at = clock_timestamp()"""
+_RENEW = """insert into tallystick.replicas (name, reads)
+select $1, $2::text::jsonb from set_config('synchronous_commit', 'off', true)
+on conflict (name) do update set seen_at = clock_timestamp()
+returning (extract(epoch from clock_timestamp()) * 1000)::bigint"""
+_READS = """select coalesce(jsonb_agg(reads -> $1), '[]')::text from tallystick.replicas
+where reads ? $1 and seen_at > clock_timestamp() - $2::interval"""
 _EXPIRE = """with expired as (
     update tallystick.deferred h set replica = null, expired_leases = h.expired_leases + 1,
         lease = h.lease + 1, starts = h.starts + 1, due_at = now()
@@ -32,16 +38,32 @@ _EXPIRE = """with expired as (
 insert into tallystick.attempts (durable, source, id, lease, replica, version, outcome)
 select durable, source, id, lease, replica, $3, 'lease expired' from expired
 on conflict do nothing returning durable, replica"""
+CLOCKS_AGREE_MS = 1_000
 _FORGET = "delete from tallystick.replicas where seen_at < clock_timestamp() - interval '1 day'"
 _LEAVE = "delete from tallystick.replicas where name = $1"
 
 
+Reads = Mapping[str, Sequence[str]]
+"""What a replica declares that its durables read: types by durable."""
+
+
 class Replicas:
-    """Renews the row of this replica, and expires the leases of replicas that are gone."""
+    """Renews the row of this replica, and expires the leases of replicas that are gone.
+
+    Each renewal also tells `ahead_ms`, how far the database's clock is ahead of this machine's.
+    """
 
     def __init__(
-        self, database: Fetches, name: str, release: str, replica_timeout_s: float
+        self,
+        database: Fetches,
+        name: str,
+        release: str,
+        replica_timeout_s: float,
+        reads: Reads,
+        set_ahead_ms: Callable[[int], None],
     ) -> None:
+        self._reads = json.dumps(reads)
+        self._set_ahead_ms = set_ahead_ms
         self._database = database
         self._name = name
         self._release = release
@@ -59,7 +81,16 @@ class Replicas:
             self._judges_from = asyncio.get_running_loop().time() + self._timeout_s
 
     async def _write(self) -> None:
-        await self._database.fetch(_RENEW, self._name)
+        asked_at = time.time()
+        ((now_ms,),) = await self._database.fetch(_RENEW, self._name, self._reads)
+        ahead_ms = now_ms - round((asked_at + time.time()) * 500)
+        self._set_ahead_ms(ahead_ms if abs(ahead_ms) > CLOCKS_AGREE_MS else 0)
+
+    async def declared(self, durable: str) -> list[frozenset[str]]:
+        """Return what each living replica declares that a durable reads."""
+        timeout = timedelta(seconds=self._timeout_s)
+        ((found,),) = await self._database.fetch(_READS, durable, timeout)
+        return [frozenset(types) for types in json.loads(found)]
 
     def lost_database(self) -> None:
         """Expire no lease until the other replicas, too, have had the time to renew their rows."""

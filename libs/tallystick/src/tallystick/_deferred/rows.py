@@ -7,6 +7,7 @@ changes nothing. Sections 1 and 3 of docs/delivery.md.
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -26,6 +27,15 @@ AT_ONCE = "-infinity"
 
 _RECEIVED = """insert into tallystick.inbox (reader, id) values ($1, $2)
 on conflict do nothing returning reader, id"""
+# What is received late may belong to a period that is settled: the account looks at it again.
+_REOPENED = """with at as (
+    select ('x' || translate(left($2::uuid::text, 13), '-', ''))::bit(48)::bigint as made),
+reopened as (
+    delete from tallystick.settled s using at where s.reader = $1
+    and s.start > made - 86400000 and s.start <= made and s.start + s.length > made)"""
+_RECEIVED_LATE = f"{_REOPENED} {_RECEIVED}"
+LATE_S = 10.0
+"""A message this old is received late; clocks may differ by the rest of the minute."""
 _RECEIVED_FOREIGN = """insert into tallystick.foreign_inbox (reader, digest) values ($1, $2)
 on conflict do nothing returning reader, digest"""
 _TAKEN = {
@@ -39,14 +49,17 @@ _TAKEN = {
 
 An `unknown` one has an id of a time that the inbox does not keep: only its deferred row knows it.
 """
-_DEFER = """with taken as ({taken})
+_DEFER = """{first} taken as ({taken})
 insert into tallystick.deferred (durable, source, id, subject, headers, body, stream,
     stream_sequence, state, reason, due_at, give_up_at, attempts, starts, lease, replica,
     error_type, error, fingerprint, place, trace)
 select $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now() + $13::interval,
     now() + $14::interval, $15, $16, $17, $18, $19, $20, $21, $22, $23 from taken
 on conflict do nothing returning durable, source, id"""
-_DEFERS = {known: _DEFER.format(taken=taken) for known, taken in _TAKEN.items()}
+_DEFERS = {
+    known: _DEFER.format(first=f"{_REOPENED}," if known == "own" else "with", taken=taken)
+    for known, taken in _TAKEN.items()
+}
 _END = """delete from tallystick.deferred
 where (durable, source, id, lease) = ($1, $2, $3, $4::bigint) and state = 'waiting'
 returning durable, source, id"""
@@ -150,7 +163,10 @@ def _place(error: BaseException) -> str:
 def received(inbound: Inbound) -> Write:
     """Mark a delivery as done; the guard is missed if it was received before."""
     args = known_by(inbound)
-    return Write(_RECEIVED_FOREIGN if inbound.own_id is None else _RECEIVED, args, args)
+    if inbound.own_id is None:
+        return Write(_RECEIVED_FOREIGN, args, args)
+    is_late = abs(time.time() - inbound.made_at) > LATE_S
+    return Write(_RECEIVED_LATE if is_late else _RECEIVED, args, args)
 
 
 def end(deferred: Deferred) -> Write:

@@ -15,7 +15,7 @@ import msgspec
 from tallystick._database.group import AlreadyProcessed, Group, Stored
 from tallystick._database.postgres import Postgres
 from tallystick._database.transaction import Transaction, alone
-from tallystick._database.units import Part, Unit, Write, check_parts
+from tallystick._database.units import Part, RequiredWrite, Unit, Write, check_parts
 from tallystick._deferred import rows as deferred_rows
 from tallystick._deferred.agenda import Agenda
 from tallystick._deferred.rows import Deferred
@@ -29,7 +29,7 @@ from tallystick._messages.retry import RetryLater
 from tallystick._messages.router import Router, effect_durable
 from tallystick._outbox.outbox import Outbox, insert
 from tallystick._telemetry import tracing
-from tallystick.errors import DeclarationError
+from tallystick.errors import Conflict, DeclarationError
 
 
 class Outputs(msgspec.Struct, frozen=True):
@@ -102,7 +102,9 @@ class Committer:
                 transaction.check_awaited()
                 outputs = self._outputs(transaction.messages, correlation_id, lambda _: False)
                 for write in self._writes(outputs):
-                    await connection.execute(write.sql, *write.args)
+                    stored = await connection.fetch(write.sql, *write.args)
+                    if not stored and isinstance(write, RequiredWrite):
+                        raise Conflict("a message was made too long ago: make it again")
         self._outbox.send(outputs.rows)
         self._start_effects(outputs, frozenset())
 
@@ -141,14 +143,18 @@ class Committer:
             if isinstance(part, Effect):
                 effects.append((part, self._effect(part, correlation_id)))
             elif isinstance(part, Message):
-                rows.append(
-                    publishable(self._router.name, part, correlation_id, self._outbox.max_payload)
-                )
+                rows.append(self._row(part, correlation_id))
         starting = (  # last, because nothing would give the slots back if a later step failed
             (inbound, may_start(effect) and self._slots.take(inbound.key))
             for effect, inbound in effects
         )
         return Outputs(tuple(rows), tuple(starting))
+
+    def _row(self, message: Message, correlation_id: str | None) -> OutboxRow:
+        outbox = self._outbox
+        return publishable(
+            self._router.name, message, correlation_id, outbox.max_payload, outbox.ahead_ms
+        )
 
     def _writes(self, outputs: Outputs) -> Iterable[Write]:
         for row in outputs.rows:

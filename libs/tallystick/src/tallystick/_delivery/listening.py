@@ -11,6 +11,7 @@ from functools import partial
 
 import structlog
 
+from tallystick._account.serving import Serving
 from tallystick._broker.connection import Connection
 from tallystick._delivery.consumer import Consumer
 from tallystick._delivery.ownership import Ownership
@@ -34,12 +35,14 @@ class Listening:
         connection: Connection,
         consumers: Sequence[tuple[Consumer, Durable]],
         replying: Replying,
+        serving: Serving,
         sweep_s: float,
         ownership: Ownership,
     ) -> None:
         self._connection = connection
         self._consumers = consumers
         self._replying = replying
+        self._serving = serving
         self._sweep_s = sweep_s
         self._ownership = ownership
         self._draining = False
@@ -58,6 +61,7 @@ class Listening:
         await self._ownership.claim()
         try:
             await self._replying.start()
+            await self._serving.start()
             await together(
                 self._connection.until_closed(),
                 self._ownership.keep(),
@@ -76,7 +80,9 @@ class Listening:
 
     async def _stop(self) -> None:
         await asyncio.gather(
-            self._replying.stop(), *(consumer.stop() for consumer, _ in self._consumers)
+            self._replying.stop(),
+            self._serving.stop(),
+            *(consumer.stop() for consumer, _ in self._consumers),
         )
 
     async def _consume(self, consumer: Consumer, durable: Durable) -> None:

@@ -52,6 +52,11 @@ class Ownership:
         self.refused: str | None = None
         """Why this replica reads nothing, or None."""
 
+    @property
+    def owner(self) -> str:
+        """The id of this database, once it was opened."""
+        return self._owner
+
     async def open(self) -> None:
         """Read which service owns this database; raise NotTheOwner if it is another one."""
         ((owner, service),) = await self._database.fetch(_OWNER, self._service)

@@ -20,9 +20,15 @@ SEQUENCE_DIGITS = 19  # of the largest bigint
 
 
 def publishable(
-    service: str, message: Message, correlation_id: str | None, max_payload: int
+    service: str,
+    message: Message,
+    correlation_id: str | None,
+    max_payload: int,
+    ahead_ms: int = 0,
 ) -> OutboxRow:
     """Return the row of a new event or job of this service.
+
+    `ahead_ms` is how far the database's clock is ahead of ours.
 
     Raises DeclarationError if this service may not publish the message, InvalidMessage if its key,
     its sequence, its body or its size is not valid.
@@ -30,7 +36,7 @@ def publishable(
     declared = message_type(type(message))
     if declared.domain != service or declared.kind not in ("event", "job"):
         raise DeclarationError(_refusal(service, declared))
-    key, message_id = message_key(message), str(new_id())
+    key, message_id = message_key(message), str(new_id(ahead_ms))
     correlation_id = correlation_id or message_id
     headers = {
         "ce-id": message_id,

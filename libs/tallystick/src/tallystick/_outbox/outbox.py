@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 
 from tallystick._broker.connection import Connection
 from tallystick._broker.publisher import CONFIRM_WITHIN
 from tallystick._database.postgres import Postgres, PostgresError
-from tallystick._database.units import Write
+from tallystick._database.units import RequiredWrite, Write
 from tallystick._failpoints import failpoint
 from tallystick._loops import Seldom
 from tallystick._messages.envelope import COLUMNS, OutboxRow, outbox_row
@@ -36,9 +37,11 @@ MARK_EVERY = 0.05  # seconds
 LEASED_FOR = timedelta(seconds=CONFIRM_WITHIN + 2)
 """A sweep has rows for so long: longer than the broker may take to confirm them."""
 
+# An id a minute away from the database's clock would come into a period that is closed.
 _INSERT = """insert into tallystick.outbox
     (id, subject, headers, body, correlation_id, key, type)
-values ($1, $2, $3, $4, $5, $6, $7)"""
+select $1::uuid, $2, $3, $4, $5, $6, $7
+where abs(extract(epoch from now()) * 1000 - $8::bigint) < 60000 returning id"""
 # The mark need not wait for the disk: if a crash loses it, the row is published again, and the
 # broker drops the duplicate. What was not stored may be swept again at once.
 _MARK = """update tallystick.outbox o set stream_sequence = u.place, refused = u.refused,
@@ -64,9 +67,13 @@ _REFUSED = "select count(*) from tallystick.outbox where refused is not null"
 
 
 def insert(row: OutboxRow) -> Write:
-    """Return the write that puts a message into the outbox."""
+    """Return the write that puts a message into the outbox.
+
+    It raises Conflict if the message was made a minute ago or longer: the unit is decided again.
+    """
     columns = (row.id, row.subject, row.headers, row.body, row.correlation_id, row.key, row.type)
-    return Write(_INSERT, columns)
+    id_ = UUID(row.id)
+    return RequiredWrite(_INSERT, (*columns, id_.int >> 80), id_)
 
 
 class Outbox:
@@ -79,6 +86,8 @@ class Outbox:
         self._marking = asyncio.Lock()
         self._sending = Sending(connection, source, self._published_now)
         self._measuring = Seldom(self._measure)
+        self.ahead_ms = 0
+        """How far the database's clock is ahead of this machine's; ids are made by the former."""
 
     @property
     def max_payload(self) -> int:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, get_args
 from uuid import uuid4
 
+from tallystick._account.account import Account
+from tallystick._account.keeping import Keeping
+from tallystick._account.leases import WorkLeases
+from tallystick._account.looking import Looking, Read
+from tallystick._account.memory import Memory
+from tallystick._account.outbox_port import SourceOutbox
+from tallystick._account.republishing import T
+from tallystick._account.serving import Serving
+from tallystick._account.spans import check_period
 from tallystick._broker.broker import Broker
 from tallystick._broker.connection import Connection
 from tallystick._database.postgres import Limits, Postgres
@@ -35,6 +45,7 @@ from tallystick._delivery.replying import Replying
 from tallystick._http.idempotency import Commits
 from tallystick._messages.binding import EVENTS, Binding
 from tallystick._messages.identity import FOREIGN
+from tallystick._messages.message import message_type
 from tallystick._messages.retry import Reason
 from tallystick._messages.router import Router
 from tallystick._outbox.outbox import Outbox
@@ -73,6 +84,7 @@ class Parts:
     ownership: Ownership
     retention: Retention
     readers: tuple[Reader, ...]
+    account: Account
 
 
 def assemble(
@@ -119,6 +131,7 @@ class _Assembly:
         self.resources = self._resources(given)
         self.attempts = self._attempts()
         self.outcomes = Outcomes(router.name, self.replica, self.postgres, self.outbox)
+        self.replicas = self._replicas()
 
     def parts(self) -> Parts:
         leases = Leases(self.postgres, self.replica)
@@ -126,6 +139,7 @@ class _Assembly:
         expired_leases = quarantine_after(alone=isolation.possible)
         topology = declared(self.router, ack_wait_s=self.settings.ack_wait_s)
         read = {d.name: d for d in topology.durables if d.name in self.bindings}
+        account = self._account(read, [stream.name for stream in topology.streams])
         return Parts(
             settings=self.settings,
             router=self.router,
@@ -137,12 +151,7 @@ class _Assembly:
             connection=self.connection,
             broker=self.broker,
             outbox=self.outbox,
-            replicas=Replicas(
-                self.postgres.vital,
-                self.replica,
-                release_of(self.router.name),
-                self.settings.replica_timeout_s,
-            ),
+            replicas=self.replicas,
             slots=self.slots,
             attempts=self.attempts,
             deferred=DeferredLoop(
@@ -165,13 +174,27 @@ class _Assembly:
                 expired_leases,
                 self.settings.deadline_s,
             ),
-            listening=self._listening(read),
+            listening=self._listening(read, account.serving),
             own_messages=self._own_messages(read),
             reconciler=self._reconciler(),
             orphans=Orphans(self.postgres, self.router.bindings),
             ownership=self.ownership,
             retention=Retention(self.postgres.target, INBOX_KEPT),
             readers=tuple(self._readers()),
+            account=account,
+        )
+
+    def _replicas(self) -> Replicas:
+        def set_ahead_ms(ahead_ms: int) -> None:
+            self.outbox.ahead_ms = ahead_ms
+
+        return Replicas(
+            self.postgres.vital,
+            self.replica,
+            release_of(self.router.name),
+            self.settings.replica_timeout_s,
+            {name: sorted(types_of(binding)) for name, binding in self.router.bindings.items()},
+            set_ahead_ms,
         )
 
     def _readers(self) -> Iterator[Reader]:
@@ -219,7 +242,41 @@ class _Assembly:
             attempts.check(declaration)
         return attempts
 
-    def _listening(self, read: Mapping[str, Durable]) -> Listening:
+    def _account(self, read: Mapping[str, Durable], streams: Sequence[str]) -> Account:
+        period_s = self.settings.account_period_s
+        outbox = SourceOutbox(self.postgres, self.outbox)
+        leases = WorkLeases(self.postgres, self.replica, period_s)
+        period = check_period(round(period_s * 1000))
+        return Account(
+            Looking(
+                self.router.name,
+                self.postgres,
+                self.connection,
+                leases,
+                list(self._account_reads(read, min(T, period))),
+                self.replicas.declared,
+                lambda: time.time_ns() // 1_000_000 + self.outbox.ahead_ms,
+            ),
+            Keeping(outbox, leases, period),
+            Serving(
+                self.router.name,
+                self.connection,
+                outbox,
+                lambda: self.ownership.owner,
+                streams,
+                period,
+                min(T, period),
+            ),
+        )
+
+    def _account_reads(self, read: Mapping[str, Durable], after: int) -> Iterator[Read]:
+        """Yield the durables whose messages are in the inbox: those of idempotent ones are not."""
+        for name, durable in read.items():
+            binding = self.bindings[name]
+            if not binding.idempotent:
+                yield Read(durable, binding.domain, types_of(binding), Memory(after))
+
+    def _listening(self, read: Mapping[str, Durable], serving: Serving) -> Listening:
         inbox = Inbox(self.postgres)
         consumers = [
             (self._consumer(self.bindings[name], inbox), durable) for name, durable in read.items()
@@ -227,7 +284,7 @@ class _Assembly:
         replies = [reply for reply in self.router.replies.values() if reply.role in self.roles]
         replying = Replying(self.router.name, self.connection, replies, self.resources)
         sweep_s = self.settings.sweep_s
-        return Listening(self.connection, consumers, replying, sweep_s, self.ownership)
+        return Listening(self.connection, consumers, replying, serving, sweep_s, self.ownership)
 
     def _ownership(self) -> Ownership:
         return Ownership(
@@ -266,6 +323,11 @@ class _Assembly:
             return None
         after_s = self.settings.republish_after_s
         return Reconciler(self.postgres, self.outbox, self.router.unfinished, after_s)
+
+
+def types_of(binding: Binding) -> frozenset[str]:
+    """Return the types that a binding reads, as the outbox of their source names them."""
+    return frozenset(message_type(cls).template for cls in binding.types)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -80,6 +80,8 @@ class Runtime:
         if parts.settings.nats_url:
             self._loops.begin(parts.listening.run)
             self._loops.every(parts.settings.republish_after_s, parts.own_messages.round)
+            period_s, account = parts.settings.account_period_s, parts.account
+            self._loops.every(period_s, account.keeping.round, account.looking.round)
         log.info("service started", **self._identity(), roles=sorted(parts.roles))
         try:
             yield

@@ -38,6 +38,8 @@ def permissions(router: Router) -> Permissions:
         *(f"acct.{source}.{router.name}.>" for source in _sources(router)),
         ANY_INBOX,
         *(subject for durable in durables for subject in _reads(durable)),
+        *(f"$JS.API.STREAM.INFO.{stream.name}" for stream in declared(router).streams),
+        *(f"$JS.API.STREAM.MSG.GET.{stream}" for stream in _accounted(router)),
         *(
             subject
             for durable in durables
@@ -73,6 +75,12 @@ def _sources(router: Router) -> list[str]:
     """
     kept = (b for b in router.bindings.values() if b.kind != "effect" and not b.idempotent)
     return sorted({message_type(cls).domain for binding in kept for cls in binding.types})
+
+
+def _accounted(router: Router) -> list[str]:
+    """Return the streams in which this service looks up what its inbox lacks."""
+    kept = (b for b in router.bindings.values() if b.kind != "effect" and not b.idempotent)
+    return sorted({binding.stream for binding in kept})
 
 
 def _reads(durable: Durable) -> list[str]:

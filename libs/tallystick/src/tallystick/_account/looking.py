@@ -1,0 +1,161 @@
+"""Looks at each source that this service reads, again and again, in one replica at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from tallystick._account import statements
+from tallystick._account.broker_port import DurablePort
+from tallystick._account.coverage import Since
+from tallystick._account.fates import DurableState
+from tallystick._account.inbox_port import ReaderInbox, columns_of
+from tallystick._account.leases import WorkLeases
+from tallystick._account.look import look
+from tallystick._account.memory import Memory
+from tallystick._account.reader import Reader
+from tallystick._account.report import Report, Unfinished, overview
+from tallystick._account.running import Ports
+from tallystick._account.settled import SettledSpans
+from tallystick._account.source_port import Source
+from tallystick._account.spans import DAY, PERIOD, divide, floor
+from tallystick._account.sums import foldable
+from tallystick._broker.connection import Connection
+from tallystick._database.partitions import read_bounds
+from tallystick._database.postgres import Postgres
+from tallystick._messages.identity import reader_number
+from tallystick.topology import Durable
+
+log = structlog.get_logger()
+
+JUDGED = 28 * DAY
+"""How long messages are judged: those that come later are dead letters, not in the inbox."""
+FOLDED_LATELY = 5 * DAY
+FOLD_EVERY = 60  # looks
+SHOWN = 100  # missing ids
+
+Declared = Callable[[str], Awaitable[list[frozenset[str]]]]
+
+
+@dataclass
+class Read:
+    """One durable, the source that it reads, and what is remembered of the looks at it."""
+
+    durable: Durable
+    source: str
+    types: frozenset[str]
+    memory: Memory
+    period: int = PERIOD
+    looks: int = 0
+    republished: int = 0
+
+    @property
+    def number(self) -> int:
+        return reader_number(self.durable.name, self.source)
+
+
+class Looking:
+    """The looks of one service at what it reads."""
+
+    def __init__(
+        self,
+        service: str,
+        database: Postgres,
+        connection: Connection,
+        leases: WorkLeases,
+        reads: Sequence[Read],
+        declared: Declared,
+        now: Callable[[], int],
+    ) -> None:
+        self._service = service
+        self._database = database
+        self._connection = connection
+        self._leases = leases
+        self._reads = reads
+        self._declared = declared
+        self._now = now
+
+    async def round(self) -> None:
+        """Look once at each source of which no other replica has the lease."""
+        for read in self._reads:
+            if self._connection.connected.is_set() and await self._leases.take(
+                f"account of {read.durable.name}"
+            ):
+                await self._look(read)
+
+    async def _look(self, read: Read) -> None:
+        port = DurablePort(self._connection, read.durable, read.source)
+        state = await port.durable()
+        declared = await self._declared(read.durable.name)
+        if state is not None and state.types == read.types and set(declared) <= {read.types}:
+            await self._note_types(read, state)
+        reader = await self._reader(read)
+        source = Source(self._connection.requests, read.source, self._service)
+        ports = Ports(source, port, ReaderInbox(self._database, read.number))
+        report = await ports.run(look(reader, read.memory, now=self._now(), declared=declared))
+        await self._note(read, reader, report)
+        if read.looks % FOLD_EVERY == 0:
+            await self._fold(read)
+        read.looks += 1
+
+    async def _note_types(self, read: Read, state: DurableState) -> None:
+        """Note since when each type is read: from the first look at it, by this database."""
+        types = sorted(read.types)
+        begin = (read.number, types, state.floor + 1, self._now())
+        await self._database.fetch(statements.BEGIN_READING, *begin)
+        await self._database.fetch(statements.END_READING, read.number, types)
+
+    async def _reader(self, read: Read) -> Reader:
+        number = read.number
+        rows = await self._database.fetch(statements.TYPES, number)
+        since = {row[0]: Since(row[1], row[2]) for row in rows}
+        ((bounds,),) = await self._database.fetch(statements.KEPT_FROM, "inbox")
+        named = await self._database.fetch(statements.SOURCE, number)
+        accepted = await self._database.fetch(statements.ACCEPTED, number)
+        return Reader(
+            read.source,
+            read.durable.name,
+            {name: since[name] for name in read.types if name in since},
+            max(read_bounds(bounds).low if bounds else 0, self._now() - JUDGED),
+            read.period,
+            UUID(str(named[0][0])) if named and named[0][0] else None,
+            frozenset(row[0] for row in accepted),
+        )
+
+    async def _note(self, read: Read, reader: Reader, report: Report) -> None:
+        read.period = report.period
+        read.republished += report.republished
+        if report.database is not None and reader.database is None:
+            named = (read.number, report.database)
+            await self._database.fetch(statements.NAME_SOURCE, *named)
+        unfinished = await self._database.fetch(
+            statements.UNFINISHED, read.durable.name, read.source
+        )
+        shown = overview(read.source, read.durable.name, report, Unfinished(*unfinished[0]))
+        lost = sorted(each.id for finding in report.findings.values() for each in finding.lost)
+        missing = [str(id_) for id_ in lost[:SHOWN]]
+        more = {"missing_ids": missing, "republished": read.republished}
+        text = msgspec.json.encode(msgspec.to_builtins(shown) | more).decode()
+        await self._database.fetch(statements.SHOW, read.number, text)
+
+    async def _fold(self, read: Read) -> None:
+        """Fold what is settled for good to hours and days."""
+        inbox, now = ReaderInbox(self._database, read.number), self._now()
+        start = floor(now - FOLDED_LATELY, DAY)
+        rows = {span: each for span, each in (await inbox.settled(start)).items() if each.closed}
+        wholes = divide(start, now, at=now, period=read.period)
+        into = [whole for whole in wholes if whole.length > read.period]
+        folded = SettledSpans(rows)
+        for whole, parts in foldable(sorted(rows), into).items():
+            if (settled := folded.of(whole)) is None:
+                continue
+            starts, lengths = [part.start for part in parts], [part.length for part in parts]
+            columns = (whole.start, whole.length, True, *columns_of(settled.sums))
+            async with self._database.connection() as connection:
+                forget = (read.number, starts, lengths)
+                await connection.execute(statements.FORGET_SETTLED, *forget)
+                await connection.execute(statements.PUT_SETTLED, read.number, *columns)
