@@ -140,5 +140,7 @@ async def test_what_the_broker_lost_between_two_services_is_found_and_said_again
         async with site.runs(reader):
             await site.until("books", ALL.format(210))
             await site.until("books", "exists (select from tallystick.settled)")
-    rows = await site.sql("shop", "select republication, count(*) from tallystick.outbox group by 1")
+    rows = await site.sql(
+        "shop", "select republication, count(*) from tallystick.outbox group by 1"
+    )
     assert dict(map(tuple, rows)) == {0: 10, 1: 200}

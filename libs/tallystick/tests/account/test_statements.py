@@ -13,6 +13,7 @@ import pytest
 from tallystick._account import statements
 from tallystick._account.closing import Snapshot, closing
 from tallystick._account.spans import Span, first_id
+from tallystick._database.migrate import apply
 from tallystick.testing import PostgresServer
 from tallystick.testing.databases import create
 
@@ -22,24 +23,11 @@ NEXT = Span(START + 10_000, 10_000)
 READER, OTHER = 7, 8
 T = timedelta(seconds=5)
 SOLD = "shop.sold.v1"
-TABLES = """
-create schema tallystick;
-create table tallystick.outbox (id uuid not null, type text not null, place bigint,
-    republication int not null default 0, sent_at timestamptz, primary key (id) include (type))
-    partition by range (id);
-create table tallystick.outbox_1 partition of tallystick.outbox
+PARTITIONS = """
+create table tallystick.{table}_1 partition of tallystick.{table}
     for values from (minvalue) to ('{middle}');
-create table tallystick.outbox_2 partition of tallystick.outbox
+create table tallystick.{table}_2 partition of tallystick.{table}
     for values from ('{middle}') to (maxvalue);
-create table tallystick.inbox (reader int4 not null, id uuid not null, primary key (reader, id))
-    partition by range (id);
-create table tallystick.inbox_1 partition of tallystick.inbox
-    for values from (minvalue) to ('{middle}');
-create table tallystick.inbox_2 partition of tallystick.inbox
-    for values from ('{middle}') to (maxvalue);
-create table tallystick.settled (reader int4 not null, start bigint not null,
-    length bigint not null, closed bool not null, types text[] not null, counts bigint[] not null,
-    xors bigint[] not null, primary key (reader, start, length))
 """
 
 
@@ -47,8 +35,11 @@ create table tallystick.settled (reader int4 not null, start bigint not null,
 async def connection(postgres: PostgresServer) -> AsyncIterator[Any]:
     """A connection to a database of its own; one period is in each of two partitions."""
     url = await create(postgres.url, f"account-{uuid4().hex[:8]}")
+    await apply("tallystick", url)
     connection = await asyncpg.connect(url, server_settings={"enable_seqscan": "off"})
-    await connection.execute(TABLES.format(middle=first_id(NEXT.start)))
+    for table in ("inbox", "outbox"):
+        middle = first_id(NEXT.start)
+        await connection.execute(PARTITIONS.format(table=table, middle=middle))
     yield connection
     await connection.close()
 
@@ -59,7 +50,9 @@ def ids(span: Span, count: int) -> list[UUID]:
 
 async def publish(connection: Any, messages: list[UUID], *, sent_ago: str = "1 minute") -> None:
     await connection.executemany(
-        "insert into tallystick.outbox values ($1, $2, 5, 0, now() - $3::text::interval)",
+        """insert into tallystick.outbox (id, type, subject, headers, body, correlation_id, key,
+            stream_sequence, sent_at)
+        values ($1, $2, '', '', '', '', '', 5, now() - $3::text::interval)""",
         [(each, SOLD, sent_ago) for each in messages],
     )
 
@@ -129,14 +122,16 @@ async def test_a_message_is_republished_once_for_each_republication_seen(connect
     await publish(connection, [message])
     assert await republish(connection, message, 0)
     assert not await republish(connection, message, 0)
-    row = await connection.fetchrow("select republication, place, sent_at from tallystick.outbox")
+    row = await connection.fetchrow(
+        "select republication, stream_sequence, sent_at from tallystick.outbox"
+    )
     assert tuple(row) == (1, None, None)
 
 
 async def test_an_unsent_message_is_not_republished(connection: Any) -> None:
     (message,) = ids(SPAN, 1)
     await publish(connection, [message])
-    await connection.execute("update tallystick.outbox set place = null, sent_at = null")
+    await connection.execute("update tallystick.outbox set stream_sequence = null, sent_at = null")
     assert not await republish(connection, message, 0)
 
 
