@@ -34,9 +34,9 @@ TIMES = {
     "SWEEP_S": "0.5",
     "CALL_TIMEOUT_S": "2",
     "STATEMENT_TIMEOUT_S": "5",
-    "REPUBLISH_AFTER_S": "5",
+    "ACCOUNT_PERIOD_S": "1",
 }
-GIVE_UP_AFTER = float(TIMES["REPUBLISH_AFTER_S"])
+GIVE_UP_AFTER = 5.0
 POLICY = Policy(silent_after=6, start_within=25, longest_wait=0.3)
 
 _SETTINGS = {"nats": "NATS_URL", "postgres": "DATABASE_URL"}

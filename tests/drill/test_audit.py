@@ -41,7 +41,13 @@ def done(durable: str, source: str, name: str) -> dict[str, Any]:
 
 def held(**other: Any) -> dict[str, Any]:
     key = {"durable": "payments-capture", "source": "payments", "id": ORDER, "about": ORDER}
-    where = {"state": "waiting", "reason": None, "replica": None, "error": None, "deferred_at": NOON}
+    where = {
+        "state": "waiting",
+        "reason": None,
+        "replica": None,
+        "error": None,
+        "deferred_at": NOON,
+    }
     return {**key, **where, **other}
 
 

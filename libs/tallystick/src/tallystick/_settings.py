@@ -159,9 +159,6 @@ class Settings(BaseSettings):
         le=60,
         description="messages published in so many seconds are compared together; divides 3600",
     )
-    republish_after_s: Seconds = Field(
-        default=120, description="the events of an aggregate that has not ended are republished"
-    )
     quarantine_memory_mib: Annotated[int, Field(ge=64)] = Field(
         default=512, description="memory of the process that runs quarantined messages"
     )

@@ -61,8 +61,12 @@ class Site:
         given: dict[str, Any] = {
             "database_url": self.urls[router.name],
             "nats_url": self._nats_url,
-            **{"ack_wait_s": 1, "replica_timeout_s": 2, "sweep_s": 0.1, "deadline_s": 5},
-            **{"account_period_s": PERIOD_S, **values},
+            "ack_wait_s": 1,
+            "replica_timeout_s": 2,
+            "sweep_s": 0.1,
+            "deadline_s": 5,
+            "account_period_s": PERIOD_S,
+            **values,
         }
         runtime = Runtime(assemble(Settings(**given), router, ()), ())
         async with runtime.running():

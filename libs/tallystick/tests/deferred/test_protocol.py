@@ -47,7 +47,7 @@ from tallystick._messages.envelope import OutboxRow, header_lines
 from tallystick._messages.ids import new_id
 from tallystick._messages.inbound import Inbound
 from tallystick._messages.retry import GiveUp, Retry, RetryLater
-from tallystick._outbox.outbox import _REPUBLISH_OUTPUTS, insert
+from tallystick._outbox.outbox import insert
 from tallystick.testing.ids import named_id
 
 DURABLE = "shop-sold"
@@ -122,7 +122,6 @@ class Protocol(RuleBasedStateMachine):
         self.names = count()
         self.published = dict.fromkeys(MESSAGES, 0)  # by name, the last republication
         self.stream = [Copy(name, 0) for name in MESSAGES]
-        self.republished: dict[str, int] = {}  # by name, that of its output
         self.healed = False
         self.zombies: list[Replica] = []
         for table in TABLES:
@@ -175,8 +174,6 @@ class Protocol(RuleBasedStateMachine):
                 return
             case Step.DEFER:
                 self.commit(deferred_rows.defer(inbound(copy), RetryLater(0, 0), give_up_after=DAY))
-            case Step.REPUBLISH:
-                self.fetch(_REPUBLISH_OUTPUTS, copy.name, copy.republication)
         self.acknowledge(copy)
 
     @rule(data=st.data())
@@ -338,18 +335,6 @@ class Protocol(RuleBasedStateMachine):
                 or expired_leases >= POISON_EXPIRED_LEASES
             )
 
-    @invariant()
-    def republications_only_grow(self) -> None:
-        for correlation_id, republication in self.fetch(
-            "select correlation_id, republication from tallystick.outbox"
-        ):
-            assert (
-                self.republished.get(correlation_id, 0)
-                <= republication
-                <= self.published[correlation_id]
-            )
-            self.republished[correlation_id] = republication
-
     def teardown(self) -> None:
         """Without further events each message is done or dead; once mended, each is done, once."""
         done = self.done()
@@ -361,12 +346,9 @@ class Protocol(RuleBasedStateMachine):
         self.heal()
         self.settle()
         assert self.done() == set(MESSAGES)
-        self.republications_only_grow()
         self.stream += [Copy(name, 1) for name in MESSAGES]  # late copies
         self.settle()
         self.rows_agree()
-        self.republications_only_grow()
-        assert all(self.republished[name] == self.published[name] for name in done)
 
     def done(self) -> set[str]:
         return {row[0] for row in self.fetch("select what from deeds")}

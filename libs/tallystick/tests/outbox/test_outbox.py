@@ -192,28 +192,6 @@ async def test_only_the_republication_that_was_published_is_marked(
     assert await unsent(sql) == ["2"]
 
 
-async def test_outputs_are_published_again_once_a_republication(
-    outbox: Outbox, client: Client, sql: Sql, store: Store
-) -> None:
-    cause = named_id("cause")
-    outputs = [row(name, correlation_id=cause) for name in ("out-1", "out-2", "cause")]
-    await store(*outputs, row("other", correlation_id="another"))
-    await outbox.sweep()
-    for republication in (1, 1, 2, 1):
-        await outbox.republish(cause, republication)
-        await outbox.drain()
-    republished = (await published(client))[4:]
-    assert sorted(republished) == ["out-1", "out-1", "out-2", "out-2"]
-    republications = await sql("select id, republication from tallystick.outbox order by id")
-    assert [(name_in(id_), number) for id_, number in republications] == [
-        ("cause", 0),
-        ("other", 0),
-        ("out-1", 2),
-        ("out-2", 2),
-    ]
-    assert await unsent(sql) == []
-
-
 async def test_a_mark_that_the_database_refuses_ends_nothing(
     outbox: Outbox, sql: Sql, store: Store
 ) -> None:

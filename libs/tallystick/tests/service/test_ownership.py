@@ -13,6 +13,7 @@ from tallystick import Delivery, Event, Router, Write
 from tallystick._broker.claims import Claim, read_claim, write_claim
 from tallystick._database.migrate import apply
 from tallystick._delivery.ownership import RENEWED_AFTER_S, is_due
+from tallystick._service import assembly  # inside: how often a claim is read
 from tallystick._service.runtime import Runtime
 from tallystick.errors import NotTheOwner
 from tallystick.testing import PostgresServer, eventually
@@ -82,9 +83,10 @@ async def test_a_service_that_names_the_lost_database_takes_its_messages_over(
 
 
 async def test_a_service_stops_when_another_takes_its_messages_over(
-    run: Run, client: Client
+    run: Run, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with run(routing(), republish_after_s=0.1) as runtime:
+    monkeypatch.setattr(assembly, "CHECK_EVERY_S", 0.1)
+    async with run(routing()) as runtime:
         sequence, _ = await read_claim(client, "shop")
         assert await write_claim(client, "shop", Claim("another", "a", 0), sequence)
         await eventually(lambda: not runtime.live()[0])
@@ -92,9 +94,10 @@ async def test_a_service_stops_when_another_takes_its_messages_over(
 
 
 async def test_a_claim_that_the_stream_has_deleted_is_written_again(
-    run: Run, client: Client
+    run: Run, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with run(routing(), republish_after_s=0.1):
+    monkeypatch.setattr(assembly, "CHECK_EVERY_S", 0.1)
+    async with run(routing()):
         first, _ = await read_claim(client, "shop")
         await client.jetstream().purge_stream("DLQ_SHOP")
         async with asyncio.timeout(10):

@@ -25,7 +25,6 @@ from tallystick_contracts.shipping import (
 
 router = Router(
     "orders",
-    unfinished=store.UNFINISHED,
     requests=[ShippingQuote],
     history=[OrderPlaced, OrderEnded],
 )

@@ -31,9 +31,6 @@ select order_id as id, customer_id, state, lines, total, currency, address, reas
     placed_at, ended_at
 from orders"""
 
-UNFINISHED: Final = """
-select order_id::text as key, placed_at as since from orders where ended_at is null"""
-
 _ENDED: Final = """
 select order_id from orders where order_id = any($1::uuid[]) and ended_at is not null"""
 

@@ -15,8 +15,10 @@ from tallystick._account.spans import Span
 from tallystick._account.sums import Sum, Sums
 from tallystick._database.partitions import read_bounds
 from tallystick._database.postgres import Postgres
+from tallystick._failpoints import failpoint
 from tallystick._messages.envelope import outbox_row
 from tallystick._outbox.outbox import Outbox
+from tallystick._telemetry.metrics import REPUBLISHED, child
 
 
 class SourceOutbox:
@@ -88,8 +90,12 @@ class SourceOutbox:
         ids, seen = [each.id for each in lost], [each.republication for each in lost]
         after = timedelta(milliseconds=after_ms)
         found = await self._database.fetch(statements.REPUBLISH, ids, seen, after)
-        self._outbox.send([outbox_row(record) for record in found])
-        return len(found)
+        rows = [outbox_row(record) for record in found]
+        for row in rows:
+            child(REPUBLISHED, row.type).inc()
+        failpoint("after-republication")
+        self._outbox.send(rows)
+        return len(rows)
 
 
 def kept_sums(kept: Mapping[Span, Sums], spans: Sequence[Span]) -> list[Sums]:

@@ -65,7 +65,6 @@ class Step(Enum):
 
     RUN = auto()
     DEFER = auto()  # unchanged, due now: a redelivery does not show how the last attempt ended
-    REPUBLISH = auto()  # publish its stored outputs under its republication number
     FORGET_AND_RUN = auto()  # an idempotent handler may run it twice
     EXPIRE = auto()  # the inbox may have forgotten that it was done, or has no place for it yet
     NOTHING = auto()
@@ -75,8 +74,6 @@ def arrived(known: Known, facts: DeliveryFacts, *, made_ago: float, idempotent: 
     """Return the step for a delivery; `made_ago` is the age of the message in seconds."""
     if known == "done" and idempotent:
         return Step.FORGET_AND_RUN
-    if known == "done" and facts.republication:
-        return Step.REPUBLISH
     if known is not None:
         return Step.NOTHING
     if not is_kept(made_ago) and not idempotent:

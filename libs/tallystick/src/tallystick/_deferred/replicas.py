@@ -45,6 +45,7 @@ _LEAVE = "delete from tallystick.replicas where name = $1"
 
 Reads = Mapping[str, Sequence[str]]
 """What a replica declares that its durables read: types by durable."""
+NOTHING: Reads = {}
 
 
 class Replicas:
@@ -59,10 +60,10 @@ class Replicas:
         name: str,
         release: str,
         replica_timeout_s: float,
-        reads: Reads,
-        set_ahead_ms: Callable[[int], None],
+        reads: Reads = NOTHING,
+        set_ahead_ms: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._reads = json.dumps(reads)
+        self._reads = json.dumps(dict(reads))
         self._set_ahead_ms = set_ahead_ms
         self._database = database
         self._name = name

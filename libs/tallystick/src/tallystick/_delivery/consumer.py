@@ -174,11 +174,9 @@ class Consumer:
     async def _look_up(self, facts: DeliveryFacts, inbound: Inbound, made_ago: float) -> None:
         known = await self._inbox.state(inbound)
         step = arrived(known, facts, made_ago=made_ago, idempotent=self._binding.idempotent)
-        if step in (Step.REPUBLISH, Step.NOTHING):
+        if step is Step.NOTHING:
             child(DUPLICATES, self._binding.durable).inc()
         match step:
-            case Step.REPUBLISH:
-                await self._outbox.republish(inbound.id, inbound.republication)
             case Step.FORGET_AND_RUN:
                 await self._inbox.forget(inbound)
                 await self._handle(inbound)

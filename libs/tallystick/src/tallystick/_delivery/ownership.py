@@ -19,6 +19,7 @@ from tallystick.errors import BrokerUnavailable, NotTheOwner
 
 log = structlog.get_logger()
 
+CHECK_EVERY_S = 60.0
 RENEWED_AFTER_S = 86_400.0  # the stream forgets after a week
 LOOK_EVERY_S = 0.5
 

@@ -22,18 +22,15 @@ _SERVICE = re.compile(r"[a-z][a-z0-9]*")
 class Router:
     """The declarations of one service; its name is the domain of the messages it publishes.
 
-    A service whose aggregates must end gives `unfinished`, a query of those that have not: columns
-    `key` (the messages' key, text) and `since` (timestamptz). The events of those that have not
-    ended in time are republished. `requests` are those that the service sends, `history` the events
-    that it reads again without a durable. Its user at the broker may do only what is declared.
-    Raises DeclarationError if a name or a class does not fit.
+    `requests` are those that the service sends, `history` the events that it reads again without a
+    durable. Its user at the broker may do only what is declared. Raises DeclarationError if a name
+    or a class does not fit.
     """
 
     def __init__(
         self,
         name: str,
         *,
-        unfinished: str | None = None,
         requests: Sequence[type[Request[Any]]] = (),
         history: Sequence[type[Event]] = (),
     ) -> None:
@@ -42,7 +39,6 @@ class Router:
                 f'router name "{name}" must be a lower-case word of letters and digits'
             )
         self.name = name
-        self.unfinished = unfinished
         self.requests = tuple(requests)
         self.history = tuple(history)
         self._classes: dict[str, type[Message]] = {}

@@ -21,13 +21,7 @@ from tallystick._failpoints import failpoint
 from tallystick._loops import Seldom
 from tallystick._messages.envelope import COLUMNS, OutboxRow, outbox_row
 from tallystick._outbox.sending import Published, Sending, by_stream
-from tallystick._telemetry.metrics import (
-    OUTBOX_AGE,
-    OUTBOX_PENDING,
-    OUTBOX_REFUSED,
-    REPUBLISHED,
-    child,
-)
+from tallystick._telemetry.metrics import OUTBOX_AGE, OUTBOX_PENDING, OUTBOX_REFUSED
 from tallystick.errors import DatabaseUnavailable, InDoubt
 
 log = structlog.get_logger()
@@ -57,10 +51,6 @@ from (select id as due from tallystick.outbox
         and split_part(subject, '.', 1) || '.' || split_part(subject, '.', 2) <> all($3::text[])
     order by due_at limit $2 for update skip locked) unsent
 where id = due returning {COLUMNS}"""  # noqa: S608  # a constant of ours
-_REPUBLISH_OUTPUTS = f"""update tallystick.outbox set republication = $2, sent_at = null,
-    queued_at = now(), due_at = now() + interval '2 seconds'
-where correlation_id = $1 and republication < $2 and id::text <> $1
-returning {COLUMNS}"""  # noqa: S608  # a constant of ours
 _BACKLOG = """select count(*), coalesce(extract(epoch from now() - min(queued_at)), 0)::float8
 from tallystick.outbox where sent_at is null and refused is null"""
 _REFUSED = "select count(*) from tallystick.outbox where refused is not null"
@@ -101,14 +91,6 @@ class Outbox:
 
     def _published_now(self, published: Sequence[Published]) -> None:
         self._published += [one for one in published if one.stream_sequence or one.refused]
-
-    async def republish(self, correlation_id: str, republication: int) -> None:
-        """Publish the stored outputs of a message again, each at most once per republication."""
-        found = await self._database.fetch(_REPUBLISH_OUTPUTS, correlation_id, republication)
-        rows = [outbox_row(record) for record in found]
-        for row in rows:
-            child(REPUBLISHED, row.type).inc()
-        self.send(rows)
 
     async def mark(self) -> None:
         """Mark rows as sent, a batch at a time, until cancelled."""

@@ -39,18 +39,16 @@ from tallystick._delivery.database import Database
 from tallystick._delivery.deferred_loop import DeferredLoop
 from tallystick._delivery.inbox import Inbox
 from tallystick._delivery.listening import Listening
-from tallystick._delivery.ownership import Ownership
+from tallystick._delivery.ownership import CHECK_EVERY_S, Ownership
 from tallystick._delivery.quarantine import Quarantine
 from tallystick._delivery.replying import Replying
 from tallystick._http.idempotency import Commits
-from tallystick._messages.binding import EVENTS, Binding
+from tallystick._messages.binding import Binding
 from tallystick._messages.identity import FOREIGN
 from tallystick._messages.message import message_type
 from tallystick._messages.retry import Reason
 from tallystick._messages.router import Router
 from tallystick._outbox.outbox import Outbox
-from tallystick._republishing.own_messages import OwnMessages
-from tallystick._republishing.reconciler import Reconciler
 from tallystick._settings import Settings
 from tallystick._telemetry import metrics
 from tallystick._telemetry.release import release_of
@@ -78,8 +76,6 @@ class Parts:
     deferred: DeferredLoop
     quarantine: Quarantine
     listening: Listening
-    own_messages: OwnMessages
-    reconciler: Reconciler | None
     orphans: Orphans
     ownership: Ownership
     retention: Retention
@@ -175,8 +171,6 @@ class _Assembly:
                 self.settings.deadline_s,
             ),
             listening=self._listening(read, account.serving),
-            own_messages=self._own_messages(read),
-            reconciler=self._reconciler(),
             orphans=Orphans(self.postgres, self.router.bindings),
             ownership=self.ownership,
             retention=Retention(self.postgres.target, INBOX_KEPT),
@@ -294,7 +288,7 @@ class _Assembly:
             self.connection,
             take_over=self.settings.take_over,
             variable=self.settings.variable("take_over"),
-            check_every_s=self.settings.republish_after_s,
+            check_every_s=CHECK_EVERY_S,
         )
 
     def _consumer(self, binding: Binding, inbox: Inbox) -> Consumer:
@@ -309,20 +303,6 @@ class _Assembly:
             self.settings.ack_wait_s,
             self.agenda,
         )
-
-    def _own_messages(self, read: Mapping[str, Durable]) -> OwnMessages:
-        own = [
-            (self.bindings[name], durable)
-            for name, durable in read.items()
-            if self.bindings[name].domain == self.router.name and not self.bindings[name].idempotent
-        ]
-        return OwnMessages(self.router.name, self.postgres, self.connection, self.outbox, own)
-
-    def _reconciler(self) -> Reconciler | None:
-        if not self.router.unfinished or EVENTS not in self.roles:
-            return None
-        after_s = self.settings.republish_after_s
-        return Reconciler(self.postgres, self.outbox, self.router.unfinished, after_s)
 
 
 def types_of(binding: Binding) -> frozenset[str]:

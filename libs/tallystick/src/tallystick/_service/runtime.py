@@ -79,7 +79,6 @@ class Runtime:
         self._begin_loops()
         if parts.settings.nats_url:
             self._loops.begin(parts.listening.run)
-            self._loops.every(parts.settings.republish_after_s, parts.own_messages.round)
             period_s, account = parts.settings.account_period_s, parts.account
             self._loops.every(period_s, account.keeping.round, account.looking.round)
         log.info("service started", **self._identity(), roles=sorted(parts.roles))
@@ -113,8 +112,6 @@ class Runtime:
         every(PURGE_EVERY, self._purge)
         every(min(PURGE_EVERY, parts.retention.span.total_seconds() / 2), parts.retention.round)
         every(ORPHANS_EVERY, parts.orphans.round)
-        if parts.reconciler is not None:
-            every(sweep_s, parts.reconciler.round)
         for act in parts.router.periodic:
             if act.role in parts.roles:
                 given = [parts.resources[kind] for kind in act.resources]

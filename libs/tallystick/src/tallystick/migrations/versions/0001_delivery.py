@@ -161,14 +161,7 @@ create table tallystick.outbox (
 create index outbox_unsent on tallystick.outbox (due_at) include (queued_at)
     where sent_at is null and refused is null;
 create index outbox_refused on tallystick.outbox (id) where refused is not null;
-create index outbox_correlation on tallystick.outbox (correlation_id);
 create index outbox_key on tallystick.outbox (key);
-
-create table tallystick.emissions (
-    key text primary key,
-    rounds integer not null,
-    due_at timestamptz not null
-);
 
 create table tallystick.replicas (
     name text primary key,
@@ -210,7 +203,6 @@ NAMES = (
     "idempotency",
     "actions",
     "replicas",
-    "emissions",
     "outbox",
     "attempts",
     "deferred",

@@ -1,1 +1,0 @@
-"""Publish messages again that the broker may have lost."""
