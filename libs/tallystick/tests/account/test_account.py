@@ -148,3 +148,88 @@ async def test_what_the_broker_lost_between_two_services_is_found_and_said_again
         "shop", "select republication, count(*) from tallystick.outbox group by 1"
     )
     assert dict(map(tuple, rows)) == {0: 10, 1: 200}
+
+
+async def set_back(site: Site, postgres: PostgresServer, service: str) -> str:
+    """Copy a service's database as it is now; return the address of the copy."""
+    name = site.urls[service].rpartition("/")[2].partition("?")[0]
+    connection = await asyncpg.connect(postgres.url)
+    try:
+        await connection.execute(f'create database "{name}_then" template "{name}"')
+    finally:
+        await connection.close()
+    return site.urls[service].replace(name, f"{name}_then")
+
+
+async def test_what_a_reader_that_was_set_back_has_forgotten_is_said_again(
+    site: Site, postgres: PostgresServer
+) -> None:
+    seller, reader = shop(), books()
+    await site.declare(seller, reader)
+    async with site.runs(seller) as runtime:
+        async with site.runs(reader):
+            await sell(runtime, range(20))
+            await site.until("books", ALL.format(20))
+            await site.until("books", "exists (select from tallystick.settled)")
+        then = await set_back(site, postgres, "books")
+        async with site.runs(reader):
+            await sell(runtime, range(20, 50))
+            await site.until("books", ALL.format(50))
+        site.urls["books"] = then
+        async with site.runs(reader):
+            await site.until("books", ALL.format(50))
+    rows = await site.sql(
+        "shop", "select republication, count(*) from tallystick.outbox group by 1"
+    )
+    assert dict(map(tuple, rows)) == {0: 20, 1: 30}
+
+
+async def test_what_a_source_that_was_set_back_denies_is_named_and_nothing_else(
+    site: Site, postgres: PostgresServer
+) -> None:
+    seller, reader = shop(), books()
+    await site.declare(seller, reader)
+    async with site.runs(reader):
+        async with site.runs(seller) as runtime:
+            await sell(runtime, range(20))
+            await site.until("books", ALL.format(20))
+        then = await set_back(site, postgres, "shop")
+        async with site.runs(seller) as runtime:
+            await sell(runtime, range(20, 25))
+            await site.until("books", ALL.format(25))
+        sold = "select id::text from tallystick.outbox where key::int >= 20 order by 1"
+        forgotten = [row[0] for row in await site.sql("shop", sold)]
+        site.urls["shop"] = then
+        async with site.runs(seller):
+            await site.until(
+                "books",
+                "exists (select from tallystick.accounts"
+                " where jsonb_array_length(overview->'unknown') = 5)",
+            )
+            found = await site.overview("books", "books-sales")
+            assert sorted(found["unknown"]) == forgotten
+            assert (found["missing"], found["republished"]) == (0, 0)
+
+
+async def test_nothing_is_said_again_that_was_not_lost(site: Site) -> None:
+    """A backlog, a reader that was down, a durable made anew: all of it still comes."""
+    seller, reader = shop(), books()
+    await site.declare(seller, reader)
+    async with site.runs(seller) as runtime:
+        async with site.runs(reader):
+            await sell(runtime, range(20))
+            await site.until("books", ALL.format(20))
+            await site.client.jetstream().delete_consumer("SHOP", "books-sales")
+            await site.declare(seller, reader)
+            await sell(runtime, range(20, 30))
+            await site.until("books", ALL.format(30))
+        await sell(runtime, range(30, 400))
+        async with site.runs(reader):
+            await site.until("books", ALL.format(400))
+            settled = "select coalesce(max(start + length), 0) from tallystick.settled"
+            ((before,),) = await site.sql("books", settled)
+            await site.until("books", f"({settled}) > {before} + 5000")
+    rows = await site.sql(
+        "shop", "select republication, count(*) from tallystick.outbox group by 1"
+    )
+    assert dict(map(tuple, rows)) == {0: 400}

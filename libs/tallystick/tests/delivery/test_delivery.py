@@ -379,34 +379,6 @@ async def test_an_event_of_another_release_waits_for_a_release_that_knows_it(
         await until("exists (select from things where value = 1)")
 
 
-async def test_outputs_are_republished_once_for_each_republication(
-    run: Run, client: Client, sql: Sql, settled: Settled
-) -> None:
-    router = Router("shop")
-
-    class Shelved(Event, name="shop.shelved", key="item"):
-        item: int
-
-    @router.on(Sold, durable="shop-shelf")
-    async def shelve(event: Sold, delivery: Delivery) -> None:
-        await delivery.commit(counts(event.item), Shelved(item=event.item))
-
-    async with run(router) as runtime:
-        await publish(client, 1, "a")
-        await settled("shop-shelf")
-        for copy, republication in enumerate(("1", "1", "2", "1"), 1):
-            await publish(client, 1, "a", copy, tally_republication=republication)
-            await settled("shop-shelf")
-        await eventually(lambda: runtime.parts.outbox._sending.idle)
-    assert await counted(sql) == {1: 1}
-    jetstream = client.jetstream()
-    last = (await jetstream.stream_info("SHOP")).state.last_seq
-    published = [await jetstream.get_msg("SHOP", last - behind) for behind in range(8)]
-    shelved = [m.headers or {} for m in published if m.subject and "shelved" in m.subject]
-    assert sorted(h.get("tally-republication", "0") for h in shelved) == ["0", "1", "2"]
-    assert len({h["ce-id"] for h in shelved}) == 1
-
-
 async def test_a_deferred_event_that_is_republished_changes_nothing(
     run: Run, client: Client, sql: Sql, settled: Settled
 ) -> None:
