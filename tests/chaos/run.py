@@ -141,7 +141,6 @@ class Course:
             dead=await dead_letters(self._server, PLATFORM),
             since=self._began,
             healed_at=self._healed_at,
-            give_up_after=T,
         )
 
     async def _watch(self) -> None:

@@ -42,9 +42,6 @@ def drill(
     each: Annotated[
         bool, typer.Option("--one-by-one", help="instead: kill every process once, 10 s apart")
     ] = False,
-    accounted: Annotated[
-        bool, typer.Option("--accounted", help="excuse nothing that was lost or said again")
-    ] = False,
     out: Annotated[Path, typer.Option(help="where the reports go")] = OUT,
 ) -> None:
     """Injure a platform of its own while customers order, and audit what became of every order.
@@ -63,7 +60,6 @@ def drill(
         seed=seed,
         sabotage=sabotage or None,
         kinds=kinds,
-        accounted=accounted,
     )
     wanted = at_failpoints(wanted) if failpoints else one_by_one(wanted) if each else wanted
     raise typer.Exit(perform(sabotaged(wanted), out))

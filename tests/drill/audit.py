@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import Final
 
 from tests.drill.accounting import said_again, taken_in, told
-from tests.drill.evidence import Evidence, Exchange, Interval, Poison, Row, Sighting, Standing
+from tests.drill.evidence import Evidence, Exchange, Poison, Row, Standing
 from tests.drill.violation import Check, Found, Violation
 
 ENDS: Final = frozenset({"shipped", "declined", "cancelled"})
 RANK: Final = {"placed": 0, "paid": 1, "cancelling": 2, **dict.fromkeys(ENDS, 3)}
-SETTLING: Final = 5.0
-"""Seconds that a fault goes on after it is over: AckWait, a replica's absence, a retry."""
 NAMED: Final = 10
 """Orders that one violation names at most."""
 
 
-def audit(evidence: Evidence, *, accounted: bool = False) -> list[Violation]:
-    """Everything that is not as it must be; `accounted` excuses nothing that was lost."""
-    checks = ACCOUNTED if accounted else CHECKS
-    return [violation for check in checks for violation in check(evidence)]
+def audit(evidence: Evidence) -> list[Violation]:
+    """Everything that is not as it must be."""
+    return [violation for check in CHECKS for violation in check(evidence)]
 
 
 def ended(evidence: Evidence) -> Found:
@@ -244,35 +240,8 @@ def reads(evidence: Evidence) -> Found:
                 yield Violation(6, (order,), text)
 
 
-def nowhere(evidence: Evidence) -> Found:
-    """7: Every message is done, or held, or unread in its stream, or unsent; never none."""
-    taken = _taken(evidence)
-    in_stream = {(seen.source, seen.id): seen for seen in evidence.sightings}
-    over = {str(row["order_id"]) for row in evidence.orders if row["state"] in ENDS}
-    for service, rows in evidence.outbox.items():
-        for row in rows:
-            seen = in_stream.get((service, row["id"]))
-            if row["sent_at"] is None or (row["about"] in over and _was_lost(evidence, row, seen)):
-                continue
-            for durable, standing in evidence.durables.items():
-                matches = any(_matches(row["subject"], one) for one in standing.filters)
-                unread = seen is not None and seen.place > standing.floor and _behind(standing)
-                if matches and not unread and (service, row["id"]) not in taken[durable]:
-                    where = "read, not taken in" if seen else "in no stream"
-                    text = f"{row['subject']} {row['id']} is {where}, and {durable} has not done it"
-                    yield Violation(7, (row["about"],), text)
-
-
 def _behind(standing: Standing) -> bool:
     return bool(standing.pending or standing.unsettled)
-
-
-def _was_lost(evidence: Evidence, row: Row, seen: Sighting | None) -> bool:
-    """Whether the broker forgot it by order of the drill; harmless once its order has ended."""
-    sent = row["sent_at"].timestamp()
-    return seen is None and any(
-        struck.loses and sent <= struck.until + SETTLING for struck in evidence.struck
-    )
 
 
 def lost(evidence: Evidence) -> int:
@@ -284,45 +253,6 @@ def lost(evidence: Evidence) -> int:
         for row in rows
         if (service, row["id"]) not in known
     )
-
-
-def emissions(evidence: Evidence) -> Found:
-    """8: Nothing was said again that no loss, no dead letter and no long outage explains."""
-    for row, explained in republished(evidence):
-        if not explained:
-            text = f"{row['subject']} was said again {row['republication']} times without a reason"
-            yield Violation(8, (row["about"],), text)
-
-
-def republished(evidence: Evidence) -> list[tuple[Row, bool]]:
-    """The events of orders that were said again, and whether the faults explain it."""
-    placed = {str(row["order_id"]): row["placed_at"].timestamp() for row in evidence.orders}
-    poisoned = {poison.about for poison in evidence.poison}
-    return [
-        (row, row["about"] in poisoned or _explained(evidence, placed.get(row["about"], 0), row))
-        for row in evidence.outbox.get("orders", ())
-        if row["republication"]
-    ]
-
-
-def _explained(evidence: Evidence, placed: float, row: Row) -> bool:
-    """Whether a loss struck its order, or it had less than T of peace before it was said again."""
-    again = row["queued_at"].timestamp()
-    if any(each.loses and each.until + SETTLING > placed for each in evidence.struck):
-        return True
-    struck = [(each.at, each.until) for each in evidence.struck]
-    trouble = [(begin, end + SETTLING) for begin, end in (*struck, *evidence.outages)]
-    return undisturbed(placed, again, [*trouble, *evidence.starved]) < evidence.give_up_after
-
-
-def undisturbed(begin: float, end: float, trouble: Iterable[Interval]) -> float:
-    """Seconds between begin and end that are in none of these intervals."""
-    peace, at = 0.0, begin
-    for first, last in sorted(trouble):
-        if last > at:
-            peace += max(0.0, min(first, end) - at)
-            at = last
-    return peace + max(0.0, end - at)
 
 
 def quiet(evidence: Evidence) -> Found:
@@ -345,12 +275,10 @@ def quiet(evidence: Evidence) -> Found:
             yield Violation(9, (), text)
 
 
-_ALWAYS: Final = (
+CHECKS: Final[tuple[Check, ...]] = (
     *(ended, dead_letters, answers, captures, shipments, mails, sums),
-    *(sequences, reads, quiet),
+    *(sequences, reads, taken_in, told, said_again, quiet),
 )
-CHECKS: Final[tuple[Check, ...]] = (*_ALWAYS, nowhere, emissions)
-ACCOUNTED: Final[tuple[Check, ...]] = (*_ALWAYS, taken_in, told, said_again)
 
 
 def promised(history: Iterable[Exchange]) -> set[str]:
@@ -387,7 +315,3 @@ def _taken(evidence: Evidence) -> defaultdict[str, set[tuple[str, str]]]:
 def _all(tables: Mapping[str, Sequence[Row]]) -> Iterator[Row]:
     for rows in tables.values():
         yield from rows
-
-
-def _matches(subject: str, pattern: str) -> bool:
-    return fnmatchcase(subject, pattern.replace(">", "*"))

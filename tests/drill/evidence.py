@@ -116,11 +116,9 @@ class Evidence:
     """The types of each durable that keeps an inbox, as subjects without their shards."""
     forgotten: Sequence[Forgotten] = ()
     struck: Sequence[Struck] = ()
-    outages: Sequence[Interval] = ()  # when a process was away, whatever made it end
     starved: Sequence[Interval] = ()  # when this machine was too busy for anything to be in time
     poison: Sequence[Poison] = ()
     dead: Sequence[Row] = ()  # dead letters before they were replayed
     since: float = 0.0  # orders before that are others' and have ended
     healed_at: float = 0.0
     read_at: float = 0.0
-    give_up_after: float = 5.0  # T, in seconds: what has not ended by then is said again

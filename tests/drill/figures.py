@@ -25,7 +25,7 @@ def counts(evidence: Evidence, violations: list[Violation]) -> dict[str, int]:
     """The table of a drill, by the names of its rows."""
     promised = audit.promised(evidence.history)
     states = Counter(row["state"] for row in evidence.orders if str(row["order_id"]) in promised)
-    republished = audit.republished(evidence)
+    republished = accounting.republished(evidence)
     about = {order for violation in violations for order in violation.orders}
     exists = {str(row["order_id"]) for row in evidence.orders}
     open_ = {str(row["order_id"]) for row in evidence.orders if row["ended_at"] is None}
@@ -41,9 +41,8 @@ def counts(evidence: Evidence, violations: list[Violation]) -> dict[str, int]:
         "doubled": len(doubled),
         "orders in violations": len(about),
         "messages lost by the broker": audit.lost(evidence),
-        "emissions explained": sum(explained for _, explained in republished),
-        "emissions not explained": sum(not explained for _, explained in republished),
-        "needlessly said again": sum(bool(why) for _, why in accounting.republished(evidence)),
+        "said again": len(republished),
+        "said again needlessly": sum(needless is not None for _, needless in republished),
         "seconds that the machine was starved": round(sum(b - a for a, b in evidence.starved)),
     }
 

@@ -22,7 +22,6 @@ from tallystick_local.spec import ProcessSpec
 from tallystick_local.supervisor import Supervisor
 from tests.drill.faults import LINKS, READERS
 from tests.drill.marks import HEALED
-from tests.drill.outages import Outages
 from tests.drill.proxy import Link
 
 ROOT = Path(__file__).parents[2]
@@ -67,8 +66,7 @@ class Ground(Platform):
             policy=POLICY,
             log_level="warning",
         )
-        self.outages = Outages(report, float(TIMES["BLOCKED_AFTER_S"]))
-        super().__init__(settings, self.outages.report)
+        super().__init__(settings, report)
         self._arms = arms or {}
         self._sabotage = sabotage or ""
 

@@ -66,7 +66,6 @@ class Drill:
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tokens: Sequence[str] = ()  # further orders with these payment tokens
     rate: float = RATE  # orders a second at most: fewer if faults strike for longer
-    accounted: bool = False  # whether the audit excuses nothing that was lost
     seconds: float | None = None  # in which orders come and faults strike, whatever the rate
 
     @property
@@ -162,10 +161,7 @@ class Course:
                 await self._until_ended(visits)
                 within = 2 if self._drill.sabotage else QUIET_WITHIN  # the last records are late
                 evidence, violations = await settle(
-                    self._collect,
-                    within=within,
-                    give_up_after=DIES_WITHIN,
-                    accounted=self._drill.accounted,
+                    self._collect, within=within, give_up_after=DIES_WITHIN
                 )
             finally:
                 visits.cancel()
@@ -228,12 +224,10 @@ class Course:
             self._nats,
             history=self._clients.history(),
             struck=sorted([*self._injector.struck, *self._killed()], key=lambda one: one.at),
-            outages=self._ground.outages.intervals,
             starved=tuple(self._pulse.starved),
             poison=self._injector.poison,
             dead=self._dead,
             healed_at=self._healed_at,
-            give_up_after=GIVE_UP_AFTER,
         )
 
     def _noticed(self, evidence: Evidence) -> list[str]:

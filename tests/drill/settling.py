@@ -40,11 +40,7 @@ async def open_orders(server: str, since: UUID) -> int:
 
 
 async def settle(
-    collect: Callable[[], Awaitable[Evidence]],
-    *,
-    within: float,
-    give_up_after: float,
-    accounted: bool = False,
+    collect: Callable[[], Awaitable[Evidence]], *, within: float, give_up_after: float
 ) -> tuple[Evidence, list[Violation]]:
     """The evidence as soon as nothing is wrong with it, or after `within` seconds as it is then.
 
@@ -58,7 +54,7 @@ async def settle(
             if time.monotonic() > deadline + give_up_after:
                 raise
         else:
-            violations = audit(evidence, accounted=accounted)
+            violations = audit(evidence)
             if not violations or time.monotonic() > deadline:
                 return evidence, violations
         await asyncio.sleep(LOOK_EVERY)
