@@ -116,6 +116,7 @@ class Evidence:
     """The types of each durable that keeps an inbox, as subjects without their shards."""
     forgotten: Sequence[Forgotten] = ()
     struck: Sequence[Struck] = ()
+    outages: Sequence[Interval] = ()  # when a process was away, whatever made it end
     starved: Sequence[Interval] = ()  # when this machine was too busy for anything to be in time
     poison: Sequence[Poison] = ()
     dead: Sequence[Row] = ()  # dead letters before they were replayed

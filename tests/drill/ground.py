@@ -22,6 +22,7 @@ from tallystick_local.spec import ProcessSpec
 from tallystick_local.supervisor import Supervisor
 from tests.drill.faults import LINKS, READERS
 from tests.drill.marks import HEALED
+from tests.drill.outages import Outages
 from tests.drill.proxy import Link
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,6 @@ TIMES = {
     "STATEMENT_TIMEOUT_S": "5",
     "ACCOUNT_PERIOD_S": "1",
 }
-GIVE_UP_AFTER = 5.0
 POLICY = Policy(silent_after=6, start_within=25, longest_wait=0.3)
 
 _SETTINGS = {"nats": "NATS_URL", "postgres": "DATABASE_URL"}
@@ -66,7 +66,8 @@ class Ground(Platform):
             policy=POLICY,
             log_level="warning",
         )
-        super().__init__(settings, report)
+        self.outages = Outages(report, float(TIMES["BLOCKED_AFTER_S"]))
+        super().__init__(settings, self.outages.report)
         self._arms = arms or {}
         self._sabotage = sabotage or ""
 

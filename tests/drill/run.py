@@ -23,7 +23,7 @@ from tests.drill.collect import collect, dead_letters
 from tests.drill.evidence import Evidence, Struck
 from tests.drill.faults import KINDS, REPLICAS, Fault, given, plan, span
 from tests.drill.figures import counts, recoveries
-from tests.drill.ground import GIVE_UP_AFTER, Ground
+from tests.drill.ground import Ground
 from tests.drill.injection import Injector
 from tests.drill.pulse import Pulse
 from tests.drill.replay import replay
@@ -39,7 +39,7 @@ ENDS_WITHIN = 30.0
 
 The reconciler's third round may be needed.
 """
-QUIET_WITHIN = 2 * GIVE_UP_AFTER
+QUIET_WITHIN = 10.0
 """Seconds from the last end in which all is quiet."""
 STALLED_AFTER = 10.0
 """Seconds without any progress after which sabotaged orders will never end."""
@@ -224,6 +224,7 @@ class Course:
             self._nats,
             history=self._clients.history(),
             struck=sorted([*self._injector.struck, *self._killed()], key=lambda one: one.at),
+            outages=self._ground.outages.intervals,
             starved=tuple(self._pulse.starved),
             poison=self._injector.poison,
             dead=self._dead,

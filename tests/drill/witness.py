@@ -10,11 +10,12 @@ from typing import Final
 
 import aiohttp
 
-from tests.drill.audit import SETTLING
 from tests.drill.evidence import Interval, Struck
 from tests.drill.faults import KINDS
 
 EVERY: Final = 0.25  # seconds
+SETTLING: Final = 5.0
+"""Seconds after a fault in which it still explains a bad look."""
 FORGIVEN: Final = 2
 """Looks that may be bad: one slow answer is no news."""
 UNSEEN: Final = frozenset(name for name, kind in KINDS.items() if kind.unseen)
