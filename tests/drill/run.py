@@ -35,10 +35,7 @@ BREAKS = (
     *("cursor-outbox", "no-lease-expiry", "drop-outbox"),
 )
 ENDS_WITHIN = 30.0
-"""Seconds without any progress after healing, after which an order that is open is lost.
-
-The reconciler's third round may be needed.
-"""
+"""Seconds without any progress after healing, after which an order that is open is lost."""
 QUIET_WITHIN = 10.0
 """Seconds from the last end in which all is quiet."""
 STALLED_AFTER = 10.0

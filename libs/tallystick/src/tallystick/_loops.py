@@ -91,19 +91,20 @@ class Seldom:
     For what counts rows: a table of some million rows takes half a second each time.
     """
 
-    def __init__(self, act: Act) -> None:
+    def __init__(self, act: Act, clock: Callable[[], float] = time.monotonic) -> None:
         self._act = act
+        self._clock = clock
         self._not_before = 0.0
 
     async def __call__(self) -> None:
         """Call the act if it is due."""
-        begun = time.monotonic()
+        begun = self._clock()
         if begun < self._not_before:
             return
         try:
             await self._act()
         finally:
-            took = time.monotonic() - begun
+            took = self._clock() - begun
             self._not_before = begun + max(1.0, SHARE * took) * 0.95  # so that 1 s means each turn
 
 

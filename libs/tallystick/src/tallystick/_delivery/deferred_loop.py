@@ -22,6 +22,7 @@ from tallystick._deferred.rows import Deferred
 from tallystick._deferred.slots import Slots
 from tallystick._delivery.attempts import Attempts
 from tallystick._failpoints import failpoint
+from tallystick._loops import Seldom
 from tallystick._messages.binding import Binding
 from tallystick._messages.retry import RetryLater
 from tallystick._telemetry.metrics import CIRCUIT_OPEN, DEFERRED, child
@@ -59,6 +60,7 @@ class DeferredLoop:
         self._quarantine_after = quarantine_after
         self._in_doubt = Limiter()
         self._counted: set[tuple[str, str]] = set()
+        self._measuring = Seldom(self._measure)
         agenda.run_by(self._run)
 
     async def run(self) -> None:
@@ -123,7 +125,7 @@ class DeferredLoop:
             released = await self._leases.release(idle)
         if released:
             log.warning("leases interrupted", count=released)
-        await self._measure()
+        await self._measuring()
         self._agenda.wake()
 
     async def drain(self) -> None:
