@@ -40,6 +40,10 @@ class AlreadyProcessed(TallystickError):
     """The message was received before, or its lease was lost: the unit changed nothing."""
 
 
+class NotCurrent(Conflict):
+    """The database refused one of the library's rows as made too long ago: it is made anew."""
+
+
 class _StatementFailed(Exception):
     """One statement failed; `__cause__` is its error, `units` are the units that it ran for."""
 
@@ -358,5 +362,7 @@ def _types(key: Hashable) -> str:
 def _miss(missed: dict[Unit, TallystickError], unit: Unit, write: Write) -> None:
     if write is unit.settlement:
         missed[unit] = AlreadyProcessed()
-    elif write in unit.writes or isinstance(write, RequiredWrite):
+    elif isinstance(write, RequiredWrite):
+        missed.setdefault(unit, NotCurrent())
+    elif write in unit.writes:
         missed.setdefault(unit, Conflict())

@@ -37,7 +37,7 @@ class Write(msgspec.Struct, frozen=True):
 
 
 class RequiredWrite(Write, frozen=True):
-    """One of the library's writes, which raises Conflict if it returns nothing."""
+    """One of the library's writes, which raises NotCurrent if it returns nothing."""
 
 
 Part = Write | Message

@@ -5,15 +5,16 @@ Sections 5, 6 and 8 of docs/delivery.md.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
-from tallystick._database.group import AlreadyProcessed, Group, Stored
+from tallystick._database.group import AlreadyProcessed, Group, NotCurrent, Stored
 from tallystick._database.postgres import Postgres
+from tallystick._database.session import Session
 from tallystick._database.transaction import Transaction, alone
 from tallystick._database.units import Part, RequiredWrite, Unit, Write, check_parts
 from tallystick._deferred import rows as deferred_rows
@@ -29,7 +30,7 @@ from tallystick._messages.retry import RetryLater
 from tallystick._messages.router import Router, effect_durable
 from tallystick._outbox.outbox import Outbox, insert
 from tallystick._telemetry import tracing
-from tallystick.errors import Conflict, DeclarationError
+from tallystick.errors import DeclarationError
 
 
 class Outputs(msgspec.Struct, frozen=True):
@@ -54,7 +55,9 @@ class Committer:
         outbox: Outbox,
         slots: Slots,
         agenda: Agenda,
+        learn_clock: Callable[[], Awaitable[None]],
     ) -> None:
+        self._learn_clock = learn_clock
         self._router = router
         self._replica = replica
         self._database = database
@@ -79,10 +82,17 @@ class Committer:
         """
         parts = list(parts)
         check_parts(parts)
-        outputs = self._outputs(parts, correlation_id, may_start)
         writes = _in_order(part for part in parts if isinstance(part, Write))
-        unit = Unit(writes, tuple(self._writes(outputs)), settlement)
-        await self._finish(outputs, group.submit(unit))
+        for may_fail in (True, True, False):
+            outputs = self._outputs(parts, correlation_id, may_start)
+            unit = Unit(writes, tuple(self._writes(outputs)), settlement)
+            try:
+                await self._finish(outputs, group.submit(unit))
+                break
+            except NotCurrent:  # our clock has jumped: the messages get new ids
+                if not may_fail:
+                    raise
+                await self._learn_clock()
         for write in filter(deferred_rows.reschedules, writes):
             self._slots.due(write.args[0])
 
@@ -91,6 +101,7 @@ class Committer:
         self, *, correlation_id: str | None = None, settlement: Write | None = None
     ) -> AsyncIterator[Transaction]:
         """A transaction on a connection of its own; raises its block's error unchanged."""
+        outputs = Outputs((), ())
         with alone(self):
             async with self._database.transactions.connection() as connection:
                 if settlement is not None and not await connection.fetch(
@@ -100,13 +111,34 @@ class Committer:
                 transaction = Transaction(connection)
                 yield transaction
                 transaction.check_awaited()
-                outputs = self._outputs(transaction.messages, correlation_id, lambda _: False)
-                for write in self._writes(outputs):
-                    stored = await connection.fetch(write.sql, *write.args)
-                    if not stored and isinstance(write, RequiredWrite):
-                        raise Conflict("a message was made too long ago: make it again")
+                outputs = await self._store(connection, transaction.messages, correlation_id)
         self._outbox.send(outputs.rows)
         self._start_effects(outputs, frozenset())
+
+    async def _store(
+        self, connection: Session, messages: Sequence[Message], correlation_id: str | None
+    ) -> Outputs:
+        """Store the messages of a transaction one by one; give one that is refused a new id."""
+        rows: list[OutboxRow] = []
+        effects: list[tuple[Inbound, bool]] = []
+        for message in messages:
+            for may_fail in (True, True, False):
+                outputs = self._outputs([message], correlation_id, lambda _: False)
+                if await self._stored(connection, outputs):
+                    break
+                if not may_fail:
+                    raise NotCurrent
+                await self._learn_clock()
+            rows += outputs.rows
+            effects += outputs.effects
+        return Outputs(tuple(rows), tuple(effects))
+
+    async def _stored(self, connection: Session, outputs: Outputs) -> bool:
+        for write in self._writes(outputs):
+            stored = await connection.fetch(write.sql, *write.args)
+            if not stored and isinstance(write, RequiredWrite):
+                return False
+        return True
 
     async def _finish(self, outputs: Outputs, committing: Any) -> None:
         """Await the commit; give back slots of effects that do not start, then send the outputs.

@@ -35,7 +35,7 @@ LEASED_FOR = timedelta(seconds=CONFIRM_WITHIN + 2)
 _INSERT = """insert into tallystick.outbox
     (id, subject, headers, body, correlation_id, key, type)
 select $1::uuid, $2, $3, $4, $5, $6, $7
-where abs(extract(epoch from now()) * 1000 - $8::bigint) < 60000 returning id"""
+where abs(extract(epoch from clock_timestamp()) * 1000 - $8::bigint) < 60000 returning id"""
 # The mark need not wait for the disk: if a crash loses it, the row is published again, and the
 # broker drops the duplicate. What was not stored may be swept again at once.
 _MARK = """update tallystick.outbox o set stream_sequence = u.place, refused = u.refused,
@@ -59,7 +59,7 @@ _REFUSED = "select count(*) from tallystick.outbox where refused is not null"
 def insert(row: OutboxRow) -> Write:
     """Return the write that puts a message into the outbox.
 
-    It raises Conflict if the message was made a minute ago or longer: the unit is decided again.
+    It raises NotCurrent if the id is a minute away from the database's clock.
     """
     columns = (row.id, row.subject, row.headers, row.body, row.correlation_id, row.key, row.type)
     id_ = UUID(row.id)

@@ -118,16 +118,22 @@ class _Assembly:
         self.ownership = self._ownership()
         self.broker = Broker(self.connection, router)
         self.outbox = Outbox(self.postgres, self.connection, router.name)
+        self.replicas = self._replicas()
         self.agenda = Agenda()
         self.slots = self._slots()
         self.committer = Committer(
-            router, self.replica, self.postgres, self.outbox, self.slots, self.agenda
+            router,
+            self.replica,
+            self.postgres,
+            self.outbox,
+            self.slots,
+            self.agenda,
+            self.replicas.renew,
         )
         self.database = Database(self.postgres, self.committer)
         self.resources = self._resources(given)
         self.attempts = self._attempts()
         self.outcomes = Outcomes(router.name, self.replica, self.postgres, self.outbox)
-        self.replicas = self._replicas()
 
     def parts(self) -> Parts:
         leases = Leases(self.postgres, self.replica)
