@@ -35,20 +35,21 @@ class ReaderAccount(BaseModel):
     Deferred and dead messages are received. What the reader lacks is `on_its_way`, `unsent` by the
     source, or `missing`: lost at the broker. `unknown` counts received messages that the source
     denies and no person has accepted. Before `settled_until` both sides agree for good.
-    `waits_for` says why nothing newer is known; empty if everything is.
+    `waits_for` says why nothing newer is known; empty if everything is. Before the first look, no
+    count is known.
     """
 
     source: str
     durable: str
-    published: int = 0
-    received: int = 0
-    deferred: int = 0
-    dead: int = 0
-    on_its_way: int = 0
-    unsent: int = 0
-    missing: int = 0
-    unknown: int = 0
-    republished: int = 0
+    published: int | None = None
+    received: int | None = None
+    deferred: int | None = None
+    dead: int | None = None
+    on_its_way: int | None = None
+    unsent: int | None = None
+    missing: int | None = None
+    unknown: int | None = None
+    republished: int | None = None
     settled_until: datetime | None = None
     looked_at: datetime | None = None
     waits_for: str = ""
