@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from libs.tallystick.tests.cli.looked import forget, looked
+from libs.tallystick.tests.account.looked import forget, looked
 from tallystick._admin.account_rows import ReaderAccount  # inside: what a service answers
 from tallystick._cli.account.table import ago, lines
 from tallystick.testing import free_port, http_reply, outsider

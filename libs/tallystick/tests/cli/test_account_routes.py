@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from uuid_utils.compat import uuid7
 
-from libs.tallystick.tests.cli.looked import forget, looked
+from libs.tallystick.tests.account.looked import forget, looked
 from tallystick._database.readers import Reader  # inside: the number in its inbox
 
 Shop = Any

@@ -9,7 +9,7 @@ import pytest
 import typer
 from uuid_utils.compat import uuid7
 
-from libs.tallystick.tests.cli.looked import forget, looked
+from libs.tallystick.tests.account.looked import forget, looked
 from tallystick._cli import app
 from tallystick.testing import free_port
 from tallystick.topology import resume

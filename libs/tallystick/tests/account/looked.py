@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from tallystick import Database
-from tallystick._account.report import Overview  # inside: what a look writes down
+from tallystick._account.report import Overview
 from tallystick._database.readers import Reader  # inside: under which number
 
 WRITE = """with reader as (
