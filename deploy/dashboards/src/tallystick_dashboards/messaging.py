@@ -12,20 +12,61 @@ from tallystick_dashboards.services import MESSAGING
 A_SECOND = "suffix: /s"
 BY_STATE = "{{durable}} {{state}}"
 BY_OUTCOME = "{{durable}} {{outcome}}"
+BY_SOURCE = "{{durable}} of {{source}}"
+READER = "durable, source"
 CHOSEN = 'durable=~"$durable"'
 HANDLED = "messaging_process_duration_seconds"
 
 
 def dashboard(runbooks: Runbooks) -> Dashboard:
-    """Return the panels by durable: what is read, what waits, what fails; then what is sent."""
+    """Return the panels by durable: the account, what is read, waits, fails; then what is sent."""
     made = frame("messaging", "Tallystick / Messaging", "Every durable and every outbox")
     made.with_variable(choice("durable", "Durable", f"label_values({HANDLED}_count, durable)"))
+    _accounting(made, runbooks)
     _reading(made, runbooks)
     _trying_again(made, runbooks)
     _losing(made, runbooks)
     _giving_up(made, runbooks)
     _sending(made, runbooks)
     return made
+
+
+def _accounting(made: Dashboard, runbooks: Runbooks) -> None:
+    settled = shared("messaging_account_settled_timestamp_seconds", READER, CHOSEN)
+    missing = runbooks.link("MessagesMissing")
+    made.with_row(Row("Account")).with_panel(
+        lines(
+            "Missing",
+            "Messages that the broker lost; their source publishes them again: tally account",
+            "short",
+            (or_zero(shared("messaging_account_missing_messages", READER, CHOSEN)), BY_SOURCE),
+            links=[missing],
+        )
+    ).with_panel(
+        lines(
+            "Unknown to the source",
+            "Messages that a durable received and that their source denies: tally account show",
+            "short",
+            (or_zero(shared("messaging_account_unknown_messages", READER, CHOSEN)), BY_SOURCE),
+            links=[runbooks.link("UnknownToSource")],
+        )
+    ).with_panel(
+        lines(
+            "Settled until, how long ago",
+            "All that was published before is received, for good; normally a little over a minute",
+            "s",
+            (f"time() - {settled}", BY_SOURCE),
+            links=[runbooks.link("AccountFallsBehind")],
+        )
+    ).with_panel(
+        bars(
+            "Republished for the account",
+            "Lost messages that a durable's source published again",
+            "short",
+            (increase("messaging_account_republished_messages_total", READER, CHOSEN), BY_SOURCE),
+            links=[missing],
+        )
+    )
 
 
 def _reading(made: Dashboard, runbooks: Runbooks) -> None:

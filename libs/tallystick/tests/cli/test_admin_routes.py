@@ -33,6 +33,10 @@ async def test_each_route_is_described(ask: Ask) -> None:
     ours = {path: item for path, item in described["paths"].items() if path.startswith("/admin/")}
     assert {
         "/admin/topology",
+        "/admin/account",
+        "/admin/account/published",
+        "/admin/account/{durable}",
+        "/admin/account/accept",
         "/admin/dead-letters",
         "/admin/dead-letters/{group}",
         "/admin/dead-letters/{durable}/{place}",

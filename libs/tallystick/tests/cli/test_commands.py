@@ -7,7 +7,9 @@ from typing import Any
 import click
 import pytest
 import typer
+from uuid_utils.compat import uuid7
 
+from libs.tallystick.tests.account.looked import forget, looked
 from tallystick._cli import app
 from tallystick.testing import free_port
 from tallystick.topology import resume
@@ -23,6 +25,7 @@ STANDS_FOR = {
     "3f2a9c0b71de": "{fingerprint}",
     "payments-open/orders/019abc5e-6a24-7c31-8f0e-2d41b7a95c60": "shop-letters/shop/{letter}",
     "lines/0/quantity=2": "wish=none",
+    "newsletter-letters": "shop-mail",
     "019abc5e-6a24-7c31-8f0e-2d41b7a95c60": "{order}",
 }
 
@@ -84,7 +87,10 @@ async def known(shop: Shop, line: str) -> AsyncIterator[dict[str, str]]:
         "select fingerprint, id from tallystick.deferred where state = 'dead' order by due_at desc"
     )
     rows = await shop.database.fetch(newest)
+    for durable in ("shop-letters", "shop-mail") if "account" in line else ():
+        await looked(shop.database, durable, "shop", unknown=(uuid7(),))
     yield {"order": order, "fingerprint": rows[0][0], "letter": rows[0][1]}
+    await forget(shop.database, "shop-mail")
     await resume(shop.client, "SHOP", "shop-letters")  # which an example has paused
     await shop.database.fetch("delete from tallystick.deferred where id = $1", order)
 

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from fastapi import APIRouter, FastAPI
 
+from tallystick._admin.account import Account
 from tallystick._admin.app import serve_admin
 from tallystick._admin.dead_letters import DeadLetters
 from tallystick._admin.deferred import DeferredMessages
@@ -112,6 +113,7 @@ def _admin_routes(parts: Parts) -> list[APIRouter]:
     postgres, router = parts.postgres, parts.router
     return [
         topology_routes(router, parts.settings),
+        Account(postgres, router).routes(),
         DeadLetters(postgres).routes(),
         DeferredMessages(postgres).routes(),
         Repairs(postgres, router).routes(),

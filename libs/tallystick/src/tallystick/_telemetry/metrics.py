@@ -124,6 +124,28 @@ REPUBLISHED = Counter(
     ["template"],
 )
 
+# The account.
+ACCOUNT_MISSING = Gauge(
+    "messaging_account_missing_messages",
+    "Messages that the broker lost before the durable received them, as the last look found",
+    ["durable", "source"],
+)
+ACCOUNT_UNKNOWN = Gauge(
+    "messaging_account_unknown_messages",
+    "Messages that the durable received and that the source denies; accepted ones are left out",
+    ["durable", "source"],
+)
+ACCOUNT_SETTLED = Gauge(
+    "messaging_account_settled_timestamp_seconds",
+    "Until when the durable has received all that its source published, agreed for good",
+    ["durable", "source"],
+)
+ACCOUNT_REPUBLISHED = Counter(
+    "messaging_account_republished_messages_total",
+    "Lost messages that the source published again because this replica asked for them",
+    ["durable", "source"],
+)
+
 # The broker and the database.
 BROKER_CONNECTED = Gauge("messaging_client_connected", "1 while connected to the broker")
 RECONNECTS = Counter("messaging_client_reconnects_total", "Reconnections to the broker")

@@ -1,5 +1,6 @@
 """A real NATS and a real PostgreSQL for tests and for one machine."""
 
+from .accounted import NotAccounted, accounted
 from .child import OURS, Account, Child, NotReadyError, bound_to_us
 from .databases import clean, migrate
 from .harness import Decided, Harness
@@ -18,10 +19,12 @@ __all__ = [
     "Decided",
     "Harness",
     "NatsServer",
+    "NotAccounted",
     "NotReadyError",
     "Outsider",
     "PostgresServer",
     "SchemasDiffer",
+    "accounted",
     "bound_to_us",
     "check_schemas",
     "clean",

@@ -1,0 +1,137 @@
+"""The routes that show a service's part of the account, and accept what a person has judged."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict
+
+from tallystick._admin.account_messages import MessageKnown, known, published
+from tallystick._admin.account_rows import (
+    READERS,
+    Accounts,
+    ReaderAccount,
+    accounts,
+    reader_account,
+)
+from tallystick._admin.repairs import Line
+from tallystick._admin.selection import Text
+from tallystick._database.postgres import Postgres, Record
+from tallystick._http.problem import Problem
+from tallystick._messages.router import Router
+
+log = structlog.get_logger()
+
+MOST_NAMED = 100
+_ACCEPT = """insert into tallystick.accepted (reader, id, actor, reason)
+select a.reader, u.id::uuid, $3, $4
+from tallystick.accounts a join tallystick.readers r on r.number = a.reader
+cross join jsonb_array_elements_text(a.overview -> 'unknown') u (id)
+where r.durable = $1 and r.source = $2 on conflict do nothing returning id"""
+_ACCEPTED = """select accepted_at as at, actor, reason, count(*) as count
+from tallystick.accepted where reader = $1 group by 1, 2, 3 order by 1 desc limit $2"""
+Ids = Annotated[list[UUID], Query(alias="id", min_length=1, max_length=MOST_NAMED)]
+
+
+class PastAcceptance(BaseModel):
+    """So many unknown messages that a person has accepted at once."""
+
+    at: datetime
+    actor: str
+    reason: str
+    count: int
+
+
+class AccountDetail(ReaderAccount):
+    """One reader with the oldest of what is missing or unknown, and what people accepted."""
+
+    missing_messages: list[MessageKnown]
+    unknown_messages: list[MessageKnown]
+    acceptances: list[PastAcceptance]
+
+
+class AccountDetails(BaseModel):
+    """A durable with each source that it has read; usually one."""
+
+    readers: list[AccountDetail]
+    at: datetime
+
+
+class MessagesPublished(BaseModel):
+    """Messages that this service published."""
+
+    published: list[MessageKnown]
+
+
+class AcceptAsked(BaseModel):
+    """Who accepts what is unknown of one reader, and why; both are kept for ever."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    actor: Line
+    reason: Line
+    durable: Text
+    source: Text
+
+
+class Accepted(BaseModel):
+    """How many messages are accepted now that were not before."""
+
+    count: int
+
+
+class Account:
+    """Shows what the readers of a service received, and what they did not."""
+
+    def __init__(self, database: Postgres, router: Router) -> None:
+        self._database = database
+        self._router = router
+
+    def routes(self) -> APIRouter:
+        """The routes under `/admin/account`."""
+        routes = APIRouter(prefix="/admin/account", tags=["account"])
+        routes.add_api_route("", self.all)
+        routes.add_api_route("/published", self.published)
+        routes.add_api_route("/{durable}", self.one)
+        routes.add_api_route("/accept", self.accept, methods=["POST"])
+        return routes
+
+    async def all(self) -> Accounts:
+        """What each reader received of what its source published, as the last look found it."""
+        return await accounts(self._database, self._router)
+
+    async def published(self, ids: Ids) -> MessagesPublished:
+        """Those of the named messages that this service published: type, key and subject."""
+        return MessagesPublished(published=await published(self._database, ids))
+
+    async def one(self, durable: Text) -> AccountDetails:
+        """One durable, with what is known of each message that is missing or unknown."""
+        rows = await self._database.fetch(READERS, durable, MOST_NAMED)
+        if not rows:
+            detail = f"{durable} is no durable of this service, or no replica has looked yet."
+            raise Problem(404, "No such reader in the account", detail=detail)
+        readers = [await self._detail(row) for row in rows]
+        return AccountDetails(readers=readers, at=rows[0]["at"])
+
+    async def accept(self, asked: AcceptAsked) -> Accepted:
+        """Accept every message that the reader has now and that its source denies."""
+        about = (asked.durable, asked.source)
+        rows = await self._database.fetch(_ACCEPT, *about, asked.actor, asked.reason)
+        if not rows:
+            detail = f"{asked.durable} has received nothing that {asked.source} denies."
+            raise Problem(409, "Nothing is unknown", detail=detail)
+        log.warning("unknown messages accepted", count=len(rows), **asked.model_dump())
+        return Accepted(count=len(rows))
+
+    async def _detail(self, row: Record) -> AccountDetail:
+        past = await self._database.fetch(_ACCEPTED, row["number"], MOST_NAMED)
+        return AccountDetail(
+            **dict(reader_account(row)),
+            missing_messages=await known(self._database, row, row["missing_ids"]),
+            unknown_messages=await known(self._database, row, row["unknown_ids"]),
+            acceptances=[PastAcceptance(**each) for each in past],
+        )

@@ -1,0 +1,105 @@
+"""Reads what the last look of each reader found, as the replica that looked has stored it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from pydantic import BaseModel
+
+from tallystick._database.postgres import Postgres, Record
+from tallystick._messages.router import Router
+
+LOOKED_WITHIN = timedelta(minutes=1)
+"""A replica looks every few seconds; after a minute without a look nothing is known."""
+_UNJUDGED = """select u.id::uuid from jsonb_array_elements_text(a.overview -> 'unknown') u (id)
+    where not exists (select from tallystick.accepted c
+        where c.reader = a.reader and c.id = u.id::uuid) order by 1"""
+READERS = f"""select r.number, r.durable, r.source, a.looked_at, clock_timestamp() as at,
+    a.overview - 'unknown' - 'missing_ids' as overview,
+    (select count(*) from ({_UNJUDGED}) unjudged) as unknown,
+    array(select x.id::uuid from jsonb_array_elements_text(a.overview -> 'missing_ids') x (id))
+        as missing_ids,
+    array({_UNJUDGED} limit $2) as unknown_ids
+from tallystick.accounts a join tallystick.readers r on r.number = a.reader
+where $1::text is null or r.durable = $1
+order by r.source, r.durable"""  # noqa: S608  # a constant of ours
+"""The readers of a durable, or all, with at most so many ids that nobody has accepted."""
+_AT = "select clock_timestamp() as at"
+
+
+class ReaderAccount(BaseModel):
+    """What one durable received of what one source published, as the last look found it.
+
+    Deferred and dead messages are received. What the reader lacks is `on_its_way`, `unsent` by the
+    source, or `missing`: lost at the broker. `unknown` counts received messages that the source
+    denies and no person has accepted. Before `settled_until` both sides agree for good.
+    `waits_for` says why nothing newer is known; empty if everything is. Before the first look, no
+    count is known.
+    """
+
+    source: str
+    durable: str
+    published: int | None = None
+    received: int | None = None
+    deferred: int | None = None
+    dead: int | None = None
+    on_its_way: int | None = None
+    unsent: int | None = None
+    missing: int | None = None
+    unknown: int | None = None
+    republished: int | None = None
+    settled_until: datetime | None = None
+    looked_at: datetime | None = None
+    waits_for: str = ""
+    is_accounted_for: bool = False
+
+
+class Accounts(BaseModel):
+    """All readers of a service, by source and durable, at the database's time `at`."""
+
+    readers: list[ReaderAccount]
+    at: datetime
+
+
+async def accounts(database: Postgres, router: Router) -> Accounts:
+    """Return every reader that is declared, and those of before that are in the account."""
+    rows = await database.fetch(READERS, None, 0)
+    found = [reader_account(row) for row in rows]
+    seen = {(one.durable, one.source) for one in found}
+    found += [_not_looked_at(*pair) for pair in _declared(router) if pair not in seen]
+    at = (await database.fetch(_AT))[0]["at"]
+    return Accounts(readers=sorted(found, key=lambda one: (one.source, one.durable)), at=at)
+
+
+def reader_account(row: Record) -> ReaderAccount:
+    """Return one reader from a row of READERS, and whether everything is accounted for."""
+    overview = msgspec.json.decode(row["overview"])
+    unknown, looked_at = row["unknown"], row["looked_at"]
+    waits_for = overview["waits_for"]
+    if row["at"] - looked_at > LOOKED_WITHIN:
+        waits_for = f"no replica has looked since {looked_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    judgement = {
+        "unknown": unknown,
+        "settled_until": _time(overview["settled_until"]),
+        "looked_at": looked_at,
+        "waits_for": waits_for,
+        "is_accounted_for": not (overview["missing"] or unknown or waits_for),
+    }
+    return ReaderAccount(**{**overview, **judgement})
+
+
+def _time(milliseconds: int) -> datetime | None:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
+
+
+def _declared(router: Router) -> Iterable[tuple[str, str]]:
+    """Yield each durable that is in the account, with its source."""
+    for binding in router.bindings.values():
+        if binding.kind != "effect" and not binding.idempotent:
+            yield binding.durable, binding.domain
+
+
+def _not_looked_at(durable: str, source: str) -> ReaderAccount:
+    return ReaderAccount(source=source, durable=durable, waits_for="no replica has looked yet")

@@ -1,0 +1,1 @@
+"""`tally account`: whether every message that was published is received."""
