@@ -32,6 +32,8 @@ from tallystick._outbox.outbox import Outbox, insert
 from tallystick._telemetry import tracing
 from tallystick.errors import DeclarationError
 
+TRIES = 3  # to store messages with ids of the database's time, when a clock jumps
+
 
 class Outputs(msgspec.Struct, frozen=True):
     """The outgoing messages and effects of a unit."""
@@ -83,14 +85,14 @@ class Committer:
         parts = list(parts)
         check_parts(parts)
         writes = _in_order(part for part in parts if isinstance(part, Write))
-        for may_fail in (True, True, False):
+        for tries_left in reversed(range(TRIES)):
             outputs = self._outputs(parts, correlation_id, may_start)
             unit = Unit(writes, tuple(self._writes(outputs)), settlement)
             try:
                 await self._finish(outputs, group.submit(unit))
                 break
             except NotCurrent:  # our clock has jumped: the messages get new ids
-                if not may_fail:
+                if not tries_left:
                     raise
                 await self._learn_clock()
         for write in filter(deferred_rows.reschedules, writes):
@@ -101,7 +103,6 @@ class Committer:
         self, *, correlation_id: str | None = None, settlement: Write | None = None
     ) -> AsyncIterator[Transaction]:
         """A transaction on a connection of its own; raises its block's error unchanged."""
-        outputs = Outputs((), ())
         with alone(self):
             async with self._database.transactions.connection() as connection:
                 if settlement is not None and not await connection.fetch(
@@ -122,16 +123,20 @@ class Committer:
         rows: list[OutboxRow] = []
         effects: list[tuple[Inbound, bool]] = []
         for message in messages:
-            for may_fail in (True, True, False):
-                outputs = self._outputs([message], correlation_id, lambda _: False)
-                if await self._stored(connection, outputs):
-                    break
-                if not may_fail:
-                    raise NotCurrent
-                await self._learn_clock()
+            outputs = await self._store_one(connection, message, correlation_id)
             rows += outputs.rows
             effects += outputs.effects
         return Outputs(tuple(rows), tuple(effects))
+
+    async def _store_one(
+        self, connection: Session, message: Message, correlation_id: str | None
+    ) -> Outputs:
+        for _ in range(TRIES):
+            outputs = self._outputs([message], correlation_id, lambda _: False)
+            if await self._stored(connection, outputs):
+                return outputs
+            await self._learn_clock()
+        raise NotCurrent
 
     async def _stored(self, connection: Session, outputs: Outputs) -> bool:
         for write in self._writes(outputs):
