@@ -28,6 +28,14 @@ from tallystick._broker.connection import Connection
 from tallystick._database.partitions import read_bounds
 from tallystick._database.postgres import Postgres
 from tallystick._messages.identity import reader_number
+from tallystick._telemetry.metrics import (
+    ACCOUNT_MISSING,
+    ACCOUNT_REPUBLISHED,
+    ACCOUNT_SETTLED,
+    ACCOUNT_UNKNOWN,
+    child,
+    forget,
+)
 from tallystick.topology import Durable
 
 log = structlog.get_logger()
@@ -82,10 +90,12 @@ class Looking:
     async def round(self) -> None:
         """Look once at each source of which no other replica has the lease."""
         for read in self._reads:
-            if self._connection.connected.is_set() and await self._leases.take(
-                f"account of {read.durable.name}"
-            ):
+            if not self._connection.connected.is_set():
+                return
+            if await self._leases.take(f"account of {read.durable.name}"):
                 await self._look(read)
+            else:
+                self._show_nothing(read)
 
     async def _look(self, read: Read) -> None:
         port = DurablePort(self._connection, read.durable, read.source)
@@ -141,6 +151,17 @@ class Looking:
         more = {"missing_ids": missing, "republished": read.republished}
         text = msgspec.json.encode(msgspec.to_builtins(shown) | more).decode()
         await self._database.fetch(statements.SHOW, read.number, text)
+
+        labels = (read.durable.name, read.source)
+        child(ACCOUNT_MISSING, *labels).set(shown.missing)
+        child(ACCOUNT_UNKNOWN, *labels).set(len(shown.unknown))
+        child(ACCOUNT_SETTLED, *labels).set(shown.settled_until / 1000)
+        child(ACCOUNT_REPUBLISHED, *labels).inc(report.republished)
+
+    def _show_nothing(self, read: Read) -> None:
+        """Leave the metrics to the replica that looks."""
+        for gauge in (ACCOUNT_MISSING, ACCOUNT_UNKNOWN, ACCOUNT_SETTLED):
+            forget(gauge, read.durable.name, read.source)
 
     async def _fold(self, read: Read) -> None:
         """Fold what is settled for good to hours and days."""
