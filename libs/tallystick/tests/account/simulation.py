@@ -54,6 +54,7 @@ from tallystick._account.steps import (
     ReadSettled,
     Settle,
     Settled,
+    Settlement,
     Step,
     SumReceived,
 )
@@ -325,13 +326,16 @@ class World:
                 found += Sum(1, hashed(each))
         return found
 
-    def settle(self, step: Settle) -> bool:
-        if self.received(step.span) != step.own:
+    def settle(self, step: Settle) -> frozenset[Span]:
+        return frozenset(each.span for each in step.settlements if self.settle_one(each))
+
+    def settle_one(self, one: Settlement) -> bool:
+        if self.received(one.span) != one.own:
             return False
         rows = self.inbox.settled
-        for span in [s for s in rows if s.contains(step.span) or step.span.contains(s)]:
+        for span in [s for s in rows if s.contains(one.span) or one.span.contains(s)]:
             del rows[span]
-        rows[step.span] = step.settled
+        rows[one.span] = one.settled
         return True
 
     # Looks.

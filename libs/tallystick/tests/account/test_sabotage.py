@@ -17,7 +17,7 @@ from tallystick._account.findings import Finding
 from tallystick._account.memory import Memory
 from tallystick._account.protocol import Published
 from tallystick._account.settled import SettledSpans
-from tallystick._account.steps import Settle
+from tallystick._account.steps import Settlement
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 fate, note = fates.fate, Finding.note
@@ -64,11 +64,11 @@ def the_inbox_is_read_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def settling_does_not_compare(patch: pytest.MonkeyPatch) -> None:
-    def settle(world: simulation.World, step: Settle) -> bool:
-        world.inbox.settled[step.span] = step.settled
+    def settle(world: simulation.World, one: Settlement) -> bool:
+        world.inbox.settled[one.span] = one.settled
         return True
 
-    patch.setattr(simulation.World, "settle", settle)
+    patch.setattr(simulation.World, "settle_one", settle)
 
 
 def late_messages_are_no_matter(patch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from tallystick._account import statements
 from tallystick._account.spans import Span
-from tallystick._account.steps import Settle, Settled
+from tallystick._account.steps import Settle, Settled, Settlement
 from tallystick._account.sums import Sum, Sums
 from tallystick._database.postgres import Postgres
 
@@ -56,9 +56,15 @@ class ReaderInbox:
         rows = await self._database.fetch(statements.RECEIVED_OF, self._reader, list(ids))
         return frozenset(row[0] for row in rows)
 
-    async def settle(self, step: Settle) -> bool:
-        span, settled = step.span, step.settled
-        first, last = span.bounds
-        where = (self._reader, first, last, step.own.count, step.own.xor)
-        what = (span.start, span.length, settled.closed, *columns_of(settled.sums))
-        return bool(await self._database.fetch(statements.SETTLE, *where, *what))
+    async def settle(self, step: Settle) -> frozenset[Span]:
+        args = [self._arguments(each) for each in step.settlements]
+        async with self._database.connection() as connection:
+            await connection.execute(statements.SOON)  # what a crash loses is looked at again
+            rows = await connection.fetchmany(statements.SETTLE, args)
+        return frozenset(Span(row[0], row[1]) for row in rows)
+
+    def _arguments(self, one: Settlement) -> tuple[object, ...]:
+        first, last = one.span.bounds
+        where = (self._reader, first, last, one.own.count, one.own.xor)
+        what = (one.span.start, one.span.length, one.settled.closed)
+        return *where, *what, *columns_of(one.settled.sums)

@@ -46,9 +46,9 @@ class Keeping:
             self._marks |= dict.fromkeys(plan.to_mark, await self._outbox.mark())
         closable = set(plan.to_keep)
         to_keep = list(takewhile(lambda span: span in closable, spans))  # no gap is left
-        sums = await self._outbox.sums(to_keep) if to_keep else {}
+        if to_keep:
+            await self._outbox.keep(await self._outbox.sums(to_keep))
         for span in to_keep:
-            await self._outbox.keep(span, sums[span])
             del self._marks[span]
 
     async def _open(self, now: int) -> list[Span]:

@@ -10,7 +10,7 @@ Two replicas may look at once, and a look may end anywhere: what it does is safe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tallystick._account import reader as readers
@@ -39,6 +39,7 @@ from tallystick._account.steps import (
     ReadSettled,
     Settle,
     Settled,
+    Settlement,
     SumReceived,
     answer_to,
 )
@@ -148,8 +149,11 @@ class _Look:
         if periods:
             spans = tuple(each.span for each in periods)
             own = yield from answer_to(SumReceived(spans))
+            equal = [each for each in periods if _is_equal(each, own)]
+            yield from self._settle(*(_settlement(each, own) for each in equal))
             for each in periods:
-                yield from self._judge_period(each, own.get(each.span, NOTHING))
+                if not _is_equal(each, own):
+                    yield from self._judge_period(each, own.get(each.span, NOTHING))
 
     def _due(self, answered: SpanSums) -> Due | None:
         """Return a span that has to be judged; None if it is settled, or nothing of it is ours."""
@@ -173,15 +177,12 @@ class _Look:
         self.memory.pause(due.span, self.now, lost=any(each.lost for each in inside))
 
     def _judge_period(self, due: Due, own: Sum) -> Asking[None]:
-        judged = {name: due.sums.get(name, NOTHING) for name in due.coverage.types}
-        if own == total(judged, judged):  # around `since` too: equal sums leave nothing to miss
-            yield from self._settle(due, own, judged)
-        elif self.memory.is_paused(due.span, self.now):
+        if self.memory.is_paused(due.span, self.now):
             return
-        elif self.pages < PAGES_AT_MOST:
+        if self.pages < PAGES_AT_MOST:
             yield from self._compare(due, own)
         else:
-            counted = total(judged, judged).count
+            counted = total(due.sums, due.coverage.types).count
             self.memory.findings.setdefault(due.span, Finding(counted, own.count))
 
     def _compare(self, due: Due, own: Sum) -> Asking[None]:
@@ -192,14 +193,17 @@ class _Look:
         self.lost += self.memory.confirmed(due.span, finding, self.now)
         self.memory.pause(due.span, self.now, lost=bool(finding.lost))
         if finding.agrees:
-            yield from self._settle(due, own, sums)
+            yield from self._settle(Settlement(due.span, own, Settled(sums, due.closed)))
 
-    def _settle(self, due: Due, own: Sum, sums: Sums) -> Asking[None]:
-        """Settle a span, if the inbox is still what was compared; otherwise it stays due."""
-        settled = Settled(sums, due.closed)
-        if (yield from answer_to(Settle(due.span, own, settled))):
-            self.settled.put(due.span, settled)
-            self.memory.settled(due.span)
+    def _settle(self, *settlements: Settlement) -> Asking[None]:
+        """Settle spans whose inbox is still what was compared; the others stay due."""
+        if not settlements:
+            return
+        done = yield from answer_to(Settle(settlements))
+        for each in settlements:
+            if each.span in done:
+                self.settled.put(each.span, each.settled)
+                self.memory.settled(each.span)
 
     def _republish(self) -> Asking[None]:
         """Ask the source to publish again what is proved to be lost, the oldest first."""
@@ -221,3 +225,13 @@ class _Look:
         self.report.settled = self.settled.counts()
         self.report.findings = dict(self.memory.findings)
         return self.report
+
+
+def _is_equal(due: Due, own: Mapping[Span, Sum]) -> bool:
+    """Return whether sums agree: then nothing is missing, around `since` neither."""
+    return own.get(due.span, NOTHING) == total(due.sums, due.coverage.types)
+
+
+def _settlement(due: Due, own: Mapping[Span, Sum]) -> Settlement:
+    judged = {name: due.sums.get(name, NOTHING) for name in due.coverage.types}
+    return Settlement(due.span, own.get(due.span, NOTHING), Settled(judged, due.closed))

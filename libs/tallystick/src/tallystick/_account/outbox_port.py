@@ -44,10 +44,12 @@ class SourceOutbox:
         rows = await self._database.fetch(statements.KEPT, start, end)
         return {Span(row[0], row[1]): sums_of(row[2], row[3], row[4]) for row in rows}
 
-    async def keep(self, span: Span, sums: Sums) -> None:
-        """Keep the sums of a span that is closed."""
-        columns = (span.start, span.length, *columns_of(sums))
-        await self._database.fetch(statements.KEEP, *columns)
+    async def keep(self, sums: Mapping[Span, Sums]) -> None:
+        """Keep the sums of spans that are closed; what a crash loses is summed again."""
+        args = [(span.start, span.length, *columns_of(each)) for span, each in sums.items()]
+        async with self._database.connection() as connection:
+            await connection.execute(statements.SOON)
+            await connection.fetchmany(statements.KEEP, args)
 
     async def last_kept(self) -> int | None:
         """Return the end of the last span that is closed, or None."""
@@ -96,8 +98,3 @@ class SourceOutbox:
         failpoint("after-republication")
         self._outbox.send(rows)
         return len(rows)
-
-
-def kept_sums(kept: Mapping[Span, Sums], spans: Sequence[Span]) -> list[Sums]:
-    """Return the kept sums of spans."""
-    return [kept[span] for span in spans]

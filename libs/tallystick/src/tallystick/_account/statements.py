@@ -77,13 +77,15 @@ select $1, $6, $7, $8, $9, $10, $11 from same
 on conflict (reader, start, length) do update
 set closed = excluded.closed, types = excluded.types, counts = excluded.counts,
     xors = excluded.xors
-returning start"""
+returning start, length"""
 """Settle a span if the inbox still has the sum ($4, $5) in it; no row if it has not."""
 
 REOPEN = """delete from tallystick.settled s using unnest($2::bigint[]) made (at)
 where s.reader = $1 and s.start > made.at - 86400000 and s.start <= made.at
     and s.start + s.length > made.at"""
 """Reopen the spans of messages that are received late, given when they were made."""
+
+SOON = "set local synchronous_commit = off"
 
 TYPES = "select type, since_sequence, since_at from tallystick.reads where reader = $1"
 

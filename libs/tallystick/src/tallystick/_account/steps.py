@@ -110,17 +110,25 @@ class ReadPlaces(Step[Mapping[int, UUID | None]]):
     places: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Settle(Step[bool]):
-    """Note that a span is settled, if the inbox still sums to `own`; return whether it did.
-
-    It replaces what is settled in the span, and any longer span that contains it. The comparison
-    is in the statement: a look that began before the inbox was set back must not settle anything.
-    """
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A span that is settled if the reader's inbox still sums to `own`."""
 
     span: Span
     own: Sum
     settled: Settled
+
+
+@dataclass(frozen=True)
+class Settle(Step[frozenset[Span]]):
+    """Note which spans are settled; return those whose inbox still had the sum.
+
+    Each replaces what is settled in the span, and any longer span that contains it. The comparison
+    is in the statement: a look that began before the inbox was set back must not settle anything.
+    All are noted together: a first look has hundreds of spans, and each commit waits for a disk.
+    """
+
+    settlements: tuple[Settlement, ...]
 
 
 Asking: TypeAlias = Generator[Step[Any], Any, T]
