@@ -192,7 +192,7 @@ async def test_an_hour_replaces_its_periods_and_a_period_its_hour(connection: An
 async def test_a_late_message_reopens_its_span_alone(connection: Any) -> None:
     for span in (SPAN, NEXT):
         assert await settle(connection, span, (0, 0))
-    await connection.execute(statements.REOPEN, READER, [SPAN.end - 1])
+    await connection.execute(f"{statements.REOPENED} select", READER, first_id(SPAN.end - 1))
     assert await settled(connection) == [(NEXT.start, NEXT.length, True)]
 
 

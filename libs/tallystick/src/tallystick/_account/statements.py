@@ -63,15 +63,18 @@ MARK = "select pg_current_xact_id()::text::bigint"
 SETTLED = """select start, length, closed, types, counts, xors
 from tallystick.settled where reader = $1 and start >= $2"""
 
-# One statement, so that what is compared is what is settled.
+# One statement, so that what is compared is what is settled. Hours and days begin where they are
+# divided, so that those around a span are found by their starts.
 SETTLE = """with same as (
     select from tallystick.inbox where reader = $1 and id >= $2 and id < $3
     having count(*) = $4 and coalesce(bit_xor(uuid_hash_extended(id, 0)), 0) = $5),
-replaced as (
+parts as (
     delete from tallystick.settled s using same
-    where s.reader = $1 and (s.start, s.length) <> ($6, $7)
-        and (s.start >= $6 and s.start + s.length <= $6 + $7
-            or s.start <= $6 and s.start + s.length >= $6 + $7))
+    where s.reader = $1 and s.start >= $6 and s.start < $6 + $7 and s.length < $7),
+wholes as (
+    delete from tallystick.settled s using same
+    where s.reader = $1 and s.length > $7
+        and s.start in ($6 - $6 % 3600000, $6 - $6 % 86400000))
 insert into tallystick.settled (reader, start, length, closed, types, counts, xors)
 select $1, $6, $7, $8, $9, $10, $11 from same
 on conflict (reader, start, length) do update
@@ -80,10 +83,13 @@ set closed = excluded.closed, types = excluded.types, counts = excluded.counts,
 returning start, length"""
 """Settle a span if the inbox still has the sum ($4, $5) in it; no row if it has not."""
 
-REOPEN = """delete from tallystick.settled s using unnest($2::bigint[]) made (at)
-where s.reader = $1 and s.start > made.at - 86400000 and s.start <= made.at
-    and s.start + s.length > made.at"""
-"""Reopen the spans of messages that are received late, given when they were made."""
+REOPENED = """with at as (
+    select ('x' || translate(left($2::uuid::text, 13), '-', ''))::bit(48)::bigint as made),
+reopened as (
+    delete from tallystick.settled s using at
+    where s.reader = $1 and s.start <= made and s.start + s.length > made and (
+        s.start > made - 60000 or s.start in (made - made % 3600000, made - made % 86400000)))"""
+"""Reopen the spans of a message that is received late: the beginning of the statement for it."""
 
 SOON = "set local synchronous_commit = off"
 

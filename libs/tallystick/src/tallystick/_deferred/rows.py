@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 
+from tallystick._account.statements import REOPENED
 from tallystick._database.units import Write
 from tallystick._deferred.protocol import QUARANTINE_AFTER
 from tallystick._messages.identity import FOREIGN, digest, reader_number
@@ -28,12 +29,7 @@ AT_ONCE = "-infinity"
 _RECEIVED = """insert into tallystick.inbox (reader, id) values ($1, $2)
 on conflict do nothing returning reader, id"""
 # What is received late may belong to a period that is settled: the account looks at it again.
-_REOPENED = """with at as (
-    select ('x' || translate(left($2::uuid::text, 13), '-', ''))::bit(48)::bigint as made),
-reopened as (
-    delete from tallystick.settled s using at where s.reader = $1
-    and s.start > made - 86400000 and s.start <= made and s.start + s.length > made)"""
-_RECEIVED_LATE = f"{_REOPENED} {_RECEIVED}"
+_RECEIVED_LATE = f"{REOPENED} {_RECEIVED}"
 LATE_S = 10.0
 """A message this old is received late; clocks may differ by the rest of the minute."""
 _RECEIVED_FOREIGN = """insert into tallystick.foreign_inbox (reader, digest) values ($1, $2)
@@ -57,7 +53,7 @@ select $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now() + $13::interval,
     now() + $14::interval, $15, $16, $17, $18, $19, $20, $21, $22, $23 from taken
 on conflict do nothing returning durable, source, id"""
 _DEFERS = {
-    known: _DEFER.format(first=f"{_REOPENED}," if known == "own" else "with", taken=taken)
+    known: _DEFER.format(first=f"{REOPENED}," if known == "own" else "with", taken=taken)
     for known, taken in _TAKEN.items()
 }
 _END = """delete from tallystick.deferred
