@@ -1,8 +1,13 @@
 """What has become of a published message that a reader may lack.
 
 A message is lost if it was stored at a place of the stream, is not in the inbox, and cannot come
-any more: the durable's ack floor has reached the place; or the durable is idle, and the stream has
-another message, or none, at the place.
+any more: the durable's ack floor has reached the place, and nothing is delivered that is not
+acknowledged; or the floor has reached it or the durable is idle, and the stream has another
+message, or none, at the place.
+
+The floor alone proves nothing while messages are redelivered: an acknowledgement of a later one
+moves it past an earlier one that is still to come (nats-server 2.15, found by a drill). Such a
+message is `PASSED`; it is taken for lost after a minute in which it did not come.
 
 The order of the reads is what makes this right: first the source is asked for places, then the
 durable and the stream are read, then the inbox. While a message is in the stream and is not
@@ -29,6 +34,8 @@ class Fate(Enum):
     RECEIVED = "received"
     UNSENT = "unsent"
     ON_ITS_WAY = "on its way"
+    PASSED = "passed"
+    """The floor has passed it, and the stream has it: it may be redelivered."""
     LOST = "lost"
 
 
@@ -66,9 +73,10 @@ def fate(said: Published, received: Collection[UUID], evidence: Evidence) -> Fat
         return Fate.RECEIVED
     if said.place is None:
         return Fate.UNSENT
-    if evidence.durable.floor >= said.place:
+    durable, is_passed = evidence.durable, evidence.durable.floor >= said.place
+    if is_passed and not durable.in_hand:
         return Fate.LOST
-    looked_up = said.place in evidence.stored
-    if evidence.durable.idle and looked_up and evidence.stored[said.place] != said.id:
+    is_gone = said.place in evidence.stored and evidence.stored[said.place] != said.id
+    if is_gone and (is_passed or durable.idle):
         return Fate.LOST
-    return Fate.ON_ITS_WAY
+    return Fate.PASSED if is_passed else Fate.ON_ITS_WAY

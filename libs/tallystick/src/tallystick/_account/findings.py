@@ -23,13 +23,15 @@ class Finding:
     on_its_way: int = 0
     unsent: int = 0
     lost: list[Published] = field(default_factory=list)
+    passed: list[Published] = field(default_factory=list)
+    """They may still be redelivered."""
     unknown: set[UUID] = field(default_factory=set)
     """Received, and denied by the source for all types."""
 
     @property
     def agrees(self) -> bool:
         """Whether everything is received, and nothing that the source denies."""
-        missing = self.on_its_way or self.unsent or self.lost
+        missing = self.on_its_way or self.unsent or self.lost or self.passed
         return self.is_compared and not missing and not self.unknown
 
     def note(self, fates: Iterable[tuple[Published, Fate]]) -> None:
@@ -37,5 +39,7 @@ class Finding:
         for each, its_fate in fates:
             if its_fate is Fate.LOST:
                 self.lost.append(each)
-            self.on_its_way += its_fate is Fate.ON_ITS_WAY
+            if its_fate is Fate.PASSED:
+                self.passed.append(each)
+            self.on_its_way += its_fate in (Fate.ON_ITS_WAY, Fate.PASSED)
             self.unsent += its_fate is Fate.UNSENT

@@ -200,10 +200,9 @@ class _Look:
         if not settlements:
             return
         done = yield from answer_to(Settle(settlements))
-        for each in settlements:
-            if each.span in done:
-                self.settled.put(each.span, each.settled)
-                self.memory.settled(each.span)
+        self.settled.put({each.span: each.settled for each in settlements if each.span in done})
+        for span in done:
+            self.memory.settled(span)
 
     def _republish(self) -> Asking[None]:
         """Ask the source to publish again what is proved to be lost, the oldest first."""

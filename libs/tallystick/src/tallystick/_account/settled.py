@@ -6,10 +6,11 @@ not show a message that the source has forgotten.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
 from tallystick._account.closing import ID_MAY_BE_OFF
-from tallystick._account.spans import Span
+from tallystick._account.spans import DAY, HOUR, Span, floor
 from tallystick._account.steps import Settled
 from tallystick._account.sums import NOTHING, Sums, added, parts_of
 
@@ -50,11 +51,16 @@ class SettledSpans:
             return True
         return any(before.sums.get(name) != sums.get(name, NOTHING) for name in types)
 
-    def put(self, span: Span, settled: Settled) -> None:
-        """Replace what is settled in a span, and any longer span that contains it."""
-        for other in [row for row in self._rows if row.contains(span) or span.contains(row)]:
-            del self._rows[other]
-        self._rows[span] = settled
+    def put(self, settled: Mapping[Span, Settled]) -> None:
+        """Replace what is settled in spans, and any longer span that contains one."""
+        for span in settled:
+            for length in (HOUR, DAY):
+                self._rows.pop(Span(floor(span.start, length), length), None)
+            first = bisect_left(self._sorted, Span(span.start, 0))
+            last = bisect_left(self._sorted, Span(span.end, 0))
+            for part in self._sorted[first:last]:
+                self._rows.pop(part, None)
+        self._rows |= settled
         self._sorted = sorted(self._rows)
 
     def until(self, spans: Iterable[Span], start: int) -> int:
