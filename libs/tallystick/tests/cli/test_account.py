@@ -56,9 +56,8 @@ async def test_all_readers_are_listed_and_that_nothing_is_missing_is_said(tally:
         ({"missing": 2}, "  2 missing: tally account show shop-mail"),
         ({"unknown": (uuid7(),)}, "  1 unknown to orders: tally account show shop-mail"),
         ({"waits_for": "orders does not answer"}, "  orders does not answer"),
-        ({"seconds_ago": 61}, "  no replica has looked since 20"),
     ],
-    ids=["missing", "unknown", "not judged", "not looked at"],
+    ids=["missing", "unknown", "not judged"],
 )
 async def test_what_is_not_accounted_for_is_a_line_below_its_reader_and_1(
     shop: Shop, tally: Tally, found: dict[str, Any], told: str
@@ -92,6 +91,16 @@ async def test_what_is_on_its_way_or_unsent_deferred_or_dead_is_counted_and_no_f
     result = await tally("account")
     assert result.exit_code == 0, result.output
     assert row_of(result.stdout, MAIL)[2:8] == ["9", "6", "2", "1", "2", "1"]
+
+
+@pytest.mark.usefixtures("agreed")
+async def test_a_durable_that_is_declared_no_more_is_said_to_be_abandoned_and_no_fault(
+    shop: Shop, tally: Tally
+) -> None:
+    await looked(shop.database, MAIL, "orders", seconds_ago=61)
+    result = await tally("account")
+    assert result.exit_code == 0, result.output
+    assert "  abandoned: no replica declares it any more" in result.stdout.splitlines()
 
 
 async def test_a_silent_service_is_not_reported_as_having_nothing_missing(tally: Tally) -> None:

@@ -1,18 +1,21 @@
 """What a service shows of the account on its admin port."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 from uuid_utils.compat import uuid7
 
-from libs.tallystick.tests.account.looked import forget, looked
+from libs.tallystick.tests.account.looked import AGREED, forget, looked
+from tallystick._admin.account_rows import judged  # inside: by a clock of the test
 from tallystick._database.readers import Reader  # inside: the number in its inbox
 
 Shop = Any
 Ask = Any
 MAIL = "shop-mail"  # nothing declares it, so no replica of the shop looks
+NOTHING = {**AGREED, "source": "orders", "durable": MAIL, "settled_until": 0}
 BECAUSE = {"actor": "ada", "reason": "a test"}
 
 
@@ -61,7 +64,6 @@ async def test_an_overview_is_shown_as_the_last_look_found_it(shop: Shop, ask: A
         {"missing": 1},
         {"unknown": (uuid7(),)},
         {"waits_for": "orders does not answer"},
-        {"seconds_ago": 61},
     ],
     ids=lambda found: next(iter(found)),
 )
@@ -72,9 +74,30 @@ async def test_not_all_is_accounted_for_while_something_is_missing_unknown_or_no
     assert (await of(ask, MAIL))["is_accounted_for"] is False
 
 
-async def test_a_look_of_long_ago_is_no_news(shop: Shop, ask: Ask) -> None:
-    await looked(shop.database, MAIL, "orders", seconds_ago=61)
-    assert (await of(ask, MAIL))["waits_for"].startswith("no replica has looked since 20")
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
+ROW = {"unknown": 0, "looked_at": NOON, "at": NOON + timedelta(seconds=61)}
+
+
+def test_of_a_declared_reader_a_look_of_long_ago_is_no_news() -> None:
+    one = judged(ROW, {**NOTHING, "waits_for": "orders does not answer"}, is_declared=True)
+    assert one.waits_for == "no replica has looked since 2026-11-30 12:00:00"
+    assert not one.is_accounted_for
+    assert not one.is_abandoned
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_reader_that_is_declared_no_more_is_accounted_for_as_it_was_left(missing: int) -> None:
+    one = judged(ROW, {**NOTHING, "missing": missing}, is_declared=False)
+    assert (one.is_abandoned, one.waits_for) == (True, "")
+    assert one.is_accounted_for is (missing == 0)
+
+
+async def test_it_is_abandoned_once_a_minute_has_passed_without_a_look(
+    shop: Shop, ask: Ask
+) -> None:
+    for seconds_ago, is_abandoned in ((0, False), (61, True)):
+        await looked(shop.database, MAIL, "orders", seconds_ago=seconds_ago)
+        assert (await of(ask, MAIL))["is_abandoned"] is is_abandoned
 
 
 async def test_each_durable_that_keeps_an_inbox_is_listed_before_its_first_look(
@@ -167,12 +190,15 @@ async def test_what_is_accepted_is_unknown_no_more_and_stays_on_record(
     assert (count, past["actor"], past["reason"]) == (3, "ada", "a test")
 
 
-async def test_nothing_is_accepted_where_nothing_is_unknown(shop: Shop, ask: Ask) -> None:
-    await looked(shop.database, MAIL, "orders")
-    for source in ("orders", "nobody"):
+async def test_nothing_is_accepted_where_nothing_is_unknown_or_another_source_denies_it(
+    shop: Shop, ask: Ask
+) -> None:
+    for unknown, source in (((), "orders"), ((uuid7(),), "payments")):
+        await looked(shop.database, MAIL, "orders", unknown=unknown)
         asked = {**BECAUSE, "durable": MAIL, "source": source}
         status, problem = await ask("/accept", asked)
         assert (status, problem["title"]) == (409, "Nothing is unknown")
+    assert (await of(ask, MAIL))["unknown"] == 1
 
 
 async def test_at_most_a_hundred_messages_are_named_and_all_are_counted_and_accepted(

@@ -24,6 +24,7 @@ from tallystick.testing import (
 )
 
 TOKEN = "a-token-of-enough-length"
+GONE = "mill-gone"
 MAIL = "mill-mail"  # nothing declares it, so no replica of the mill looks
 LATER = int((time.time() + 3600) * 1000)
 
@@ -60,7 +61,7 @@ async def mill(postgres: PostgresServer) -> AsyncIterator[FastAPI]:
 async def database(mill: FastAPI) -> AsyncIterator[Database]:
     database: Database = mill.state.composition.runtime.parts.database
     yield database
-    await forget(database, MAIL)
+    await forget(database, MAIL, GONE)
 
 
 @pytest.fixture(params=["here", "there"])
@@ -131,6 +132,14 @@ async def test_a_token_that_is_refused_ends_it_at_once(mill: FastAPI) -> None:
     url = f"http://127.0.0.1:{mill.state.composition.settings.admin_port}"
     with pytest.raises(HTTPError, match="401"):
         await accounted(url, token="another")
+
+
+async def test_a_durable_that_is_abandoned_is_not_waited_for(
+    mill: FastAPI, database: Database
+) -> None:
+    await looked(database, MAIL, "orders", settled_until=LATER)
+    await looked(database, GONE, "orders", seconds_ago=61)
+    await accounted(mill, within=1)
 
 
 async def test_services_without_an_inbox_are_never_accounted_for(mill: FastAPI) -> None:

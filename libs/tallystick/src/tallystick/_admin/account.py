@@ -16,6 +16,7 @@ from tallystick._admin.account_rows import (
     Accounts,
     ReaderAccount,
     accounts,
+    declared_readers,
     reader_account,
 )
 from tallystick._admin.repairs import Line
@@ -130,7 +131,7 @@ class Account:
     async def _detail(self, row: Record) -> AccountDetail:
         past = await self._database.fetch(_ACCEPTED, row["number"], MOST_NAMED)
         return AccountDetail(
-            **dict(reader_account(row)),
+            **dict(reader_account(row, declared_readers(self._router))),
             missing_messages=await known(self._database, row, row["missing_ids"]),
             unknown_messages=await known(self._database, row, row["unknown_ids"]),
             acceptances=[PastAcceptance(**each) for each in past],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 from pydantic import BaseModel
@@ -36,7 +37,7 @@ class ReaderAccount(BaseModel):
     source, or `missing`: lost at the broker. `unknown` counts received messages that the source
     denies and no person has accepted. Before `settled_until` both sides agree for good.
     `waits_for` says why nothing newer is known; empty if everything is. Before the first look, no
-    count is known.
+    count is known. An abandoned durable is declared no more, so its last look stays the last.
     """
 
     source: str
@@ -53,6 +54,7 @@ class ReaderAccount(BaseModel):
     settled_until: datetime | None = None
     looked_at: datetime | None = None
     waits_for: str = ""
+    is_abandoned: bool = False
     is_accounted_for: bool = False
 
 
@@ -65,26 +67,44 @@ class Accounts(BaseModel):
 
 async def accounts(database: Postgres, router: Router) -> Accounts:
     """Return every reader that is declared, and those of before that are in the account."""
+    declared = declared_readers(router)
     rows = await database.fetch(READERS, None, 0)
-    found = [reader_account(row) for row in rows]
-    seen = {(one.durable, one.source) for one in found}
-    found += [_not_looked_at(*pair) for pair in _declared(router) if pair not in seen]
-    at = (await database.fetch(_AT))[0]["at"]
-    return Accounts(readers=sorted(found, key=lambda one: (one.source, one.durable)), at=at)
+    found = {(row["durable"], row["source"]): reader_account(row, declared) for row in rows}
+    never = [_not_looked_at(*pair) for pair in declared - found.keys()]
+    readers = sorted([*found.values(), *never], key=lambda one: (one.source, one.durable))
+    return Accounts(readers=readers, at=(await database.fetch(_AT))[0]["at"])
 
 
-def reader_account(row: Record) -> ReaderAccount:
-    """Return one reader from a row of READERS, and whether everything is accounted for."""
-    overview = msgspec.json.decode(row["overview"])
-    unknown, looked_at = row["unknown"], row["looked_at"]
-    waits_for = overview["waits_for"]
-    if row["at"] - looked_at > LOOKED_WITHIN:
-        waits_for = f"no replica has looked since {looked_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+def declared_readers(router: Router) -> set[tuple[str, str]]:
+    """Return each durable that is in the account, with its source."""
+    return {
+        (binding.durable, binding.domain)
+        for binding in router.bindings.values()
+        if binding.kind != "effect" and not binding.idempotent
+    }
+
+
+def reader_account(row: Record, declared: Collection[tuple[str, str]]) -> ReaderAccount:
+    """Return one reader from a row of READERS."""
+    is_declared = (row["durable"], row["source"]) in declared
+    return judged(dict(row), msgspec.json.decode(row["overview"]), is_declared=is_declared)
+
+
+def judged(
+    row: Mapping[str, Any], overview: Mapping[str, Any], *, is_declared: bool
+) -> ReaderAccount:
+    """Return one reader, and whether everything is accounted for."""
+    unknown, looked_at, waits_for = row["unknown"], row["looked_at"], overview["waits_for"]
+    is_old = row["at"] - looked_at > LOOKED_WITHIN
+    if is_old:
+        since = f"no replica has looked since {looked_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+        waits_for = since if is_declared else ""
     judgement = {
         "unknown": unknown,
         "settled_until": _time(overview["settled_until"]),
         "looked_at": looked_at,
         "waits_for": waits_for,
+        "is_abandoned": is_old and not is_declared,
         "is_accounted_for": not (overview["missing"] or unknown or waits_for),
     }
     return ReaderAccount(**{**overview, **judgement})
@@ -92,13 +112,6 @@ def reader_account(row: Record) -> ReaderAccount:
 
 def _time(milliseconds: int) -> datetime | None:
     return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
-
-
-def _declared(router: Router) -> Iterable[tuple[str, str]]:
-    """Yield each durable that is in the account, with its source."""
-    for binding in router.bindings.values():
-        if binding.kind != "effect" and not binding.idempotent:
-            yield binding.durable, binding.domain
 
 
 def _not_looked_at(durable: str, source: str) -> ReaderAccount:

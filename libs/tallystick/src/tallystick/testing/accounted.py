@@ -53,7 +53,8 @@ async def _reasons(every: Sequence[Asked], since: dict[str, datetime]) -> list[s
         if isinstance(answer, Accounts):
             since.setdefault(each.name, answer.at)
     silent = [answer for answer in found if isinstance(answer, str)]
-    readers = [one for answer in found if isinstance(answer, Accounts) for one in answer.readers]
+    answers = [answer for answer in found if isinstance(answer, Accounts)]
+    readers = [one for each in answers for one in each.readers if not one.is_abandoned]
     if not readers and not silent:
         raise NotAccounted("none of these services has a durable that keeps an inbox")
     return [*silent, *(why for one in readers if (why := unsettled(one, since)))]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from tallystick._cli.output import bad, notable, plain, table
+from tallystick._cli.output import bad, faint, notable, plain, table
 from tallystick._cli.times import second, span
 
 Given = Mapping[str, Any]
@@ -49,10 +49,12 @@ def ago(moment: str, at: str) -> str:
 
 
 def faults(one: Given) -> list[str]:
-    """Return a line for each reason why not everything of a reader is accounted for."""
+    """Return a line for each thing that a person has to know of a reader beside its counts."""
     see = f"tally account show {one['durable']}"
     missing, unknown = one["missing"], one["unknown"]
+    abandoned = "  abandoned: no replica declares it any more"
     return [
+        *([faint(abandoned)] if one["is_abandoned"] else []),
         *([notable(plain(f"  {one['waits_for']}"))] if one["waits_for"] else []),
         *([bad(f"  {missing:,} missing: {see}")] if missing else []),
         *([bad(f"  {unknown:,} unknown to {one['source']}: {see}")] if unknown else []),
