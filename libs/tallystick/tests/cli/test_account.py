@@ -97,7 +97,7 @@ async def test_what_is_on_its_way_or_unsent_deferred_or_dead_is_counted_and_no_f
 async def test_a_durable_that_is_declared_no_more_is_said_to_be_abandoned_and_no_fault(
     shop: Shop, tally: Tally
 ) -> None:
-    await looked(shop.database, MAIL, "orders", seconds_ago=61)
+    await looked(shop.database, MAIL, "orders", seconds_ago=181)
     result = await tally("account")
     assert result.exit_code == 0, result.output
     assert "  abandoned: no replica declares it any more" in result.stdout.splitlines()

@@ -75,7 +75,7 @@ async def test_not_all_is_accounted_for_while_something_is_missing_unknown_or_no
 
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
-ROW = {"unknown": 0, "looked_at": NOON, "at": NOON + timedelta(seconds=61)}
+ROW = {"unknown": 0, "looked_at": NOON, "at": NOON + timedelta(seconds=181)}
 
 
 def test_of_a_declared_reader_a_look_of_long_ago_is_no_news() -> None:
@@ -92,10 +92,10 @@ def test_a_reader_that_is_declared_no_more_is_accounted_for_as_it_was_left(missi
     assert one.is_accounted_for is (missing == 0)
 
 
-async def test_it_is_abandoned_once_a_minute_has_passed_without_a_look(
+async def test_it_is_abandoned_once_three_minutes_have_passed_without_a_look(
     shop: Shop, ask: Ask
 ) -> None:
-    for seconds_ago, is_abandoned in ((0, False), (61, True)):
+    for seconds_ago, is_abandoned in ((0, False), (181, True)):
         await looked(shop.database, MAIL, "orders", seconds_ago=seconds_ago)
         assert (await of(ask, MAIL))["is_abandoned"] is is_abandoned
 

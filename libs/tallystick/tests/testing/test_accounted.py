@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.error import HTTPError
 
+import nats as nats_client
 import pytest
 from fastapi import APIRouter, FastAPI
 from pydantic_settings import SettingsConfigDict
@@ -15,6 +16,7 @@ import tallystick
 from libs.tallystick.tests.account.looked import forget, looked
 from tallystick import Database, Delivery, Event, Router, service
 from tallystick.testing import (
+    NatsServer,
     NotAccounted,
     PostgresServer,
     accounted,
@@ -22,6 +24,7 @@ from tallystick.testing import (
     migrate,
     served,
 )
+from tallystick.topology import declared, reconcile
 
 TOKEN = "a-token-of-enough-length"
 GONE = "mill-gone"
@@ -138,10 +141,37 @@ async def test_a_durable_that_is_abandoned_is_not_waited_for(
     mill: FastAPI, database: Database
 ) -> None:
     await looked(database, MAIL, "orders", settled_until=LATER)
-    await looked(database, GONE, "orders", seconds_ago=61)
+    await looked(database, GONE, "orders", seconds_ago=181)
     await accounted(mill, within=1)
 
 
 async def test_services_without_an_inbox_are_never_accounted_for(mill: FastAPI) -> None:
     with pytest.raises(NotAccounted, match="none of these services has a durable that keeps an"):
         await accounted(mill)
+
+
+@pytest.mark.siege
+@pytest.mark.timeout(240)
+async def test_what_a_service_publishes_and_reads_is_accounted_for_by_itself(
+    postgres: PostgresServer, nats: NatsServer
+) -> None:
+    reading = Router("mill")
+
+    @reading.on(Ground, durable="mill-sacks")
+    async def fill(event: Ground, delivery: Delivery) -> None:
+        await delivery.commit()
+
+    await nats.clean()
+    url = await postgres.create_database(f"mill-{uuid7()}")
+    await migrate("tallystick.testing", url)
+    client = await nats_client.connect(nats.url)
+    assert await reconcile(client, [declared(reading)]) == []
+    await client.close()
+    settings = Settings(database_url=url, nats_url=nats.url, admin_port=0)
+    app = service(settings, reading, APIRouter())
+    async with served(app):
+        database = app.state.composition.runtime.parts.database
+        await database.commit(*(Ground(grain=str(uuid7())) for _ in range(100)))
+        await accounted(app)
+        (row,) = await database.fetch("select overview from tallystick.accounts")
+        assert '"received": 100' in row["overview"]

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from tallystick._database.postgres import Postgres, Record
 from tallystick._messages.router import Router
 
-LOOKED_WITHIN = timedelta(minutes=1)
-"""A replica looks every few seconds; after a minute without a look nothing is known."""
+LOOKED_WITHIN = timedelta(minutes=3)
+"""A replica looks at least once a minute; after three without a look nothing is known."""
 _UNJUDGED = """select u.id::uuid from jsonb_array_elements_text(a.overview -> 'unknown') u (id)
     where not exists (select from tallystick.accepted c
         where c.reader = a.reader and c.id = u.id::uuid) order by 1"""
