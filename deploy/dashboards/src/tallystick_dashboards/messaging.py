@@ -196,6 +196,25 @@ def _sending(made: Dashboard, runbooks: Runbooks) -> None:
         )
     ).with_panel(
         lines(
+            "Refused by the broker for good",
+            "Messages over a limit of their stream: nobody receives them",
+            "short",
+            (or_zero(shared("messaging_outbox_refused_messages", "job")), "{{job}}"),
+            links=[runbooks.link("OutboxRefused")],
+        )
+    ).with_panel(
+        lines(
+            "Partitions end in",
+            "Inbox and outbox have tables for so long; a service makes them seven days ahead",
+            "s",
+            (
+                f"{shared('messaging_partitions_end_timestamp_seconds', 'job, table')} - time()",
+                "{{job}} {{table}}",
+            ),
+            links=[runbooks.link("PartitionsRunOut")],
+        )
+    ).with_panel(
+        lines(
             "Failed and republished",
             "Publications that failed (the sweep sends them again), and rows that were republished",
             A_SECOND,
