@@ -136,6 +136,7 @@ def test_a_document_needs_no_settings_where_main_has_the_router(tmp_path: Path) 
         "evt.parcels.>",
         "dlq.parcels.>",
         "_INBOX.*.>",
+        "$JS.API.STREAM.INFO.PARCELS",
         "$JS.API.STREAM.MSG.GET.DLQ_PARCELS",
     ]
 

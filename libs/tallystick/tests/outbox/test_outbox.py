@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from structlog.testing import capture_logs
 from tallystick._broker import publisher
 from tallystick._broker.connection import Connection
 from tallystick._database.postgres import Postgres
-from tallystick._database.units import Unit
+from tallystick._database.units import Unit, Write
 from tallystick._messages.envelope import OutboxRow, header_lines
 from tallystick._outbox import sending
 from tallystick._outbox.outbox import Outbox, insert
@@ -47,7 +48,7 @@ def store(database: Postgres, sql: Sql) -> Callable[..., Awaitable[None]]:
     """Stores rows, as if they had been committed five seconds ago."""
 
     async def store(*rows: OutboxRow, ago: float = 5) -> None:
-        await database.deliveries.submit(Unit((), tuple(map(insert, rows))))
+        await database.deliveries.submit(Unit((), tuple(map(_inserted, rows))))
         age = f"now() - interval '{ago} s'"
         await sql(
             f"update tallystick.outbox set queued_at = {age}, stored_at = {age},"
@@ -58,6 +59,12 @@ def store(database: Postgres, sql: Sql) -> Callable[..., Awaitable[None]]:
 
 
 Store = Callable[..., Awaitable[None]]
+
+
+def _inserted(row: OutboxRow) -> Write:
+    """The write that stores a row, as if its id had been made now."""
+    write = insert(row)
+    return Write(write.sql, (*write.args[:-1], time.time_ns() // 1_000_000), write.guard)
 
 
 async def published(client: Client) -> list[str]:

@@ -141,7 +141,7 @@ class _Assembly:
         expired_leases = quarantine_after(alone=isolation.possible)
         topology = declared(self.router, ack_wait_s=self.settings.ack_wait_s)
         read = {d.name: d for d in topology.durables if d.name in self.bindings}
-        account = self._account(read, [stream.name for stream in topology.streams])
+        account = self._account(read, topology.refilled)
         return Parts(
             settings=self.settings,
             router=self.router,

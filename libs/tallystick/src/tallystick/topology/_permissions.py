@@ -38,7 +38,7 @@ def permissions(router: Router) -> Permissions:
         *(f"acct.{source}.{router.name}.>" for source in _sources(router)),
         ANY_INBOX,
         *(subject for durable in durables for subject in _reads(durable)),
-        *(f"$JS.API.STREAM.INFO.{stream.name}" for stream in declared(router).streams),
+        *(f"$JS.API.STREAM.INFO.{stream}" for stream in declared(router).refilled),
         *(f"$JS.API.STREAM.MSG.GET.{stream}" for stream in _accounted(router)),
         *(
             subject

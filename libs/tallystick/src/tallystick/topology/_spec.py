@@ -57,6 +57,11 @@ class Topology:
     durables: tuple[Durable, ...]
 
     @property
+    def refilled(self) -> tuple[str, ...]:
+        """The streams to which lost messages are published again: not that of dead letters."""
+        return tuple(s.name for s in self.streams if not s.name.startswith("DLQ_"))
+
+    @property
     def items(self) -> tuple[Item, ...]:
         """All streams, then all durables: a durable needs its stream."""
         return (*self.streams, *self.durables)
