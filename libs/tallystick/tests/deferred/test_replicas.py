@@ -1,5 +1,6 @@
 import asyncio
 import gc
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -174,3 +175,14 @@ async def test_a_renewal_that_fails_after_its_caller_was_cancelled_is_no_lost_er
     del renewing
     gc.collect()
     assert not complaints
+
+
+async def test_the_databases_time_is_kept_when_the_clock_jumps(
+    database: Postgres, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replicas = Replicas(database, "me", "1", 3600)
+    await replicas.renew()
+    jumped = time.time() + 600
+    monkeypatch.setattr(time, "time", lambda: jumped)
+    ((now,),) = await sql("select extract(epoch from clock_timestamp()) * 1000")
+    assert abs(replicas.now_ms() - int(now)) < 2_000

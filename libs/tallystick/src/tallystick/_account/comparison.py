@@ -49,6 +49,7 @@ class Comparison:
     coverage: Coverage
     received: int
     pages: int = 0
+    durable: DurableState | None = None
 
     def run(self) -> Asking[tuple[Finding, dict[str, Sum]]]:
         """Return what was found, and the source's sums of exactly the ids that were compared.
@@ -80,6 +81,7 @@ class Comparison:
         received = yield from answer_to(ReadReceived(first, page.until))
         absent = [each for each in page.published if each.id not in received]
         finding.note((yield from self._fates([each for each in absent if self._expects(each)])))
+        finding.durable = self.durable
         extra = received - {each.id for each in page.published} - self.reader.accepted
         finding.unknown |= yield from self._denied(extra)
 
@@ -99,6 +101,7 @@ class Comparison:
     def _evidence(self, stored: Sequence[Published]) -> Asking[Evidence]:
         # The filter belongs to the same answer as the floor: it may have changed since the start.
         durable = readers.judgeable(self.reader, (yield from answer_to(ReadDurable())))
+        self.durable = durable
         places = _to_look_up(stored, durable)
         if not places:
             return Evidence(durable)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from tallystick._account.fates import Fate
+from tallystick._account.fates import DurableState, Fate
 from tallystick._account.protocol import Published
 
 
@@ -25,6 +25,8 @@ class Finding:
     lost: list[Published] = field(default_factory=list)
     passed: list[Published] = field(default_factory=list)
     """They may still be redelivered."""
+    durable: DurableState | None = None
+    """What the broker said of the durable when messages were found lost."""
     unknown: set[UUID] = field(default_factory=set)
     """Received, and denied by the source for all types."""
 

@@ -152,6 +152,8 @@ class Looking:
         text = msgspec.json.encode(msgspec.to_builtins(shown) | more).decode()
         await self._database.fetch(statements.SHOW, read.number, text)
 
+        if report.republished:
+            _log(read, report)
         labels = (read.durable.name, read.source)
         child(ACCOUNT_MISSING, *labels).set(shown.missing)
         child(ACCOUNT_UNKNOWN, *labels).set(len(shown.unknown))
@@ -180,3 +182,24 @@ class Looking:
                 forget = (read.number, starts, lengths)
                 await connection.execute(statements.FORGET_SETTLED, *forget)
                 await connection.execute(statements.PUT_SETTLED, read.number, *columns)
+
+
+def _log(read: Read, report: Report) -> None:
+    """Log what proved that messages are lost: the oldest, its place, and where the durable was."""
+    found = [(span, each) for span, each in report.findings.items() if each.lost or each.passed]
+    if not found:
+        return
+    finding = min(found, key=lambda pair: pair[0])[1]
+    oldest = min((*finding.lost, *finding.passed), key=lambda each: each.id)
+    durable = finding.durable
+    log.warning(
+        "lost messages found",
+        durable=read.durable.name,
+        source=read.source,
+        count=report.republished,
+        id=str(oldest.id),
+        place=oldest.place,
+        floor=durable and durable.floor,
+        pending=durable and durable.pending,
+        in_hand=durable and durable.in_hand,
+    )

@@ -71,6 +71,7 @@ class Replicas:
         self._timeout_s = replica_timeout_s
         self._judges_from: float | None = None
         self._renewal: asyncio.Task[None] | None = None
+        self._since_boot_ms: int | None = None
 
     async def renew(self) -> None:
         """Renew the row of this replica; called five times before it would count as gone."""
@@ -82,10 +83,20 @@ class Replicas:
             self._judges_from = asyncio.get_running_loop().time() + self._timeout_s
 
     async def _write(self) -> None:
-        asked_at = time.time()
+        asked_at, began = time.time(), time.monotonic()
         ((now_ms,),) = await self._database.fetch(_RENEW, self._name, self._reads)
         ahead_ms = now_ms - round((asked_at + time.time()) * 500)
         self._set_ahead_ms(ahead_ms if abs(ahead_ms) > CLOCKS_AGREE_MS else 0)
+        self._since_boot_ms = now_ms - round((began + time.monotonic()) * 500)
+
+    def now_ms(self) -> int:
+        """Return the database's time in milliseconds, as it was learned and has passed since.
+
+        A jump of this machine's clock does not change it. Raises RuntimeError before a renewal.
+        """
+        if self._since_boot_ms is None:
+            raise RuntimeError("the database's clock is not known before the first renewal")
+        return round(time.monotonic() * 1000) + self._since_boot_ms
 
     async def declared(self, durable: str) -> list[frozenset[str]]:
         """Return what each living replica declares that a durable reads."""

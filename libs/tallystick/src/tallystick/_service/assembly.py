@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -255,7 +254,7 @@ class _Assembly:
                 leases,
                 list(self._account_reads(read, min(T, period))),
                 self.replicas.declared,
-                lambda: time.time_ns() // 1_000_000 + self.outbox.ahead_ms,
+                self.replicas.now_ms,
             ),
             Keeping(outbox, leases, period),
             Serving(
