@@ -1,3 +1,4 @@
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -78,6 +79,22 @@ async def test_a_message_is_received_once(settle: Settle, sql: Sql) -> None:
         await settle(deferred_rows.received(MESSAGE))
     await settle(deferred_rows.received(replace(MESSAGE, durable="shop-thanks")))
     assert await taken(sql) == ["1", "1"]
+
+
+@pytest.mark.parametrize("kind", ["own", "foreign"])
+async def test_a_copy_is_not_taken_for_known_by_what_may_yet_be_rolled_back(
+    database: Postgres, sql: Sql, kind: str
+) -> None:
+    """Two deliveries of one message end together: one in a conflict, the other is deferred."""
+    conflict = Write("select 1 where false", (), 1)
+    outcomes = await asyncio.gather(
+        database.deliveries.submit(Unit((conflict,), (), deferred_rows.received(KINDS[kind]))),
+        database.deliveries.submit(Unit((), (), defer(KINDS[kind]))),
+        return_exceptions=True,
+    )
+    assert isinstance(outcomes[0], Conflict)
+    assert not isinstance(outcomes[1], BaseException)
+    assert await one(sql, "state") == ("waiting",)
 
 
 @pytest.mark.parametrize("message", KINDS.values(), ids=KINDS)

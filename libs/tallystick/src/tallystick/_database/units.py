@@ -36,6 +36,17 @@ class Write(msgspec.Struct, frozen=True):
             ) from None
 
 
+class Settlement(Write, frozen=True, kw_only=True):
+    """The write that marks a message as received, deferred or done.
+
+    `message` is its key. A guard does not tell: the statements return different columns, and two
+    units about one message must not share a transaction. The one that finds the other's row would
+    be told that the message was received before, though the other may yet be rolled back.
+    """
+
+    message: Hashable
+
+
 class RequiredWrite(Write, frozen=True):
     """One of the library's writes, which raises NotCurrent if it returns nothing."""
 
@@ -68,9 +79,8 @@ def _not_a_part(part: object) -> str:
 class Unit(msgspec.Struct, frozen=True, eq=False):
     """All that one delivery or request commits.
 
-    `settlement` is the write that marks the message as received or done; `writes` are the
-    handler's; `outputs` are the rows of outgoing messages and effects, and their guards show which
-    of them are new.
+    `settlement` marks the message as received, deferred or done; `writes` are the handler's;
+    `outputs` are the rows of outgoing messages and effects, and their guards show which are new.
     """
 
     writes: tuple[Write, ...] = ()
@@ -79,7 +89,9 @@ class Unit(msgspec.Struct, frozen=True, eq=False):
 
     def keys(self) -> Iterator[Hashable]:
         """Yield the keys that no other unit of the same group may contain."""
-        if self.settlement is not None:
+        if isinstance(self.settlement, Settlement):
+            yield self.settlement.message
+        elif self.settlement is not None:
             yield self.settlement.guard
         yield from (write.guard for write in self.writes if write.guard is not None)
 

@@ -16,7 +16,7 @@ from uuid import UUID
 import msgspec
 
 from tallystick._account.statements import REOPENED
-from tallystick._database.units import Write
+from tallystick._database.units import Settlement, Write
 from tallystick._deferred.protocol import QUARANTINE_AFTER
 from tallystick._messages.identity import FOREIGN, digest, reader_number
 from tallystick._messages.inbound import Inbound
@@ -160,9 +160,10 @@ def received(inbound: Inbound) -> Write:
     """Mark a delivery as done; the guard is missed if it was received before."""
     args = known_by(inbound)
     if inbound.own_id is None:
-        return Write(_RECEIVED_FOREIGN, args, args)
+        return Settlement(_RECEIVED_FOREIGN, args, args, message=inbound.key)
     is_late = abs(time.time() - inbound.made_at) > LATE_S
-    return Write(_RECEIVED_LATE if is_late else _RECEIVED, args, args)
+    sql = _RECEIVED_LATE if is_late else _RECEIVED
+    return Settlement(sql, args, args, message=inbound.key)
 
 
 def end(deferred: Deferred) -> Write:
