@@ -28,6 +28,7 @@ def dashboard(runbooks: Runbooks) -> Dashboard:
     _losing(made, runbooks)
     _giving_up(made, runbooks)
     _sending(made, runbooks)
+    _storing(made, runbooks)
     return made
 
 
@@ -196,6 +197,22 @@ def _sending(made: Dashboard, runbooks: Runbooks) -> None:
         )
     ).with_panel(
         lines(
+            "Failed and republished",
+            "Publications that failed (the sweep sends them again), and rows that were republished",
+            A_SECOND,
+            (or_zero(rate("messaging_client_send_failures_total", "error")), "failed {{error}}"),
+            (
+                or_zero(rate("messaging_outbox_republished_messages_total", "template")),
+                "republished {{template}}",
+            ),
+            links=[stalled],
+        )
+    )
+
+
+def _storing(made: Dashboard, runbooks: Runbooks) -> None:
+    made.with_panel(
+        lines(
             "Refused by the broker for good",
             "Messages over a limit of their stream: nobody receives them",
             "short",
@@ -212,18 +229,6 @@ def _sending(made: Dashboard, runbooks: Runbooks) -> None:
                 "{{job}} {{table}}",
             ),
             links=[runbooks.link("PartitionsRunOut")],
-        )
-    ).with_panel(
-        lines(
-            "Failed and republished",
-            "Publications that failed (the sweep sends them again), and rows that were republished",
-            A_SECOND,
-            (or_zero(rate("messaging_client_send_failures_total", "error")), "failed {{error}}"),
-            (
-                or_zero(rate("messaging_outbox_republished_messages_total", "template")),
-                "republished {{template}}",
-            ),
-            links=[stalled],
         )
     )
 

@@ -41,7 +41,7 @@ from tallystick._account.reader import Reader
 from tallystick._account.report import Report
 from tallystick._account.republishing import Stored
 from tallystick._account.settled import SettledSpans
-from tallystick._account.spans import Span, divide, made_at
+from tallystick._account.spans import Span, divide
 from tallystick._account.steps import (
     AskIds,
     AskKnown,
@@ -59,6 +59,7 @@ from tallystick._account.steps import (
     SumReceived,
 )
 from tallystick._account.sums import NOTHING, Sum, Sums
+from tallystick._messages.ids import made_at
 
 START = 1_800_000_000_000
 PERIOD = 10_000

@@ -10,10 +10,11 @@ import pytest
 from tallystick._account.keeping import Keeping
 from tallystick._account.leases import WorkLeases
 from tallystick._account.outbox_port import SourceOutbox
-from tallystick._account.spans import HOUR, MINUTE, Span, first_id, floor
+from tallystick._account.spans import HOUR, MINUTE, Span, floor
 from tallystick._account.sums import Sum
 from tallystick._broker.connection import Connection
 from tallystick._database.postgres import Postgres
+from tallystick._messages.ids import first_id
 from tallystick._outbox.outbox import Outbox
 
 Sql = Callable[..., Awaitable[list[Any]]]

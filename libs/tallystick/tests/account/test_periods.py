@@ -20,12 +20,11 @@ from tallystick._account.spans import (
     check_period,
     divide,
     finer,
-    made_at,
     period_of,
 )
 from tallystick._account.steps import Settled
 from tallystick._account.sums import Sum, added, foldable, parts_of
-from tallystick._messages.ids import new_id
+from tallystick._messages.ids import made_at, new_id
 
 TODAY = 20_000 * DAY
 times = st.integers(TODAY, TODAY + 4 * DAY)

@@ -36,8 +36,9 @@ from tallystick._account.protocol import (
     subject,
 )
 from tallystick._account.republishing import AT_ONCE, Allowance, Stored, may_republish, refusal
-from tallystick._account.spans import DAY, HOUR, MINUTE, PERIOD, Span, first_id
+from tallystick._account.spans import DAY, HOUR, MINUTE, PERIOD, Span
 from tallystick._account.sums import Sum
+from tallystick._messages.ids import first_id
 
 START = 20_000 * DAY
 SPAN = Span(START, PERIOD)

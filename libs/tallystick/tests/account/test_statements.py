@@ -12,8 +12,9 @@ import pytest
 
 from tallystick._account import statements
 from tallystick._account.closing import Snapshot, closing
-from tallystick._account.spans import Span, first_id
+from tallystick._account.spans import Span
 from tallystick._database.migrate import apply
+from tallystick._messages.ids import first_id
 from tallystick.testing import PostgresServer
 from tallystick.testing.databases import create
 

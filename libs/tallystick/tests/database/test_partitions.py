@@ -8,11 +8,11 @@ from tallystick._database.partitions import (
     AHEAD,
     Bounds,
     expired,
-    first_id,
     missing,
     read_bounds,
     span_of,
 )
+from tallystick._messages.ids import first_id
 
 NOW = datetime(2026, 11, 30, 15, 30, tzinfo=UTC)
 MONTH, DAY = timedelta(days=30), timedelta(days=1)

@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 
 from tallystick._database import retention as retentions
 from tallystick._database.migrate import apply
-from tallystick._database.partitions import first_id
 from tallystick._database.pool import Target
 from tallystick._database.retention import Retention
+from tallystick._messages.ids import first_id
 from tallystick.testing import PostgresServer
 
 Sql = Callable[..., Awaitable[list[Any]]]

@@ -23,7 +23,7 @@ from tallystick._account.protocol import (
     Published,
 )
 from tallystick._account.reader import CannotJudge, Reader, checked
-from tallystick._account.spans import Span, made_at
+from tallystick._account.spans import Span
 from tallystick._account.steps import (
     AskIds,
     Asking,
@@ -35,6 +35,7 @@ from tallystick._account.steps import (
     answer_to,
 )
 from tallystick._account.sums import NOTHING, Sum, named
+from tallystick._messages.ids import made_at
 
 LOOKED_UP_AT_MOST = 2_000
 """Places of one page; the rest waits for the next comparison."""

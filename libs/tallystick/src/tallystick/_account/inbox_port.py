@@ -63,6 +63,14 @@ class ReaderInbox:
             rows = await connection.fetchmany(statements.SETTLE, args)
         return frozenset(Span(row[0], row[1]) for row in rows)
 
+    async def fold(self, whole: Span, parts: Sequence[Span], sums: Sums) -> None:
+        """Replace what spans were settled with, for good, by one row for the span they make up."""
+        starts, lengths = [part.start for part in parts], [part.length for part in parts]
+        row = (self._reader, whole.start, whole.length, True, *columns_of(sums))
+        async with self._database.connection() as connection:
+            await connection.execute(statements.FORGET_SETTLED, self._reader, starts, lengths)
+            await connection.execute(statements.PUT_SETTLED, *row)
+
     def _arguments(self, one: Settlement) -> tuple[object, ...]:
         first, last = one.span.bounds
         where = (self._reader, first, last, one.own.count, one.own.xor)

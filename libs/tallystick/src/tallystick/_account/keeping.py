@@ -7,14 +7,14 @@ from itertools import takewhile
 from tallystick._account.closing import closing
 from tallystick._account.leases import WorkLeases
 from tallystick._account.outbox_port import SourceOutbox
-from tallystick._account.spans import DAY, HOUR, Span, divide, floor, made_at
+from tallystick._account.spans import HOUR, Span, floor, folded
 from tallystick._account.sums import added, foldable
+from tallystick._messages.ids import made_at
 
 LEASE = "sums of the outbox"
 AT_ONCE = 2_000  # periods in one round
 BEFORE_THE_FIRST = 2 * HOUR
 """A new source keeps sums from so long ago on: its readers may judge from an hour ago."""
-FOLDED_LATELY = 5 * DAY
 FOLD_EVERY = 60  # rounds
 
 
@@ -63,8 +63,7 @@ class Keeping:
 
     async def _fold(self) -> None:
         now = (await self._outbox.snapshot()).now
-        kept = await self._outbox.kept(now - FOLDED_LATELY, now)
-        wholes = divide(floor(now - FOLDED_LATELY, DAY), now, at=now, period=self._period)
-        into = [whole for whole in wholes if whole.length > self._period]
+        start, into = folded(now, self._period)
+        kept = await self._outbox.kept(start, now)
         for whole, parts in foldable(sorted(kept), into).items():
             await self._outbox.fold(whole, parts, added(kept[part] for part in parts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from tallystick._account import statements
 from tallystick._account.broker_port import DurablePort
 from tallystick._account.coverage import Since
 from tallystick._account.fates import DurableState
-from tallystick._account.inbox_port import ReaderInbox, columns_of
+from tallystick._account.inbox_port import ReaderInbox
 from tallystick._account.leases import WorkLeases
 from tallystick._account.look import look
 from tallystick._account.memory import Memory
@@ -22,7 +22,7 @@ from tallystick._account.report import Report, Unfinished, overview
 from tallystick._account.running import Ports
 from tallystick._account.settled import SettledSpans
 from tallystick._account.source_port import Source
-from tallystick._account.spans import DAY, PERIOD, divide, floor
+from tallystick._account.spans import DAY, PERIOD, folded
 from tallystick._account.sums import foldable
 from tallystick._broker.connection import Connection
 from tallystick._database.partitions import read_bounds
@@ -42,7 +42,6 @@ log = structlog.get_logger()
 
 JUDGED = 28 * DAY
 """How long messages are judged: those that come later are dead letters, not in the inbox."""
-FOLDED_LATELY = 5 * DAY
 FOLD_EVERY = 60  # looks
 SHOWN = 100  # missing ids
 
@@ -99,11 +98,12 @@ class Looking:
 
     async def _look(self, read: Read) -> None:
         port = DurablePort(self._connection, read.durable, read.source)
-        state = await port.durable()
         declared = await self._declared(read.durable.name)
-        if state is not None and state.types == read.types and set(declared) <= {read.types}:
-            await self._note_types(read, state)
-        reader = await self._reader(read)
+        since = await self._since(read)
+        if since.keys() != read.types and set(declared) <= {read.types}:
+            await self._note_types(read, await port.durable())
+            since = await self._since(read)
+        reader = await self._reader(read, since)
         source = Source(self._connection.requests, read.source, self._service)
         ports = Ports(source, port, ReaderInbox(self._database, read.number))
         report = await ports.run(look(reader, read.memory, now=self._now(), declared=declared))
@@ -112,17 +112,21 @@ class Looking:
             await self._fold(read)
         read.looks += 1
 
-    async def _note_types(self, read: Read, state: DurableState) -> None:
+    async def _since(self, read: Read) -> dict[str, Since]:
+        rows = await self._database.fetch(statements.TYPES, read.number)
+        return {row[0]: Since(row[1], row[2]) for row in rows}
+
+    async def _note_types(self, read: Read, state: DurableState | None) -> None:
         """Note since when each type is read: from the first look at it, by this database."""
+        if state is None or state.types != read.types:
+            return
         types = sorted(read.types)
         begin = (read.number, types, state.floor + 1, self._now())
         await self._database.fetch(statements.BEGIN_READING, *begin)
         await self._database.fetch(statements.END_READING, read.number, types)
 
-    async def _reader(self, read: Read) -> Reader:
+    async def _reader(self, read: Read, since: Mapping[str, Since]) -> Reader:
         number = read.number
-        rows = await self._database.fetch(statements.TYPES, number)
-        since = {row[0]: Since(row[1], row[2]) for row in rows}
         ((bounds,),) = await self._database.fetch(statements.KEPT_FROM, "inbox")
         named = await self._database.fetch(statements.SOURCE, number)
         accepted = await self._database.fetch(statements.ACCEPTED, number)
@@ -151,7 +155,6 @@ class Looking:
         more = {"missing_ids": missing, "republished": read.republished}
         text = msgspec.json.encode(msgspec.to_builtins(shown) | more).decode()
         await self._database.fetch(statements.SHOW, read.number, text)
-
         if report.republished:
             _log(read, report)
         labels = (read.durable.name, read.source)
@@ -167,21 +170,13 @@ class Looking:
 
     async def _fold(self, read: Read) -> None:
         """Fold what is settled for good to hours and days."""
-        inbox, now = ReaderInbox(self._database, read.number), self._now()
-        start = floor(now - FOLDED_LATELY, DAY)
+        start, into = folded(self._now(), read.period)
+        inbox = ReaderInbox(self._database, read.number)
         rows = {span: each for span, each in (await inbox.settled(start)).items() if each.closed}
-        wholes = divide(start, now, at=now, period=read.period)
-        into = [whole for whole in wholes if whole.length > read.period]
-        folded = SettledSpans(rows)
+        settled = SettledSpans(rows)
         for whole, parts in foldable(sorted(rows), into).items():
-            if (settled := folded.of(whole)) is None:
-                continue
-            starts, lengths = [part.start for part in parts], [part.length for part in parts]
-            columns = (whole.start, whole.length, True, *columns_of(settled.sums))
-            async with self._database.connection() as connection:
-                forget = (read.number, starts, lengths)
-                await connection.execute(statements.FORGET_SETTLED, *forget)
-                await connection.execute(statements.PUT_SETTLED, read.number, *columns)
+            if (each := settled.of(whole)) is not None:
+                await inbox.fold(whole, parts, each.sums)
 
 
 def _log(read: Read, report: Report) -> None:

@@ -31,6 +31,7 @@ from tallystick._broker.inboxes import is_in_inbox
 from tallystick._broker.jetstream import info
 from tallystick.errors import BrokerUnavailable, TallystickError
 from tallystick.limiter import Limiter
+from tallystick.tasks import stop
 
 log = structlog.get_logger()
 
@@ -78,8 +79,7 @@ class Serving:
         if self._unsubscribe is not None:
             unsubscribe, self._unsubscribe = self._unsubscribe, None
             await unsubscribe()
-        for task in self._tasks:
-            task.cancel()
+        await stop(self._tasks)
 
     def _received(self, subject: bytes, answer_to: bytes, _headers: bytes, body: bytes) -> None:
         reader = subject.split(b".")[2]

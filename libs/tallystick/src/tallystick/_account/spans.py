@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from tallystick._messages.ids import first_id, made_at
+
 SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
@@ -20,8 +22,8 @@ DAY = 24 * HOUR
 PERIOD = 10 * SECOND
 HOURS_AFTER = 2 * HOUR
 DAYS_AFTER = 2 * DAY
-
-_RANDOM_BITS = 80  # what follows the time in an id
+FOLDED_LATELY = 5 * DAY
+"""What is older was folded before."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -44,16 +46,6 @@ class Span:
     def contains(self, other: Span) -> bool:
         """Return whether all of another span is in this one."""
         return self.start <= other.start and other.end <= self.end
-
-
-def made_at(message_id: UUID) -> int:
-    """Return when an id was made."""
-    return message_id.int >> _RANDOM_BITS
-
-
-def first_id(time: int) -> UUID:
-    """Return the smallest id of a time."""
-    return UUID(int=time << _RANDOM_BITS)
 
 
 def period_of(message_id: UUID, period: int) -> Span:
@@ -102,3 +94,9 @@ def finer(span: Span, period: int) -> list[Span]:
     """Return the hours of a day, or the periods of an hour; a period cannot be divided."""
     length = HOUR if span.length > HOUR else period
     return [Span(start, length) for start in range(span.start, span.end, length)]
+
+
+def folded(now: int, period: int) -> tuple[int, list[Span]]:
+    """Return the hours and days into which the last days are folded now, and where they begin."""
+    start = floor(now - FOLDED_LATELY, DAY)
+    return start, [s for s in divide(start, now, at=now, period=period) if s.length > period]

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from tallystick._database.postgres import Postgres, Record
 from tallystick._messages.envelope import parse_headers
-from tallystick._messages.identity import made_at
+from tallystick._messages.ids import made_at
 
 _PUBLISHED = """select id, subject, headers, stream_sequence, sent_at
 from tallystick.outbox where id = any($1::uuid[]) order by id"""
@@ -62,7 +62,7 @@ def message_known(columns: Columns) -> MessageKnown:
     headers = parse_headers(columns["headers"] or b"")
     sequence = headers.get("ce-sequence", "")
     about = {
-        "made_at": datetime.fromtimestamp(made_at(columns["id"]), UTC),
+        "made_at": datetime.fromtimestamp(made_at(columns["id"]) / 1000, UTC),
         "type": headers.get("ce-type"),
         "key": headers.get("ce-subject"),
         "sequence": int(sequence) if sequence.isascii() and sequence.isdecimal() else None,

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from tallystick._messages.ids import first_id, made_at
+
 PARTITIONED = ("inbox", "outbox")
 AHEAD = 7  # spans
 SPAN = timedelta(days=1)
@@ -38,17 +40,12 @@ class Bounds:
         return datetime.fromtimestamp(self.low / 1000, UTC).strftime("%Y%m%d_%H%M%S")
 
 
-def first_id(milliseconds: int) -> UUID:
-    """Return the lowest UUID of a millisecond, as UUIDv7 orders them (RFC 9562)."""
-    return UUID(int=milliseconds << 80)
-
-
 def read_bounds(expression: str) -> Bounds:
     """Return the bounds in PostgreSQL's text of a partition's range."""
     found = _BOUNDS.search(expression)
     if found is None:
         raise ValueError(f"not a range of ids: {expression}")
-    low, high = (UUID(text).int >> 80 for text in found.groups())
+    low, high = (made_at(UUID(text)) for text in found.groups())
     return Bounds(low, high)
 
 

@@ -63,7 +63,7 @@ class Replicas:
         reads: Reads = NOTHING,
         set_ahead_ms: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._reads = json.dumps(dict(reads))
+        self._reads = json.dumps(reads)
         self._set_ahead_ms = set_ahead_ms
         self._database = database
         self._name = name

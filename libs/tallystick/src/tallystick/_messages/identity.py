@@ -35,11 +35,6 @@ def uuid7_of(text: str) -> UUID | None:
     return id_ if id_.version == VERSION and str(id_) == text else None
 
 
-def made_at(id_: UUID) -> float:
-    """Return the time that a UUIDv7 contains, in seconds since the epoch."""
-    return (id_.int >> 80) / 1000
-
-
 def digest(source: str, id_: str) -> UUID:
     """Return what a foreign message is known by: 128 bits of a hash of its source and id."""
     return UUID(bytes=sha256(f"{source}\0{id_}".encode()).digest()[:16])

@@ -1,4 +1,7 @@
-"""Ids of messages and aggregates: UUIDv7 (RFC 9562), so that they sort by time of creation."""
+"""Ids of messages and aggregates: UUIDv7 (RFC 9562), so that they sort by time of creation.
+
+Their first 48 bits are that time, in milliseconds since 1970.
+"""
 
 from __future__ import annotations
 
@@ -16,3 +19,13 @@ def new_id(ahead_ms: int = 0) -> UUID:
     """
     id_ = uuid7()
     return UUID(int=id_.int + (ahead_ms << _TIME_BITS)) if ahead_ms else id_
+
+
+def made_at(id_: UUID) -> int:
+    """Return when an id was made, in milliseconds."""
+    return id_.int >> _TIME_BITS
+
+
+def first_id(milliseconds: int) -> UUID:
+    """Return the lowest UUID of a time; no id made then is below it, and none made before above."""
+    return UUID(int=milliseconds << _TIME_BITS)

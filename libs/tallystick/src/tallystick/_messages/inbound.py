@@ -8,8 +8,9 @@ from uuid import UUID
 
 import msgspec
 
-from tallystick._messages import identity as identities
 from tallystick._messages.envelope import MAX_ID, parse_headers
+from tallystick._messages.identity import uuid7_of
+from tallystick._messages.ids import made_at
 
 Key = tuple[str, str, str]
 """Durable, source and id: the primary key of the deferred messages."""
@@ -54,13 +55,13 @@ class Inbound(msgspec.Struct, frozen=True, dict=True):
         All other messages are foreign: the inbox knows them by a hash of source and id.
         """
         is_of_source = self.subject.split(".", 2)[1:2] == [self.source]
-        return identities.uuid7_of(self.id) if is_of_source and not self.is_effect else None
+        return uuid7_of(self.id) if is_of_source and not self.is_effect else None
 
     @property
     def made_at(self) -> float:
         """The time of its id, else of `ce-time`, in seconds since the epoch; 0 if there is none."""
         if self.own_id is not None:
-            return identities.made_at(self.own_id)
+            return made_at(self.own_id) / 1000
         try:
             return datetime.fromisoformat(self.fields.get("ce-time", "")).timestamp()
         except (ValueError, OverflowError):

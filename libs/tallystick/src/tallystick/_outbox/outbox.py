@@ -20,6 +20,7 @@ from tallystick._database.units import RequiredWrite, Write
 from tallystick._failpoints import failpoint
 from tallystick._loops import Seldom
 from tallystick._messages.envelope import COLUMNS, OutboxRow, outbox_row
+from tallystick._messages.ids import made_at
 from tallystick._outbox.sending import Published, Sending, by_stream
 from tallystick._telemetry.metrics import OUTBOX_AGE, OUTBOX_PENDING, OUTBOX_REFUSED
 from tallystick.errors import DatabaseUnavailable, InDoubt
@@ -63,7 +64,7 @@ def insert(row: OutboxRow) -> Write:
     """
     columns = (row.id, row.subject, row.headers, row.body, row.correlation_id, row.key, row.type)
     id_ = UUID(row.id)
-    return RequiredWrite(_INSERT, (*columns, id_.int >> 80), id_)
+    return RequiredWrite(_INSERT, (*columns, made_at(id_)), id_)
 
 
 class Outbox:
