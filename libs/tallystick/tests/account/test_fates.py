@@ -8,7 +8,7 @@ import pytest
 
 from tallystick._account.fates import DurableState, Evidence, Fate, fate
 from tallystick._account.findings import Finding
-from tallystick._account.memory import PASSED_FOR, Memory, T
+from tallystick._account.memory import Memory, T
 from tallystick._account.protocol import Published
 from tallystick._account.spans import Span
 
@@ -29,10 +29,8 @@ def durable(*, floor: int = 0, pending: int = 0, in_hand: int = 0) -> DurableSta
     [
         (durable(floor=5), {}, Fate.LOST),
         (durable(floor=9, pending=100), {}, Fate.LOST),
-        (durable(floor=9, in_hand=1), {}, Fate.PASSED),
-        (durable(floor=9, in_hand=1), {5: ID}, Fate.PASSED),
-        (durable(floor=9, in_hand=1), {5: None}, Fate.LOST),
-        (durable(floor=9, in_hand=1), {5: OTHER}, Fate.LOST),
+        (durable(floor=9, in_hand=1), {}, Fate.LOST),
+        (durable(floor=9, in_hand=1), {5: ID}, Fate.LOST),
         (durable(floor=4), {}, Fate.ON_ITS_WAY),
         (durable(floor=4), {5: ID}, Fate.ON_ITS_WAY),
         (durable(floor=4), {5: None}, Fate.LOST),
@@ -51,13 +49,6 @@ def test_what_is_not_stored_is_unsent_and_what_is_in_the_inbox_is_received() -> 
     anything = Evidence(durable(floor=9), {5: None})
     assert fate(at(None), set(), anything) is Fate.UNSENT
     assert fate(at(5), {ID}, anything) is Fate.RECEIVED
-
-
-def test_what_may_be_redelivered_is_taken_for_lost_after_a_minute() -> None:
-    memory, span = Memory(T), Span(0, 10_000)
-    for now in (0, T, PASSED_FOR - 1):
-        assert memory.confirmed(span, Finding(passed=[at(5)]), now) == []
-    assert memory.confirmed(span, Finding(passed=[at(5)]), PASSED_FOR) == [at(5)]
 
 
 def test_what_is_lost_is_confirmed_by_a_second_look() -> None:

@@ -122,13 +122,8 @@ class Comparison:
 
 
 def _to_look_up(stored: Sequence[Published], durable: DurableState) -> tuple[int, ...]:
-    """Return the places that decide, the lowest first: above the floor only while it is idle.
-
-    Below the floor, only while something is in hand.
-    """
-    places = sorted({each.place for each in stored if each.place is not None})
-    if durable.idle:
-        places = [place for place in places if place > durable.floor]
-    else:
-        places = [place for place in places if durable.in_hand and place <= durable.floor]
-    return tuple(places[:LOOKED_UP_AT_MOST])
+    """Return the places that decide, the lowest first: none while something is on its way."""
+    if not durable.idle:
+        return ()
+    places = {each.place for each in stored if each.place is not None}
+    return tuple(sorted(place for place in places if place > durable.floor)[:LOOKED_UP_AT_MOST])

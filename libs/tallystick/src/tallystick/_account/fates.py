@@ -1,13 +1,8 @@
 """What has become of a published message that a reader may lack.
 
 A message is lost if it was stored at a place of the stream, is not in the inbox, and cannot come
-any more: the durable's ack floor has reached the place, and nothing is delivered that is not
-acknowledged; or the floor has reached it or the durable is idle, and the stream has another
-message, or none, at the place.
-
-The floor alone is not believed while messages are in hand: in a drill two messages of 3,000 were
-below it, and came. Such a message is `PASSED`; it is taken for lost after a minute in which it did
-not come.
+any more: the durable's ack floor has reached the place; or the durable is idle, and the stream has
+another message, or none, at the place.
 
 The order of the reads is what makes this right: first the source is asked for places, then the
 durable and the stream are read, then the inbox. While a message is in the stream and is not
@@ -34,8 +29,6 @@ class Fate(Enum):
     RECEIVED = "received"
     UNSENT = "unsent"
     ON_ITS_WAY = "on its way"
-    PASSED = "passed"
-    """The floor has passed it, and the stream has it: it may be redelivered."""
     LOST = "lost"
 
 
@@ -73,10 +66,9 @@ def fate(said: Published, received: Collection[UUID], evidence: Evidence) -> Fat
         return Fate.RECEIVED
     if said.place is None:
         return Fate.UNSENT
-    durable, is_passed = evidence.durable, evidence.durable.floor >= said.place
-    if is_passed and not durable.in_hand:
+    if evidence.durable.floor >= said.place:
         return Fate.LOST
-    is_gone = said.place in evidence.stored and evidence.stored[said.place] != said.id
-    if is_gone and (is_passed or durable.idle):
+    looked_up = said.place in evidence.stored
+    if evidence.durable.idle and looked_up and evidence.stored[said.place] != said.id:
         return Fate.LOST
-    return Fate.PASSED if is_passed else Fate.ON_ITS_WAY
+    return Fate.ON_ITS_WAY

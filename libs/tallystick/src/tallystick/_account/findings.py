@@ -23,8 +23,6 @@ class Finding:
     on_its_way: int = 0
     unsent: int = 0
     lost: list[Published] = field(default_factory=list)
-    passed: list[Published] = field(default_factory=list)
-    """They may still be redelivered."""
     durable: DurableState | None = None
     """What the broker said of the durable when messages were found lost."""
     unknown: set[UUID] = field(default_factory=set)
@@ -33,7 +31,7 @@ class Finding:
     @property
     def agrees(self) -> bool:
         """Whether everything is received, and nothing that the source denies."""
-        missing = self.on_its_way or self.unsent or self.lost or self.passed
+        missing = self.on_its_way or self.unsent or self.lost
         return self.is_compared and not missing and not self.unknown
 
     def note(self, fates: Iterable[tuple[Published, Fate]]) -> None:
@@ -41,7 +39,5 @@ class Finding:
         for each, its_fate in fates:
             if its_fate is Fate.LOST:
                 self.lost.append(each)
-            if its_fate is Fate.PASSED:
-                self.passed.append(each)
-            self.on_its_way += its_fate in (Fate.ON_ITS_WAY, Fate.PASSED)
+            self.on_its_way += its_fate is Fate.ON_ITS_WAY
             self.unsent += its_fate is Fate.UNSENT

@@ -181,11 +181,11 @@ class Looking:
 
 def _log(read: Read, report: Report) -> None:
     """Log what proved that messages are lost: the oldest, its place, and where the durable was."""
-    found = [(span, each) for span, each in report.findings.items() if each.lost or each.passed]
+    found = [(span, each) for span, each in report.findings.items() if each.lost]
     if not found:
         return
     finding = min(found, key=lambda pair: pair[0])[1]
-    oldest = min((*finding.lost, *finding.passed), key=lambda each: each.id)
+    oldest = min(finding.lost, key=lambda each: each.id)
     durable = finding.durable
     log.warning(
         "lost messages found",

@@ -18,8 +18,6 @@ from tallystick._account.protocol import Published
 from tallystick._account.spans import MINUTE, SECOND, Span
 
 T = 5 * SECOND
-PASSED_FOR = MINUTE
-"""How long a message that the floor has passed may still be redelivered: twelve times AckWait."""
 SIGHTINGS_AT_MOST = 100_000
 """Lost messages that are remembered, the oldest first; those beyond wait until these are healed."""
 
@@ -65,18 +63,13 @@ class Memory:
         self._pauses[span] = Pause(before + 1, now + wait)
 
     def confirmed(self, span: Span, finding: Finding, now: int) -> list[Published]:
-        """Note the lost messages of a span; return those that were seen like this T ago.
-
-        One that may still be redelivered has to be seen like this for a minute.
-        """
+        """Note the lost messages of a span; return those that were seen like this T ago."""
         before = self._sightings.pop(span, {})
         room = SIGHTINGS_AT_MOST - sum(map(len, self._sightings.values()))
-        found = [(each, self.after) for each in finding.lost]
-        found += [(each, max(self.after, PASSED_FOR)) for each in finding.passed]
-        seen = {each.id: _sighting(before.get(each.id), each, now) for each, _ in found[:room]}
+        seen = {each.id: _sighting(before.get(each.id), each, now) for each in finding.lost[:room]}
         if seen:
             self._sightings[span] = seen
-        return [each for each, after in found[:room] if now - seen[each.id].at >= after]
+        return [each for each in finding.lost[:room] if now - seen[each.id].at >= self.after]
 
     def settled(self, span: Span) -> None:
         """Forget a span that is settled, and all that is in it."""
