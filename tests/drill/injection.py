@@ -53,7 +53,7 @@ DIALS = {
     "clock behind": (clock.NAME, -clock.SKEW),
 }
 """Which dial of a replica is set, and how."""
-TRIES = 20  # a stream cannot be asked while the broker is away
+PATIENCE_S = 60  # nothing can be done to a database or a stream while it is away
 FAILURES = (
     TallystickError,
     nats.errors.Error,
@@ -107,7 +107,8 @@ class Injector:
     async def _strike(self, number: int, fault: Fault) -> None:
         act = self._acts()[fault.kind]
         reason = ""
-        for _ in range(TRIES):
+        give_up = time.monotonic() + PATIENCE_S
+        while time.monotonic() < give_up:
             try:
                 at = time.time()
                 detail = await act(number, fault)

@@ -2,7 +2,7 @@
 
 Every replica of a service with this name reads it. It is on `dlq.<service>.owner`, because a
 service may publish below `dlq.<service>` and read that stream; it may not change a durable.
-Section 9 of docs/delivery.md.
+Section "One service, one database" of docs/permissions.md.
 
 It is read by STREAM.MSG.GET, whose answer is JSON about the message. DIRECT.GET answers with the
 message itself: whoever may use it can have a message of its own, headers and all, stored in another

@@ -2,7 +2,7 @@
 
 Old rows go with their partition: it is detached and dropped, so that nothing is scanned and nothing
 is left to clean. Partitions are made long before they are needed. There is no default partition:
-beside one PostgreSQL refuses to detach concurrently. Section 1 of docs/delivery.md.
+beside one PostgreSQL refuses to detach concurrently. The section "Partitions" of docs/storage.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A pool of connections for one purpose, which no other purpose can use up.
 
-The section "Connections" of docs/delivery.md.
+The section "Connections" of docs/storage.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A service's PostgreSQL database, as the library uses it.
 
-The section "Connections" of docs/delivery.md.
+The section "Connections" of docs/storage.md.
 """
 
 from __future__ import annotations

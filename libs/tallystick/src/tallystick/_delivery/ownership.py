@@ -2,7 +2,9 @@
 
 The database that received a message stores whether it was done, so a service of the same name on
 another database would do messages again. The broker therefore stores which database owns the
-messages of a name, and a replica on another database reads none. Section 9 of docs/delivery.md.
+messages of a name, and a replica on another database reads none.
+
+Section "One service, one database" of docs/permissions.md.
 """
 
 from __future__ import annotations

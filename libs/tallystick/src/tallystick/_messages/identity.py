@@ -1,6 +1,6 @@
 """By what the inbox knows a message: numbers instead of texts, so that its rows are small.
 
-Section 1 of docs/delivery.md.
+Section 2 of docs/delivery.md.
 """
 
 from __future__ import annotations
