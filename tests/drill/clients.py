@@ -63,7 +63,7 @@ class Clients:
         async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
             placed = await self._insist(session, "place", key, order)
         if placed.order is None:
-            raise RuntimeError(f"no answer to a poisoned order: {placed}")
+            raise TimeoutError(f"no answer to a poisoned order: {placed}")
         return placed.order
 
     def history(self) -> list[Exchange]:
