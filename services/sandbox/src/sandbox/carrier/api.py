@@ -10,10 +10,12 @@ from sandbox.carrier.store import LEDGER
 from sandbox.faults import Call
 from sandbox.injection import Called
 from sandbox.ledger import answer
-from sandbox.requests import After, Body, Db, Key, Limit, Text, Token
+from sandbox.ledger_api import ledger_api
+from sandbox.requests import Body, Db, Key, Text, Token
 from tallystick import Problem
 
 api = APIRouter(prefix="/carrier", tags=["carrier (simulation)"])
+api.include_router(ledger_api(LEDGER, "counts by call and outcome"))
 
 
 class Address(Body):
@@ -75,20 +77,6 @@ async def track(reference: Token, caller: Called, db: Db) -> Response:
         return _answer(entry)
 
     return await caller.answer(Call.TRACK, reference, reference, look_up)
-
-
-@api.get("/ledger")
-async def ledger(
-    db: Db, after: After = 0, limit: Limit = 1000, reference: Token | None = None
-) -> Response:
-    """Return a page of all answers, oldest first; `next` is the `after` of the next page."""
-    return await LEDGER.pages(db, after, limit, reference)
-
-
-@api.get("/ledger/totals")
-async def totals(db: Db) -> Response:
-    """Return counts by call and outcome."""
-    return await LEDGER.sums(db)
 
 
 def _answer(entry: domain.Entry) -> Response:

@@ -5,10 +5,12 @@ from fastapi import APIRouter, Response
 from sandbox.faults import Call
 from sandbox.injection import Called
 from sandbox.ledger import answer
+from sandbox.ledger_api import ledger_api
 from sandbox.mail.store import LEDGER, Entry
-from sandbox.requests import After, Body, Db, Key, Limit, Text, Token
+from sandbox.requests import Body, Db, Key, Text, Token
 
 api = APIRouter(prefix="/mail", tags=["mail house (simulation)"])
+api.include_router(ledger_api(LEDGER, "counts by subject"))
 
 
 class NewLetter(Body):
@@ -29,17 +31,3 @@ async def post(body: NewLetter, key: Key, caller: Called, db: Db) -> Response:
         return answer({"outcome": "posted", "reference": entered.reference})
 
     return await caller.answer(Call.POST, key, body.reference, settle)
-
-
-@api.get("/ledger")
-async def ledger(
-    db: Db, after: After = 0, limit: Limit = 1000, reference: Token | None = None
-) -> Response:
-    """Return a page of all letters, oldest first; `next` is the `after` of the next page."""
-    return await LEDGER.pages(db, after, limit, reference)
-
-
-@api.get("/ledger/totals")
-async def totals(db: Db) -> Response:
-    """Return counts by subject."""
-    return await LEDGER.sums(db)

@@ -9,13 +9,15 @@ from pydantic import Field
 from sandbox.faults import Call
 from sandbox.injection import Called
 from sandbox.ledger import answer
+from sandbox.ledger_api import ledger_api
 from sandbox.provider import domain
 from sandbox.provider.store import LEDGER
 from sandbox.provider.webhooks import Subscriber
-from sandbox.requests import After, Body, Db, Key, Limit, Token
+from sandbox.requests import Body, Db, Key, Token
 from tallystick import Problem, resource
 
 api = APIRouter(prefix="/provider", tags=["payment provider (simulation)"])
+api.include_router(ledger_api(LEDGER, "counts and amounts by call, outcome and currency"))
 Informed = Annotated[Subscriber, resource(Subscriber)]
 
 
@@ -75,20 +77,6 @@ async def find(reference: Token, caller: Called, db: Db) -> Response:
         return _answer(entry)
 
     return await caller.answer(Call.FIND, reference, reference, look_up)
-
-
-@api.get("/ledger")
-async def ledger(
-    db: Db, after: After = 0, limit: Limit = 1000, reference: Token | None = None
-) -> Response:
-    """Return a page of all answers, oldest first; `next` is the `after` of the next page."""
-    return await LEDGER.pages(db, after, limit, reference)
-
-
-@api.get("/ledger/totals")
-async def totals(db: Db) -> Response:
-    """Return counts and amounts by call, outcome and currency."""
-    return await LEDGER.sums(db)
 
 
 def _answer(entry: domain.Entry) -> Response:
