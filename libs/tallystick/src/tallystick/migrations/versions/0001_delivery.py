@@ -70,6 +70,12 @@ create table tallystick.leases (
     until timestamptz not null
 );
 
+create table tallystick.kept (
+    since bigint not null,
+    announced_at timestamptz not null default clock_timestamp(),
+    alone boolean primary key default true check (alone)
+);
+
 create table tallystick.inbox (
     reader integer not null,
     id uuid not null,
@@ -156,11 +162,15 @@ create table tallystick.outbox (
     due_at timestamptz not null default now() + interval '2 seconds',
     sent_at timestamptz,
     refused text,
+    discarded_at timestamptz,
     primary key (id) include (type)
 ) partition by range (id);
 create index outbox_unsent on tallystick.outbox (due_at) include (queued_at)
     where sent_at is null and refused is null;
-create index outbox_refused on tallystick.outbox (id) where refused is not null;
+create index outbox_refused on tallystick.outbox (id)
+    where refused is not null and discarded_at is null;
+create index outbox_discarded on tallystick.outbox (id) include (type)
+    where discarded_at is not null;
 create index outbox_key on tallystick.outbox (key);
 
 create table tallystick.replicas (
@@ -209,6 +219,7 @@ NAMES = (
     "effects",
     "foreign_inbox",
     "inbox",
+    "kept",
     *("leases", "accepted", "accounts", "kept_sums", "settled", "reads"),
     "readers",
     "owner",
