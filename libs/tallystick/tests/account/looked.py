@@ -45,7 +45,8 @@ async def looked(
     **found: Any,
 ) -> None:
     """Store an overview, in which nothing is missing or unknown unless `found` says so."""
-    settled = {"settled_until": int((time.time() - 72) * 1000)}
+    now = int(time.time() * 1000)
+    settled = {"settled_until": now - 72_000, "agrees_until": now - 2_000}
     overview = Overview(source=source, durable=durable, **{**AGREED, **settled, **found})
     missing = [str(each) for each in missing_ids]
     row = {**asdict(overview), "missing_ids": missing, "republished": republished}

@@ -133,6 +133,9 @@ class Replica:
     step: Step[Any] | None = None
     broker_seen: int = 0
     """How many faults there had been when the broker was as this look was told."""
+    published: set[UUID] = field(default_factory=set)
+    began_at: int = 0
+    """What the source had published when this look began, and how many faults there had been."""
     report: Report | None = None
 
 
@@ -270,6 +273,12 @@ class World:
         if unread - self.store.acknowledged and not is_excused:
             self.wrong.append("published again though it is not lost")
 
+    def _check_agreement(self, replica: Replica, report: Report) -> None:
+        """Note what a look says to be received, though it is not."""
+        said = {each for each in replica.published if made_at(each) < report.agrees_until}
+        if said - self.inbox.ids and self.faults == replica.began_at:
+            self.wrong.append("agrees about what is not received")
+
     # The broker.
 
     def unread(self, store: Store, names: frozenset[str]) -> list[int]:
@@ -352,13 +361,15 @@ class World:
             declared = [frozenset(TYPES)] * 2
             replica.look = look(self.reader(), replica.memory, now=self.now, declared=declared)
             replica.step = next(replica.look)
-            replica.broker_seen = self.faults
+            replica.broker_seen = replica.began_at = self.faults
+            replica.published = set(self.outbox.rows)
         while True:
             assert replica.step is not None
             try:
                 replica.step = replica.look.send(self.answer(replica, replica.step, stale))
             except StopIteration as end:
                 replica.look, replica.step, replica.report = None, None, end.value
+                self._check_agreement(replica, end.value)
                 return
             if before is not None and isinstance(replica.step, before):
                 return

@@ -28,6 +28,8 @@ class Report:
     """Why the source did not republish all."""
     settled_until: int = 0
     """Everything made before this moment is received, and nothing can be added to it."""
+    agrees_until: int = 0
+    """Everything published until this look and made before this moment is received."""
     settled: int = 0
     """Messages in settled spans."""
     findings: dict[Span, Finding] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class Overview:
     missing: int
     unknown: tuple[UUID, ...]
     settled_until: int
+    agrees_until: int
     waits_for: str
 
     @property
@@ -80,5 +83,6 @@ def overview(source: str, durable: str, report: Report, unfinished: Unfinished) 
         missing=sum(len(each.lost) for each in findings),
         unknown=tuple(unknown),
         settled_until=report.settled_until,
+        agrees_until=report.agrees_until,
         waits_for=report.waits_for,
     )

@@ -23,6 +23,11 @@ cross join lateral (
     where o.id >= s.first and o.id < s.last group by o.type) sums"""
 """The sums of spans: start, length, first and last id of each. For `Source.sums`."""
 
+SUM_DISCARDED = SUM_PUBLISHED.replace(
+    "o.id < s.last", "o.id < s.last and o.discarded_at is not null"
+)
+"""The same of messages that a person has discarded: no reader ever receives them."""
+
 SUM_RECEIVED = """select s.start, s.length, sums.*
 from unnest($2::bigint[], $3::bigint[], $4::uuid[], $5::uuid[]) s (start, length, first, last)
 cross join lateral (
@@ -33,6 +38,7 @@ cross join lateral (
 PAGE = """select id, type, stream_sequence as place, republication,
     uuid_hash_extended(id, 0) as hash
 from tallystick.outbox where id >= $1 and id < $2 and type = any($3::text[])
+    and discarded_at is null
 order by id limit $4"""
 """A page of ids and the first of the next one, as `OutboxRow`."""
 

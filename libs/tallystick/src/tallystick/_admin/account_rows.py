@@ -35,7 +35,8 @@ class ReaderAccount(BaseModel):
 
     Deferred and dead messages are received. What the reader lacks is `on_its_way`, `unsent` by the
     source, or `missing`: lost at the broker. `unknown` counts received messages that the source
-    denies and no person has accepted. Before `settled_until` both sides agree for good.
+    denies and no person has accepted. Before `settled_until` both sides agree for good; before
+    `agrees_until` about all that was published until the last look.
     `waits_for` says why nothing newer is known; empty if everything is. Before the first look, no
     count is known. An abandoned durable is declared no more, so its last look stays the last.
     """
@@ -52,6 +53,7 @@ class ReaderAccount(BaseModel):
     unknown: int | None = None
     republished: int | None = None
     settled_until: datetime | None = None
+    agrees_until: datetime | None = None
     looked_at: datetime | None = None
     waits_for: str = ""
     is_abandoned: bool = False
@@ -102,6 +104,7 @@ def judged(
     judgement = {
         "unknown": unknown,
         "settled_until": _time(overview["settled_until"]),
+        "agrees_until": _time(overview["agrees_until"]),
         "looked_at": looked_at,
         "waits_for": waits_for,
         "is_abandoned": is_old and not is_declared,

@@ -43,6 +43,7 @@ _DETACHED = """select relname from pg_class where relnamespace = to_regnamespace
 and relkind = 'r' and not relispartition and relname ~ ('^' || $1 || '_[0-9]{8}_[0-9]{6}$')"""
 
 
+_UNSENT = "sent_at is null and discarded_at is null"
 _ANNOUNCED = """select since, announced_at <= clock_timestamp() - $1::interval
 from tallystick.kept"""
 _ANNOUNCE = """insert into tallystick.kept (since) values ($1) on conflict (alone) do update
@@ -173,9 +174,8 @@ async def _is_needed(session: Session, table: str, partition: Partition) -> bool
     """Return whether a partition has messages that were never sent, and say so."""
     if table != "outbox":
         return False
-    unsent: int = await session.fetchval(
-        f"select count(*) from tallystick.{partition.name} where sent_at is null"  # noqa: S608  # its name is ours
-    )
+    sql = f"select count(*) from tallystick.{partition.name} where {_UNSENT}"  # noqa: S608  # ours
+    unsent: int = await session.fetchval(sql)
     if unsent:
         log.warning("partition kept", name=partition.name, unsent=unsent)
     return bool(unsent)
