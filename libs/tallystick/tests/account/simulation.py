@@ -6,7 +6,7 @@ stop before any question. A copy of a database or a store is a backup.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -47,7 +47,9 @@ from tallystick._account.steps import (
     AskKnown,
     AskRepublish,
     AskSums,
+    FindAccepted,
     FindReceived,
+    NoteUnknown,
     ReadDurable,
     ReadPlaces,
     ReadReceived,
@@ -122,6 +124,7 @@ class Inbox:
 
     ids: set[UUID] = field(default_factory=set)
     settled: dict[Span, Settled] = field(default_factory=dict)
+    unknown: set[UUID] = field(default_factory=set)
 
 
 @dataclass
@@ -346,12 +349,18 @@ class World:
         for span in [s for s in rows if s.contains(one.span) or one.span.contains(s)]:
             del rows[span]
         rows[one.span] = one.settled
+        self.note_unknown(one.span, ())
         return True
+
+    def note_unknown(self, span: Span, ids: Sequence[UUID]) -> None:
+        first, last = span.bounds
+        inbox = self.inbox
+        inbox.unknown = {i for i in inbox.unknown if not first <= i < last} | set(ids)
 
     # Looks.
 
     def reader(self) -> Reader:
-        return Reader("shop", "mail-sold", TYPES, START, PERIOD, DATABASE, self.accepted)
+        return Reader("shop", "mail-sold", TYPES, START, PERIOD, DATABASE)
 
     def look(
         self, replica: Replica, *, before: type[Step[Any]] | None = None, stale: bool = False
@@ -398,6 +407,8 @@ class World:
         return self.durable(seen)
 
     def _of_the_inbox(self, step: Step[Any]) -> Any:
+        if isinstance(step, FindAccepted | NoteUnknown):
+            return self._of_the_unknown(step)
         match step:
             case ReadSettled():
                 return dict(self.inbox.settled)
@@ -410,6 +421,11 @@ class World:
             case Settle():
                 return self.settle(step)
         raise AssertionError(step)
+
+    def _of_the_unknown(self, step: FindAccepted | NoteUnknown) -> Any:
+        if isinstance(step, NoteUnknown):
+            return self.note_unknown(step.span, step.ids)
+        return self.accepted.intersection(step.ids)
 
     # Faults.
 

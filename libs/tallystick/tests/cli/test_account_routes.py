@@ -15,7 +15,7 @@ from tallystick._database.readers import Reader  # inside: the number in its inb
 Shop = Any
 Ask = Any
 MAIL = "shop-mail"  # nothing declares it, so no replica of the shop looks
-NOTHING = {**AGREED, "source": "orders", "durable": MAIL, "settled_until": 0}
+NOTHING = {**AGREED, "source": "orders", "durable": MAIL, "settled_until": 0, "agrees_until": 0}
 BECAUSE = {"actor": "ada", "reason": "a test"}
 
 

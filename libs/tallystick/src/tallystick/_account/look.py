@@ -35,6 +35,7 @@ from tallystick._account.steps import (
     Asking,
     AskRepublish,
     AskSums,
+    NoteUnknown,
     ReadDurable,
     ReadSettled,
     Settle,
@@ -178,7 +179,7 @@ class _Look:
         self.unsettled.discard(due.span)  # its parts say what is
         yield from self._judge(parts)
         inside = (each for span, each in self.memory.findings.items() if due.span.contains(span))
-        self.memory.pause(due.span, self.now, lost=any(each.lost for each in inside))
+        self.memory.pause(due.span, self.now, lost=any(each.missing for each in inside))
 
     def _judge_period(self, due: Due, own: Sum) -> Asking[None]:
         if self.memory.is_paused(due.span, self.now):
@@ -192,10 +193,11 @@ class _Look:
     def _compare(self, due: Due, own: Sum) -> Asking[None]:
         comparison = Comparison(self.reader, due.span, due.coverage, own.count)
         finding, sums = yield from comparison.run()
+        yield from answer_to(NoteUnknown(due.span, tuple(sorted(comparison.denied))))
         self.pages += comparison.pages
         self.memory.findings[due.span] = finding
         self.lost += self.memory.confirmed(due.span, finding, self.now)
-        self.memory.pause(due.span, self.now, lost=bool(finding.lost))
+        self.memory.pause(due.span, self.now, lost=bool(finding.missing))
         if finding.agrees:
             yield from self._settle(Settlement(due.span, own, Settled(sums, due.closed)))
 

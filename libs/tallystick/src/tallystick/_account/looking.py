@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from heapq import nsmallest
 from uuid import UUID
 
 import msgspec
@@ -132,7 +133,6 @@ class Looking:
         number = read.number
         ((bounds,),) = await self._database.fetch(statements.KEPT_FROM, "inbox")
         named = await self._database.fetch(statements.SOURCE, number)
-        accepted = await self._database.fetch(statements.ACCEPTED, number)
         return Reader(
             read.source,
             read.durable.name,
@@ -140,7 +140,6 @@ class Looking:
             self._judged_from(read_bounds(bounds).low if bounds else 0),
             read.period,
             UUID(str(named[0][0])) if named and named[0][0] else None,
-            frozenset(row[0] for row in accepted),
         )
 
     def _judged_from(self, partitions_from: int) -> int:
@@ -159,8 +158,9 @@ class Looking:
             statements.UNFINISHED, read.durable.name, read.source
         )
         shown = overview(read.source, read.durable.name, report, Unfinished(*unfinished[0]))
-        lost = sorted(each.id for finding in report.findings.values() for each in finding.lost)
-        missing = [str(id_) for id_ in lost[:SHOWN]]
+        lost = (each.id for finding in report.findings.values() for each in finding.lost)
+        missing = [str(id_) for id_ in nsmallest(SHOWN, lost)]
+        unknown = await ReaderInbox(self._database, read.number).unknown()
         more = {"missing_ids": missing, "republished": read.republished}
         text = msgspec.json.encode(msgspec.to_builtins(shown) | more).decode()
         await self._database.fetch(statements.SHOW, read.number, text)
@@ -168,7 +168,7 @@ class Looking:
             _log(read, report)
         labels = (read.durable.name, read.source)
         child(ACCOUNT_MISSING, *labels).set(shown.missing)
-        child(ACCOUNT_UNKNOWN, *labels).set(len(shown.unknown))
+        child(ACCOUNT_UNKNOWN, *labels).set(unknown)
         child(ACCOUNT_SETTLED, *labels).set(shown.settled_until / 1000)
         child(ACCOUNT_REPUBLISHED, *labels).inc(report.republished)
 

@@ -14,19 +14,18 @@ from tallystick._messages.router import Router
 
 LOOKED_WITHIN = timedelta(minutes=3)
 """A replica looks at least once a minute; after three without a look nothing is known."""
-_UNJUDGED = """select u.id::uuid from jsonb_array_elements_text(a.overview -> 'unknown') u (id)
-    where not exists (select from tallystick.accepted c
-        where c.reader = a.reader and c.id = u.id::uuid) order by 1"""
-READERS = f"""select r.number, r.durable, r.source, a.looked_at, clock_timestamp() as at,
-    a.overview - 'unknown' - 'missing_ids' as overview,
-    (select count(*) from ({_UNJUDGED}) unjudged) as unknown,
+READERS = """select r.number, r.durable, r.source, a.looked_at, clock_timestamp() as at,
+    a.overview - 'missing_ids' as overview,
+    (select count(*) from tallystick.unknown u where u.reader = a.reader) as unknown,
     array(select x.id::uuid from jsonb_array_elements_text(a.overview -> 'missing_ids') x (id))
         as missing_ids,
-    array({_UNJUDGED} limit $2) as unknown_ids
+    array(select u.id from tallystick.unknown u
+        where u.reader = a.reader and ($3::uuid is null or u.id > $3)
+        order by u.id limit $2) as unknown_ids
 from tallystick.accounts a join tallystick.readers r on r.number = a.reader
 where $1::text is null or r.durable = $1
-order by r.source, r.durable"""  # noqa: S608  # a constant of ours
-"""The readers of a durable, or all, with at most so many ids that nobody has accepted."""
+order by r.source, r.durable"""
+"""The readers of a durable, or all, with at most so many unknown ids after one."""
 _AT = "select clock_timestamp() as at"
 
 
@@ -70,7 +69,7 @@ class Accounts(BaseModel):
 async def accounts(database: Postgres, router: Router) -> Accounts:
     """Return every reader that is declared, and those of before that are in the account."""
     declared = declared_readers(router)
-    rows = await database.fetch(READERS, None, 0)
+    rows = await database.fetch(READERS, None, 0, None)
     found = {(row["durable"], row["source"]): reader_account(row, declared) for row in rows}
     never = [_not_looked_at(*pair) for pair in declared - found.keys()]
     readers = sorted([*found.values(), *never], key=lambda one: (one.source, one.durable))

@@ -32,11 +32,16 @@ _SUMS = (
     "delete from tallystick.kept_sums where start < $1 and start + length <= $1",
     "delete from tallystick.settled where start + length <= $1",
 )
+_IDS = (
+    "delete from tallystick.accepted where id < $1",
+    "delete from tallystick.unknown where id < $1",
+)
 # A durable that is declared no more is looked at no more. What it received goes with the inbox.
 _ABANDONED = """with gone as (
     delete from tallystick.accounts where looked_at < now() - $1::interval returning reader),
 reads as (delete from tallystick.reads r using gone where r.reader = gone.reader),
-settled as (delete from tallystick.settled s using gone where s.reader = gone.reader)
+settled as (delete from tallystick.settled s using gone where s.reader = gone.reader),
+unknown as (delete from tallystick.unknown u using gone where u.reader = gone.reader)
 select count(*) from gone"""
 
 
@@ -60,5 +65,6 @@ async def forget_account(database: Postgres, kept: Kept) -> None:
     until = read_bounds(bounds).low - kept.span // timedelta(milliseconds=1)
     for statement in _SUMS:
         await database.fetch(statement, until)
-    await database.fetch("delete from tallystick.accepted where id < $1", first_id(until))
+    for statement in _IDS:
+        await database.fetch(statement, first_id(until))
     await database.fetch(_ABANDONED, kept.time)

@@ -64,6 +64,12 @@ create table tallystick.accepted (
     primary key (reader, id)
 );
 
+create table tallystick.unknown (
+    reader integer not null,
+    id uuid not null,
+    primary key (reader, id)
+);
+
 create table tallystick.leases (
     name text primary key,
     replica text not null,
@@ -220,7 +226,7 @@ NAMES = (
     "foreign_inbox",
     "inbox",
     "kept",
-    *("leases", "accepted", "accounts", "kept_sums", "settled", "reads"),
+    *("leases", "unknown", "accepted", "accounts", "kept_sums", "settled", "reads"),
     "readers",
     "owner",
 )
