@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel
 
+from tallystick._account.statements import UNFINISHED
 from tallystick._database.postgres import Postgres, Record
 from tallystick._messages.router import Router
 
@@ -37,7 +38,8 @@ class ReaderAccount(BaseModel):
     denies and no person has accepted. Before `settled_until` both sides agree for good; before
     `agrees_until` about all that was published until the last look.
     `waits_for` says why nothing newer is known; empty if everything is. Before the first look, no
-    count is known. An abandoned durable is declared no more, so its last look stays the last.
+    count is known. An abandoned durable is declared no more: its last look stays the last, but for
+    what is deferred and dead, until it is forgotten as its messages are.
     """
 
     source: str
@@ -71,9 +73,17 @@ async def accounts(database: Postgres, router: Router) -> Accounts:
     declared = declared_readers(router)
     rows = await database.fetch(READERS, None, 0, None)
     found = {(row["durable"], row["source"]): reader_account(row, declared) for row in rows}
+    for pair in [pair for pair, one in found.items() if one.is_abandoned]:
+        found[pair] = await _with_unfinished(database, found[pair])
     never = [_not_looked_at(*pair) for pair in declared - found.keys()]
     readers = sorted([*found.values(), *never], key=lambda one: (one.source, one.durable))
     return Accounts(readers=readers, at=(await database.fetch(_AT))[0]["at"])
+
+
+async def _with_unfinished(database: Postgres, one: ReaderAccount) -> ReaderAccount:
+    """Return a reader with what is deferred and dead now: nobody looks, and people discard."""
+    (row,) = await database.fetch(UNFINISHED, one.durable, one.source)
+    return one.model_copy(update={"deferred": row[0], "dead": row[1]})
 
 
 def declared_readers(router: Router) -> set[tuple[str, str]]:
