@@ -14,6 +14,8 @@ BY_STATE = "{{durable}} {{state}}"
 BY_OUTCOME = "{{durable}} {{outcome}}"
 BY_SOURCE = "{{durable}} of {{source}}"
 READER = "durable, source"
+KEPT_BY = ("job, table",)
+BY_TABLE = "{{job}} {{table}}"
 CHOSEN = 'durable=~"$durable"'
 HANDLED = "messaging_process_duration_seconds"
 
@@ -229,6 +231,20 @@ def _storing(made: Dashboard, runbooks: Runbooks) -> None:
                 "{{job}} {{table}}",
             ),
             links=[runbooks.link("PartitionsRunOut")],
+        )
+    ).with_panel(
+        lines(
+            "Kept since, how long ago",
+            "Inbox and outbox have messages since then; the oldest day goes first",
+            "s",
+            (f"time() - {shared('messaging_kept_since_timestamp_seconds', *KEPT_BY)}", BY_TABLE),
+        )
+    ).with_panel(
+        lines(
+            "Bytes of inbox and outbox",
+            "What their partitions take, indexes included: <SERVICE>_KEEP_MAX_BYTES",
+            "bytes",
+            (shared("messaging_kept_bytes", *KEPT_BY), BY_TABLE),
         )
     )
 

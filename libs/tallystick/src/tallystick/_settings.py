@@ -159,6 +159,16 @@ class Settings(BaseSettings):
         le=60,
         description="messages published in so many seconds are compared together; divides 3600",
     )
+    keep_days: float = Field(
+        default=30,
+        gt=0,
+        le=3650,
+        description="how long inbox and outbox keep messages; at least 9 days",
+    )
+    keep_max_bytes: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="the most that inbox and outbox may take together; the oldest days go first",
+    )
     quarantine_memory_mib: Annotated[int, Field(ge=64)] = Field(
         default=512, description="memory of the process that runs quarantined messages"
     )

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from tallystick import Database
 from tallystick._account.report import Overview
+from tallystick._account.statements import NOTE_UNKNOWN
 from tallystick._database.readers import Reader  # inside: under which number
 
 WRITE = """with reader as (
@@ -19,8 +20,10 @@ values ($1, clock_timestamp() - make_interval(secs => $5), $4) on conflict (read
 set looked_at = excluded.looked_at, overview = excluded.overview"""
 FORGET = """with gone as (delete from tallystick.readers r using tallystick.accounts a
     where a.reader = r.number and r.durable = any($1) returning r.number),
+unknown as (delete from tallystick.unknown where reader in (select number from gone)),
 accepted as (delete from tallystick.accepted where reader in (select number from gone))
 delete from tallystick.accounts where reader in (select number from gone)"""
+EVER = (UUID(int=0), UUID(int=2**128 - 1))
 AGREED: dict[str, Any] = {
     "published": 0,
     "received": 0,
@@ -29,7 +32,7 @@ AGREED: dict[str, Any] = {
     "on_its_way": 0,
     "unsent": 0,
     "missing": 0,
-    "unknown": (),
+    "unknown": 0,
     "waits_for": "",
 }
 
@@ -40,18 +43,24 @@ async def looked(
     source: str,
     *,
     missing_ids: Iterable[UUID] = (),
+    unknown: Iterable[UUID] = (),
     republished: int = 0,
     seconds_ago: float = 0,
     **found: Any,
 ) -> None:
     """Store an overview, in which nothing is missing or unknown unless `found` says so."""
-    settled = {"settled_until": int((time.time() - 72) * 1000)}
-    overview = Overview(source=source, durable=durable, **{**AGREED, **settled, **found})
+    ids = list(unknown)
+    now = int(time.time() * 1000)
+    settled = {"settled_until": now - 72_000, "agrees_until": now - 2_000}
+    overview = Overview(
+        source=source, durable=durable, **{**AGREED, **settled, **found, "unknown": len(ids)}
+    )
     missing = [str(each) for each in missing_ids]
     row = {**asdict(overview), "missing_ids": missing, "republished": republished}
     number = Reader(durable, source).number
     stored = json.dumps(row, default=str)
     await database.fetch(WRITE, number, durable, source, stored, seconds_ago)
+    await database.fetch(NOTE_UNKNOWN, number, *EVER, ids)
 
 
 async def forget(database: Database, *durables: str) -> None:

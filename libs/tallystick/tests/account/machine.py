@@ -227,4 +227,4 @@ class Account(RuleBasedStateMachine):
         report = self.world.replicas[0].report
         assert report is not None
         assert not report.waits_for
-        return {each for finding in report.findings.values() for each in finding.unknown}
+        return self.world.inbox.unknown

@@ -6,7 +6,7 @@ stop before any question. A copy of a database or a store is a backup.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -47,7 +47,9 @@ from tallystick._account.steps import (
     AskKnown,
     AskRepublish,
     AskSums,
+    FindAccepted,
     FindReceived,
+    NoteUnknown,
     ReadDurable,
     ReadPlaces,
     ReadReceived,
@@ -122,6 +124,7 @@ class Inbox:
 
     ids: set[UUID] = field(default_factory=set)
     settled: dict[Span, Settled] = field(default_factory=dict)
+    unknown: set[UUID] = field(default_factory=set)
 
 
 @dataclass
@@ -133,6 +136,9 @@ class Replica:
     step: Step[Any] | None = None
     broker_seen: int = 0
     """How many faults there had been when the broker was as this look was told."""
+    published: set[UUID] = field(default_factory=set)
+    began_at: int = 0
+    """What the source had published when this look began, and how many faults there had been."""
     report: Report | None = None
 
 
@@ -270,6 +276,12 @@ class World:
         if unread - self.store.acknowledged and not is_excused:
             self.wrong.append("published again though it is not lost")
 
+    def _check_agreement(self, replica: Replica, report: Report) -> None:
+        """Note what a look says to be received, though it is not."""
+        said = {each for each in replica.published if made_at(each) < report.agrees_until}
+        if said - self.inbox.ids and self.faults == replica.began_at:
+            self.wrong.append("agrees about what is not received")
+
     # The broker.
 
     def unread(self, store: Store, names: frozenset[str]) -> list[int]:
@@ -337,12 +349,18 @@ class World:
         for span in [s for s in rows if s.contains(one.span) or one.span.contains(s)]:
             del rows[span]
         rows[one.span] = one.settled
+        self.note_unknown(one.span, ())
         return True
+
+    def note_unknown(self, span: Span, ids: Sequence[UUID]) -> None:
+        first, last = span.bounds
+        inbox = self.inbox
+        inbox.unknown = {i for i in inbox.unknown if not first <= i < last} | set(ids)
 
     # Looks.
 
     def reader(self) -> Reader:
-        return Reader("shop", "mail-sold", TYPES, START, PERIOD, DATABASE, self.accepted)
+        return Reader("shop", "mail-sold", TYPES, START, PERIOD, DATABASE)
 
     def look(
         self, replica: Replica, *, before: type[Step[Any]] | None = None, stale: bool = False
@@ -352,13 +370,15 @@ class World:
             declared = [frozenset(TYPES)] * 2
             replica.look = look(self.reader(), replica.memory, now=self.now, declared=declared)
             replica.step = next(replica.look)
-            replica.broker_seen = self.faults
+            replica.broker_seen = replica.began_at = self.faults
+            replica.published = set(self.outbox.rows)
         while True:
             assert replica.step is not None
             try:
                 replica.step = replica.look.send(self.answer(replica, replica.step, stale))
             except StopIteration as end:
                 replica.look, replica.step, replica.report = None, None, end.value
+                self._check_agreement(replica, end.value)
                 return
             if before is not None and isinstance(replica.step, before):
                 return
@@ -387,6 +407,8 @@ class World:
         return self.durable(seen)
 
     def _of_the_inbox(self, step: Step[Any]) -> Any:
+        if isinstance(step, FindAccepted | NoteUnknown):
+            return self._of_the_unknown(step)
         match step:
             case ReadSettled():
                 return dict(self.inbox.settled)
@@ -399,6 +421,11 @@ class World:
             case Settle():
                 return self.settle(step)
         raise AssertionError(step)
+
+    def _of_the_unknown(self, step: FindAccepted | NoteUnknown) -> Any:
+        if isinstance(step, NoteUnknown):
+            return self.note_unknown(step.span, step.ids)
+        return self.accepted.intersection(step.ids)
 
     # Faults.
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from tallystick._account import memory as memories
 from tallystick._account.fates import DurableState, Evidence, Fate, fate
 from tallystick._account.findings import Finding
 from tallystick._account.memory import Memory, T
@@ -56,3 +57,16 @@ def test_what_is_lost_is_confirmed_by_a_second_look() -> None:
     assert memory.confirmed(span, Finding(lost=[at(5)]), 0) == []
     assert memory.confirmed(span, Finding(lost=[at(5)]), T) == [at(5)]
     assert memory.confirmed(span, Finding(lost=[at(6)]), 2 * T) == []  # published again meanwhile
+
+
+def test_of_too_many_lost_messages_the_oldest_are_remembered_and_all_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memories, "SIGHTINGS_AT_MOST", 3)
+    memory, lost = Memory(), [Published(UUID(int=n), 0, n, 0) for n in range(5)]
+    for number, kept in ((0, lost[:3]), (1, [])):
+        finding = Finding()
+        finding.note((each, Fate.LOST) for each in lost)
+        memory.confirmed(Span(number * 10_000, 10_000), finding, 0)
+        assert (finding.missing, finding.lost) == (5, kept)
+        assert not finding.agrees

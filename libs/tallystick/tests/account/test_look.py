@@ -6,9 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from libs.tallystick.tests.account.simulation import TYPES, A, B, T, World
+from libs.tallystick.tests.account.simulation import PERIOD, TYPES, A, B, T, World
 from tallystick._account.report import Report, Unfinished, overview
 from tallystick._account.steps import AskIds, AskRepublish, ReadPlaces
+from tallystick._messages.ids import made_at
 
 HOURS = 3 * 3_600_000
 
@@ -56,7 +57,7 @@ def looks(world: World, after: int = 3 * T) -> Report:
 def row(world: World, report: Report) -> tuple[int, int, int, int, int, tuple[UUID, ...]]:
     shown = overview("shop", "mail-sold", report, Unfinished())
     counts = (shown.published, shown.received, shown.on_its_way, shown.unsent, shown.missing)
-    return (*counts, shown.unknown)
+    return (*counts, tuple(sorted(world.inbox.unknown)))
 
 
 def test_equal_sums_are_settled_and_nothing_else_is_asked(world: World) -> None:
@@ -168,3 +169,42 @@ def test_a_durable_that_reads_something_else_proves_nothing(world: World) -> Non
     report = look(world)
     assert report.waits_for == "the durable mail-sold does not read what is declared"
     assert "AskSums" not in world.questions
+
+
+def test_both_sides_agree_once_all_of_a_period_is_received_long_before_it_is_closed(
+    world: World,
+) -> None:
+    """`accounted` waits for it, and not for a minute."""
+    receive(world)
+    report = look(world)
+    assert report.agrees_until > world.now - 2 * PERIOD
+    assert report.settled_until < report.agrees_until
+
+
+@pytest.mark.parametrize("unsendable", [True, False])
+def test_they_agree_until_the_first_message_that_is_not_received(
+    world: World, unsendable: bool
+) -> None:
+    receive(world)
+    world.now += PERIOD
+    late = world.begin(A)
+    world.commit(late)
+    world.unsendable |= {late} if unsendable else set()
+    publish(world)
+    for _ in range(3):  # also while the period waits for its next comparison
+        world.now += PERIOD
+        report = look(world, after=1)
+        assert made_at(late) - PERIOD < report.agrees_until <= made_at(late)
+
+
+def test_they_agree_no_more_about_a_period_to_which_a_message_is_added(world: World) -> None:
+    """It was settled while it was open; the source says more of it now."""
+    late = world.begin(A)  # in a transaction that goes on
+    receive(world)
+    world.now += PERIOD
+    assert look(world).agrees_until > made_at(late)
+    world.commit(late)
+    assert look(world).agrees_until <= made_at(late)
+    publish(world)
+    receive(world)
+    assert look(world).agrees_until > made_at(late)

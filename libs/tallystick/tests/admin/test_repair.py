@@ -1,6 +1,6 @@
 """Dead letters repaired on a real database: replayed, edited, discarded, all on record."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -281,7 +281,7 @@ async def test_old_attempts_are_deleted_and_the_record_keeps_those_of_a_repaired
     await database.deliveries.submit(Unit((attempt(key, 0, ("shop-1", "1.0"), "error", "no"),)))
     await repair.replay([key], BECAUSE)
     await database.fetch("update tallystick.attempts set ended_at = now() - interval '31 days'")
-    await purge(database)
+    await purge(database, timedelta(days=30))
     assert await database.fetch("select from tallystick.attempts") == []
     shown = await DeadLetters(database).dead_letter("shop-sold", "shop/a")
     assert [(one.replica, one.outcome, one.error) for one in shown.history] == [

@@ -3,19 +3,21 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import pytest
 from uuid_utils.compat import uuid7
 
 from libs.tallystick.tests.account.looked import AGREED, forget, looked
+from tallystick._admin import account as accounts  # inside: in steps of how many
 from tallystick._admin.account_rows import judged  # inside: by a clock of the test
 from tallystick._database.readers import Reader  # inside: the number in its inbox
 
 Shop = Any
 Ask = Any
 MAIL = "shop-mail"  # nothing declares it, so no replica of the shop looks
-NOTHING = {**AGREED, "source": "orders", "durable": MAIL, "settled_until": 0}
+NOTHING = {**AGREED, "source": "orders", "durable": MAIL, "settled_until": 0, "agrees_until": 0}
 BECAUSE = {"actor": "ada", "reason": "a test"}
 
 
@@ -237,3 +239,49 @@ async def test_without_the_token_nothing_is_shown(shop: Shop) -> None:
         for path in ("", f"/{MAIL}", f"/published?id={uuid7()}"):
             async with session.get(f"/admin/account{path}") as answer:
                 assert answer.status == 401
+
+
+async def test_what_is_held_of_an_abandoned_durable_is_counted_as_it_is_now(
+    shop: Shop, ask: Ask
+) -> None:
+    """Nobody looks any more, and a person may have discarded it meanwhile."""
+    await looked(shop.database, MAIL, "orders", seconds_ago=181, missing=3, deferred=7, dead=0)
+    await shop.database.fetch(
+        """insert into tallystick.deferred (durable, source, id, subject, headers, body, state,
+            give_up_at) values ($1, 'orders', 'a', 'evt.orders.placed.v1.07', '', '', 'dead', now())
+        """,
+        MAIL,
+    )
+    found = await of(ask, MAIL)
+    assert (found["is_abandoned"], found["missing"]) == (True, 3)
+    assert (found["deferred"], found["dead"]) == (0, 1)
+    await shop.database.fetch("delete from tallystick.deferred where durable = $1", MAIL)
+
+
+async def test_unknown_messages_are_read_page_by_page(shop: Shop, ask: Ask) -> None:
+    ids = sorted(str(uuid7()) for _ in range(7))
+    await looked(shop.database, MAIL, "orders", unknown=[UUID(id_) for id_ in ids])
+    read: list[str] = []
+    while True:
+        after = f"&after={read[-1]}" if read else ""
+        _, answer = await ask(f"/{MAIL}?limit=3{after}")
+        (reader,) = answer["readers"]
+        assert reader["unknown"] == 7
+        if not (page := [each["id"] for each in reader["unknown_messages"]]):
+            break
+        assert len(page) <= 3
+        read += page
+    assert read == ids
+
+
+async def test_any_number_of_unknown_messages_is_accepted_as_one_act(
+    shop: Shop, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "ACCEPTED_AT_ONCE", 3)
+    await looked(shop.database, MAIL, "orders", unknown=[uuid7() for _ in range(7)])
+    about = {**BECAUSE, "durable": MAIL, "source": "orders"}
+    assert await ask("/accept", about) == (200, {"count": 7})
+    _, answer = await ask(f"/{MAIL}")
+    (reader,) = answer["readers"]
+    assert (reader["unknown"], reader["unknown_messages"]) == (0, [])
+    assert [(one["count"], one["actor"]) for one in reader["acceptances"]] == [(7, "ada")]

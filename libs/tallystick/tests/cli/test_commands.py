@@ -10,6 +10,7 @@ import typer
 from uuid_utils.compat import uuid7
 
 from libs.tallystick.tests.account.looked import forget, looked
+from libs.tallystick.tests.cli.refused import mend, refuse
 from tallystick._cli import app
 from tallystick.testing import free_port
 from tallystick.topology import resume
@@ -89,8 +90,11 @@ async def known(shop: Shop, line: str) -> AsyncIterator[dict[str, str]]:
     rows = await shop.database.fetch(newest)
     for durable in ("shop-letters", "shop-mail") if "account" in line else ():
         await looked(shop.database, durable, "shop", unknown=(uuid7(),))
+    if "outbox" in line:
+        await refuse(shop.database, order)
     yield {"order": order, "fingerprint": rows[0][0], "letter": rows[0][1]}
     await forget(shop.database, "shop-mail")
+    await mend(shop.database, order)
     await resume(shop.client, "SHOP", "shop-letters")  # which an example has paused
     await shop.database.fetch("delete from tallystick.deferred where id = $1", order)
 

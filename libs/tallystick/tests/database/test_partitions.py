@@ -7,7 +7,6 @@ import pytest
 from tallystick._database.partitions import (
     AHEAD,
     Bounds,
-    expired,
     missing,
     read_bounds,
     span_of,
@@ -55,13 +54,6 @@ def test_after_a_long_standstill_the_gap_is_one_partition() -> None:
     gap, *days = missing(before, NOW + 100 * DAY, MONTH)
     assert (gap.low, gap.high) == (before[-1].high, days[0].low)
     assert len(days) == AHEAD + 1
-
-
-def test_a_partition_expires_when_all_of_it_is_too_old() -> None:
-    bounds = list(missing([], NOW, MONTH))
-    assert expired(bounds, NOW + 29 * DAY, MONTH) == []
-    assert expired(bounds, NOW + 30 * DAY, MONTH) == bounds[:1]
-    assert expired(bounds, NOW + 32 * DAY, MONTH) == bounds[:3]
 
 
 def test_bounds_are_read_as_the_database_writes_them() -> None:

@@ -161,14 +161,14 @@ class Protocol(RuleBasedStateMachine):
     def delivered(self, replica: Replica, copy: Copy, age: float, trusted: bool) -> None:
         copy.delivered += 1
         facts = DeliveryFacts(copy.delivered, copy.republication, age, trusted)
-        if is_fresh(facts, 0, ACK_WAIT):
+        if is_fresh(facts, 0, ACK_WAIT, 1.0):
             replica.works.append(Work(copy.name, copy))
         else:
             self.look_up(replica, copy, facts)
 
     def look_up(self, replica: Replica, copy: Copy, facts: DeliveryFacts) -> None:
         known = self.do(Inbox(self.database).state(inbound(copy)))
-        match arrived(known, facts, made_ago=0, idempotent=False):
+        match arrived(known, facts, made_ago=0, expires_in=1, idempotent=False):
             case Step.RUN:
                 replica.works.append(Work(copy.name, copy))
                 return

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 from structlog.testing import capture_logs
+from uuid_utils.compat import uuid7
 
 from tallystick import (
     Conflict,
@@ -21,7 +22,8 @@ from tallystick import (
     Write,
 )
 from tallystick._broker.claims import subject_of
-from tallystick._deferred.protocol import INBOX_KEPT, POISON_EXPIRED_LEASES
+from tallystick._database.kept import Kept  # inside: how old
+from tallystick._deferred.protocol import POISON_EXPIRED_LEASES
 from tallystick._messages.identity import FOREIGN, digest, reader_number
 from tallystick._service.runtime import Runtime
 
@@ -205,7 +207,7 @@ async def test_a_message_older_than_the_inbox_remembers_is_never_run(
     if known:
         known_by = (reader_number("shop-books", FOREIGN), digest("shop", "a"))
         await sql("insert into tallystick.foreign_inbox values ($1, $2)", *known_by)
-    made = datetime.now(UTC) - INBOX_KEPT - timedelta(days=1)
+    made = datetime.now(UTC) - Kept().time - timedelta(days=1)
     async with run(declare()):
         await publish(client, tally_republication="1", ce_time=made.isoformat())
         await settled("shop-books")
@@ -213,6 +215,31 @@ async def test_a_message_older_than_the_inbox_remembers_is_never_run(
     assert trouble.attempts == []
     found = [tuple(row) for row in await sql("select state, reason from tallystick.deferred")]
     assert found == ([] if known else [("dead", "expired")])
+
+
+async def test_a_message_of_a_day_that_goes_for_its_size_is_never_run(
+    run: Run,
+    declare: Callable[..., Router],
+    trouble: Trouble,
+    client: Client,
+    sql: Sql,
+    until: Until,
+) -> None:
+    """It is announced beforehand: a replica must not take what is forgotten for new."""
+    old = str(uuid7())
+    await sql(
+        "insert into tallystick.kept (since)"
+        " select extract(epoch from clock_timestamp() + interval '50 ms') * 1000"
+    )
+    async with run(declare()):
+        await publish(client, ce_id=old, tally_republication="1")
+        await until("exists (select from tallystick.deferred)")
+        await until(ALL_SENT)
+        await publish(client, ce_id=str(uuid7()), tally_republication="1")
+        await until("exists (select from tallystick.inbox)")
+    assert len(trouble.attempts) == 1
+    found = await sql("select id, state, reason from tallystick.deferred")
+    assert [tuple(row) for row in found] == [(old, "dead", "expired")]
 
 
 async def test_a_temporary_error_waits_and_is_no_attempt(

@@ -1,6 +1,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -173,6 +174,9 @@ async def test_many_keys_at_once_do_not_disturb_each_other(parcels: Service) -> 
     assert sorted(await parcels.names()) == sorted(set(names))
 
 
+MONTH = timedelta(days=30)
+
+
 async def age(parcels: Service, days: int) -> None:
     await parcels.database.commit(
         Write(f"update tallystick.idempotency set created_at = now() - interval '{days} days'")
@@ -182,8 +186,19 @@ async def age(parcels: Service, days: int) -> None:
 async def test_a_key_counts_for_30_days(parcels: Service) -> None:
     await parcels.post({"name": "a"}, "k")
     await age(parcels, 29)
-    await purge_idempotency(parcels.database.postgres)
+    await purge_idempotency(parcels.database.postgres, MONTH)
     assert (await parcels.post({"name": "a"}, "k"))[1]["idempotency-replayed"] == "true"
+
+
+async def test_a_key_counts_as_long_as_the_service_keeps_messages(
+    parcels: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await parcels.post({"name": "a"}, "k")
+    await age(parcels, 10)
+    monkeypatch.setattr(parcels.database, "kept", timedelta(days=9))
+    _, headers, _ = await parcels.post({"name": "b"}, "k")
+    assert "idempotency-replayed" not in headers
+    assert await parcels.names() == ["a", "b"]
 
 
 @pytest.mark.parametrize("purged", [False, True])
@@ -191,7 +206,7 @@ async def test_an_expired_key_is_free_again_purged_or_not(parcels: Service, purg
     await parcels.post({"name": "a"}, "k")
     await age(parcels, 31)
     if purged:
-        assert await purge_idempotency(parcels.database.postgres) == 1
+        assert await purge_idempotency(parcels.database.postgres, MONTH) == 1
     status, headers, _ = await parcels.post({"name": "b"}, "k")
     assert (status, "idempotency-replayed" in headers) == (202, False)
     assert (await parcels.post({"name": "b"}, "k"))[1]["idempotency-replayed"] == "true"

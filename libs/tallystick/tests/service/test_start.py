@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from pydantic_settings import SettingsConfigDict
 from structlog.testing import capture_logs
 
 from tallystick import Delivery, Effect, Event, Request, Router, Settings, service
+from tallystick._database.kept import Kept
 from tallystick._service.assembly import assemble
-from tallystick._service.runtime import Runtime, check_broker
+from tallystick._service.runtime import Runtime, check_broker, check_kept
 from tallystick.errors import DeclarationError, InvalidSettings
 from tallystick.testing import eventually
 
@@ -77,6 +79,16 @@ async def test_a_service_that_receives_messages_must_name_a_broker(
     ):
         async with app.state.composition.runtime.running():
             pass
+
+
+@pytest.mark.parametrize(("days", "starts"), [(8.9, False), (9, True), (30, True)])
+def test_a_service_keeps_messages_for_longer_than_streams_do(days: float, starts: bool) -> None:
+    settings, kept = ShopSettings(database_url=NOWHERE, keep_days=days), Kept(timedelta(days=days))
+    if starts:
+        check_kept("shop", settings, kept)
+        return
+    with pytest.raises(InvalidSettings, match=r"shop: SHOP_KEEP_DAYS is 8\.9, .* at least 9"):
+        check_kept("shop", settings, kept)
 
 
 def test_a_service_that_receives_none_needs_no_broker() -> None:

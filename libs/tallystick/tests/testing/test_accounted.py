@@ -9,6 +9,7 @@ from urllib.error import HTTPError
 import nats as nats_client
 import pytest
 from fastapi import APIRouter, FastAPI
+from nats.aio.client import Client
 from pydantic_settings import SettingsConfigDict
 from uuid_utils.compat import uuid7
 
@@ -24,7 +25,7 @@ from tallystick.testing import (
     migrate,
     served,
 )
-from tallystick.topology import declared, reconcile
+from tallystick.topology import declared, pause, reconcile, resume
 
 TOKEN = "a-token-of-enough-length"
 GONE = "mill-gone"
@@ -78,16 +79,16 @@ def under_test(request: pytest.FixtureRequest, mill: FastAPI) -> tuple[Any, dict
 Under = tuple[Any, dict[str, str]]
 
 
-async def test_it_returns_once_all_is_settled_past_the_call(
+async def test_it_returns_once_both_sides_agree_past_the_call(
     under_test: Under, database: Database
 ) -> None:
     of, token = under_test
     before = int(time.time() * 1000) - 1000
-    await looked(database, MAIL, "orders", settled_until=before)
+    await looked(database, MAIL, "orders", agrees_until=before)
     waiting = asyncio.create_task(accounted(of, **token, within=20))
     done, _ = await asyncio.wait([waiting], timeout=0.5)
-    assert not done  # what was settled before it was asked says nothing about what is asked
-    await looked(database, MAIL, "orders", settled_until=LATER)
+    assert not done  # what agreed before it was asked says nothing about what is asked
+    await looked(database, MAIL, "orders", agrees_until=LATER)
     await waiting
 
 
@@ -95,7 +96,7 @@ async def test_what_is_deferred_or_dead_is_accounted_for(
     under_test: Under, database: Database
 ) -> None:
     of, token = under_test
-    await looked(database, MAIL, "orders", settled_until=LATER, deferred=2, dead=1)
+    await looked(database, MAIL, "orders", agrees_until=LATER, deferred=2, dead=1)
     await accounted(of, **token, within=1)
 
 
@@ -105,7 +106,7 @@ async def test_what_is_missing_or_unknown_is_named_when_time_is_up(
     of, token = under_test
     lost, forged = uuid7(), uuid7()
     found: dict[str, Any] = {"missing": 1, "missing_ids": [lost], "unknown": (forged,)}
-    await looked(database, MAIL, "orders", settled_until=LATER, **found)
+    await looked(database, MAIL, "orders", agrees_until=LATER, **found)
     with pytest.raises(NotAccounted) as told:
         await accounted(of, **token, within=0.1)
     assert str(told.value).splitlines() == [
@@ -116,16 +117,16 @@ async def test_what_is_missing_or_unknown_is_named_when_time_is_up(
     ]
 
 
-async def test_what_is_not_settled_in_time_says_what_it_waits_for(
+async def test_what_does_not_agree_in_time_says_what_it_waits_for(
     mill: FastAPI, database: Database
 ) -> None:
     await looked(database, MAIL, "orders", waits_for="orders does not answer", on_its_way=3)
-    with pytest.raises(NotAccounted, match="orders does not answer, 3 on its way, settled until "):
+    with pytest.raises(NotAccounted, match="orders does not answer, 3 on its way, agrees until "):
         await accounted(mill, within=0.1)
 
 
 async def test_a_service_that_does_not_answer_is_named(mill: FastAPI, database: Database) -> None:
-    await looked(database, MAIL, "orders", settled_until=LATER)
+    await looked(database, MAIL, "orders", agrees_until=LATER)
     nobody = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(NotAccounted, match=f"{nobody} does not answer: "):
         await accounted(mill, nobody, token=TOKEN, within=0.1)
@@ -140,7 +141,7 @@ async def test_a_token_that_is_refused_ends_it_at_once(mill: FastAPI) -> None:
 async def test_a_durable_that_is_abandoned_is_not_waited_for(
     mill: FastAPI, database: Database
 ) -> None:
-    await looked(database, MAIL, "orders", settled_until=LATER)
+    await looked(database, MAIL, "orders", agrees_until=LATER)
     await looked(database, GONE, "orders", seconds_ago=181)
     await accounted(mill, within=1)
 
@@ -150,11 +151,17 @@ async def test_services_without_an_inbox_are_never_accounted_for(mill: FastAPI) 
         await accounted(mill)
 
 
-@pytest.mark.siege
-@pytest.mark.timeout(240)
-async def test_what_a_service_publishes_and_reads_is_accounted_for_by_itself(
-    postgres: PostgresServer, nats: NatsServer
-) -> None:
+class Mill:
+    """A mill that reads what it publishes, and compares it every second."""
+
+    def __init__(self, app: FastAPI, client: Client) -> None:
+        self.app = app
+        self.client = client
+        self.database: Database = app.state.composition.runtime.parts.database
+
+
+@pytest.fixture
+async def grinding(postgres: PostgresServer, nats: NatsServer) -> AsyncIterator[Mill]:
     reading = Router("mill")
 
     @reading.on(Ground, durable="mill-sacks")
@@ -166,12 +173,31 @@ async def test_what_a_service_publishes_and_reads_is_accounted_for_by_itself(
     await migrate("tallystick.testing", url)
     client = await nats_client.connect(nats.url)
     assert await reconcile(client, [declared(reading)]) == []
-    await client.close()
-    settings = Settings(database_url=url, nats_url=nats.url, admin_port=0)
+    settings = Settings(database_url=url, nats_url=nats.url, admin_port=0, account_period_s=1)
     app = service(settings, reading, APIRouter())
     async with served(app):
-        database = app.state.composition.runtime.parts.database
-        await database.commit(*(Ground(grain=str(uuid7())) for _ in range(100)))
-        await accounted(app)
-        (row,) = await database.fetch("select overview from tallystick.accounts")
-        assert '"received": 100' in row["overview"]
+        yield Mill(app, client)
+    await client.close()
+
+
+async def test_what_a_service_publishes_and_reads_is_accounted_for_in_some_periods(
+    grinding: Mill,
+) -> None:
+    """Not once the periods are closed, which takes a minute."""
+    for count in (100, 200):
+        await grinding.database.commit(*(Ground(grain=str(uuid7())) for _ in range(100)))
+        await accounted(grinding.app, within=30)
+        rows = await grinding.database.fetch("select from tallystick.inbox")
+        assert len(rows) == count
+
+
+async def test_a_message_that_waits_is_waited_for(grinding: Mill) -> None:
+    """Its reader is paused until the account has been asked for some time."""
+    await accounted(grinding.app, within=30)
+    await pause(grinding.client, "MILL", "mill-sacks")
+    await grinding.database.commit(Ground(grain="wheat"))
+    with pytest.raises(NotAccounted, match=r"mill-sacks of mill: .*agrees until"):
+        await accounted(grinding.app, within=6)
+    await resume(grinding.client, "MILL", "mill-sacks")
+    await accounted(grinding.app, within=60)
+    assert len(await grinding.database.fetch("select from tallystick.inbox")) == 1

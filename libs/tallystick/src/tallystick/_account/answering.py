@@ -16,8 +16,9 @@ from tallystick._account.protocol import (
     SumsRequest,
 )
 from tallystick._account.spans import MINUTE, Span, ceiling, divide
-from tallystick._account.sums import Sum, Sums, added, indexed, parts_of
+from tallystick._account.sums import Sum, Sums, added, indexed, parts_of, without
 
+NONE: Mapping[Span, Sums] = {}
 CLOCKS_DIFFER = 10 * MINUTE
 """An asker's clock may be this far off; beyond it, spans are folded by the source's clock."""
 
@@ -85,9 +86,14 @@ def sums_answer(
     plan: SumsPlan,
     kept: Mapping[Span, Sums],
     summed: Mapping[Span, Sums],
+    discarded: Mapping[Span, Sums] = NONE,
 ) -> SumsAnswer:
-    """Return the answer that was planned; only what is kept is closed."""
+    """Return the answer that was planned; only what is kept is closed.
+
+    What is `discarded` is in the sums of the rows and in those that are kept, and is left out.
+    """
     found = {span: added(kept[part] for part in parts) for span, parts in plan.parts.items()}
+    sums = {**summed, **found}
     return SumsAnswer(
         database=source.database,
         period=source.period,
@@ -99,7 +105,7 @@ def sums_answer(
                 span.start,
                 span.length,
                 span in found,
-                indexed(found.get(span, summed.get(span, {})), request.types),
+                indexed(without(sums.get(span, {}), discarded.get(span, {})), request.types),
             )
             for span in plan.spans
         ),

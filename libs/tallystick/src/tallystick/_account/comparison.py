@@ -7,7 +7,7 @@ The order of the questions is the rule: the source's page, the inbox, the broker
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from tallystick._account import fates
@@ -28,6 +28,7 @@ from tallystick._account.steps import (
     AskIds,
     Asking,
     AskKnown,
+    FindAccepted,
     FindReceived,
     ReadDurable,
     ReadPlaces,
@@ -50,6 +51,8 @@ class Comparison:
     coverage: Coverage
     received: int
     pages: int = 0
+    denied: set[UUID] = field(default_factory=set)
+    """What the reader has and the source denies, without what a person has accepted."""
     durable: DurableState | None = None
 
     def run(self) -> Asking[tuple[Finding, dict[str, Sum]]]:
@@ -67,6 +70,7 @@ class Comparison:
                     sums[name] += part
             yield from self._examine(first, page, finding)
             first = page.until
+        finding.unknown = len(self.denied)
         finding.published = sum(each.count for each in sums.values())
         return finding, sums
 
@@ -83,8 +87,8 @@ class Comparison:
         absent = [each for each in page.published if each.id not in received]
         finding.note((yield from self._fates([each for each in absent if self._expects(each)])))
         finding.durable = self.durable
-        extra = received - {each.id for each in page.published} - self.reader.accepted
-        finding.unknown |= yield from self._denied(extra)
+        extra = received - {each.id for each in page.published}
+        self.denied |= yield from self._denied(extra)
 
     def _expects(self, each: Published) -> bool:
         name = self.reader.names[each.type]
@@ -118,7 +122,9 @@ class Comparison:
             answer = checked(self.reader, (yield from answer_to(step)))
             known = set(answer.known)
             denied |= {i for i in asked if i not in known and made_at(i) >= answer.kept_from}
-        return denied
+        if not denied:
+            return denied
+        return denied - (yield from answer_to(FindAccepted(tuple(sorted(denied)))))
 
 
 def _to_look_up(stored: Sequence[Published], durable: DurableState) -> tuple[int, ...]:

@@ -56,6 +56,17 @@ class ReaderInbox:
         rows = await self._database.fetch(statements.RECEIVED_OF, self._reader, list(ids))
         return frozenset(row[0] for row in rows)
 
+    async def accepted_of(self, ids: Sequence[UUID]) -> frozenset[UUID]:
+        rows = await self._database.fetch(statements.ACCEPTED_OF, self._reader, list(ids))
+        return frozenset(row[0] for row in rows)
+
+    async def note_unknown(self, span: Span, ids: Sequence[UUID]) -> None:
+        await self._database.fetch(statements.NOTE_UNKNOWN, self._reader, *span.bounds, list(ids))
+
+    async def unknown(self) -> int:
+        """Return how many messages the source denies that nobody has accepted."""
+        return int((await self._database.fetch(statements.UNKNOWN, self._reader))[0][0])
+
     async def settle(self, step: Settle) -> frozenset[Span]:
         args = [self._arguments(each) for each in step.settlements]
         async with self._database.connection() as connection:

@@ -35,6 +35,7 @@ from tallystick._account.steps import (
     Asking,
     AskRepublish,
     AskSums,
+    NoteUnknown,
     ReadDurable,
     ReadSettled,
     Settle,
@@ -81,6 +82,8 @@ class _Look:
     pages: int = 0
     divided: int = 0
     asked_until: int = 0
+    unsettled: set[Span] = field(default_factory=set)
+    """What is due in this look and is not settled yet."""
 
     def run(self, declared: Collection[frozenset[str]]) -> Asking[Report]:
         try:
@@ -142,6 +145,7 @@ class _Look:
 
     def _judge(self, answered: Iterable[SpanSums]) -> Asking[None]:
         due = [each for each in map(self._due, answered) if each is not None]
+        self.unsettled |= {each.span for each in due}
         for each in due:
             if each.span.length > self.reader.period:
                 yield from self._divide(each)
@@ -172,9 +176,10 @@ class _Look:
         self.divided += 1
         length = finer(due.span, self.reader.period)[0].length
         parts = yield from self._sums(due.span.start, due.span.end, length)
+        self.unsettled.discard(due.span)  # its parts say what is
         yield from self._judge(parts)
         inside = (each for span, each in self.memory.findings.items() if due.span.contains(span))
-        self.memory.pause(due.span, self.now, lost=any(each.lost for each in inside))
+        self.memory.pause(due.span, self.now, lost=any(each.missing for each in inside))
 
     def _judge_period(self, due: Due, own: Sum) -> Asking[None]:
         if self.memory.is_paused(due.span, self.now):
@@ -188,10 +193,11 @@ class _Look:
     def _compare(self, due: Due, own: Sum) -> Asking[None]:
         comparison = Comparison(self.reader, due.span, due.coverage, own.count)
         finding, sums = yield from comparison.run()
+        yield from answer_to(NoteUnknown(due.span, tuple(sorted(comparison.denied))))
         self.pages += comparison.pages
         self.memory.findings[due.span] = finding
         self.lost += self.memory.confirmed(due.span, finding, self.now)
-        self.memory.pause(due.span, self.now, lost=bool(finding.lost))
+        self.memory.pause(due.span, self.now, lost=bool(finding.missing))
         if finding.agrees:
             yield from self._settle(Settlement(due.span, own, Settled(sums, due.closed)))
 
@@ -201,6 +207,7 @@ class _Look:
             return
         done = yield from answer_to(Settle(settlements))
         self.settled.put({each.span: each.settled for each in settlements if each.span in done})
+        self.unsettled -= done
         for span in done:
             self.memory.settled(span)
 
@@ -220,7 +227,11 @@ class _Look:
         """Complete the report with all that is known of spans that are not settled."""
         start = max(self.reader.judged_from, self.report.kept_from)
         self.memory.retain(start)
-        self.report.settled_until = self.settled.until(self._spans(self.asked_until), start)
+        spans = self._spans(self.asked_until)
+        self.report.settled_until = self.settled.until(spans, start)
+        agreed = self.settled.until(spans, start, closed=False)
+        differ = (span.start for span in (*self.memory.findings, *self.unsettled))
+        self.report.agrees_until = min(agreed, *differ, agreed)
         self.report.settled = self.settled.counts()
         self.report.findings = dict(self.memory.findings)
         return self.report

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from heapq import nsmallest
 from uuid import UUID
 
 import msgspec
@@ -22,9 +24,10 @@ from tallystick._account.report import Report, Unfinished, overview
 from tallystick._account.running import Ports
 from tallystick._account.settled import SettledSpans
 from tallystick._account.source_port import Source
-from tallystick._account.spans import DAY, PERIOD, folded
+from tallystick._account.spans import PERIOD, folded
 from tallystick._account.sums import foldable
 from tallystick._broker.connection import Connection
+from tallystick._database.kept import Kept
 from tallystick._database.partitions import read_bounds
 from tallystick._database.postgres import Postgres
 from tallystick._messages.identity import reader_number
@@ -40,9 +43,8 @@ from tallystick.topology import Durable
 
 log = structlog.get_logger()
 
-JUDGED = 28 * DAY
-"""How long messages are judged: those that come later are dead letters, not in the inbox."""
 FOLD_EVERY = 60  # looks
+MILLISECOND = timedelta(milliseconds=1)
 SHOWN = 100  # missing ids
 
 Declared = Callable[[str], Awaitable[list[frozenset[str]]]]
@@ -77,7 +79,9 @@ class Looking:
         reads: Sequence[Read],
         declared: Declared,
         now: Callable[[], int],
+        kept: Kept,
     ) -> None:
+        self._kept = kept
         self._service = service
         self._database = database
         self._connection = connection
@@ -129,16 +133,20 @@ class Looking:
         number = read.number
         ((bounds,),) = await self._database.fetch(statements.KEPT_FROM, "inbox")
         named = await self._database.fetch(statements.SOURCE, number)
-        accepted = await self._database.fetch(statements.ACCEPTED, number)
         return Reader(
             read.source,
             read.durable.name,
             {name: since[name] for name in read.types if name in since},
-            max(read_bounds(bounds).low if bounds else 0, self._now() - JUDGED),
+            self._judged_from(read_bounds(bounds).low if bounds else 0),
             read.period,
             UUID(str(named[0][0])) if named and named[0][0] else None,
-            frozenset(row[0] for row in accepted),
         )
+
+    def _judged_from(self, partitions_from: int) -> int:
+        """Return since when messages are judged: those that come later are dead letters."""
+        by_age = self._now() - self._kept.outbox // MILLISECOND
+        by_size = self._kept.since_ms + self._kept.span // MILLISECOND
+        return max(partitions_from, by_age, by_size if self._kept.since_ms else 0)
 
     async def _note(self, read: Read, reader: Reader, report: Report) -> None:
         read.period = report.period
@@ -150,8 +158,9 @@ class Looking:
             statements.UNFINISHED, read.durable.name, read.source
         )
         shown = overview(read.source, read.durable.name, report, Unfinished(*unfinished[0]))
-        lost = sorted(each.id for finding in report.findings.values() for each in finding.lost)
-        missing = [str(id_) for id_ in lost[:SHOWN]]
+        lost = (each.id for finding in report.findings.values() for each in finding.lost)
+        missing = [str(id_) for id_ in nsmallest(SHOWN, lost)]
+        unknown = await ReaderInbox(self._database, read.number).unknown()
         more = {"missing_ids": missing, "republished": read.republished}
         text = msgspec.json.encode(msgspec.to_builtins(shown) | more).decode()
         await self._database.fetch(statements.SHOW, read.number, text)
@@ -159,7 +168,7 @@ class Looking:
             _log(read, report)
         labels = (read.durable.name, read.source)
         child(ACCOUNT_MISSING, *labels).set(shown.missing)
-        child(ACCOUNT_UNKNOWN, *labels).set(len(shown.unknown))
+        child(ACCOUNT_UNKNOWN, *labels).set(unknown)
         child(ACCOUNT_SETTLED, *labels).set(shown.settled_until / 1000)
         child(ACCOUNT_REPUBLISHED, *labels).inc(report.republished)
 

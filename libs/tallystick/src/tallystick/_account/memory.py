@@ -63,13 +63,17 @@ class Memory:
         self._pauses[span] = Pause(before + 1, now + wait)
 
     def confirmed(self, span: Span, finding: Finding, now: int) -> list[Published]:
-        """Note the lost messages of a span; return those that were seen like this T ago."""
+        """Note the lost messages of a span; return those that were seen like this T ago.
+
+        Of too many, the finding keeps no more than are remembered.
+        """
         before = self._sightings.pop(span, {})
         room = SIGHTINGS_AT_MOST - sum(map(len, self._sightings.values()))
-        seen = {each.id: _sighting(before.get(each.id), each, now) for each in finding.lost[:room]}
+        del finding.lost[max(room, 0) :]
+        seen = {each.id: _sighting(before.get(each.id), each, now) for each in finding.lost}
         if seen:
             self._sightings[span] = seen
-        return [each for each in finding.lost[:room] if now - seen[each.id].at >= self.after]
+        return [each for each in finding.lost if now - seen[each.id].at >= self.after]
 
     def settled(self, span: Span) -> None:
         """Forget a span that is settled, and all that is in it."""

@@ -71,8 +71,15 @@ class SourceOutbox:
 
     async def sums(self, spans: Sequence[Span]) -> dict[Span, dict[str, Sum]]:
         """Return the sums of the messages in spans; those without a type are not accounted."""
+        return await self._summed(statements.SUM_PUBLISHED, spans)
+
+    async def discarded(self, spans: Sequence[Span]) -> dict[Span, dict[str, Sum]]:
+        """Return the sums of those that a person has discarded, which the others contain."""
+        return await self._summed(statements.SUM_DISCARDED, spans)
+
+    async def _summed(self, sql: str, spans: Sequence[Span]) -> dict[Span, dict[str, Sum]]:
         found: dict[Span, dict[str, Sum]] = {span: {} for span in spans}
-        rows = await self._database.fetch(statements.SUM_PUBLISHED, *span_columns(spans))
+        rows = await self._database.fetch(sql, *span_columns(spans))
         for start, length, type_, count, xor in rows:
             if type_:
                 found[Span(start, length)][type_] = Sum(count, xor)

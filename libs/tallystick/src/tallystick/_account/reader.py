@@ -28,8 +28,6 @@ class Reader:
     """The length of a period, as the source last said."""
     database: UUID | None = None
     """The source's database, as it first said; None before that."""
-    accepted: frozenset[UUID] = frozenset()
-    """Ids that the source denies, and that a person has judged."""
 
     @property
     def names(self) -> tuple[str, ...]:

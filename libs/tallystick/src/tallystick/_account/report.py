@@ -28,6 +28,8 @@ class Report:
     """Why the source did not republish all."""
     settled_until: int = 0
     """Everything made before this moment is received, and nothing can be added to it."""
+    agrees_until: int = 0
+    """Everything published until this look and made before this moment is received."""
     settled: int = 0
     """Messages in settled spans."""
     findings: dict[Span, Finding] = field(default_factory=dict)
@@ -54,8 +56,9 @@ class Overview:
     on_its_way: int
     unsent: int
     missing: int
-    unknown: tuple[UUID, ...]
+    unknown: int
     settled_until: int
+    agrees_until: int
     waits_for: str
 
     @property
@@ -67,7 +70,6 @@ class Overview:
 def overview(source: str, durable: str, report: Report, unfinished: Unfinished) -> Overview:
     """Return what a person sees of one reader of one source."""
     findings = list(report.findings.values())
-    unknown = sorted(each for finding in findings for each in finding.unknown)
     return Overview(
         source=source,
         durable=durable,
@@ -77,8 +79,9 @@ def overview(source: str, durable: str, report: Report, unfinished: Unfinished) 
         dead=unfinished.dead,
         on_its_way=sum(each.on_its_way for each in findings),
         unsent=sum(each.unsent for each in findings),
-        missing=sum(len(each.lost) for each in findings),
-        unknown=tuple(unknown),
+        missing=sum(each.missing for each in findings),
+        unknown=sum(each.unknown for each in findings),
         settled_until=report.settled_until,
+        agrees_until=report.agrees_until,
         waits_for=report.waits_for,
     )

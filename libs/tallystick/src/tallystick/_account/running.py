@@ -21,7 +21,9 @@ from tallystick._account.steps import (
     AskKnown,
     AskRepublish,
     AskSums,
+    FindAccepted,
     FindReceived,
+    NoteUnknown,
     ReadDurable,
     ReadPlaces,
     ReadReceived,
@@ -67,6 +69,10 @@ class Ports:
                 return self.broker.durable()
             case ReadPlaces(places):
                 return self.broker.stored(places)
+            case FindAccepted(ids):
+                return self.inbox.accepted_of(ids)
+            case NoteUnknown(span, ids):
+                return self.inbox.note_unknown(span, ids)
             case _:
                 return self._of_inbox(step)
 

@@ -127,7 +127,8 @@ class Serving:
         kept = await self._outbox.kept(request.start, request.end or source.now)
         plan = plan_sums(request, source, kept, at_most)
         summed = await self._outbox.sums(plan.to_sum) if plan.to_sum else {}
-        return sums_answer(request, source, plan, kept, summed)
+        discarded = await self._outbox.discarded(plan.spans)
+        return sums_answer(request, source, plan, kept, summed, discarded)
 
     async def _republish(self, request: RepublishRequest) -> RepublishAnswer:
         own = UUID(self._database())

@@ -63,11 +63,11 @@ class SettledSpans:
         self._rows |= settled
         self._sorted = sorted(self._rows)
 
-    def until(self, spans: Iterable[Span], start: int) -> int:
-        """Return up to when all of these spans, in order, are settled for good."""
+    def until(self, spans: Iterable[Span], start: int, *, closed: bool = True) -> int:
+        """Return up to when all of these spans, in order, are settled: `closed` ones for good."""
         for span in spans:
             settled = self.of(span)
-            if settled is None or not settled.closed:
+            if settled is None or (closed and not settled.closed):
                 return span.start
             start = span.end
         return start

@@ -23,6 +23,11 @@ cross join lateral (
     where o.id >= s.first and o.id < s.last group by o.type) sums"""
 """The sums of spans: start, length, first and last id of each. For `Source.sums`."""
 
+SUM_DISCARDED = SUM_PUBLISHED.replace(
+    "o.id < s.last", "o.id < s.last and o.discarded_at is not null"
+)
+"""The same of messages that a person has discarded: no reader ever receives them."""
+
 SUM_RECEIVED = """select s.start, s.length, sums.*
 from unnest($2::bigint[], $3::bigint[], $4::uuid[], $5::uuid[]) s (start, length, first, last)
 cross join lateral (
@@ -33,6 +38,7 @@ cross join lateral (
 PAGE = """select id, type, stream_sequence as place, republication,
     uuid_hash_extended(id, 0) as hash
 from tallystick.outbox where id >= $1 and id < $2 and type = any($3::text[])
+    and discarded_at is null
 order by id limit $4"""
 """A page of ids and the first of the next one, as `OutboxRow`."""
 
@@ -74,7 +80,9 @@ parts as (
 wholes as (
     delete from tallystick.settled s using same
     where s.reader = $1 and s.length > $7
-        and s.start in ($6 - $6 % 3600000, $6 - $6 % 86400000))
+        and s.start in ($6 - $6 % 3600000, $6 - $6 % 86400000)),
+known as (
+    delete from tallystick.unknown u using same where u.reader = $1 and u.id >= $2 and u.id < $3)
 insert into tallystick.settled (reader, start, length, closed, types, counts, xors)
 select $1, $6, $7, $8, $9, $10, $11 from same
 on conflict (reader, start, length) do update
@@ -107,7 +115,17 @@ NAME_SOURCE = """update tallystick.readers set source_database = $2
 where number = $1 and source_database is null"""
 """Note the database of a source when it first answers."""
 
-ACCEPTED = "select id from tallystick.accepted where reader = $1"
+ACCEPTED_OF = "select id from tallystick.accepted where reader = $1 and id = any($2::uuid[])"
+
+NOTE_UNKNOWN = """with known as (
+    delete from tallystick.unknown u where u.reader = $1 and u.id >= $2 and u.id < $3
+        and not exists (select from unnest($4::uuid[]) n (id) where n.id = u.id))
+insert into tallystick.unknown (reader, id) select $1, n.id from unnest($4::uuid[]) n (id)
+where not exists (select from tallystick.accepted a where a.reader = $1 and a.id = n.id)
+on conflict do nothing"""
+"""Note what is unknown between two ids; what a person has accepted meanwhile is left out."""
+
+UNKNOWN = "select count(*) from tallystick.unknown where reader = $1"
 
 LEASE = """insert into tallystick.leases as l (name, replica, until)
 values ($1, $2, clock_timestamp() + $3::interval)

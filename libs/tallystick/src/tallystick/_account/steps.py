@@ -96,6 +96,24 @@ class FindReceived(Step[frozenset[UUID]]):
 
 
 @dataclass(frozen=True)
+class FindAccepted(Step[frozenset[UUID]]):
+    """Read which of these ids, which the source denies, a person has accepted."""
+
+    ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True)
+class NoteUnknown(Step[None]):
+    """Note which ids of a span are unknown, in place of those that were noted before.
+
+    In the database, of which there is no limit: a source that is set back denies millions.
+    """
+
+    span: Span
+    ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True)
 class ReadDurable(Step[DurableState | None]):
     """Ask the broker for the durable; None if there is none."""
 

@@ -29,6 +29,9 @@ class Sum:
     def __add__(self, other: Sum) -> Sum:
         return Sum(self.count + other.count, self.xor ^ other.xor)
 
+    def __sub__(self, other: Sum) -> Sum:
+        return Sum(self.count - other.count, self.xor ^ other.xor)
+
 
 NOTHING = Sum()
 Sums = Mapping[str, Sum]
@@ -64,6 +67,11 @@ def added(parts: Iterable[Sums]) -> dict[str, Sum]:
         for name, each in part.items():
             found[name] = found.get(name, NOTHING) + each
     return found
+
+
+def without(whole: Sums, part: Sums) -> dict[str, Sum]:
+    """Return the sums of a span without those of some of its messages."""
+    return {name: each - part.get(name, NOTHING) for name, each in whole.items()}
 
 
 def parts_of(whole: Span, kept: Sequence[Span]) -> list[Span] | None:

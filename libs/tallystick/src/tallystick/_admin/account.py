@@ -19,20 +19,25 @@ from tallystick._admin.account_rows import (
     declared_readers,
     reader_account,
 )
-from tallystick._admin.repairs import Line
+from tallystick._admin.repairs import Limit, Line
 from tallystick._admin.selection import Text
 from tallystick._database.postgres import Postgres, Record
 from tallystick._http.problem import Problem
+from tallystick._messages.identity import reader_number
 from tallystick._messages.router import Router
 
 log = structlog.get_logger()
 
 MOST_NAMED = 100
-_ACCEPT = """insert into tallystick.accepted (reader, id, actor, reason)
-select a.reader, u.id::uuid, $3, $4
-from tallystick.accounts a join tallystick.readers r on r.number = a.reader
-cross join jsonb_array_elements_text(a.overview -> 'unknown') u (id)
-where r.durable = $1 and r.source = $2 on conflict do nothing returning id"""
+ACCEPTED_AT_ONCE = 10_000
+_NOW = "select clock_timestamp()"
+_ACCEPT = """with oldest as (
+    select id from tallystick.unknown where reader = $1 order by id limit $5),
+judged as (
+    delete from tallystick.unknown u using oldest
+    where u.reader = $1 and u.id = oldest.id returning u.id)
+insert into tallystick.accepted (reader, id, actor, reason, accepted_at)
+select $1, id, $2, $3, $4 from judged on conflict do nothing returning id"""
 _ACCEPTED = """select accepted_at as at, actor, reason, count(*) as count
 from tallystick.accepted where reader = $1 group by 1, 2, 3 order by 1 desc limit $2"""
 Ids = Annotated[list[UUID], Query(alias="id", min_length=1, max_length=MOST_NAMED)]
@@ -109,9 +114,14 @@ class Account:
         """Those of the named messages that this service published: type, key and subject."""
         return MessagesPublished(published=await published(self._database, ids))
 
-    async def one(self, durable: Text) -> AccountDetails:
-        """One durable, with what is known of each message that is missing or unknown."""
-        rows = await self._database.fetch(READERS, durable, MOST_NAMED)
+    async def one(
+        self, durable: Text, after: UUID | None = None, limit: Limit = MOST_NAMED
+    ) -> AccountDetails:
+        """One durable, with what is known of each message that is missing or unknown.
+
+        Of the unknown ones, a page of those after an id.
+        """
+        rows = await self._database.fetch(READERS, durable, limit, after)
         if not rows:
             detail = f"{durable} is no durable of this service, or no replica has looked yet."
             raise Problem(404, "No such reader in the account", detail=detail)
@@ -120,13 +130,22 @@ class Account:
 
     async def accept(self, asked: AcceptAsked) -> Accepted:
         """Accept every message that the reader has now and that its source denies."""
-        about = (asked.durable, asked.source)
-        rows = await self._database.fetch(_ACCEPT, *about, asked.actor, asked.reason)
-        if not rows:
+        count = await self._accept(reader_number(asked.durable, asked.source), asked)
+        if not count:
             detail = f"{asked.durable} has received nothing that {asked.source} denies."
             raise Problem(409, "Nothing is unknown", detail=detail)
-        log.warning("unknown messages accepted", count=len(rows), **asked.model_dump())
-        return Accepted(count=len(rows))
+        log.warning("unknown messages accepted", count=count, **asked.model_dump())
+        return Accepted(count=count)
+
+    async def _accept(self, reader: int, asked: AcceptAsked) -> int:
+        """Accept in steps of one commit each, under one time: the record shows them as one act."""
+        ((now,),) = await self._database.fetch(_NOW)
+        count, more = 0, True
+        while more:
+            act = (reader, asked.actor, asked.reason, now, ACCEPTED_AT_ONCE)
+            done = len(await self._database.fetch(_ACCEPT, *act))
+            count, more = count + done, done == ACCEPTED_AT_ONCE
+        return count
 
     async def _detail(self, row: Record) -> AccountDetail:
         past = await self._database.fetch(_ACCEPTED, row["number"], MOST_NAMED)

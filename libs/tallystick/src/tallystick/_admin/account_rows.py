@@ -9,24 +9,24 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel
 
+from tallystick._account.statements import UNFINISHED
 from tallystick._database.postgres import Postgres, Record
 from tallystick._messages.router import Router
 
 LOOKED_WITHIN = timedelta(minutes=3)
 """A replica looks at least once a minute; after three without a look nothing is known."""
-_UNJUDGED = """select u.id::uuid from jsonb_array_elements_text(a.overview -> 'unknown') u (id)
-    where not exists (select from tallystick.accepted c
-        where c.reader = a.reader and c.id = u.id::uuid) order by 1"""
-READERS = f"""select r.number, r.durable, r.source, a.looked_at, clock_timestamp() as at,
-    a.overview - 'unknown' - 'missing_ids' as overview,
-    (select count(*) from ({_UNJUDGED}) unjudged) as unknown,
+READERS = """select r.number, r.durable, r.source, a.looked_at, clock_timestamp() as at,
+    a.overview - 'missing_ids' as overview,
+    (select count(*) from tallystick.unknown u where u.reader = a.reader) as unknown,
     array(select x.id::uuid from jsonb_array_elements_text(a.overview -> 'missing_ids') x (id))
         as missing_ids,
-    array({_UNJUDGED} limit $2) as unknown_ids
+    array(select u.id from tallystick.unknown u
+        where u.reader = a.reader and ($3::uuid is null or u.id > $3)
+        order by u.id limit $2) as unknown_ids
 from tallystick.accounts a join tallystick.readers r on r.number = a.reader
 where $1::text is null or r.durable = $1
-order by r.source, r.durable"""  # noqa: S608  # a constant of ours
-"""The readers of a durable, or all, with at most so many ids that nobody has accepted."""
+order by r.source, r.durable"""
+"""The readers of a durable, or all, with at most so many unknown ids after one."""
 _AT = "select clock_timestamp() as at"
 
 
@@ -35,9 +35,11 @@ class ReaderAccount(BaseModel):
 
     Deferred and dead messages are received. What the reader lacks is `on_its_way`, `unsent` by the
     source, or `missing`: lost at the broker. `unknown` counts received messages that the source
-    denies and no person has accepted. Before `settled_until` both sides agree for good.
+    denies and no person has accepted. Before `settled_until` both sides agree for good; before
+    `agrees_until` about all that was published until the last look.
     `waits_for` says why nothing newer is known; empty if everything is. Before the first look, no
-    count is known. An abandoned durable is declared no more, so its last look stays the last.
+    count is known. An abandoned durable is declared no more: its last look stays the last, but for
+    what is deferred and dead, until it is forgotten as its messages are.
     """
 
     source: str
@@ -52,6 +54,7 @@ class ReaderAccount(BaseModel):
     unknown: int | None = None
     republished: int | None = None
     settled_until: datetime | None = None
+    agrees_until: datetime | None = None
     looked_at: datetime | None = None
     waits_for: str = ""
     is_abandoned: bool = False
@@ -68,11 +71,19 @@ class Accounts(BaseModel):
 async def accounts(database: Postgres, router: Router) -> Accounts:
     """Return every reader that is declared, and those of before that are in the account."""
     declared = declared_readers(router)
-    rows = await database.fetch(READERS, None, 0)
+    rows = await database.fetch(READERS, None, 0, None)
     found = {(row["durable"], row["source"]): reader_account(row, declared) for row in rows}
+    for pair in [pair for pair, one in found.items() if one.is_abandoned]:
+        found[pair] = await _with_unfinished(database, found[pair])
     never = [_not_looked_at(*pair) for pair in declared - found.keys()]
     readers = sorted([*found.values(), *never], key=lambda one: (one.source, one.durable))
     return Accounts(readers=readers, at=(await database.fetch(_AT))[0]["at"])
+
+
+async def _with_unfinished(database: Postgres, one: ReaderAccount) -> ReaderAccount:
+    """Return a reader with what is deferred and dead now: nobody looks, and people discard."""
+    (row,) = await database.fetch(UNFINISHED, one.durable, one.source)
+    return one.model_copy(update={"deferred": row[0], "dead": row[1]})
 
 
 def declared_readers(router: Router) -> set[tuple[str, str]]:
@@ -102,6 +113,7 @@ def judged(
     judgement = {
         "unknown": unknown,
         "settled_until": _time(overview["settled_until"]),
+        "agrees_until": _time(overview["agrees_until"]),
         "looked_at": looked_at,
         "waits_for": waits_for,
         "is_abandoned": is_old and not is_declared,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tallystick._cli import deferred, timeline
+from tallystick._cli import deferred, outbox, timeline
 from tallystick._cli.account import command as account
 from tallystick._cli.dlq import command as dlq
 from tallystick._cli.extensions import extend
@@ -81,5 +81,5 @@ def tally(
     ctx.obj = partial(find, nats_url, admin or (), config)
 
 
-for group in (topology, tail, timeline, durable, dlq, deferred, account, programs, dev):
+for group in (topology, tail, timeline, durable, dlq, deferred, outbox, account, programs, dev):
     group.register(app)

@@ -18,7 +18,8 @@ from tallystick._messages.ids import first_id, made_at
 PARTITIONED = ("inbox", "outbox")
 AHEAD = 7  # spans
 SPAN = timedelta(days=1)
-_SPANS_KEPT = 30
+SHORTEST = 9
+"""Partitions that are kept, at least: two of the outbox go before their time, and 7 days stay."""
 _BOUNDS = re.compile(r"FROM \('([0-9a-f-]{36})'\) TO \('([0-9a-f-]{36})'\)")
 
 
@@ -50,8 +51,8 @@ def read_bounds(expression: str) -> Bounds:
 
 
 def span_of(kept: timedelta) -> timedelta:
-    """Return how long a partition is: a day, or a thirtieth of a shorter retention."""
-    return min(SPAN, max(kept / _SPANS_KEPT, timedelta(seconds=1)))
+    """Return how long a partition is: a day, or a ninth of what is kept for less than nine."""
+    return min(SPAN, max(kept / SHORTEST, timedelta(seconds=1)))
 
 
 def missing(existing: Sequence[Bounds], now: datetime, kept: timedelta) -> Iterator[Bounds]:
@@ -71,12 +72,6 @@ def missing(existing: Sequence[Bounds], now: datetime, kept: timedelta) -> Itera
     while end < now_ms + AHEAD * span:
         yield Bounds(end, end + span)
         end += span
-
-
-def expired(existing: Sequence[Bounds], now: datetime, kept: timedelta) -> list[Bounds]:
-    """Return the partitions whose rows are all older than what is kept."""
-    oldest = int((now - kept).timestamp() * 1000)
-    return [bounds for bounds in existing if bounds.high <= oldest]
 
 
 def _ms(duration: timedelta) -> int:

@@ -6,61 +6,62 @@ One replica at a time does it. Section 11 of docs/delivery.md.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import asyncpg
 import structlog
 
-from tallystick._database.partitions import (
-    PARTITIONED,
-    Bounds,
-    expired,
-    missing,
-    read_bounds,
-    span_of,
+from tallystick._database.forgetting import (
+    Partition,
+    Partitions,
+    forgotten,
+    left,
+    size,
+    wanted,
 )
+from tallystick._database.kept import Kept
+from tallystick._database.partitions import PARTITIONED, Bounds, missing, read_bounds
 from tallystick._database.pool import Target
 from tallystick._database.session import Session
-from tallystick._telemetry.metrics import PARTITIONS_UNTIL, child
+from tallystick._telemetry.metrics import KEPT_BYTES, KEPT_SINCE, PARTITIONS_UNTIL, child
 
 log = structlog.get_logger()
 
 LOCK_WITHIN = "100ms"  # no commit waits for longer; another try follows
 TRIES = 50
 TRY_EVERY = 0.2  # seconds
-SPANS_LESS = {"inbox": 0, "outbox": 2}
-"""The outbox goes first: what a source can still say again, its readers still know."""
+ANNOUNCED_FOR = timedelta(minutes=1)
+"""Replicas learn what will be forgotten each time they renew themselves, once a second."""
 _LOCK = 0x74616C6C7A  # one replica makes and drops partitions; not the lock of migrators
-_EXISTING = """select c.relname, pg_get_expr(c.relpartbound, c.oid), i.inhdetachpending
+_EXISTING = """select c.relname, pg_get_expr(c.relpartbound, c.oid), i.inhdetachpending,
+    pg_total_relation_size(c.oid)
 from pg_inherits i join pg_class c on c.oid = i.inhrelid
 where i.inhparent = to_regclass('tallystick.' || $1)"""
 _DETACHED = """select relname from pg_class where relnamespace = to_regnamespace('tallystick')
 and relkind = 'r' and not relispartition and relname ~ ('^' || $1 || '_[0-9]{8}_[0-9]{6}$')"""
 
 
-@dataclass(frozen=True, slots=True)
-class Partition:
-    """A partition; `is_detaching` if dropping it was cut off."""
-
-    name: str
-    bounds: Bounds
-    is_detaching: bool
+_UNSENT = "sent_at is null and discarded_at is null"
+_ANNOUNCED = """select since, announced_at <= clock_timestamp() - $1::interval
+from tallystick.kept"""
+_ANNOUNCE = """insert into tallystick.kept (since) values ($1) on conflict (alone) do update
+set since = greatest(kept.since, excluded.since), announced_at = clock_timestamp()"""
 
 
 class Retention:
-    """Keeps the partitions of one database, in which a message is kept for `kept`."""
+    """Keeps the partitions of one database: for a time, and in no more than `most_bytes`."""
 
-    def __init__(self, target: Target, kept: timedelta) -> None:
+    def __init__(self, target: Target, kept: Kept, most_bytes: int | None = None) -> None:
         self._target = target
         self._kept = kept
+        self._most_bytes = most_bytes
 
     @property
     def span(self) -> timedelta:
         """How long a partition is."""
-        return span_of(self._kept)
+        return self._kept.span
 
     async def prepare(self) -> None:
         """Make all partitions that are missing, or wait for a replica that does.
@@ -73,11 +74,12 @@ class Retention:
             await self._make(session)
 
     async def round(self) -> None:
-        """Make partitions, and drop old ones; do nothing if another replica does."""
+        """Make partitions, and drop old ones; only measure them if another replica does that."""
         async with self._session() as session:
             if await _is_alone(session):
                 await self._make(session)
-                await self._drop(session)
+                await self._forget(session)
+            await self._measure(session)
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[Session]:
@@ -92,23 +94,35 @@ class Retention:
         now: datetime = await session.fetchval("select now()")
         for table in PARTITIONED:
             existing = [partition.bounds for partition in await _partitions(session, table)]
-            for bounds in list(missing(existing, now, self._kept)):
+            for bounds in list(missing(existing, now, self._kept.time)):
                 await _make_one(session, table, bounds)
                 existing.append(bounds)
             child(PARTITIONS_UNTIL, table).set(max(bounds.high for bounds in existing) / 1000)
 
-    async def _drop(self, session: Session) -> None:
-        now: datetime = await session.fetchval("select now()")
+    async def _forget(self, session: Session) -> None:
+        """Drop what was announced, then announce what comes next."""
+        announced = await session.fetch(_ANNOUNCED, ANNOUNCED_FOR)
+        since_ms, is_known = announced[0] if announced else (0, True)
+        if not is_known:
+            return
+        gone = forgotten(await _all(session), since_ms, self._kept.time)
         for table in PARTITIONED:
-            kept = self._kept - SPANS_LESS[table] * span_of(self._kept)
-            found = await _partitions(session, table)
-            old = expired([partition.bounds for partition in found], now, kept)
-            for partition in found:
-                if partition.bounds in old and not await _is_needed(session, table, partition):
-                    await _detach(session, table, partition)
-            for (name,) in await session.fetch(_DETACHED, table):
-                await session.execute(f"drop table tallystick.{name}")
-                log.info("partition dropped", name=name)
+            await _drop(session, table, gone[table])
+        now: datetime = await session.fetchval("select now()")
+        found = await _all(session)
+        next_ms = wanted(found, now, self._kept.time, self._most_bytes)
+        if next_ms > since_ms:
+            await session.execute(_ANNOUNCE, next_ms)
+        self._warn(left(found, next_ms, self._kept.time))
+
+    def _warn(self, kept: Partitions) -> None:
+        if self._most_bytes is not None and (taken := size(kept)) > self._most_bytes:
+            log.warning("tables too large", bytes=taken, most=self._most_bytes)
+
+    async def _measure(self, session: Session) -> None:
+        for table, partitions in (await _all(session)).items():
+            child(KEPT_BYTES, table).set(sum(each.size for each in partitions))
+            child(KEPT_SINCE, table).set(min(each.bounds.low for each in partitions) / 1000)
 
 
 async def _is_alone(session: Session) -> bool:
@@ -117,7 +131,21 @@ async def _is_alone(session: Session) -> bool:
 
 async def _partitions(session: Session, table: str) -> list[Partition]:
     rows = await session.fetch(_EXISTING, table)
-    return [Partition(name, read_bounds(bounds), detaching) for name, bounds, detaching in rows]
+    return [Partition(row[0], read_bounds(row[1]), row[2], row[3]) for row in rows]
+
+
+async def _all(session: Session) -> dict[str, list[Partition]]:
+    return {table: await _partitions(session, table) for table in PARTITIONED}
+
+
+async def _drop(session: Session, table: str, old: Sequence[Partition]) -> None:
+    """Drop partitions, and those of a drop that was cut off."""
+    for partition in old:
+        if not await _is_needed(session, table, partition):
+            await _detach(session, table, partition)
+    for (name,) in await session.fetch(_DETACHED, table):
+        await session.execute(f"drop table tallystick.{name}")
+        log.info("partition dropped", name=name)
 
 
 async def _make_one(session: Session, table: str, bounds: Bounds) -> None:
@@ -146,9 +174,8 @@ async def _is_needed(session: Session, table: str, partition: Partition) -> bool
     """Return whether a partition has messages that were never sent, and say so."""
     if table != "outbox":
         return False
-    unsent: int = await session.fetchval(
-        f"select count(*) from tallystick.{partition.name} where sent_at is null"  # noqa: S608  # its name is ours
-    )
+    sql = f"select count(*) from tallystick.{partition.name} where {_UNSENT}"  # noqa: S608  # ours
+    unsent: int = await session.fetchval(sql)
     if unsent:
         log.warning("partition kept", name=partition.name, unsent=unsent)
     return bool(unsent)

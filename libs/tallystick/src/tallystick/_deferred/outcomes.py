@@ -12,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from tallystick._database.group import AlreadyProcessed
+from tallystick._database.kept import Kept
 from tallystick._database.postgres import Postgres
 from tallystick._database.units import Unit, Write
 from tallystick._deferred import rows as deferred_rows
 from tallystick._deferred.isolation import describe_exit
-from tallystick._deferred.protocol import INBOX_KEPT, is_kept
+from tallystick._deferred.protocol import is_kept
 from tallystick._deferred.rows import Deferred, Failure
 from tallystick._messages.binding import Binding
 from tallystick._messages.envelope import RESERVE, OutboxRow, header_lines, stored_lines
@@ -41,7 +42,10 @@ class Expired(TallystickError):
 class Outcomes:
     """Stores the outcome of an attempt that did not succeed, in one commit."""
 
-    def __init__(self, service: str, replica: str, database: Postgres, outbox: Outbox) -> None:
+    def __init__(
+        self, service: str, replica: str, database: Postgres, outbox: Outbox, kept: Kept
+    ) -> None:
+        self._kept = kept
         self._service = service
         self._where = (replica, release_of(service))
         self._failures = Limiter()
@@ -61,8 +65,10 @@ class Outcomes:
             wrong = InvalidMessage(f"ce-id {inbound.id} is of a time {-age} from now")
             await self._store(binding, inbound, GiveUp("schema", 0), wrong)
             return
+        forgets = timedelta(seconds=self._expires_in(inbound))
         error = Expired(
-            f"the message is {age.days} days old, and the inbox forgets after {INBOX_KEPT.days}"
+            f"the message is {age.days} days old, and the inbox knows none that is over"
+            f" {forgets.days} days old"
         )
         await self._store(binding, inbound, GiveUp("expired", 0), error)
 
@@ -121,6 +127,9 @@ class Outcomes:
         write = deferred_rows.attempt(deferred.inbound.key, deferred.lease, self._where, "done")
         await self._database.deliveries.submit(Unit((write,)))
 
+    def _expires_in(self, inbound: Inbound) -> float:
+        return self._kept.expires_in(time.time(), own=inbound.own_id is not None)
+
     async def _store(
         self, binding: Binding, inbound: Inbound, decision: Decision, error: BaseException | None
     ) -> None:
@@ -130,7 +139,7 @@ class Outcomes:
             decision,
             give_up_after=binding.retry.give_up_after,
             failure=failure,
-            is_kept=is_kept(time.time() - inbound.made_at),
+            is_kept=is_kept(time.time() - inbound.made_at, self._expires_in(inbound)),
         )
         try:
             await self._commit(write, inbound, 0, decision, failure)

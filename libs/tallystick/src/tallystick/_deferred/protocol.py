@@ -20,15 +20,6 @@ POISON_CRASHES = 2
 """A message that killed a process in which it was alone so often is a dead letter."""
 AHEAD = timedelta(days=1)
 """The id of a message may be so far ahead of our clock: the inbox has partitions for it."""
-INBOX_KEPT = timedelta(days=30)
-"""How long the inbox keeps what was done: it covers the streams' seven days and every replay."""
-EXPIRES_AFTER = INBOX_KEPT - timedelta(days=1)
-"""The age at which a message that the inbox does not know is not run.
-
-The sender's clock and the reader's tell the age, the database's clock when the inbox forgets. In
-the day between, none of them matters if it is off by hours.
-"""
-
 Known = Literal["done", "deferred"] | None
 """What the database knows of a message: done, deferred, or None if it is unknown."""
 
@@ -46,18 +37,21 @@ class DeliveryFacts:
     trusted: bool
 
 
-def is_fresh(facts: DeliveryFacts, made_ago: float, ack_wait: float) -> bool:
+def is_fresh(facts: DeliveryFacts, made_ago: float, ack_wait: float, expires_in: float) -> bool:
     """Return whether no replica can have received the message before, so no look-up is needed.
 
     `made_ago` is the age of the message in seconds: the inbox must have a place for it.
     """
     is_first = facts.delivered == 1 and not facts.republication
-    return is_first and facts.age < ack_wait and facts.trusted and is_kept(made_ago)
+    return is_first and facts.age < ack_wait and facts.trusted and is_kept(made_ago, expires_in)
 
 
-def is_kept(made_ago: float) -> bool:
-    """Return whether the inbox has a place for a message made so many seconds ago."""
-    return -AHEAD.total_seconds() < made_ago <= EXPIRES_AFTER.total_seconds()
+def is_kept(made_ago: float, expires_in: float) -> bool:
+    """Return whether the inbox has a place for a message made so many seconds ago.
+
+    It forgets what is older than `expires_in` seconds (`Kept.expires_in`).
+    """
+    return -AHEAD.total_seconds() < made_ago <= expires_in
 
 
 class Step(Enum):
@@ -70,13 +64,15 @@ class Step(Enum):
     NOTHING = auto()
 
 
-def arrived(known: Known, facts: DeliveryFacts, *, made_ago: float, idempotent: bool) -> Step:
+def arrived(
+    known: Known, facts: DeliveryFacts, *, made_ago: float, expires_in: float, idempotent: bool
+) -> Step:
     """Return the step for a delivery; `made_ago` is the age of the message in seconds."""
     if known == "done" and idempotent:
         return Step.FORGET_AND_RUN
     if known is not None:
         return Step.NOTHING
-    if not is_kept(made_ago) and not idempotent:
+    if not is_kept(made_ago, expires_in) and not idempotent:
         return Step.EXPIRE
     return Step.RUN if facts.delivered == 1 else Step.DEFER
 

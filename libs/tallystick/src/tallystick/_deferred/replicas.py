@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import structlog
 
+from tallystick._database.kept import Kept
 from tallystick._database.migrate import Fetches
 from tallystick._failpoints import failpoint
 from tallystick._telemetry.metrics import EXPIRED_LEASES, child
@@ -22,7 +23,8 @@ log = structlog.get_logger()
 _RENEW = """insert into tallystick.replicas (name, reads)
 select $1, $2::text::jsonb from set_config('synchronous_commit', 'off', true)
 on conflict (name) do update set seen_at = clock_timestamp()
-returning (extract(epoch from clock_timestamp()) * 1000)::bigint"""
+returning (extract(epoch from clock_timestamp()) * 1000)::bigint,
+    coalesce((select since from tallystick.kept), 0)"""
 _READS = """select coalesce(jsonb_agg(reads -> $1), '[]')::text from tallystick.replicas
 where reads ? $1 and seen_at > clock_timestamp() - $2::interval"""
 _EXPIRE = """with expired as (
@@ -51,7 +53,8 @@ NOTHING: Reads = {}
 class Replicas:
     """Renews the row of this replica, and expires the leases of replicas that are gone.
 
-    Each renewal also tells `ahead_ms`, how far the database's clock is ahead of this machine's.
+    Each renewal also tells `ahead_ms`, how far the database's clock is ahead of this machine's,
+    and since when the inbox keeps all messages, which it notes in `kept`.
     """
 
     def __init__(
@@ -62,7 +65,9 @@ class Replicas:
         replica_timeout_s: float,
         reads: Reads = NOTHING,
         set_ahead_ms: Callable[[int], None] = lambda _: None,
+        kept: Kept | None = None,
     ) -> None:
+        self._kept = kept or Kept()
         self._reads = json.dumps(reads)
         self._set_ahead_ms = set_ahead_ms
         self._database = database
@@ -84,7 +89,9 @@ class Replicas:
 
     async def _write(self) -> None:
         asked_at, began = time.time(), time.monotonic()
-        ((now_ms,),) = await self._database.fetch(_RENEW, self._name, self._reads)
+        ((now_ms, self._kept.since_ms),) = await self._database.fetch(
+            _RENEW, self._name, self._reads
+        )
         ahead_ms = now_ms - round((asked_at + time.time()) * 500)
         self._set_ahead_ms(ahead_ms if abs(ahead_ms) > CLOCKS_AGREE_MS else 0)
         self._since_boot_ms = now_ms - round((began + time.monotonic()) * 500)

@@ -15,6 +15,7 @@ import structlog
 from tallystick._broker.arrival import Arrival
 from tallystick._broker.connection import Connection
 from tallystick._broker.pull import Pull
+from tallystick._database.kept import Kept
 from tallystick._database.postgres import Postgres
 from tallystick._deferred import rows as deferred_rows
 from tallystick._deferred.agenda import Agenda
@@ -49,7 +50,9 @@ class Consumer:
         outbox: Outbox,
         ack_wait_s: float,
         agenda: Agenda,
+        kept: Kept,
     ) -> None:
+        self._kept = kept
         self.durable = binding.durable
         self._binding = binding
         self._connection = connection
@@ -149,11 +152,13 @@ class Consumer:
         )
         facts = self._facts(arrival, inbound)
         try:
-            made_ago = time.time() - (inbound.made_at or arrival.stored_at)
-            if is_fresh(facts, made_ago, self._ack_wait_s):
+            now = time.time()
+            made_ago = now - (inbound.made_at or arrival.stored_at)
+            expires_in = self._kept.expires_in(now, own=inbound.own_id is not None)
+            if is_fresh(facts, made_ago, self._ack_wait_s, expires_in):
                 await self._handle(inbound)
             else:
-                await self._look_up(facts, inbound, made_ago)
+                await self._look_up(facts, inbound, made_ago, expires_in)
         except (DatabaseUnavailable, InDoubt) as error:
             self._log_unsettled(inbound, error)
         else:
@@ -171,9 +176,12 @@ class Consumer:
         age = time.time() - arrival.stored_at
         return DeliveryFacts(arrival.delivered, inbound.republication, age, trusted)
 
-    async def _look_up(self, facts: DeliveryFacts, inbound: Inbound, made_ago: float) -> None:
+    async def _look_up(
+        self, facts: DeliveryFacts, inbound: Inbound, made_ago: float, expires_in: float
+    ) -> None:
         known = await self._inbox.state(inbound)
-        step = arrived(known, facts, made_ago=made_ago, idempotent=self._binding.idempotent)
+        ages = {"made_ago": made_ago, "expires_in": expires_in}
+        step = arrived(known, facts, **ages, idempotent=self._binding.idempotent)
         if step is Step.NOTHING:
             child(DUPLICATES, self._binding.durable).inc()
         match step:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Hashable
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from typing import Any
 
 from tallystick._database.postgres import Postgres, Record
@@ -17,8 +18,10 @@ from tallystick._telemetry.awaiting import Call
 class Database:
     """Commits units of work and reads rows; one for each service."""
 
-    def __init__(self, postgres: Postgres, committer: Committer) -> None:
+    def __init__(self, postgres: Postgres, committer: Committer, kept: timedelta) -> None:
         self.postgres = postgres
+        self.kept = kept
+        """How long an Idempotency-Key is kept."""
         self._committer = committer
 
     def commit(self, *parts: Part) -> Coroutine[Any, Any, None]:

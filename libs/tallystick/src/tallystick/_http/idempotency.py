@@ -2,13 +2,14 @@
 
 The answer is a row that is committed in the same unit as the request's writes. So neither exists
 without the other, with concurrent requests and with crashes too. A key belongs to a scope, such as
-a customer, and is kept for 30 days.
+a customer, and is kept as long as messages are.
 """
 
 import asyncio
 import json
 import re
 from collections.abc import Coroutine
+from datetime import timedelta
 from hashlib import sha256
 from typing import Annotated, Any, Protocol
 from weakref import WeakValueDictionary
@@ -33,18 +34,18 @@ values ($1, $2, $3, $4, $5::text::jsonb, $6)
 on conflict (scope, key) do update
 set request = excluded.request, status = excluded.status, headers = excluded.headers,
     body = excluded.body, created_at = now()
-where stored.created_at <= now() - interval '30 days'
+where stored.created_at <= now() - $7::interval
 returning scope, key
 """
 FIND = """
 select request, status, headers::text as headers, body from tallystick.idempotency
-where scope = $1 and key = $2 and not created_at <= now() - interval '30 days'
+where scope = $1 and key = $2 and not created_at <= now() - $3::interval
 """
 PURGE = """
 with gone as (
     delete from tallystick.idempotency where ctid = any(array(
         select ctid from tallystick.idempotency
-        where created_at <= now() - interval '30 days' limit 5000
+        where created_at <= now() - $1::interval limit 5000
     ))
     returning 1
 )
@@ -54,6 +55,9 @@ select count(*) from gone
 
 class Commits(Protocol):
     """The service's database: commits a request's writes, and reads its stored answer."""
+
+    kept: timedelta
+    """How long an answer is kept."""
 
     def commit(self, *parts: Part) -> Coroutine[Any, Any, None]:
         """Commit writes and messages as one unit; raises Conflict."""
@@ -105,7 +109,7 @@ class IdempotentRequest:
         """
         if self._key is None:
             return None
-        rows = await self._database.fetch(FIND, str(scope), self._key)
+        rows = await self._database.fetch(FIND, str(scope), self._key, self._database.kept)
         return _replayed(rows[0], await self._fingerprint()) if rows else None
 
     async def _commit(
@@ -113,7 +117,8 @@ class IdempotentRequest:
     ) -> Response:
         headers = json.dumps(dict(answer.headers))
         fingerprint = await self._fingerprint()
-        row = (*name, fingerprint, answer.status_code, headers, bytes(answer.body))
+        what = (fingerprint, answer.status_code, headers, bytes(answer.body))
+        row = (*name, *what, self._database.kept)
         try:
             await self._database.commit(Write(STORE, row, guard=name), *parts)
         except Conflict:
@@ -134,10 +139,10 @@ class IdempotentRequest:
 _locks: WeakValueDictionary[tuple[int, str, str], asyncio.Lock] = WeakValueDictionary()
 
 
-async def purge_idempotency(postgres: Postgres) -> int:
-    """Delete the answers that have expired; return how many."""
+async def purge_idempotency(postgres: Postgres, kept: timedelta) -> int:
+    """Delete the answers that are older than what is kept; return how many."""
     purged = 0
-    while gone := (await postgres.fetch(PURGE))[0][0]:
+    while gone := (await postgres.fetch(PURGE, kept))[0][0]:
         purged += gone
     return purged
 

@@ -54,7 +54,9 @@ from (select id as due from tallystick.outbox
 where id = due returning {COLUMNS}"""  # noqa: S608  # a constant of ours
 _BACKLOG = """select count(*), coalesce(extract(epoch from now() - min(queued_at)), 0)::float8
 from tallystick.outbox where sent_at is null and refused is null"""
-_REFUSED = "select count(*) from tallystick.outbox where refused is not null"
+_REFUSED = (
+    "select count(*) from tallystick.outbox where refused is not null and discarded_at is null"
+)
 
 
 def insert(row: OutboxRow) -> Write:

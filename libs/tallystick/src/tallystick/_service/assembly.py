@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, get_args
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from tallystick._account.serving import Serving
 from tallystick._account.spans import check_period
 from tallystick._broker.broker import Broker
 from tallystick._broker.connection import Connection
+from tallystick._database.kept import Kept
 from tallystick._database.postgres import Limits, Postgres
 from tallystick._database.readers import Reader
 from tallystick._database.retention import Retention
@@ -28,7 +30,7 @@ from tallystick._deferred.isolation import Isolation
 from tallystick._deferred.leases import Leases
 from tallystick._deferred.orphans import Orphans
 from tallystick._deferred.outcomes import Outcomes
-from tallystick._deferred.protocol import INBOX_KEPT, quarantine_after
+from tallystick._deferred.protocol import quarantine_after
 from tallystick._deferred.replicas import Replicas
 from tallystick._deferred.slots import Slots
 from tallystick._delivery.attempts import Attempts
@@ -77,6 +79,7 @@ class Parts:
     listening: Listening
     orphans: Orphans
     ownership: Ownership
+    kept: Kept
     retention: Retention
     readers: tuple[Reader, ...]
     account: Account
@@ -117,6 +120,7 @@ class _Assembly:
         self.ownership = self._ownership()
         self.broker = Broker(self.connection, router)
         self.outbox = Outbox(self.postgres, self.connection, router.name)
+        self.kept = Kept(timedelta(days=settings.keep_days))
         self.replicas = self._replicas()
         self.agenda = Agenda()
         self.slots = self._slots()
@@ -129,10 +133,10 @@ class _Assembly:
             self.agenda,
             self.replicas.renew,
         )
-        self.database = Database(self.postgres, self.committer)
+        self.database = Database(self.postgres, self.committer, self.kept.time)
         self.resources = self._resources(given)
         self.attempts = self._attempts()
-        self.outcomes = Outcomes(router.name, self.replica, self.postgres, self.outbox)
+        self.outcomes = Outcomes(router.name, self.replica, self.postgres, self.outbox, self.kept)
 
     def parts(self) -> Parts:
         leases = Leases(self.postgres, self.replica)
@@ -178,7 +182,8 @@ class _Assembly:
             listening=self._listening(read, account.serving),
             orphans=Orphans(self.postgres, self.router.bindings),
             ownership=self.ownership,
-            retention=Retention(self.postgres.target, INBOX_KEPT),
+            kept=self.kept,
+            retention=Retention(self.postgres.target, self.kept, self.settings.keep_max_bytes),
             readers=tuple(self._readers()),
             account=account,
         )
@@ -194,6 +199,7 @@ class _Assembly:
             self.settings.replica_timeout_s,
             {name: sorted(types_of(binding)) for name, binding in self.router.bindings.items()},
             set_ahead_ms,
+            self.kept,
         )
 
     def _readers(self) -> Iterator[Reader]:
@@ -255,6 +261,7 @@ class _Assembly:
                 list(self._account_reads(read, min(T, period))),
                 self.replicas.declared,
                 self.replicas.now_ms,
+                self.kept,
             ),
             Keeping(outbox, leases, period),
             Serving(
@@ -307,6 +314,7 @@ class _Assembly:
             self.outbox,
             self.settings.ack_wait_s,
             self.agenda,
+            self.kept,
         )
 
 

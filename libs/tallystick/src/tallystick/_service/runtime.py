@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import structlog
 
+from tallystick._database.kept import Kept
 from tallystick._database.migrate import pending
 from tallystick._database.readers import register
 from tallystick._deferred.rows import Deferred
@@ -19,12 +20,13 @@ from tallystick._loops import Loops
 from tallystick._messages.message import message_type
 from tallystick._messages.router import Router
 from tallystick._service.assembly import Parts
-from tallystick._service.purging import purge
+from tallystick._service.purging import forget_account, purge
 from tallystick._settings import Settings
 from tallystick._telemetry import metrics
 from tallystick._telemetry.release import LIBRARY, release_of
 from tallystick.errors import DatabaseBusy, DatabaseUnavailable, InDoubt, InvalidSettings
 from tallystick.limiter import Limiter
+from tallystick.topology import EVENTS_KEPT
 
 log = structlog.get_logger()
 
@@ -54,6 +56,17 @@ def check_broker(settings: Settings, router: Router) -> None:
         raise InvalidSettings(f"{router.name}: {variable} is missing: set it for {needed_for}")
 
 
+def check_kept(name: str, settings: Settings, kept: Kept) -> None:
+    """Raise InvalidSettings if the outbox forgets what a stream still has."""
+    if kept.outbox < EVENTS_KEPT:
+        variable = settings.variable("keep_days")
+        raise InvalidSettings(
+            f"{name}: {variable} is {settings.keep_days:g}, but streams keep messages"
+            f" for {EVENTS_KEPT.days} days and the outbox two days less than the inbox: it must be"
+            f" at least {EVENTS_KEPT.days + 2}"
+        )
+
+
 class Runtime:
     """Runs the parts of a replica."""
 
@@ -71,10 +84,11 @@ class Runtime:
     async def running(self) -> AsyncIterator[None]:
         """Run the replica; it starts when the database answers, with or without the broker.
 
-        Raises InvalidSettings if a broker is needed and not named.
+        Raises InvalidSettings if a broker is needed and not named, or too little is kept.
         """
         parts = self.parts
         check_broker(parts.settings, parts.router)
+        check_kept(parts.router.name, parts.settings, parts.kept)
         await self._open()
         self._begin_loops()
         if parts.settings.nats_url:
@@ -189,8 +203,10 @@ class Runtime:
             raise
 
     async def _purge(self) -> None:
-        await purge_idempotency(self.parts.postgres)
-        await purge(self.parts.postgres)
+        kept = self.parts.kept
+        await purge_idempotency(self.parts.postgres, kept.time)
+        await purge(self.parts.postgres, kept.time)
+        await forget_account(self.parts.postgres, kept)
 
     async def _drain(self) -> None:
         """Take nothing new, end what runs, publish and mark what was committed, and leave."""

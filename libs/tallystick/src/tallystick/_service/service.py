@@ -16,6 +16,7 @@ from tallystick._admin.app import serve_admin
 from tallystick._admin.dead_letters import DeadLetters
 from tallystick._admin.deferred import DeferredMessages
 from tallystick._admin.messages import Messages
+from tallystick._admin.refused import RefusedMessages
 from tallystick._admin.repairs import Repairs
 from tallystick._admin.topology import topology_routes
 from tallystick._http.edge import Edge
@@ -117,5 +118,6 @@ def _admin_routes(parts: Parts) -> list[APIRouter]:
         DeadLetters(postgres).routes(),
         DeferredMessages(postgres).routes(),
         Repairs(postgres, router).routes(),
+        RefusedMessages(postgres, router.name).routes(),
         Messages(postgres, router, parts.replica, parts.slots.circuit_open).routes(),
     ]

@@ -113,6 +113,12 @@ PARTITIONS_UNTIL = Gauge(
     "Until when there are partitions: messages that are made later could not be stored",
     ["table"],
 )
+KEPT_SINCE = Gauge(
+    "messaging_kept_since_timestamp_seconds",
+    "Since when messages are kept: the start of the table's oldest partition",
+    ["table"],
+)
+KEPT_BYTES = Gauge("messaging_kept_bytes", "Bytes of a table's partitions", ["table"])
 OUTBOX_REFUSED = Gauge(
     "messaging_outbox_refused_messages",
     "Outbox rows that the broker refuses for good, such as those over the stream's own limits",

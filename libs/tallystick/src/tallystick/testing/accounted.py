@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fastapi import FastAPI
 
@@ -15,8 +15,9 @@ from tallystick._admin.account_rows import Accounts, ReaderAccount
 from .asked_services import Asked, AskedHere, AskedThere, NoAnswerYet
 
 ASK_EVERY = 0.25  # seconds
-WITHIN = 150.0
-"""Seconds: a period is settled a little over a minute after it."""
+WITHIN = 150.0  # seconds
+LATER = timedelta(seconds=1)
+"""An id may be so far ahead of its database's clock."""
 
 
 class NotAccounted(AssertionError):
@@ -28,10 +29,10 @@ async def accounted(*services: FastAPI | str, token: str = "", within: float = W
 
     That is: each durable of these services that keeps an inbox has received it, and has received
     nothing that its source denies. A deferred or dead message is received. A service is the app
-    that runs in this process, or the URL of its admin port, for which `token` is needed. What a
-    period contains is settled a minute after it, so this takes that long. Raises NotAccounted after
-    `within` seconds, or if none of the services has such a durable. A token that is refused ends
-    it at once.
+    that runs in this process, or the URL of its admin port, for which `token` is needed. A reader
+    compares once a period (`<SERVICE>_ACCOUNT_PERIOD_S`), so this takes two or three. Raises
+    NotAccounted after `within` seconds, or if none of the services has such a durable. A token that
+    is refused ends it at once.
     """
     every = [AskedHere(s) if isinstance(s, FastAPI) else AskedThere(s, token) for s in services]
     deadline = time.monotonic() + within
@@ -68,10 +69,10 @@ async def _asked(service: Asked) -> Accounts | str:
 
 
 def unsettled(one: ReaderAccount, since: Mapping[str, datetime]) -> str:
-    """Return why a reader is not settled past the moments in `since`; empty if it is."""
-    moment = max(since.values())
-    is_settled = one.settled_until is not None and one.settled_until > moment
-    if one.is_accounted_for and is_settled:
+    """Return why a reader does not agree past the moments in `since`; empty if it does."""
+    moment = max(since.values()) + LATER
+    agrees = one.agrees_until is not None and one.agrees_until >= moment
+    if one.is_accounted_for and agrees:
         return ""
     counts = {
         "missing": one.missing,
@@ -80,8 +81,8 @@ def unsettled(one: ReaderAccount, since: Mapping[str, datetime]) -> str:
         "unsent": one.unsent,
     }
     facts = [one.waits_for, *(f"{count} {name}" for name, count in counts.items() if count)]
-    if not is_settled:
-        facts.append(f"settled until {one.settled_until or 'never'}, which has to pass {moment}")
+    if not agrees:
+        facts.append(f"agrees until {one.agrees_until or 'never'}, which has to reach {moment}")
     return f"{one.durable} of {one.source}: {', '.join(filter(None, facts))}"
 
 

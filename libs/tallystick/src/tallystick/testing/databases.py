@@ -4,10 +4,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from tallystick._database.kept import Kept
 from tallystick._database.migrate import apply
 from tallystick._database.pool import Target
 from tallystick._database.retention import Retention
-from tallystick._deferred.protocol import INBOX_KEPT
 
 # One statement for all tables. TRUNCATE would make new files for each, DELETE of few rows costs
 # nothing; foreign keys are not checked, so the order of tables does not matter.
@@ -62,4 +62,4 @@ async def migrate(package: str, url: str) -> None:
     Also make the partitions, as a service does when it starts.
     """
     await apply(package, url)
-    await Retention(Target(url, "migrate"), INBOX_KEPT).prepare()
+    await Retention(Target(url, "migrate"), Kept()).prepare()

@@ -22,6 +22,7 @@ from tallystick.topology._reconcile import (
     verify_durable,
 )
 from tallystick.topology._spec import (
+    EVENTS_KEPT,
     Durable,
     Item,
     Stream,
@@ -33,6 +34,7 @@ from tallystick.topology._spec import (
 from tallystick.topology._trim import Trimmed, trim
 
 __all__ = [
+    "EVENTS_KEPT",
     "Connection",
     "Difference",
     "Durable",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from tallystick._cli.account.table import Given, ago, faults, settled
-from tallystick._cli.admin_api import Services, Silent, asked, path_of
+from tallystick._cli.admin_api import Params, Services, Silent, asked, path_of
 from tallystick._cli.errors import FAILED, UsedWrongly, example, fail, reports_errors
 from tallystick._cli.output import AsJson, end_of, faint, plain, say, say_json, strong, table
 from tallystick._cli.service_option import ServiceOption
@@ -19,19 +19,31 @@ from tallystick._cli.targets import Places
 from tallystick._cli.times import moment, second
 
 EXAMPLE = example("tally account show payments-open")
+Limit = Annotated[
+    int, typer.Option(min=1, max=1000, help="The most unknown messages to name for each source.")
+]
+After = Annotated[
+    str | None, typer.Option(metavar="ID", help="Only unknown messages made after this one.")
+]
 TITLES = ("MADE", "TYPE", "KEY", "SEQUENCE", "STATE", "ID")
 
 
 @reports_errors
 def show(
-    ctx: typer.Context, durable: Name, service: ServiceOption = None, as_json: AsJson = False
+    ctx: typer.Context,
+    durable: Name,
+    service: ServiceOption = None,
+    limit: Limit = 100,
+    after: After = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show one reader, with each message that is missing or unknown.
 
     An inbox keeps ids only: type and key are known of what its source still has, or of what is
-    deferred or dead. The oldest hundred are named.
+    deferred or dead. The oldest hundred that are missing are named, and a page of the unknown ones.
     """
-    found, silent = asyncio.run(_find(ctx.obj().only(service), ctx.obj(), durable))
+    params = [("limit", str(limit)), *([("after", after)] if after else [])]
+    found, silent = asyncio.run(_find(ctx.obj().only(service), ctx.obj(), durable, params))
     if not found and silent:
         fail("; ".join(silent.values()), FAILED)
     if not found:
@@ -45,11 +57,11 @@ def show(
 
 
 async def _find(
-    some: Places, places: Places, durable: str
+    some: Places, places: Places, durable: str, params: Params
 ) -> tuple[dict[str, Any], Mapping[str, str]]:
     """Return the account of a durable, and who is silent; names are asked of the sources, too."""
     async with asked(some) as services:
-        answers = await services.each(path_of("account", durable), optional=True)
+        answers = await services.each(path_of("account", durable), params, optional=True)
     for service, answer in answers.given.items():
         async with asked(places) as services:
             named = [await _named(services, places, reader) for reader in answer["readers"]]
@@ -94,16 +106,18 @@ def _whole(one: Given, at: str) -> list[str]:
         *faults(one),
         *(f"  {name:<14} {plain(value)}" for name, value in facts.items()),
         *_messages("MISSING", one["missing"], one["missing_messages"]),
-        *_messages("UNKNOWN", one["unknown"], one["unknown_messages"]),
+        *_messages(
+            "UNKNOWN", one["unknown"], one["unknown_messages"], ": --limit 1000, --after ID"
+        ),
         *_accepted(one["acceptances"]),
     ]
 
 
-def _messages(title: str, count: int, messages: Sequence[Given]) -> list[str]:
+def _messages(title: str, count: int, messages: Sequence[Given], how: str = "") -> list[str]:
     if not count:
         return []
     left = count - len(messages)
-    more = [faint(f"and {left:,} more")] if left > 0 else []
+    more = [faint(f"and {left:,} more{how}")] if left > 0 else []
     return ["", strong(title), *table(TITLES, map(_row, messages)), *more]
 
 

@@ -52,7 +52,9 @@ def faults(one: Given) -> list[str]:
     """Return a line for each thing that a person has to know of a reader beside its counts."""
     see = f"tally account show {one['durable']}"
     missing, unknown = one["missing"], one["unknown"]
-    abandoned = "  abandoned: no replica declares it any more"
+    held = (one["deferred"] or 0) + (one["dead"] or 0)
+    counts = f"{missing or 0:,} missing, {held:,} deferred or dead"
+    abandoned = f"  abandoned: no replica declares it any more; {counts}"
     return [
         *([faint(abandoned)] if one["is_abandoned"] else []),
         *([notable(plain(f"  {one['waits_for']}"))] if one["waits_for"] else []),

@@ -64,10 +64,22 @@ create table tallystick.accepted (
     primary key (reader, id)
 );
 
+create table tallystick.unknown (
+    reader integer not null,
+    id uuid not null,
+    primary key (reader, id)
+);
+
 create table tallystick.leases (
     name text primary key,
     replica text not null,
     until timestamptz not null
+);
+
+create table tallystick.kept (
+    since bigint not null,
+    announced_at timestamptz not null default clock_timestamp(),
+    alone boolean primary key default true check (alone)
 );
 
 create table tallystick.inbox (
@@ -156,11 +168,15 @@ create table tallystick.outbox (
     due_at timestamptz not null default now() + interval '2 seconds',
     sent_at timestamptz,
     refused text,
+    discarded_at timestamptz,
     primary key (id) include (type)
 ) partition by range (id);
 create index outbox_unsent on tallystick.outbox (due_at) include (queued_at)
     where sent_at is null and refused is null;
-create index outbox_refused on tallystick.outbox (id) where refused is not null;
+create index outbox_refused on tallystick.outbox (id)
+    where refused is not null and discarded_at is null;
+create index outbox_discarded on tallystick.outbox (id) include (type)
+    where discarded_at is not null;
 create index outbox_key on tallystick.outbox (key);
 
 create table tallystick.replicas (
@@ -209,7 +225,8 @@ NAMES = (
     "effects",
     "foreign_inbox",
     "inbox",
-    *("leases", "accepted", "accounts", "kept_sums", "settled", "reads"),
+    "kept",
+    *("leases", "unknown", "accepted", "accounts", "kept_sums", "settled", "reads"),
     "readers",
     "owner",
 )
