@@ -21,7 +21,7 @@ ID = """(lpad(to_hex({time}), 12, '0') || '7' || substr(md5({salt}), 1, 3)
 TIME = "($1::bigint + (n * ($2::bigint - $1) / $3::bigint))"
 OUTBOX = f"""insert into tallystick.outbox (id, type, subject, headers, body, correlation_id, key,
     stream_sequence, stored_at, queued_at, sent_at)
-select {ID.format(time=TIME, salt="n::text")}, $4, $4 || '.00', $5, $6, 'c', n::text,
+select {ID.format(time=TIME, salt="n::text")}, $4, $4 || '.00', $5, $6, 'c', 'old ' || n,
     $1::bigint * 1000 + n, to_timestamp($1 / 1000), to_timestamp($1 / 1000),
     to_timestamp($1 / 1000)
 from generate_series(0, $3 - 1) n"""

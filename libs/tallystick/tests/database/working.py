@@ -11,6 +11,10 @@ from tallystick._service.runtime import Runtime
 DURABLE, TYPE = "shop-books", "evt.shop.sold.v1"
 GIVEN_UP = """(select count(*) = 10 from tallystick.deferred
     where state = 'dead' and id not like 'old%')"""
+LOOKED = "exists (select from tallystick.accounts)"
+SENT = "not exists (select from tallystick.outbox where sent_at is null and refused is null)"
+CHARGED = "(select count(*) >= 90 from tallystick.effects where ended_at > stored_at)"
+AGAIN = "(select count(*) >= 20 from tallystick.outbox where republication > 0)"
 FORGET = """delete from tallystick.inbox where id in (
     select id from tallystick.outbox where key = any($1::text[]))"""
 
@@ -47,22 +51,24 @@ async def sell(runtime: Runtime, items: range) -> None:
     await asyncio.gather(*(runtime.parts.database.commit(Sold(item=item)) for item in items))
 
 
-async def work(runtime: Runtime, sql: Any) -> None:
+async def work(runtime: Runtime, sql: Any, within: float = 60) -> None:
     """Sell, hold, fail and give up; then lose some, until they are published again and received.
 
-    `sql` runs a statement and returns its rows. Raises TimeoutError.
+    `sql` runs a statement and returns its rows. Raises AssertionError.
     """
     await sell(runtime, range(100))
-    await _until(sql, "(select count(*) >= 90 from tallystick.effects where ended_at > stored_at)")
-    await _until(sql, GIVEN_UP)
-    await _until(sql, "exists (select from tallystick.accounts)")
-    await _until(sql, "not exists (select from tallystick.outbox where stream_sequence is null)")
+    for condition in (CHARGED, GIVEN_UP, LOOKED, SENT):
+        await _until(sql, condition, within)
     await sql(FORGET, [str(item) for item in range(0, 100, 5)])
-    await _until(sql, "(select count(*) >= 20 from tallystick.outbox where republication > 0)")
-    await _until(sql, "not exists (select from tallystick.outbox where sent_at is null)")
+    for condition in (AGAIN, SENT):
+        await _until(sql, condition, within)
 
 
-async def _until(sql: Any, condition: str) -> None:
-    async with asyncio.timeout(60):
-        while not await sql(f"select where {condition}"):
-            await asyncio.sleep(0.1)
+async def _until(sql: Any, condition: str, within: float) -> None:
+    try:
+        async with asyncio.timeout(within):
+            while not await sql(f"select where {condition}"):
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        shown = await sql("select overview::text from tallystick.accounts")
+        raise AssertionError(f"never {condition}: {shown}") from None

@@ -22,7 +22,7 @@ from tallystick._account.report import Report, Unfinished, overview
 from tallystick._account.running import Ports
 from tallystick._account.settled import SettledSpans
 from tallystick._account.source_port import Source
-from tallystick._account.spans import DAY, PERIOD, folded
+from tallystick._account.spans import DAY, PERIOD, ceiling, folded
 from tallystick._account.sums import foldable
 from tallystick._broker.connection import Connection
 from tallystick._database.partitions import read_bounds
@@ -41,7 +41,10 @@ from tallystick.topology import Durable
 log = structlog.get_logger()
 
 JUDGED = 28 * DAY
-"""How long messages are judged: those that come later are dead letters, not in the inbox."""
+"""How long messages are judged: those that come later are dead letters, not in the inbox.
+
+Rounded down to whole days: of a part of a day that it has folded, no source keeps closed sums.
+"""
 FOLD_EVERY = 60  # looks
 SHOWN = 100  # missing ids
 
@@ -134,7 +137,7 @@ class Looking:
             read.source,
             read.durable.name,
             {name: since[name] for name in read.types if name in since},
-            max(read_bounds(bounds).low if bounds else 0, self._now() - JUDGED),
+            max(read_bounds(bounds).low if bounds else 0, ceiling(self._now() - JUDGED, DAY)),
             read.period,
             UUID(str(named[0][0])) if named and named[0][0] else None,
             frozenset(row[0] for row in accepted),
