@@ -11,6 +11,9 @@ from typing import Annotated
 import structlog
 import typer
 
+from tests.bench.account import backlog, set_back, wiped
+from tests.bench.cost import cost
+from tests.bench.dropping import dropping
 from tests.bench.figures import Figures
 from tests.bench.statements import statements
 
@@ -27,7 +30,12 @@ def bench(
 ) -> None:
     """Measure, say the figures, and exit with 1 if a claim does not hold."""
     benches: dict[str, Bench] = {
+        "wiped": wiped,
+        "set-back": set_back,
+        "backlog": backlog,
+        "cost": cost,
         "statements": partial(statements, inbox=inbox, outbox=outbox, data=data),
+        "dropping": partial(dropping, inbox=inbox, outbox=outbox, data=data),
     }
     if unknown := set(only or ()) - benches.keys():
         names = ", ".join(benches)

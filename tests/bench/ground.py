@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import nats as nats_client
-from nats.aio.client import Client
 
 from libs.tallystick.tests.account.site import Site, made
 from tallystick.testing import NatsServer, PostgresServer
@@ -22,7 +21,6 @@ class Ground:
 
     nats: NatsServer
     postgres: PostgresServer
-    client: Client
     site: Site
 
     async def lose_store(self) -> None:
@@ -30,14 +28,17 @@ class Ground:
         self.nats.kill()
         shutil.rmtree(self.nats.store / "jetstream")
         self.nats.start()
+        await self.site.client.close()
+        self.site.client = await nats_client.connect(self.nats.url)
 
 
 @asynccontextmanager
 async def ground() -> AsyncIterator[Ground]:
     """Servers in temporary folders, which are gone when the block ends."""
     with nats_server() as nats, postgres_server() as postgres:
-        client = await nats_client.connect(nats.url, max_reconnect_attempts=-1)
+        client = await nats_client.connect(nats.url)
+        on = Ground(nats, postgres, await made(postgres, nats.url, client))
         try:
-            yield Ground(nats, postgres, client, await made(postgres, nats.url, client))
+            yield on
         finally:
-            await client.close()
+            await on.site.client.close()

@@ -42,7 +42,7 @@ BESIDE = (
     """insert into tallystick.deferred (durable, source, id, subject, headers, body, state,
         give_up_at, reason)
     select 'shop-books', 'shop', 'old ' || n, '', '', '', 'dead', now(), 'permanent'
-    from generate_series(1, $1::int) n""",
+    from generate_series(1, $1::int / 100) n""",
     """insert into tallystick.attempts (durable, source, id, lease, replica, version, outcome)
     select 'shop-books', 'shop', 'old ' || n, 1, '', '', 'failed'
     from generate_series(1, $1::int) n""",
@@ -97,7 +97,7 @@ async def fill(
 
 
 async def beside(url: str, count: int) -> None:
-    """Store so many rows in each of the other tables that grow."""
+    """Store so many rows in each of the other tables that grow, and a hundredth dead letters."""
     connection = await asyncpg.connect(url)
     try:
         for sql in BESIDE:

@@ -11,6 +11,13 @@ from tallystick._service.runtime import Runtime
 DURABLE, TYPE = "shop-books", "evt.shop.sold.v1"
 GIVEN_UP = """(select count(*) = 10 from tallystick.deferred
     where state = 'dead' and id not like 'old%')"""
+AS_NEW = (
+    "delete from tallystick.effects where ended_at > stored_at",
+    "delete from tallystick.deferred where id not like 'old%'",
+    "delete from tallystick.outbox where key not like 'old%'",
+    "delete from tallystick.accounts",
+)
+"""Forgets what was done here before."""
 LOOKED = "exists (select from tallystick.accounts)"
 SENT = "not exists (select from tallystick.outbox where sent_at is null and refused is null)"
 CHARGED = "(select count(*) >= 90 from tallystick.effects where ended_at > stored_at)"
@@ -56,6 +63,8 @@ async def work(runtime: Runtime, sql: Any, within: float = 60) -> None:
 
     `sql` runs a statement and returns its rows. Raises AssertionError.
     """
+    for statement in AS_NEW:
+        await sql(statement)
     await sell(runtime, range(100))
     for condition in (CHARGED, GIVEN_UP, LOOKED, SENT):
         await _until(sql, condition, within)
