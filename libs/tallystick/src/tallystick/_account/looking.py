@@ -24,7 +24,7 @@ from tallystick._account.report import Report, Unfinished, overview
 from tallystick._account.running import Ports
 from tallystick._account.settled import SettledSpans
 from tallystick._account.source_port import Source
-from tallystick._account.spans import PERIOD, folded
+from tallystick._account.spans import PERIOD, ceiling, folded
 from tallystick._account.sums import foldable
 from tallystick._broker.connection import Connection
 from tallystick._database.kept import Kept
@@ -119,6 +119,38 @@ class Looking:
     async def _since(self, read: Read) -> dict[str, Since]:
         rows = await self._database.fetch(statements.TYPES, read.number)
         return {row[0]: Since(row[1], row[2]) for row in rows}
+
+    async def _note_types(self, read: Read, state: DurableState | None) -> None:
+        """Note since when each type is read: from the first look at it, by this database."""
+        if state is None or state.types != read.types:
+            return
+        types = sorted(read.types)
+        begin = (read.number, types, state.floor + 1, self._now())
+        await self._database.fetch(statements.BEGIN_READING, *begin)
+        await self._database.fetch(statements.END_READING, read.number, types)
+
+    async def _reader(self, read: Read, since: Mapping[str, Since]) -> Reader:
+        number = read.number
+        ((bounds,),) = await self._database.fetch(statements.KEPT_FROM, "inbox")
+        named = await self._database.fetch(statements.SOURCE, number)
+        return Reader(
+            read.source,
+            read.durable.name,
+            {name: since[name] for name in read.types if name in since},
+            self._judged_from(read_bounds(bounds).low if bounds else 0),
+            read.period,
+            UUID(str(named[0][0])) if named and named[0][0] else None,
+        )
+
+    def _judged_from(self, partitions_from: int) -> int:
+        """Return since when messages are judged: those that come later are dead letters.
+
+        It is the beginning of a day: of a part of a day that is folded, no source has closed sums.
+        """
+        span = self._kept.span // MILLISECOND
+        by_age = ceiling(self._now() - self._kept.outbox // MILLISECOND, span)
+        by_size = ceiling(self._kept.since_ms + span, span) if self._kept.since_ms else 0
+        return max(partitions_from, by_age, by_size)
 
     async def _note_types(self, read: Read, state: DurableState | None) -> None:
         """Note since when each type is read: from the first look at it, by this database."""

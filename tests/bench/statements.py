@@ -1,0 +1,58 @@
+"""Every statement of a service at work on a month of messages: no scan of a table, under 20 ms."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import asyncpg
+
+from libs.tallystick.tests.account.site import Site
+from libs.tallystick.tests.database.explaining import Explained, explained
+from libs.tallystick.tests.database.recording import Recorded, Statement, recording
+from libs.tallystick.tests.database.working import router, work
+from tests.bench.figures import Figures
+from tests.bench.month import connected, month, server
+from tests.bench.services import broker
+
+LARGE = ("inbox", "outbox", "deferred", "attempts", "foreign_inbox", "effects")
+WITHIN_MS = 20.0
+
+
+async def statements(figures: Figures, *, inbox: int, outbox: int, data: Path | None) -> None:
+    """Let a service work on a month of messages, and explain all that it ran."""
+    with server(data) as postgres:
+        url = await month(postgres, inbox=inbox, outbox=outbox)
+        async with broker() as (nats_url, client), connected(url) as looks:
+            site = Site({"shop": url}, nats_url, client)
+            await site.declare(router())
+            with recording() as recorded:
+                async with site.runs(router(), account_period_s=10) as runtime:
+                    await work(runtime, looks.fetch, within=150)
+            await _judge(figures, recorded, looks)
+            rows = await looks.fetch(
+                "select relname, reltuples::bigint from pg_class where relname in"
+                " ('inbox', 'outbox') and relkind = 'p'"
+            )
+            figures.note(", ".join(f"{row[0]}: {row[1]:,} rows" for row in rows))
+
+
+async def _judge(figures: Figures, recorded: Recorded, looks: asyncpg.Connection) -> None:
+    slow, scanning = 0, 0
+    for statement in sorted(recorded.values(), key=lambda each: -each.median):
+        found = await explained(looks, statement)
+        scanned = [name for name in found.scanned if name.startswith(LARGE)]
+        is_slow = (found.ms or min(statement.ms)) > WITHIN_MS
+        slow, scanning = slow + is_slow, scanning + bool(scanned)
+        figures.note(_line(statement, found) + (" SLOW" if is_slow else ""))
+        if scanned:
+            figures.note(f"  scans {', '.join(scanned)}")
+    figures.claim(f"{len(recorded)} statements, none scans a large table", holds=not scanning)
+    figures.claim(f"alone, each takes less than {WITHIN_MS:g} ms", holds=not slow)
+
+
+def _line(statement: Statement, found: Explained) -> str:
+    alone = "-" if found.ms is None else f"{found.ms:.2f}"
+    text = re.sub(r"\s+", " ", statement.sql)[:90]
+    times = f"median {statement.median:6.2f} ms, longest {max(statement.ms):7.2f}, alone {alone:>6}"
+    return f"{times}, {len(statement.ms):5} times: {text}"
