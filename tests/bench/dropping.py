@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable
-from datetime import timedelta
 from pathlib import Path
 
 from libs.tallystick.tests.account.site import Site
 from libs.tallystick.tests.database.working import Sold, router
+from tallystick._database.kept import Kept  # inside: what is kept by default
 from tallystick._database.pool import Target  # inside: as a service connects for it
 from tallystick._database.retention import Retention  # inside: what makes and drops partitions
-from tallystick._deferred.protocol import INBOX_KEPT  # inside: what is kept by default
 from tallystick._service.runtime import Runtime  # inside: a replica without its HTTP side
 from tests.bench.figures import Figures
 from tests.bench.month import connected, month, server
@@ -47,14 +46,22 @@ async def _measure(figures: Figures, runtime: Runtime, url: str) -> None:
     figures.claim("no commit waited for it", holds=with_drop[0] < max(2 * usual[0], 250))
 
 
+ANNOUNCED = """insert into tallystick.kept (since, announced_at)
+values (extract(epoch from now() - $1::interval) * 1000, now() - interval '1 hour')
+on conflict (alone) do update set since = excluded.since, announced_at = excluded.announced_at"""
+
+
 async def _drop(url: str) -> None:
     """Drop the oldest days, one after the other, for as long as it is compared with."""
-    until, kept = time.monotonic() + 20, INBOX_KEPT - timedelta(days=1)
+    until, kept = time.monotonic() + 20, Kept()
+    retention, time_kept = Retention(Target(url, "retention"), kept), kept.time
     await asyncio.sleep(2)
     while time.monotonic() < until:
-        await Retention(Target(url, "retention"), kept).round()
+        time_kept -= kept.span
+        async with connected(url) as connection:
+            await connection.execute(ANNOUNCED, time_kept)
+        await retention.round()
         await asyncio.sleep(2)
-        kept -= timedelta(days=1)
 
 
 async def _longest(runtime: Runtime, meanwhile: Awaitable[None]) -> tuple[float, int, float]:

@@ -10,10 +10,10 @@ import asyncpg
 from tallystick._account import statements
 from tallystick._account.inbox_port import span_columns
 from tallystick._account.spans import MINUTE, divide
+from tallystick._database.kept import Kept
 from tallystick._database.partitions import PARTITIONED, Bounds, missing
 from tallystick._database.pool import Target
 from tallystick._database.retention import _make_one, _partitions  # inside: how they are made
-from tallystick._deferred.protocol import INBOX_KEPT
 
 ID = """(lpad(to_hex({time}), 12, '0') || '7' || substr(md5({salt}), 1, 3)
     || '8' || substr(md5({salt}), 4, 15))::uuid"""
@@ -63,7 +63,7 @@ async def partitions(url: str, days: int) -> list[Bounds]:
         for table in PARTITIONED:
             existing = [each.bounds for each in await _partitions(session, table)]
             for day in range(days, -1, -1):
-                for bounds in list(missing(existing, now - timedelta(days=day), INBOX_KEPT)):
+                for bounds in list(missing(existing, now - timedelta(days=day), Kept().time)):
                     await _make_one(session, table, bounds)
                     existing.append(bounds)
         day_ms = 86_400_000

@@ -152,34 +152,6 @@ class Looking:
         by_size = ceiling(self._kept.since_ms + span, span) if self._kept.since_ms else 0
         return max(partitions_from, by_age, by_size)
 
-    async def _note_types(self, read: Read, state: DurableState | None) -> None:
-        """Note since when each type is read: from the first look at it, by this database."""
-        if state is None or state.types != read.types:
-            return
-        types = sorted(read.types)
-        begin = (read.number, types, state.floor + 1, self._now())
-        await self._database.fetch(statements.BEGIN_READING, *begin)
-        await self._database.fetch(statements.END_READING, read.number, types)
-
-    async def _reader(self, read: Read, since: Mapping[str, Since]) -> Reader:
-        number = read.number
-        ((bounds,),) = await self._database.fetch(statements.KEPT_FROM, "inbox")
-        named = await self._database.fetch(statements.SOURCE, number)
-        return Reader(
-            read.source,
-            read.durable.name,
-            {name: since[name] for name in read.types if name in since},
-            self._judged_from(read_bounds(bounds).low if bounds else 0),
-            read.period,
-            UUID(str(named[0][0])) if named and named[0][0] else None,
-        )
-
-    def _judged_from(self, partitions_from: int) -> int:
-        """Return since when messages are judged: those that come later are dead letters."""
-        by_age = self._now() - self._kept.outbox // MILLISECOND
-        by_size = self._kept.since_ms + self._kept.span // MILLISECOND
-        return max(partitions_from, by_age, by_size if self._kept.since_ms else 0)
-
     async def _note(self, read: Read, reader: Reader, report: Report) -> None:
         read.period = report.period
         read.republished += report.republished
