@@ -100,13 +100,24 @@ async def answers(url: str) -> bool:
         return True
 
 
-async def narrow(url: str, durable: str, name: str) -> list[str]:
-    """Leave the events of a name out of a durable's filter; return the filter as it was."""
+async def narrow(url: str, durable: str, name: str) -> None:
+    """Leave the events of a name out of a durable's filter."""
+    filters = await filters_with(url, durable, name)
+    await filter_by(url, durable, [each for each in filters if not is_of(each, name)])
+
+
+async def filters_with(url: str, durable: str, name: str) -> list[str]:
+    """Return a durable's filter; raise TallystickError if it does not take a name's events."""
     filters = await _filters(url, durable)
     if not any(is_of(each, name) for each in filters):
         raise TallystickError(f"{durable} does not read {name} now")
-    await filter_by(url, durable, [each for each in filters if not is_of(each, name)])
     return filters
+
+
+async def is_there(url: str, durable: str) -> bool:
+    """Return whether the broker has a durable."""
+    async with connected(url) as client:
+        return await info(client, f"CONSUMER.INFO.{DURABLES[durable]}.{durable}") is not None
 
 
 async def filter_by(url: str, durable: str, filters: Sequence[str]) -> None:

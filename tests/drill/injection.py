@@ -247,12 +247,23 @@ class Injector:
         """Nobody puts the filter right meanwhile; it is over when the filter is right again."""
         durable, _, name = fault.target.partition(" ")
         async with self._ground.reconciling:
-            filters = await _insisted(partial(broker.narrow, self._broker, durable, name))
-            await asyncio.sleep(fault.duration)
+            filters = await broker.filters_with(self._broker, durable, name)
+            with suppress(*FAILURES):  # in doubt it is done
+                await broker.narrow(self._broker, durable, name)
+            await self._while_it_is_there(durable, fault.duration)
             with suppress(*FAILURES):  # else whoever declares it does
                 await broker.filter_by(self._broker, durable, filters)
         await _insisted(partial(broker.is_filtered_by, self._broker, durable, filters))
         return next(each for each in filters if broker.is_of(each, name)).rpartition(".")[0]
+
+    async def _while_it_is_there(self, durable: str, seconds: float) -> None:
+        """Return sooner if the durable has gone: it has to be made again, and so have others."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, 0.5))
+            with suppress(*FAILURES):
+                if not await broker.is_there(self._broker, durable):
+                    return
 
     async def _wipe(self, _: int, __: Fault) -> None:
         async with held([self._ground.supervisor["nats"]], within=0):
@@ -301,7 +312,8 @@ class Injector:
 async def _insisted(ask: Callable[[], Awaitable[T]]) -> T:
     """Ask until the answer is neither a failure nor false; raise the last failure."""
     failure: BaseException = TimeoutError(f"{ask} is false")
-    for _ in range(4 * TRIES):
+    give_up = time.monotonic() + PATIENCE_S
+    while time.monotonic() < give_up:
         try:
             if answer := await ask():
                 return answer
