@@ -28,13 +28,15 @@ from tests.drill.injection import Injector
 from tests.drill.pulse import Pulse
 from tests.drill.replay import replay
 from tests.drill.report import Result
-from tests.drill.settling import open_orders, settle, while_it_moves
+from tests.drill.settling import not_looked, open_orders, settle, while_it_moves
 
 BREAKS = (
     *("no-inbox", "ack-before-commit", "fresh-payment-key"),
     *("cursor-outbox", "no-lease-expiry", "drop-outbox"),
     *("no-compare-and-set", "settled-once", "unsent-lost", "unchecked-filter"),
 )
+LOOKS_WITHIN = 30.0
+"""Seconds without any progress after which a reader will never look at its source."""
 ENDS_WITHIN = 30.0
 """Seconds without any progress after healing, after which an order that is open is lost."""
 QUIET_WITHIN = 10.0
@@ -154,6 +156,7 @@ class Course:
 
     async def run(self) -> Result:
         """Faults and orders at once; then healing, the end of all orders, and the audit."""
+        await while_it_moves(self._not_looked, LOOKS_WITHIN)
         async with background(self._watch(), self._pulse.run()):
             visits = asyncio.create_task(self._clients.run())
             try:
@@ -218,6 +221,9 @@ class Course:
         await while_it_moves(left, STALLED_AFTER if self._drill.sabotage else ENDS_WITHIN)
         if visits.done():
             visits.result()
+
+    async def _not_looked(self) -> tuple[int, ...]:
+        return (await not_looked(self._server),)
 
     async def _open(self) -> int:
         return await open_orders(self._server, self._since)

@@ -14,6 +14,7 @@ import pytest
 from nats.aio.client import Client
 
 from tallystick import Delivery, Event, Router, Write
+from tallystick._account.looking import Looking
 from tallystick._service.assembly import assemble  # inside: replicas without their HTTP side
 from tallystick._service.runtime import Runtime  # inside: the same
 from tallystick._settings import Settings
@@ -148,6 +149,18 @@ async def test_what_the_broker_lost_between_two_services_is_found_and_said_again
         "shop", "select republication, count(*) from tallystick.outbox group by 1"
     )
     assert dict(map(tuple, rows)) == {0: 10, 1: 200}
+
+
+async def test_what_is_read_is_noted_before_the_first_look(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never_end(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Looking, "_look", never_end)
+    await site.declare(shop(), books())
+    async with site.runs(books()):
+        await site.until("books", "exists (select from tallystick.reads)")
 
 
 async def set_back(site: Site, postgres: PostgresServer, service: str) -> str:
