@@ -44,8 +44,8 @@ load: $(READY) ## Send customers at the running platform until Ctrl-C (RATE=20 o
 	@$(BIN)/python -m tallystick_local load --rate $(RATE)
 
 drill: ORDERS ?= 5000
-drill: $(READY) ## Kill, cut off and poison a platform of its own, then audit every order (ORDERS, FAULTS, SEED, BREAK=name)
-	@$(BIN)/python -m tests.drill --orders $(ORDERS) --faults $(FAULTS) --seed $(SEED) $(if $(BREAK),--break $(BREAK))
+drill: $(READY) ## Kill, cut off and poison a platform of its own, then audit every order (ORDERS, FAULTS, SEED, BREAK=name, UNBROKEN=1)
+	@$(BIN)/python -m tests.drill --orders $(ORDERS) --faults $(FAULTS) --seed $(SEED) $(if $(BREAK),--break $(BREAK)) $(if $(UNBROKEN),--unbroken)
 
 service: $(READY) ## Make a new service that works, and enter it wherever services are named (NAME=loyalty)
 	@$(BIN)/python -m tallystick_skeleton '$(NAME)'

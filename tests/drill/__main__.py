@@ -33,6 +33,10 @@ def drill(
     sabotage: Annotated[
         str, typer.Option("--break", help=f"break the platform, to see it found out: {_NAMES}")
     ] = "",
+    unbroken: Annotated[
+        bool,
+        typer.Option("--unbroken", help="with --break: provoke it, and break nothing; must pass"),
+    ] = False,
     kind: Annotated[
         list[str] | None, typer.Option(help="only faults whose kind begins so; repeatable")
     ] = None,
@@ -59,6 +63,7 @@ def drill(
         rate=rate,
         seed=seed,
         sabotage=sabotage or None,
+        is_broken=not unbroken,
         kinds=kinds,
     )
     wanted = at_failpoints(wanted) if failpoints else one_by_one(wanted) if each else wanted

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from tests.drill.evidence import Evidence, Forgotten, Row, Sighting
+from tests.drill.evidence import Evidence, Forgotten, Row, Sighting, Struck
 from tests.drill.violation import Found, Violation
 
 Key = tuple[str, str]  # source, id
+PASSED_BY = "filter narrowed"
+"""The kind of fault in which the broker keeps a message and a durable never gets it."""
 IN_HAND = timedelta(seconds=5)
 """What a reader was doing as the broker lost it may be said again, though it is done soon after.
 
@@ -135,7 +137,7 @@ class Account:
         losses = self._losses(row)
         if row["republication"] > len(losses) + len(forgotten):
             return f"it was lost {len(losses)} times and forgotten {len(forgotten)} times"
-        if forgotten:
+        if forgotten or any(each.kind == PASSED_BY for each in losses):
             return None
         if kept := [copy for copy in self.copies[key] if copy.stored_at < at]:
             return f"it was in {_place(kept[0])}"
@@ -149,18 +151,21 @@ class Account:
         taken_at = self.taken[durable].get(key)
         return taken_at is None or taken_at > at - IN_HAND
 
-    def _losses(self, row: Row) -> list[object]:
+    def _losses(self, row: Row) -> list[Struck]:
         """Return the faults that can have cost the broker this message before it was said again."""
-        begin, end = row["stored_at"].timestamp(), row["queued_at"].timestamp()
-        places = ("nats", _stream(row["subject"]))
-        return [
-            struck
-            for struck in self.evidence.struck
-            if struck.loses
-            and struck.target in places
-            and struck.at <= end
-            and begin <= struck.until
-        ]
+        return [each for each in self.evidence.struck if each.loses and _costs(each, row)]
+
+
+def _costs(struck: Struck, row: Row) -> bool:
+    """Return whether a fault can have cost this message.
+
+    What a durable passes by is proved to be lost once its filter is as declared again, not before.
+    """
+    begin, end = row["stored_at"].timestamp(), row["queued_at"].timestamp()
+    if struck.kind == PASSED_BY:
+        return struck.detail == _type(row["subject"]) and begin <= struck.until <= end
+    is_there = struck.target in ("nats", _stream(row["subject"]))
+    return is_there and struck.at <= end and begin <= struck.until
 
 
 def _rows(tables: Mapping[str, Sequence[Row]]) -> Iterator[tuple[str, Row]]:

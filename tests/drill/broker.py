@@ -30,7 +30,11 @@ COPIES = 40  # messages that are published again
 BATCH = 500
 _OWN = ("Nats-Msg-Id", "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit")
 _PLACED = "evt.orders.placed.v1"
-_NO_LIMIT = 2**30
+LIMITS = {
+    "stream full": ("max_bytes", "bytes", 2**30),
+    "stream full by count": ("max_msgs", "messages", -1),
+}
+"""By what a stream is full: the setting, what it is held against, and its value for no limit."""
 STRANGER = "stranger"
 """Whose nonsense is: no service answers for what it says."""
 
@@ -75,17 +79,77 @@ async def purge(client: Client, stream: str) -> int:
     return int((await request(client, f"STREAM.PURGE.{stream}"))["purged"])
 
 
-async def fill(client: Client, stream: str) -> None:
-    """Leave a stream no room for a single message more."""
+async def fill(client: Client, stream: str, kind: str) -> None:
+    """Leave a stream no room for a single message more; only by `max_bytes` does it look full."""
+    setting, used, _ = LIMITS[kind]
     found = await request(client, f"STREAM.INFO.{stream}")
-    full = {**found["config"], "max_bytes": max(1, found["state"]["bytes"])}
+    full = {**found["config"], setting: max(1, found["state"][used])}
     await request(client, f"STREAM.UPDATE.{stream}", full)
 
 
-async def unfill(client: Client, stream: str) -> None:
+async def unfill(client: Client, stream: str, kind: str) -> None:
     """Give a stream room again, before whoever declared it does."""
+    setting, _, no_limit = LIMITS[kind]
     found = await request(client, f"STREAM.INFO.{stream}")
-    await request(client, f"STREAM.UPDATE.{stream}", {**found["config"], "max_bytes": _NO_LIMIT})
+    await request(client, f"STREAM.UPDATE.{stream}", {**found["config"], setting: no_limit})
+
+
+async def answers(url: str) -> bool:
+    """Return whether the broker takes a connection; raise what nats-py raises."""
+    async with connected(url):
+        return True
+
+
+async def narrow(url: str, durable: str, name: str) -> None:
+    """Leave the events of a name out of a durable's filter."""
+    filters = await filters_with(url, durable, name)
+    await filter_by(url, durable, [each for each in filters if not is_of(each, name)])
+
+
+async def filters_with(url: str, durable: str, name: str) -> list[str]:
+    """Return a durable's filter; raise TallystickError if it does not take a name's events."""
+    filters = await _filters(url, durable)
+    if not any(is_of(each, name) for each in filters):
+        raise TallystickError(f"{durable} does not read {name} now")
+    return filters
+
+
+async def is_there(url: str, durable: str) -> bool:
+    """Return whether the broker has a durable."""
+    async with connected(url) as client:
+        return await info(client, f"CONSUMER.INFO.{DURABLES[durable]}.{durable}") is not None
+
+
+async def filter_by(url: str, durable: str, filters: Sequence[str]) -> None:
+    """Change nothing of a durable but its filter."""
+    path = f"{DURABLES[durable]}.{durable}"
+    async with connected(url) as client:
+        config = (await request(client, f"CONSUMER.INFO.{path}"))["config"]
+        config = {**config, "filter_subjects": list(filters)}
+        config.pop("filter_subject", None)
+        body = {"stream_name": DURABLES[durable], "config": config, "action": "update"}
+        await request(client, f"CONSUMER.CREATE.{path}", body)
+
+
+async def is_filtered_by(url: str, durable: str, filters: Sequence[str]) -> bool:
+    """Return whether a durable reads these subjects and no others."""
+    return sorted(await _filters(url, durable)) == sorted(filters)
+
+
+async def _filters(url: str, durable: str) -> list[str]:
+    async with connected(url) as client:
+        found = await request(client, f"CONSUMER.INFO.{DURABLES[durable]}.{durable}")
+    return list(_filters_of(found["config"]))
+
+
+def is_of(subjects: str, name: str) -> bool:
+    """Return whether a filter takes the events of a name, such as `captured`."""
+    return subjects.split(".")[2] == name
+
+
+def _filters_of(config: dict[str, Any]) -> list[str]:
+    one = config.get("filter_subject")
+    return config.get("filter_subjects") or ([one] if one else [">"])
 
 
 async def publish_nonsense(client: Client, version: int, body: bytes) -> str:
@@ -157,11 +221,9 @@ def _readers(services: Sequence[str]) -> list[Binding]:
 
 
 def _standing(stream: str, read: dict[str, Any]) -> Standing:
-    config = read["config"]
-    one = config.get("filter_subject")
     return Standing(
         stream=stream,
-        filters=config.get("filter_subjects") or ([one] if one else [">"]),
+        filters=_filters_of(read["config"]),
         floor=read["ack_floor"]["stream_seq"],
         pending=read["num_pending"],
         unsettled=read["num_ack_pending"],

@@ -10,6 +10,7 @@ from typing import Final
 REPLICAS: Final = (
     *("orders", "orders-2", "payments", "payments-2"),
     *("shipping", "shipping-2", "sandbox", "sandbox-2"),
+    *("newsletter", "newsletter-2"),
 )
 READERS: Final = tuple(name for name in REPLICAS if not name.startswith("sandbox"))
 STREAMS: Final = ("ORDERS", "PAYMENTS", "SHIPPING", "SHIPPING_JOBS")
@@ -22,6 +23,7 @@ DURABLES: Final = {
     "shipping-orders": "ORDERS",
     "shipping-payments": "PAYMENTS",
     "shipping-labels": "SHIPPING_JOBS",
+    "newsletter-orders": "ORDERS",
 }
 """The durables and the streams that they read."""
 LINKS: Final = (
@@ -29,8 +31,15 @@ LINKS: Final = (
     *(f"{name}>sandbox" for name in READERS if not name.startswith("orders")),
     "customers>orders",
 )
-DATABASES: Final = ("orders", "payments", "shipping")
-OUTSIDERS: Final = ("provider", "carrier")
+DATABASES: Final = ("orders", "payments", "shipping", "newsletter")
+HELD: Final = DATABASES
+"""The services of which all replicas are kept from running."""
+NARROWED: Final = (
+    *("orders-payments captured", "payments-totals captured"),
+    *("orders-shipping dispatched", "shipping-orders placed"),
+)
+"""Durables of several types, and the one that its filter leaves out for a while."""
+OUTSIDERS: Final = ("provider", "carrier", "mail")
 WEBHOOKS: Final = ("webhooks",)
 NOBODY: Final = ("",)
 
@@ -39,7 +48,7 @@ NOBODY: Final = ("",)
 class Kind:
     """A kind of fault: whom it can strike, for how many seconds, and how often it is drawn.
 
-    `loses`: the broker forgets what it had confirmed, so that orders must be said again.
+    `loses`: the broker forgets what it had confirmed, or passes it by: it must be said again.
     `unseen`: whoever asks meanwhile must not notice it, so it excuses nothing.
     """
 
@@ -55,6 +64,7 @@ KINDS: Final[dict[str, Kind]] = {
     "service killed": Kind(REPLICAS, weight=4),
     "service terminated": Kind(REPLICAS, weight=2),
     "service frozen": Kind(READERS, (2.5, 4), weight=2),
+    "service held": Kind(HELD, (1, 3)),
     "broker killed": Kind(("nats",), weight=1.5),
     "broker terminated": Kind(("nats",)),
     "broker frozen": Kind(("nats",), (1, 3)),
@@ -83,7 +93,10 @@ KINDS: Final[dict[str, Kind]] = {
     "consumer deleted": Kind(tuple(DURABLES)),
     "stream purged": Kind(STREAMS, loses=True),
     "stream full": Kind(STREAMS, (2, 3)),
+    "stream full by count": Kind(STREAMS, (2, 3)),
+    "filter narrowed": Kind(NARROWED, (3, 5), weight=0.3, loses=True, most=3),
     "broker wiped": Kind(("nats",), weight=0.3, loses=True, most=3),
+    "reader held, broker wiped": Kind(HELD, (2, 4), weight=0.2, most=1),  # it is wiped as above
     "poison: exception": Kind(NOBODY, weight=0.3, most=2),
     "poison: slow statement": Kind(NOBODY, weight=0.2, most=1),
     "poison: exit": Kind(NOBODY, weight=0.3, most=2),

@@ -39,13 +39,18 @@ TIMES = {
 POLICY = Policy(silent_after=6, start_within=25, longest_wait=0.3)
 
 _SETTINGS = {"nats": "NATS_URL", "postgres": "DATABASE_URL"}
-_OUTSIDE = {"payments": "PROVIDER_URL", "shipping": "CARRIER_URL"}
+_OUTSIDE = {
+    "payments": "PROVIDER_URL",
+    "shipping": "CARRIER_URL",
+    "newsletter": "MAILER_URL",
+}
 
 
 class Ground(Platform):
     """A platform whose processes are armed for the drill and reach each other by proxies.
 
     `arms` tells each service which failpoints kill it (see `serve`), `sabotage` is a file's name.
+    Unless it `is_broken`, the services do what provokes the sabotage, and nothing else of it.
     """
 
     def __init__(
@@ -55,12 +60,13 @@ class Ground(Platform):
         *,
         arms: Mapping[str, Mapping[str, Any]] | None = None,
         sabotage: str | None = None,
+        is_broken: bool = True,
     ) -> None:
         environment = {name: _environment(name) for name in ALL}
         settings = Settings(
             state=state,
             free_ports=True,
-            replicas=dict.fromkeys(SERVICES, 2) | dict.fromkeys(EXAMPLES, 1),
+            replicas=dict.fromkeys((*SERVICES, *EXAMPLES), 2),
             examples=True,
             environment=environment,
             policy=POLICY,
@@ -70,6 +76,7 @@ class Ground(Platform):
         super().__init__(settings, self.outages.report)
         self._arms = arms or {}
         self._sabotage = sabotage or ""
+        self._is_broken = is_broken
 
     @cached_property
     def links(self) -> dict[str, Link]:
@@ -116,6 +123,7 @@ class Ground(Platform):
             "DRILL_NAME": spec.name,
             "DRILL_FOLDER": str(self.settings.state),
             "DRILL_SABOTAGE": self._sabotage,
+            "DRILL_BROKEN": "1" if self._is_broken else "",
             "DRILL_ARMS": json.dumps(self._arms.get(service, {})),
             **(self._detours(spec, service) if spec.name in READERS else {}),
         }

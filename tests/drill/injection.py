@@ -8,8 +8,9 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import asyncpg
@@ -18,6 +19,8 @@ import psutil  # type: ignore[import-untyped]
 import structlog
 
 from tallystick import TallystickError
+from tallystick_local.holding import held
+from tallystick_local.keeper import Keeper
 from tests.drill import broker, busy, clock, database
 from tests.drill.clients import Clients
 from tests.drill.dials import Dial
@@ -28,6 +31,7 @@ from tests.drill.witness import Complaint
 from tests.drill.witnesses import witness_of
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 SLOW = 0.05  # seconds for each piece of a connection that is slow
 OUTSIDE: dict[str, dict[str, Any]] = {
@@ -142,8 +146,11 @@ class Injector:
             **dict.fromkeys(DIALS, self._turn),
             "consumer deleted": self._delete,
             "stream purged": self._purge,
-            "stream full": self._fill,
+            **dict.fromkeys(broker.LIMITS, self._fill),
+            "filter narrowed": self._narrow,
             "broker wiped": self._wipe,
+            "service held": self._hold,
+            "reader held, broker wiped": self._hold_and_wipe,
             **dict.fromkeys(POISON, self._poison),
             "poison: undecodable": self._nonsense,
             "poison: unknown version": self._nonsense,
@@ -232,18 +239,51 @@ class Injector:
 
     async def _fill(self, _: int, fault: Fault) -> None:
         async with broker.connected(self._broker) as client:
-            await broker.fill(client, fault.target)
+            await broker.fill(client, fault.target, fault.kind)
             await asyncio.sleep(fault.duration)
-            await broker.unfill(client, fault.target)
+            await broker.unfill(client, fault.target, fault.kind)
+
+    async def _narrow(self, __: int, fault: Fault) -> str:
+        """Nobody puts the filter right meanwhile; it is over when the filter is right again."""
+        durable, _, name = fault.target.partition(" ")
+        async with self._ground.reconciling:
+            filters = await broker.filters_with(self._broker, durable, name)
+            with suppress(*FAILURES):  # in doubt it is done
+                await broker.narrow(self._broker, durable, name)
+            await self._while_it_is_there(durable, fault.duration)
+            with suppress(*FAILURES):  # else whoever declares it does
+                await broker.filter_by(self._broker, durable, filters)
+        await _insisted(partial(broker.is_filtered_by, self._broker, durable, filters))
+        return next(each for each in filters if broker.is_of(each, name)).rpartition(".")[0]
+
+    async def _while_it_is_there(self, durable: str, seconds: float) -> None:
+        """Return sooner if the durable has gone: it has to be made again, and so have others."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, 0.5))
+            with suppress(*FAILURES):
+                if not await broker.is_there(self._broker, durable):
+                    return
 
     async def _wipe(self, _: int, __: Fault) -> None:
-        keeper = self._ground.supervisor["nats"]
-        keeper.hold()
-        keeper.send(signal.SIGKILL)
-        while keeper.pid is not None:
-            await asyncio.sleep(0.02)
-        shutil.rmtree(self._ground.settings.state / "nats" / "jetstream", ignore_errors=True)
-        keeper.release()
+        async with held([self._ground.supervisor["nats"]], within=0):
+            shutil.rmtree(self._ground.settings.state / "nats" / "jetstream", ignore_errors=True)
+
+    async def _hold(self, _: int, fault: Fault) -> None:
+        async with held(self._replicas(fault.target)):
+            await asyncio.sleep(fault.duration)
+
+    async def _hold_and_wipe(self, number: int, fault: Fault) -> None:
+        """What is said while a reader is down is lost; the broker returns before the reader."""
+        async with held(self._replicas(fault.target)):
+            await asyncio.sleep(fault.duration)
+            at = time.time()
+            await self._wipe(number, fault)
+            self.struck.append(Struck("broker wiped", "nats", at, time.time(), loses=True))
+            await _insisted(partial(broker.answers, self._broker))
+
+    def _replicas(self, service: str) -> list[Keeper]:
+        return [self._ground.supervisor[name] for name in (service, f"{service}-2")]
 
     async def _poison(self, number: int, fault: Fault) -> str:
         token, reason = POISON[fault.kind]
@@ -267,6 +307,20 @@ class Injector:
     @property
     def _broker(self) -> str:
         return self._ground.facts.url("nats", "nats")
+
+
+async def _insisted(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask until the answer is neither a failure nor false; raise the last failure."""
+    failure: BaseException = TimeoutError(f"{ask} is false")
+    give_up = time.monotonic() + PATIENCE_S
+    while time.monotonic() < give_up:
+        try:
+            if answer := await ask():
+                return answer
+        except FAILURES as failed:
+            failure = failed
+        await asyncio.sleep(0.1)
+    raise failure
 
 
 def _family(pid: int | None) -> list[psutil.Process]:

@@ -28,12 +28,15 @@ from tests.drill.injection import Injector
 from tests.drill.pulse import Pulse
 from tests.drill.replay import replay
 from tests.drill.report import Result
-from tests.drill.settling import open_orders, settle, while_it_moves
+from tests.drill.settling import not_looked, open_orders, settle, while_it_moves
 
 BREAKS = (
     *("no-inbox", "ack-before-commit", "fresh-payment-key"),
     *("cursor-outbox", "no-lease-expiry", "drop-outbox"),
+    *("no-compare-and-set", "settled-once", "unsent-lost", "unchecked-filter"),
 )
+LOOKS_WITHIN = 30.0
+"""Seconds without any progress after which a reader will never look at its source."""
 ENDS_WITHIN = 30.0
 """Seconds without any progress after healing, after which an order that is open is lost."""
 QUIET_WITHIN = 10.0
@@ -57,6 +60,7 @@ class Drill:
     faults: int = 60
     seed: int = 1
     sabotage: str | None = None
+    is_broken: bool = True  # else all that provokes the sabotage, and nothing broken
     kinds: Sequence[str] = tuple(KINDS)
     given: Sequence[tuple[str, str, float]] | None = None  # these faults and no others
     exactly: Sequence[Fault] | None = None  # these at these times
@@ -95,7 +99,10 @@ def one_by_one(drill: Drill) -> Drill:
 
 
 def sabotaged(drill: Drill) -> Drill:
-    """The drill with the failpoints and the faults that its sabotage brings."""
+    """The drill with the failpoints and the faults that its sabotage brings.
+
+    `FAULTS` strike at times of the seed, `EXACTLY` at their own, within `SECONDS`.
+    """
     if drill.sabotage is None:
         return drill
     module = import_module(f"tests.drill.sabotage.{drill.sabotage.replace('-', '_')}")
@@ -103,7 +110,9 @@ def sabotaged(drill: Drill) -> Drill:
         drill,
         orders=min(drill.orders, MOST_SABOTAGED),
         faults=0,
-        given=module.FAULTS,
+        given=getattr(module, "FAULTS", ()),
+        exactly=getattr(module, "EXACTLY", None),
+        seconds=getattr(module, "SECONDS", None),
         arms=module.ARMS,
         tokens=module.TOKENS,
     )
@@ -116,9 +125,10 @@ async def run(drill: Drill, state: Path, live: Live) -> Result:
         lambda name, text: live.say(f"{name:>12} | {text}"),
         arms=drill.arms,
         sabotage=drill.sabotage,
+        is_broken=drill.is_broken,
     )
     began = time.monotonic()
-    live.say("starting NATS, PostgreSQL, two replicas of every service, and the newsletter ...")
+    live.say("starting NATS, PostgreSQL and two replicas of every service ...")
     with interruptible(ground.kill, live.say):
         async with ground.open():
             live.say(f"up after {time.monotonic() - began:.1f} s")
@@ -146,6 +156,7 @@ class Course:
 
     async def run(self) -> Result:
         """Faults and orders at once; then healing, the end of all orders, and the audit."""
+        await while_it_moves(self._not_looked, LOOKS_WITHIN)
         async with background(self._watch(), self._pulse.run()):
             visits = asyncio.create_task(self._clients.run())
             try:
@@ -156,9 +167,8 @@ class Course:
                 )
                 await self._heal()
                 await self._until_ended(visits)
-                within = 2 if self._drill.sabotage else QUIET_WITHIN  # the last records are late
                 evidence, violations = await settle(
-                    self._collect, within=within, give_up_after=DIES_WITHIN
+                    self._collect, within=QUIET_WITHIN, give_up_after=DIES_WITHIN
                 )
             finally:
                 visits.cancel()
@@ -168,7 +178,7 @@ class Course:
         return Result(
             seed=self._drill.seed,
             orders=self._drill.orders,
-            sabotage=self._drill.sabotage,
+            sabotage=self._drill.sabotage if self._drill.is_broken else None,
             plan=self._plan,
             evidence=evidence,
             violations=violations,
@@ -211,6 +221,9 @@ class Course:
         await while_it_moves(left, STALLED_AFTER if self._drill.sabotage else ENDS_WITHIN)
         if visits.done():
             visits.result()
+
+    async def _not_looked(self) -> tuple[int, ...]:
+        return (await not_looked(self._server),)
 
     async def _open(self) -> int:
         return await open_orders(self._server, self._since)

@@ -1,8 +1,9 @@
 """Starts a service, or the child of a suspect, with the drill's failpoints, poison and sabotage.
 
-python -m tests.drill.serve serve NAME. What to arm is in DRILL_NAME, DRILL_FOLDER, DRILL_SABOTAGE
-and DRILL_ARMS, a JSON object of failpoints: {"before-commit": {"pass": 5, "times": 2}} ends the
-process by SIGKILL whenever it has passed the place five times, twice in all replicas together.
+python -m tests.drill.serve serve NAME. What to arm is in DRILL_NAME, DRILL_FOLDER, DRILL_SABOTAGE,
+DRILL_BROKEN (empty: only what provokes the sabotage) and DRILL_ARMS, a JSON object of failpoints:
+{"before-commit": {"pass": 5, "times": 2}} ends the process by SIGKILL whenever it has passed the
+place five times, twice in all replicas together.
 """
 
 from __future__ import annotations
@@ -45,12 +46,20 @@ def main() -> int:
         busy.prepare(service, Dial(folder, busy.NAME, name))
     clock.prepare(service, Dial(folder, clock.NAME, name))
     if sabotage := os.environ["DRILL_SABOTAGE"]:
-        import_module(f"tests.drill.sabotage.{sabotage.replace('-', '_')}").sabotage()
+        _sabotage(import_module(f"tests.drill.sabotage.{sabotage.replace('-', '_')}"))
     if sys.argv[1] == "child":
         return child.main()
     sys.argv[0] = "tally"
     _cli.main()
     return 0
+
+
+def _sabotage(module: Any) -> None:
+    """Do what provokes it, if there is such a thing, and break what it breaks."""
+    if hasattr(module, "provoke"):
+        module.provoke()
+    if os.environ["DRILL_BROKEN"]:
+        module.sabotage()
 
 
 def killing(folder: Path, place: str, passes: int, times: int) -> Callable[[], None]:

@@ -11,12 +11,15 @@ import nats
 
 from tallystick import TallystickError
 from tallystick_local.figures import count
-from tallystick_local.reading import AWAY
+from tallystick_local.reading import AWAY, fetch
+from tests.drill import broker
 from tests.drill.audit import audit
-from tests.drill.evidence import Evidence
+from tests.drill.evidence import SERVICES, Evidence
 from tests.drill.violation import Violation
 
 LOOK_EVERY = 0.5  # seconds
+_LOOKED = """select r.durable from tallystick.accounts a
+join tallystick.readers r on r.number = a.reader"""
 
 
 async def while_it_moves(left: Callable[[], Awaitable[tuple[int, ...]]], within: float) -> None:
@@ -29,6 +32,15 @@ async def while_it_moves(left: Callable[[], Awaitable[tuple[int, ...]]], within:
         if time.monotonic() - since > within:
             return
         await asyncio.sleep(LOOK_EVERY)
+
+
+async def not_looked(server: str) -> int:
+    """How many readers have not looked at their source yet: what they read is in no account."""
+    left = 0
+    for service in SERVICES:
+        looked = {row["durable"] for row in await fetch(server, service, _LOOKED)}
+        left += len(broker.readers([service]).keys() - looked)
+    return left
 
 
 async def open_orders(server: str, since: UUID) -> int:

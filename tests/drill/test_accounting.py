@@ -226,3 +226,35 @@ def test_a_copy_that_its_source_does_not_know_of_is_named() -> None:
     evidence = replace(shipped(), sightings=[copy(CAPTURED, NOON, "payments", republication=1)])
     [said] = found(evidence, 8)
     assert "captured is in PAYMENTS at 7 as republication 1, and payments knows of 0" in said
+
+
+NARROWED = Struck(
+    "filter narrowed",
+    "newsletter-orders ended",
+    *(at(-5), at(20)),
+    loses=True,
+    detail="evt.orders.ended.v1",
+)
+
+
+def test_what_a_durable_passed_by_may_be_said_again_though_the_broker_has_it() -> None:
+    assert found(end_said_again(copies=[copy(ENDED, NOON)], struck=[NARROWED]), 8) == []
+
+
+@pytest.mark.parametrize(
+    "struck",
+    [
+        replace(NARROWED, until=at(40)),
+        replace(NARROWED, until=at(-1)),
+        replace(NARROWED, detail="evt.orders.placed.v1"),
+    ],
+    ids=["before its filter was right again", "after that", "of another type"],
+)
+def test_nothing_else_may_be_said_again_for_a_narrowed_filter(struck: Struck) -> None:
+    [said] = found(end_said_again(copies=[copy(ENDED, NOON)], struck=[struck]), 8)
+    assert "lost 0 times" in said
+
+
+def test_what_a_durable_passed_by_once_may_be_said_again_once() -> None:
+    [said] = found(end_said_again(times=2, struck=[NARROWED]), 8)
+    assert "lost 1 times" in said

@@ -21,6 +21,13 @@ SMALL = (
     *("service", "broker", "database", "pool", "clock"),
     *("connection", "outsider", "messages", "stream"),
 )
+OF_THE_ACCOUNT = {
+    "no-compare-and-set": 8,
+    "settled-once": 7,
+    "unsent-lost": 8,
+    "unchecked-filter": 8,
+}
+"""The sabotages of the account, and the invariant that names each."""
 pytestmark = pytest.mark.drill
 
 
@@ -62,7 +69,17 @@ def test_a_payment_under_a_fresh_key_is_found_out(tmp_path: Path) -> None:
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("sabotage", sorted(set(BREAKS) - {"fresh-payment-key"}))
 def test_every_sabotage_is_found_out(tmp_path: Path, sabotage: str) -> None:
-    is_found_out(tmp_path, sabotage, 2)
+    is_found_out(tmp_path, sabotage, 2, OF_THE_ACCOUNT.get(sabotage))
+
+
+@pytest.mark.siege
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("sabotage", OF_THE_ACCOUNT)
+def test_what_provokes_a_sabotage_hurts_nothing_that_is_not_broken(
+    tmp_path: Path, sabotage: str
+) -> None:
+    code, said, _ = drill(tmp_path, f"--break={sabotage}", "--unbroken", "--seed=2")
+    assert code == 0, said
 
 
 def is_found_out(out: Path, sabotage: str, seed: int, invariant: int | None = None) -> None:

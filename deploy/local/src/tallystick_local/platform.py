@@ -1,5 +1,6 @@
 """The whole platform on this machine: servers, databases, topology, services."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cached_property
@@ -26,6 +27,8 @@ class Platform:
     def __init__(self, settings: Settings, report: Report) -> None:
         self.settings = settings
         self._report = report
+        self.reconciling = asyncio.Lock()
+        """Who has it keeps the broker's topology from being reconciled."""
 
     @cached_property
     def facts(self) -> Facts:
@@ -64,7 +67,7 @@ class Platform:
         await provision.databases(self.facts, self.settings.services)
         await provision.migrations(self.facts, self.settings.services)
         broker = self.facts.url("nats", "nats")
-        async with reconciled(broker, self.settings, self._report):
+        async with reconciled(broker, self.settings, self._report, self.reconciling):
             await self.supervisor.start(Stage.SERVICES)
             yield
 

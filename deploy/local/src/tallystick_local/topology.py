@@ -28,8 +28,13 @@ def _topology(settings: Settings, service: str) -> Topology:
 
 
 @asynccontextmanager
-async def reconciled(url: str, settings: Settings, report: Report) -> AsyncIterator[None]:
-    """Reconcile the broker now, and again every few seconds until the block ends."""
+async def reconciled(
+    url: str, settings: Settings, report: Report, turn: asyncio.Lock
+) -> AsyncIterator[None]:
+    """Reconcile the broker now, and again every few seconds until the block ends.
+
+    Whoever has `turn` meanwhile keeps a round from beginning.
+    """
     wanted = await asyncio.to_thread(topologies, settings)
     client = Client()
     await client.connect(
@@ -37,29 +42,34 @@ async def reconciled(url: str, settings: Settings, report: Report) -> AsyncItera
     )
     try:
         await reconcile(client, wanted)
-        async with background(_again(client, wanted, report)):
+        async with background(_again(client, wanted, report, turn)):
             yield
     finally:
         await client.close()
 
 
-async def _again(client: Client, wanted: list[Topology], report: Report) -> None:
+async def _again(
+    client: Client, wanted: list[Topology], report: Report, turn: asyncio.Lock
+) -> None:
     while True:
         await asyncio.sleep(EVERY)
-        try:
-            for difference in await reconcile(client, wanted):
-                report("topology", f"differs and cannot be changed: {difference}")
-            for trimmed in await trim(client, wanted):
-                blocked = (
-                    f", {trimmed.blocked_by} has not read the rest" if trimmed.blocked_by else ""
-                )
-                report(
-                    "topology",
-                    f"{trimmed.stream} is filling: purged {trimmed.purged} read messages{blocked}",
-                )
-        except TallystickError as error:
-            report("topology", f"the broker does not answer: {error}")
+        async with turn:
+            await _round(client, wanted, report)
+
+
+async def _round(client: Client, wanted: list[Topology], report: Report) -> None:
+    try:
+        for difference in await reconcile(client, wanted):
+            report("topology", f"differs and cannot be changed: {difference}")
+        for trimmed in await trim(client, wanted):
+            blocked = f", {trimmed.blocked_by} has not read the rest" if trimmed.blocked_by else ""
+            report(
+                "topology",
+                f"{trimmed.stream} is filling: purged {trimmed.purged} read messages{blocked}",
+            )
+    except TallystickError as error:
+        report("topology", f"the broker does not answer: {error}")
 
 
 async def _ignore(_: Exception) -> None:
-    """Ignore an error of the reconnecting client, which `_again` reports."""
+    """Ignore an error of the reconnecting client, which `_round` reports."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 
+import pytest
+
 from libs.tallystick.tests.account.site import ALL, Site, books, sell, shop
+from tallystick._account.looking import Looking
 from tallystick.testing import PostgresServer
 
 
@@ -26,6 +30,18 @@ async def test_what_the_broker_lost_between_two_services_is_found_and_said_again
             await site.until("books", ALL.format(210))
             await site.until("books", "exists (select from tallystick.settled)")
     assert await site.republications() == {0: 10, 1: 200}
+
+
+async def test_what_is_read_is_noted_before_the_first_look(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never_end(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Looking, "_look", never_end)
+    await site.declare(shop(), books())
+    async with site.runs(books()):
+        await site.until("books", "exists (select from tallystick.reads)")
 
 
 async def test_what_a_reader_that_was_set_back_has_forgotten_is_said_again(

@@ -60,6 +60,7 @@ class Read:
     memory: Memory
     period: int = PERIOD
     looks: int = 0
+    is_noted: bool = False
     republished: int = 0
 
     @property
@@ -91,7 +92,14 @@ class Looking:
         self._now = now
 
     async def round(self) -> None:
-        """Look once at each source of which no other replica has the lease."""
+        """Look once at each source of which no other replica has the lease.
+
+        What is read is noted for all before the first look, which may take long: what the broker
+        loses until then is in no account.
+        """
+        for read in self._reads:
+            if not read.is_noted and self._connection.connected.is_set():
+                await self._begin(read)
         for read in self._reads:
             if not self._connection.connected.is_set():
                 return
@@ -101,13 +109,9 @@ class Looking:
                 self._show_nothing(read)
 
     async def _look(self, read: Read) -> None:
-        port = DurablePort(self._connection, read.durable, read.source)
-        declared = await self._declared(read.durable.name)
-        since = await self._since(read)
-        if since.keys() != read.types and set(declared) <= {read.types}:
-            await self._note_types(read, await port.durable())
-            since = await self._since(read)
-        reader = await self._reader(read, since)
+        port = self._port(read)
+        declared = await self._begin(read)
+        reader = await self._reader(read, await self._since(read))
         source = Source(self._connection.requests, read.source, self._service)
         ports = Ports(source, port, ReaderInbox(self._database, read.number))
         report = await ports.run(look(reader, read.memory, now=self._now(), declared=declared))
@@ -115,6 +119,17 @@ class Looking:
         if read.looks % FOLD_EVERY == 0:
             await self._fold(read)
         read.looks += 1
+
+    async def _begin(self, read: Read) -> list[frozenset[str]]:
+        """Note since when types are read that are not yet; return what living replicas declare."""
+        declared = await self._declared(read.durable.name)
+        read.is_noted = (await self._since(read)).keys() == read.types
+        if not read.is_noted and set(declared) <= {read.types}:
+            await self._note_types(read, await self._port(read).durable())
+        return declared
+
+    def _port(self, read: Read) -> DurablePort:
+        return DurablePort(self._connection, read.durable, read.source)
 
     async def _since(self, read: Read) -> dict[str, Since]:
         rows = await self._database.fetch(statements.TYPES, read.number)
