@@ -83,6 +83,7 @@ class _Look:
     asked_until: int = 0
 
     def run(self, declared: Collection[frozenset[str]]) -> Asking[Report]:
+        self.report.period = self.reader.period  # until the source says another
         try:
             readers.judgeable(self.reader, (yield from answer_to(ReadDurable())), declared)
             self.settled = SettledSpans(
