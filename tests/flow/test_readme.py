@@ -53,8 +53,6 @@ RUN_BY = {
         RECOVERY,
         "tally account accept orders newsletter-orders --reason",
     ),
-    "tally durable list": (RECOVERY, '"tally durable list"'),
-    "tally durable rewind newsletter-orders --to 2h --yes": (RECOVERY, "tally durable rewind "),
     "pip install 'tallystick[cli,testing]'": (EXAMPLE, '"tallystick[cli,testing]"'),
     "python -m pytest": (EXAMPLE, '"-m", "pytest"'),
     "make setup": (START, '"make setup"'),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import shlex
@@ -29,7 +28,6 @@ pytestmark = [pytest.mark.siege, pytest.mark.timeout(300)]
 
 FEW = 5
 WITHIN = 90.0
-KEEPS = ("orders", "payments", "shipping", "newsletter")
 TIMES = {"ACCOUNT_PERIOD_S": "1", "ACK_WAIT_S": "2", "SWEEP_S": "0.5"}
 READERS_OF_ORDERS = ("newsletter-orders", "payments-open", "shipping-orders")
 WELL = "Nothing is missing, and nothing is unknown."
@@ -186,17 +184,3 @@ async def test_what_a_restored_source_forgot_is_named_until_a_person_accepts_it(
         done = await site.tally(ACCEPT.replace("newsletter-orders", reader))
         assert re.match(rf"{reader}: \d+ accepted that orders denies", done.stdout), done.stderr
     await site.until_told("tally account", WELL)
-
-
-async def test_a_restored_server_reads_again_what_the_streams_have(site: Site) -> None:
-    await site.order()
-    await site.dump(*KEEPS)
-    await site.order()
-    await site.restore(*KEEPS)
-    await site.until_told("tally durable list", "newsletter-orders")
-    found = json.loads((await site.tally("tally durable list --json")).stdout)
-    for durable in (each["durable"] for each in found):
-        done = await site.tally(f"tally durable rewind {durable} --to 2h --yes")
-        assert done.stdout.startswith(f"{durable} reads again from "), done.stderr
-    await site.until_posted(2 * FEW)
-    await site.until_told("tally account", "unknown to orders")
