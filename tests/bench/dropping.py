@@ -27,6 +27,7 @@ async def dropping(figures: Figures, *, inbox: int, outbox: int, data: Path | No
     """Sell at full rate for a while, then while a day of each table goes."""
     with server(data) as postgres:
         url = await month(postgres, inbox=inbox, outbox=outbox)
+        await Retention(Target(url, "retention"), INBOX_KEPT).round()  # as a service when it starts
         async with broker() as (nats_url, client):
             site = Site({"shop": url}, nats_url, client)
             await site.declare(router())
@@ -42,7 +43,8 @@ async def _measure(figures: Figures, runtime: Runtime, url: str) -> None:
     figures.note(f"dropped {', '.join(f'{name} ({rows:,})' for name, rows in gone.items())}")
     for what, (longest, count, took) in {"usually": usual, "meanwhile": with_drop}.items():
         figures.note(f"{what}: {count / took:,.0f} commits a second, longest {longest:.0f} ms")
-    figures.claim("a day of both tables has gone", holds=len(gone) >= 2)
+    tables = {name.partition("_")[0] for name in gone}
+    figures.claim("days of both tables have gone", holds=tables == {"inbox", "outbox"})
     figures.claim("no commit waited for it", holds=with_drop[0] < max(2 * usual[0], 250))
 
 

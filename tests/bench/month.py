@@ -12,8 +12,9 @@ import asyncpg
 from libs.tallystick.tests.database.filling import agree, beside, fill, partitions
 from libs.tallystick.tests.database.working import DURABLE, TYPE
 from tallystick._account.spans import PERIOD  # inside: how the account folds what it keeps
+from tallystick._database.migrate import apply  # inside: no partition is made yet
 from tallystick._messages.identity import reader_number  # inside: what an inbox row names
-from tallystick.testing import PostgresServer, migrate
+from tallystick.testing import PostgresServer
 from tallystick.testing.databases import url_of
 from tallystick.testing.postgres import postgres_server
 from tests.bench.figures import say
@@ -40,7 +41,7 @@ async def month(server: PostgresServer, *, inbox: int, outbox: int) -> str:
         url = await server.create_database(NAME)
     except asyncpg.DuplicateDatabaseError:
         return url_of(server.url, NAME)
-    await migrate("tallystick", url)
+    await apply("tallystick", url)
     begun, number = time.monotonic(), reader_number(DURABLE, "shop")
     days = await partitions(url, DAYS)
     amount = {"outbox": outbox, "others": inbox - outbox}

@@ -18,6 +18,7 @@ EXAMPLE = "tests/example/test_example.py"
 START = "tests/example/test_start.py"
 LOCAL = "deploy/local/tests/test_up.py"
 PROCESSES = "tests/flow/test_processes.py"
+RECOVERY = "tests/flow/test_recovery.py"
 
 CLUSTER = ".github/workflows/cluster.yml"
 RUN_BY = {
@@ -45,6 +46,13 @@ RUN_BY = {
     "tally topology cafe --apply": (EXAMPLE, '"topology cafe --apply"'),
     "tally migrate cafe": ("libs/tallystick/tests/test_cli.py", '"migrate"'),
     "tally serve cafe": ("libs/tallystick/tests/test_cli.py", '"serve"'),
+    "tally account": (RECOVERY, '"tally account"'),
+    "tally account show newsletter-orders": (RECOVERY, '"tally account show newsletter-orders"'),
+    "tally tail 'evt.orders.>' --since 2h --json": (RECOVERY, "evt.orders.>' --since 2h --json"),
+    "tally account accept orders newsletter-orders --reason 'orders was restored; all compared'": (
+        RECOVERY,
+        "tally account accept orders newsletter-orders --reason",
+    ),
     "pip install 'tallystick[cli,testing]'": (EXAMPLE, '"tallystick[cli,testing]"'),
     "python -m pytest": (EXAMPLE, '"-m", "pytest"'),
     "make setup": (START, '"make setup"'),

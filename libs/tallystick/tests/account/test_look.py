@@ -7,6 +7,11 @@ from uuid import UUID
 import pytest
 
 from libs.tallystick.tests.account.simulation import PERIOD, TYPES, A, B, T, World
+from tallystick._account.coverage import Since
+from tallystick._account.fates import DurableState
+from tallystick._account.look import look as look_once
+from tallystick._account.memory import Memory
+from tallystick._account.reader import Reader
 from tallystick._account.report import Report, Unfinished, overview
 from tallystick._account.steps import AskIds, AskRepublish, ReadPlaces
 from tallystick._messages.ids import made_at
@@ -208,3 +213,16 @@ def test_they_agree_no_more_about_a_period_to_which_a_message_is_added(world: Wo
     publish(world)
     receive(world)
     assert look(world).agrees_until > made_at(late)
+
+
+def test_a_source_that_does_not_answer_keeps_the_period_that_it_had() -> None:
+    """Otherwise the next look, which it answers, could not judge anything either."""
+    reader = Reader("shop", "books", {A: Since()}, period=1_000)
+    looking = look_once(reader, Memory(), now=HOURS, declared=[])
+    next(looking)
+    looking.send(DurableState(frozenset({A}), 0, 0, 0))
+    looking.send({})
+    with pytest.raises(StopIteration) as end:
+        looking.send(None)
+    report = end.value.value
+    assert (report.waits_for, report.period) == ("shop does not answer", 1_000)

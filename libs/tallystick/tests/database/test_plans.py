@@ -13,9 +13,10 @@ from libs.tallystick.tests.database.explaining import explained
 from libs.tallystick.tests.database.filling import agree, beside, fill, partitions
 from libs.tallystick.tests.database.recording import recording
 from libs.tallystick.tests.database.working import DURABLE, TYPE, router, work
+from tallystick._database.migrate import apply
 from tallystick._messages.identity import reader_number
 from tallystick._service.runtime import Runtime
-from tallystick.testing import PostgresServer, migrate
+from tallystick.testing import PostgresServer
 
 Run = Callable[..., AbstractAsyncContextManager[Runtime]]
 LARGE = ("inbox", "outbox", "deferred", "attempts", "foreign_inbox", "effects")
@@ -27,7 +28,7 @@ MAY_BE_MANY = 20  # statements: a service at work has more
 async def filled(postgres: PostgresServer) -> str:
     """A database with three days of messages, the account of which agrees."""
     url = await postgres.create_database(f"filled_{uuid4().hex[:8]}")
-    await migrate("tallystick", url)
+    await apply("tallystick", url)
     days = await partitions(url, 3)
     number = reader_number(DURABLE, "shop")
     amount = {"outbox": 20_000, "others": 80_000}

@@ -86,6 +86,7 @@ class _Look:
     """What is due in this look and is not settled yet."""
 
     def run(self, declared: Collection[frozenset[str]]) -> Asking[Report]:
+        self.report.period = self.reader.period  # until the source says another
         try:
             readers.judgeable(self.reader, (yield from answer_to(ReadDurable())), declared)
             self.settled = SettledSpans(
