@@ -27,7 +27,7 @@ async def dropping(figures: Figures, *, inbox: int, outbox: int, data: Path | No
     """Sell at full rate for a while, then while a day of each table goes."""
     with server(data) as postgres:
         url = await month(postgres, inbox=inbox, outbox=outbox)
-        await Retention(Target(url, "retention"), INBOX_KEPT).round()  # as a service when it starts
+        await Retention(Target(url, "retention"), Kept()).round()  # as a service when it starts
         async with broker() as (nats_url, client):
             site = Site({"shop": url}, nats_url, client)
             await site.declare(router())
