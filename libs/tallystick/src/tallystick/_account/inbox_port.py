@@ -56,6 +56,11 @@ class ReaderInbox:
         rows = await self._database.fetch(statements.RECEIVED_OF, self._reader, list(ids))
         return frozenset(row[0] for row in rows)
 
+    async def known_of(self, ids: Sequence[UUID]) -> frozenset[UUID]:
+        texts = [str(id_) for id_ in ids]
+        rows = await self._database.fetch(statements.KNOWN_OF, self._reader, list(ids), texts)
+        return frozenset(row[0] for row in rows)
+
     async def settle(self, step: Settle) -> frozenset[Span]:
         args = [self._arguments(each) for each in step.settlements]
         async with self._database.connection() as connection:

@@ -15,7 +15,7 @@ from tallystick._account.closing import Snapshot
 from tallystick._account.fates import DurableState
 from tallystick._account.protocol import AccountAnswer, AccountRequest, Seen
 from tallystick._account.spans import Span
-from tallystick._account.steps import Settle, Settled
+from tallystick._account.steps import Settle, Settled, Stored
 from tallystick._account.sums import Sum, Sums
 
 Answer = TypeVar("Answer", bound=AccountAnswer)
@@ -43,6 +43,10 @@ class BrokerPort(Protocol):
         """
         ...
 
+    async def following(self, places: Sequence[int]) -> Mapping[int, Stored | None]:
+        """The first message of the durable's types at or after each place, from the leader too."""
+        ...
+
 
 class InboxPort(Protocol):
     """Reads and settles in the reader's database."""
@@ -54,6 +58,8 @@ class InboxPort(Protocol):
     async def received_in(self, first: UUID, last: UUID) -> frozenset[UUID]: ...
 
     async def received_of(self, ids: Sequence[UUID]) -> frozenset[UUID]: ...
+
+    async def known_of(self, ids: Sequence[UUID]) -> frozenset[UUID]: ...
 
     async def settle(self, step: Settle) -> frozenset[Span]: ...
 

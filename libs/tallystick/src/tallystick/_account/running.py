@@ -1,10 +1,10 @@
-"""Runs a look: puts each of its questions to the port that answers it."""
+"""Runs a look, or a witness: puts each of its questions to the port that answers it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from tallystick._account.ports import BrokerPort, InboxPort, SourcePort
 from tallystick._account.protocol import (
@@ -14,15 +14,16 @@ from tallystick._account.protocol import (
     RepublishAnswer,
     SumsAnswer,
 )
-from tallystick._account.report import Report
 from tallystick._account.steps import (
     AskIds,
     Asking,
     AskKnown,
     AskRepublish,
     AskSums,
+    FindKnown,
     FindReceived,
     ReadDurable,
+    ReadNext,
     ReadPlaces,
     ReadReceived,
     ReadSettled,
@@ -31,6 +32,7 @@ from tallystick._account.steps import (
     SumReceived,
 )
 
+T = TypeVar("T")
 ANSWERS: dict[type[Step[Any]], type[AccountAnswer]] = {
     AskSums: SumsAnswer,
     AskIds: IdsAnswer,
@@ -47,14 +49,14 @@ class Ports:
     broker: BrokerPort
     inbox: InboxPort
 
-    async def run(self, looking: Asking[Report]) -> Report:
-        """Return what a look reports; raises what a port raises."""
+    async def run(self, looking: Asking[T]) -> T:
+        """Return what a look reports; raises what it raises, or a port."""
         try:
             step = next(looking)
             while True:
                 step = looking.send(await self._answer(step))
         except StopIteration as end:
-            report: Report = end.value
+            report: T = end.value
             return report
         finally:
             looking.close()
@@ -67,6 +69,8 @@ class Ports:
                 return self.broker.durable()
             case ReadPlaces(places):
                 return self.broker.stored(places)
+            case ReadNext(places):
+                return self.broker.following(places)
             case _:
                 return self._of_inbox(step)
 
@@ -80,6 +84,8 @@ class Ports:
                 return self.inbox.received_in(first, last)
             case FindReceived(ids):
                 return self.inbox.received_of(ids)
+            case FindKnown(ids):
+                return self.inbox.known_of(ids)
             case Settle():
                 return self.inbox.settle(step)
         raise TypeError(f"no port answers {step!r}")

@@ -34,6 +34,18 @@ class Step(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """A message that the stream holds; `id` is None unless it is the source's own."""
+
+    place: int
+    type: str
+    id: UUID | None
+    key: str | None = None
+    sequence: str | None = None
+    """That of what the key names, as `ce-sequence` says it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """The source's sums that a span was settled with, for each type that was judged."""
 
@@ -96,6 +108,13 @@ class FindReceived(Step[frozenset[UUID]]):
 
 
 @dataclass(frozen=True)
+class FindKnown(Step[frozenset[UUID]]):
+    """Read which of these ids are in the reader's inbox, or deferred, dead or discarded."""
+
+    ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True)
 class ReadDurable(Step[DurableState | None]):
     """Ask the broker for the durable; None if there is none."""
 
@@ -106,6 +125,13 @@ class ReadPlaces(Step[Mapping[int, UUID | None]]):
 
     Not by a direct get, which a follower may answer that has not the latest messages.
     """
+
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ReadNext(Step[Mapping[int, Stored | None]]):
+    """Ask the stream's leader for the first message of the durable's types from each place on."""
 
     places: tuple[int, ...]
 
