@@ -86,6 +86,7 @@ class DurablePort:
             message["seq"],
             message["subject"].rpartition(".")[0],
             uuid7_of(fields.get("ce-id", "")) if is_of_source else None,
+            fields.get("ce-type"),
             fields.get("ce-subject"),
             fields.get("ce-sequence"),
         )

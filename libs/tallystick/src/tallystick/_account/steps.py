@@ -35,11 +35,15 @@ class Step(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A message that the stream holds; `id` is None unless it is the source's own."""
+    """A message that the stream holds; `id` is None unless it is the source's own.
+
+    `type` is its subject without the shard.
+    """
 
     place: int
     type: str
     id: UUID | None
+    ce_type: str | None = None
     key: str | None = None
     sequence: str | None = None
     """That of what the key names, as `ce-sequence` says it."""

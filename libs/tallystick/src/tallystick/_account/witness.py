@@ -58,7 +58,7 @@ class Forgotten:
     """A message that the stream holds, and neither side knows."""
 
     id: UUID
-    type: str
+    type: str | None
     key: str | None
     sequence: str | None
     stream_sequence: int
@@ -203,7 +203,7 @@ class _Search:
             found.append(each)
             each = yield from self._first_from(each.place + 1)
         return tuple(
-            Forgotten(each.id, each.type, each.key, each.sequence, each.place)
+            Forgotten(each.id, each.ce_type, each.key, each.sequence, each.place)
             for each in (yield from self._forgotten(found))
             if each.id is not None
         )

@@ -10,7 +10,7 @@ import structlog
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
-from tallystick._admin.account_messages import MessageKnown, known, published
+from tallystick._admin.account_messages import MessageKnown, forgotten, known, published
 from tallystick._admin.account_rows import (
     READERS,
     Accounts,
@@ -48,10 +48,14 @@ class PastAcceptance(BaseModel):
 
 
 class AccountDetail(ReaderAccount):
-    """One reader with the oldest of what is missing or unknown, and what people accepted."""
+    """One reader with the oldest of what is missing, unknown or forgotten by both sides.
+
+    And what people accepted.
+    """
 
     missing_messages: list[MessageKnown]
     unknown_messages: list[MessageKnown]
+    forgotten_messages: list[MessageKnown]
     acceptances: list[PastAcceptance]
 
 
@@ -110,7 +114,7 @@ class Account:
         return MessagesPublished(published=await published(self._database, ids))
 
     async def one(self, durable: Text) -> AccountDetails:
-        """One durable, with what is known of each message that is missing or unknown."""
+        """One durable, with what is known of each message that is missing, unknown or forgotten."""
         rows = await self._database.fetch(READERS, durable, MOST_NAMED)
         if not rows:
             detail = f"{durable} is no durable of this service, or no replica has looked yet."
@@ -134,5 +138,6 @@ class Account:
             **dict(reader_account(row, declared_readers(self._router))),
             missing_messages=await known(self._database, row, row["missing_ids"]),
             unknown_messages=await known(self._database, row, row["unknown_ids"]),
+            forgotten_messages=forgotten(row["set_back"]),
             acceptances=[PastAcceptance(**each) for each in past],
         )

@@ -18,7 +18,7 @@ _UNJUDGED = """select u.id::uuid from jsonb_array_elements_text(a.overview -> 'u
     where not exists (select from tallystick.accepted c
         where c.reader = a.reader and c.id = u.id::uuid) order by 1"""
 READERS = f"""select r.number, r.durable, r.source, a.looked_at, clock_timestamp() as at,
-    a.overview - 'unknown' - 'missing_ids' as overview,
+    a.overview - 'unknown' - 'missing_ids' as overview, a.set_back,
     (select count(*) from ({_UNJUDGED}) unjudged) as unknown,
     array(select x.id::uuid from jsonb_array_elements_text(a.overview -> 'missing_ids') x (id))
         as missing_ids,
@@ -30,12 +30,25 @@ order by r.source, r.durable"""  # noqa: S608  # a constant of ours
 _AT = "select clock_timestamp() as at"
 
 
+class ForgottenByBoth(BaseModel):
+    """What the stream holds and neither source nor reader knows: a server was set back.
+
+    At most so many messages, the oldest made at `since`. A durable that is rewound to the sequence
+    `rewind_to` of its stream receives all of them.
+    """
+
+    at_most: int
+    since: datetime
+    rewind_to: int
+
+
 class ReaderAccount(BaseModel):
     """What one durable received of what one source published, as the last look found it.
 
     Deferred and dead messages are received. What the reader lacks is `on_its_way`, `unsent` by the
     source, or `missing`: lost at the broker. `unknown` counts received messages that the source
-    denies and no person has accepted. Before `settled_until` both sides agree for good.
+    denies and no person has accepted. Before `settled_until` both sides agree for good. If both
+    have forgotten the same, `set_back` says so; null if they have not.
     `waits_for` says why nothing newer is known; empty if everything is. Before the first look, no
     count is known. An abandoned durable is declared no more, so its last look stays the last.
     """
@@ -51,6 +64,7 @@ class ReaderAccount(BaseModel):
     missing: int | None = None
     unknown: int | None = None
     republished: int | None = None
+    set_back: ForgottenByBoth | None = None
     settled_until: datetime | None = None
     looked_at: datetime | None = None
     waits_for: str = ""
@@ -95,19 +109,29 @@ def judged(
 ) -> ReaderAccount:
     """Return one reader, and whether everything is accounted for."""
     unknown, looked_at, waits_for = row["unknown"], row["looked_at"], overview["waits_for"]
+    set_back = forgotten_by_both(row)
     is_old = row["at"] - looked_at > LOOKED_WITHIN
     if is_old:
         since = f"no replica has looked since {looked_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
         waits_for = since if is_declared else ""
     judgement = {
         "unknown": unknown,
+        "set_back": set_back,
         "settled_until": _time(overview["settled_until"]),
         "looked_at": looked_at,
         "waits_for": waits_for,
         "is_abandoned": is_old and not is_declared,
-        "is_accounted_for": not (overview["missing"] or unknown or waits_for),
+        "is_accounted_for": not (overview["missing"] or unknown or set_back or waits_for),
     }
     return ReaderAccount(**{**overview, **judgement})
+
+
+def forgotten_by_both(row: Mapping[str, Any]) -> ForgottenByBoth | None:
+    """Return what a row of READERS says that source and reader have forgotten; None if nothing."""
+    if row["set_back"] is None:
+        return None
+    found = msgspec.json.decode(row["set_back"])
+    return ForgottenByBoth(**{**found, "since": _time(found["since"])})
 
 
 def _time(milliseconds: int) -> datetime | None:
