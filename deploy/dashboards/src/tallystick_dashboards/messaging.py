@@ -55,6 +55,14 @@ def _accounting(made: Dashboard, runbooks: Runbooks) -> None:
         )
     ).with_panel(
         lines(
+            "Forgotten by both sides",
+            "Messages that a stream holds, at most: a database server was set back: tally account",
+            "short",
+            (or_zero(shared("messaging_database_set_back_messages", READER, CHOSEN)), BY_SOURCE),
+            links=[runbooks.link("DatabaseSetBack")],
+        )
+    ).with_panel(
+        lines(
             "Settled until, how long ago",
             "All that was published before is received, for good; normally a little over a minute",
             "s",

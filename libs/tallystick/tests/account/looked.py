@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -15,9 +15,10 @@ from tallystick._database.readers import Reader  # inside: under which number
 WRITE = """with reader as (
     insert into tallystick.readers (number, durable, source) values ($1, $2, $3)
     on conflict do nothing)
-insert into tallystick.accounts (reader, looked_at, overview)
-values ($1, clock_timestamp() - make_interval(secs => $5), $4) on conflict (reader) do update
-set looked_at = excluded.looked_at, overview = excluded.overview"""
+insert into tallystick.accounts (reader, looked_at, overview, set_back)
+values ($1, clock_timestamp() - make_interval(secs => $5), $4, $6::text::jsonb)
+on conflict (reader) do update set looked_at = excluded.looked_at, overview = excluded.overview,
+    set_back = excluded.set_back"""
 FORGET = """with gone as (delete from tallystick.readers r using tallystick.accounts a
     where a.reader = r.number and r.durable = any($1) returning r.number),
 unknown as (delete from tallystick.unknown where reader in (select number from gone)),
@@ -36,6 +37,24 @@ AGREED: dict[str, Any] = {
     "waits_for": "",
 }
 
+FORGOTTEN: dict[str, Any] = {
+    "first": 21,
+    "last": 320,
+    "at_most": 300,
+    "rewind_to": 17,
+    "since": 1_796_083_200_000,
+    "messages": [
+        {
+            "id": "01a2308c-9a00-7000-8000-000000000001",
+            "type": "dev.tallystick.orders.placed.v1",
+            "key": "o-1",
+            "sequence": "0000000000000000001",
+            "stream_sequence": 21,
+        }
+    ],
+}
+"""What a witness would have found after a whole server was set back."""
+
 
 async def looked(
     database: Database,
@@ -46,6 +65,7 @@ async def looked(
     unknown: Iterable[UUID] = (),
     republished: int = 0,
     seconds_ago: float = 0,
+    set_back: Mapping[str, Any] | None = None,
     **found: Any,
 ) -> None:
     """Store an overview, in which nothing is missing or unknown unless `found` says so."""
@@ -59,7 +79,8 @@ async def looked(
     row = {**asdict(overview), "missing_ids": missing, "republished": republished}
     number = Reader(durable, source).number
     stored = json.dumps(row, default=str)
-    await database.fetch(WRITE, number, durable, source, stored, seconds_ago)
+    text = json.dumps(set_back) if set_back is not None else None
+    await database.fetch(WRITE, number, durable, source, stored, seconds_ago, text)
     await database.fetch(NOTE_UNKNOWN, number, *EVER, ids)
 
 

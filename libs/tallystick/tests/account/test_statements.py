@@ -114,6 +114,27 @@ async def test_only_ids_in_the_outbox_are_known(connection: Any) -> None:
     ]
 
 
+async def test_what_is_received_deferred_or_accepted_is_known_to_a_reader(connection: Any) -> None:
+    received, dead, accepted, unknown = ids(SPAN, 4)
+    await receive(connection, [received])
+    await connection.execute(
+        "insert into tallystick.accepted values ($1, $2, 'ada', 'compared')", READER, accepted
+    )
+    await receive(connection, [unknown], OTHER)
+    await connection.execute("insert into tallystick.readers values ($1, 'mail', 'shop')", READER)
+    for durable, message in (("mail", dead), ("other", unknown)):
+        await connection.execute(
+            """insert into tallystick.deferred
+                (durable, source, id, subject, headers, body, state, give_up_at)
+            values ($1, 'shop', $2, '', '', '', 'discarded', now())""",
+            durable,
+            str(message),
+        )
+    asked = [received, dead, accepted, unknown]
+    rows = await connection.fetch(statements.KNOWN_OF, READER, asked, [str(each) for each in asked])
+    assert {row["id"] for row in rows} == {received, dead, accepted}
+
+
 async def republish(connection: Any, message: UUID, seen: int) -> bool:
     return bool(await connection.fetch(statements.REPUBLISH, [message], [seen], T))
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from libs.tallystick.tests.account.looked import forget, looked
+from libs.tallystick.tests.account.looked import FORGOTTEN, forget, looked
 from tallystick._admin.account_rows import ReaderAccount  # inside: what a service answers
 from tallystick._cli.account.table import ago, lines
 from tallystick.testing import free_port, http_reply, outsider
@@ -56,8 +56,12 @@ async def test_all_readers_are_listed_and_that_nothing_is_missing_is_said(tally:
         ({"missing": 2}, "  2 missing: tally account show shop-mail"),
         ({"unknown": (uuid7(),)}, "  1 unknown to orders: tally account show shop-mail"),
         ({"waits_for": "orders does not answer"}, "  orders does not answer"),
+        (
+            {"set_back": FORGOTTEN},
+            "  database set back: at most 300 forgotten by both sides since 2026-12-01 00:00:00: ",
+        ),
     ],
-    ids=["missing", "unknown", "not judged"],
+    ids=["missing", "unknown", "not judged", "set back"],
 )
 async def test_what_is_not_accounted_for_is_a_line_below_its_reader_and_1(
     shop: Shop, tally: Tally, found: dict[str, Any], told: str
@@ -186,6 +190,23 @@ async def test_a_source_that_does_not_answer_is_named_and_the_rest_is_shown(
     assert result.exit_code == 1
     assert str(lost) in result.stdout
     assert "orders does not answer" in result.stderr
+    await forget(shop.database, MAIL)
+
+
+async def test_what_both_sides_forgot_is_named_with_the_command_that_brings_it_back(
+    shop: Shop, tally: Tally
+) -> None:
+    await looked(shop.database, MAIL, "orders", set_back=FORGOTTEN)
+    shown = (await tally("account", "show", MAIL)).stdout
+    (message,) = FORGOTTEN["messages"]
+    row = row_of(shown, message["id"])
+    assert row[2:] == [message["type"], "o-1", "1", "forgotten", message["id"]]
+    assert "and 299 more" in shown
+    assert f"To receive them: tally durable rewind {MAIL} --to 17" in shown.splitlines()
+    as_json = json.loads((await tally("account", "show", MAIL, "--json")).stdout)
+    (reader,) = as_json["readers"]
+    assert (reader["set_back"]["at_most"], reader["set_back"]["rewind_to"]) == (300, 17)
+    assert [each["key"] for each in reader["forgotten_messages"]] == ["o-1"]
     await forget(shop.database, MAIL)
 
 

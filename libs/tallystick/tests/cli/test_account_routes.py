@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from uuid_utils.compat import uuid7
 
-from libs.tallystick.tests.account.looked import AGREED, forget, looked
+from libs.tallystick.tests.account.looked import AGREED, FORGOTTEN, forget, looked
 from tallystick._admin import account as accounts  # inside: in steps of how many
 from tallystick._admin.account_rows import judged  # inside: by a clock of the test
 from tallystick._database.readers import Reader  # inside: the number in its inbox
@@ -66,6 +66,7 @@ async def test_an_overview_is_shown_as_the_last_look_found_it(shop: Shop, ask: A
         {"missing": 1},
         {"unknown": (uuid7(),)},
         {"waits_for": "orders does not answer"},
+        {"set_back": FORGOTTEN},
     ],
     ids=lambda found: next(iter(found)),
 )
@@ -77,7 +78,7 @@ async def test_not_all_is_accounted_for_while_something_is_missing_unknown_or_no
 
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
-ROW = {"unknown": 0, "looked_at": NOON, "at": NOON + timedelta(seconds=181)}
+ROW = {"unknown": 0, "set_back": None, "looked_at": NOON, "at": NOON + timedelta(seconds=181)}
 
 
 def test_of_a_declared_reader_a_look_of_long_ago_is_no_news() -> None:

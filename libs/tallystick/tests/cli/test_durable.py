@@ -84,6 +84,16 @@ async def test_a_rewound_durable_takes_no_effect_twice(shop: Shop, tally: Tally)
     assert [s["title"] for s in story["steps"] if s["kind"] == "stored"] == ["shop-charge"]
 
 
+async def test_a_durable_is_rewound_to_a_sequence_of_its_stream(shop: Shop, tally: Tally) -> None:
+    await shop.sell()
+    rewind = ("durable", "rewind", "shop-books", "--to")
+    start = json.loads((await tally(*rewind, "1m", "--yes", "--json")).stdout)["sequence"]
+    asked = await tally(*rewind, str(start), input="n\n")
+    assert f", since {start}.\n" in asked.stderr
+    result = await tally(*rewind, str(start), "--yes")
+    assert result.stdout == f"shop-books reads again from {start} on\n"
+
+
 async def test_a_rewinding_says_that_it_is_harmless_and_asks(shop: Shop, tally: Tally) -> None:
     await shop.sell()
     asked = await tally("durable", "rewind", "shop-books", "--to", "1h", input="n\n")

@@ -72,6 +72,11 @@ class ReaderInbox:
         """Return how many messages the source denies that nobody has accepted."""
         return int((await self._database.fetch(statements.UNKNOWN, self._reader))[0][0])
 
+    async def known_of(self, ids: Sequence[UUID]) -> frozenset[UUID]:
+        texts = [str(id_) for id_ in ids]
+        rows = await self._database.fetch(statements.KNOWN_OF, self._reader, list(ids), texts)
+        return frozenset(row[0] for row in rows)
+
     async def settle(self, step: Settle) -> frozenset[Span]:
         args = [self._arguments(each) for each in step.settlements]
         done: set[Span] = set()

@@ -26,6 +26,7 @@ from tallystick._account.settled import SettledSpans
 from tallystick._account.source_port import Source
 from tallystick._account.spans import PERIOD, ceiling, folded
 from tallystick._account.sums import foldable
+from tallystick._account.witnessing import Witnessing
 from tallystick._broker.connection import Connection
 from tallystick._database.kept import Kept
 from tallystick._database.partitions import read_bounds
@@ -36,6 +37,8 @@ from tallystick._telemetry.metrics import (
     ACCOUNT_REPUBLISHED,
     ACCOUNT_SETTLED,
     ACCOUNT_UNKNOWN,
+    SET_BACK,
+    SET_BACK_SINCE,
     child,
     forget,
 )
@@ -45,6 +48,7 @@ log = structlog.get_logger()
 
 FOLD_EVERY = 60  # looks
 MILLISECOND = timedelta(milliseconds=1)
+WITNESS_EVERY = 6  # periods
 SHOWN = 100  # missing ids
 
 Declared = Callable[[str], Awaitable[list[frozenset[str]]]]
@@ -62,6 +66,7 @@ class Read:
     looks: int = 0
     is_noted: bool = False
     republished: int = 0
+    witnessed_at: int = 0
 
     @property
     def number(self) -> int:
@@ -116,6 +121,8 @@ class Looking:
         ports = Ports(source, port, ReaderInbox(self._database, read.number))
         report = await ports.run(look(reader, read.memory, now=self._now(), declared=declared))
         await self._note(read, reader, report)
+        if not report.waits_for and self._now() - read.witnessed_at >= WITNESS_EVERY * read.period:
+            await self._witness(read, reader, ports)
         if read.looks % FOLD_EVERY == 0:
             await self._fold(read)
         read.looks += 1
@@ -130,6 +137,12 @@ class Looking:
 
     def _port(self, read: Read) -> DurablePort:
         return DurablePort(self._connection, read.durable, read.source)
+
+    async def _witness(self, read: Read, reader: Reader, ports: Ports) -> None:
+        """Hold the stream against both sides: at the first look, then each minute."""
+        now = self._now()
+        if await Witnessing(self._database, read.number, reader, ports).hold(now):
+            read.witnessed_at = now
 
     async def _since(self, read: Read) -> dict[str, Since]:
         rows = await self._database.fetch(statements.TYPES, read.number)
@@ -193,8 +206,9 @@ class Looking:
 
     def _show_nothing(self, read: Read) -> None:
         """Leave the metrics to the replica that looks."""
-        for gauge in (ACCOUNT_MISSING, ACCOUNT_UNKNOWN, ACCOUNT_SETTLED):
+        for gauge in (ACCOUNT_MISSING, ACCOUNT_UNKNOWN, ACCOUNT_SETTLED, SET_BACK, SET_BACK_SINCE):
             forget(gauge, read.durable.name, read.source)
+        read.witnessed_at = 0
 
     async def _fold(self, read: Read) -> None:
         """Fold what is settled for good to hours and days."""

@@ -15,7 +15,7 @@ from tallystick._account.closing import Snapshot
 from tallystick._account.fates import DurableState
 from tallystick._account.protocol import AccountAnswer, AccountRequest, Seen
 from tallystick._account.spans import Span
-from tallystick._account.steps import Settle, Settled
+from tallystick._account.steps import Settle, Settled, Stored
 from tallystick._account.sums import Sum, Sums
 
 Answer = TypeVar("Answer", bound=AccountAnswer)
@@ -43,6 +43,10 @@ class BrokerPort(Protocol):
         """
         ...
 
+    async def following(self, places: Sequence[int]) -> Mapping[int, Stored | None]:
+        """The first message of the durable's types at or after each place, from the leader too."""
+        ...
+
 
 class InboxPort(Protocol):
     """Reads and settles in the reader's database."""
@@ -58,6 +62,7 @@ class InboxPort(Protocol):
     async def accepted_of(self, ids: Sequence[UUID]) -> frozenset[UUID]: ...
 
     async def note_unknown(self, span: Span, ids: Sequence[UUID]) -> None: ...
+    async def known_of(self, ids: Sequence[UUID]) -> frozenset[UUID]: ...
 
     async def settle(self, step: Settle) -> frozenset[Span]: ...
 

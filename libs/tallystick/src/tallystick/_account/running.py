@@ -1,10 +1,10 @@
-"""Runs a look: puts each of its questions to the port that answers it."""
+"""Runs a look, or a witness: puts each of its questions to the port that answers it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from tallystick._account.ports import BrokerPort, InboxPort, SourcePort
 from tallystick._account.protocol import (
@@ -14,7 +14,6 @@ from tallystick._account.protocol import (
     RepublishAnswer,
     SumsAnswer,
 )
-from tallystick._account.report import Report
 from tallystick._account.steps import (
     AskIds,
     Asking,
@@ -22,9 +21,11 @@ from tallystick._account.steps import (
     AskRepublish,
     AskSums,
     FindAccepted,
+    FindKnown,
     FindReceived,
     NoteUnknown,
     ReadDurable,
+    ReadNext,
     ReadPlaces,
     ReadReceived,
     ReadSettled,
@@ -33,6 +34,7 @@ from tallystick._account.steps import (
     SumReceived,
 )
 
+T = TypeVar("T")
 ANSWERS: dict[type[Step[Any]], type[AccountAnswer]] = {
     AskSums: SumsAnswer,
     AskIds: IdsAnswer,
@@ -49,14 +51,14 @@ class Ports:
     broker: BrokerPort
     inbox: InboxPort
 
-    async def run(self, looking: Asking[Report]) -> Report:
-        """Return what a look reports; raises what a port raises."""
+    async def run(self, looking: Asking[T]) -> T:
+        """Return what a look reports; raises what it raises, or a port."""
         try:
             step = next(looking)
             while True:
                 step = looking.send(await self._answer(step))
         except StopIteration as end:
-            report: Report = end.value
+            report: T = end.value
             return report
         finally:
             looking.close()
@@ -69,10 +71,8 @@ class Ports:
                 return self.broker.durable()
             case ReadPlaces(places):
                 return self.broker.stored(places)
-            case FindAccepted(ids):
-                return self.inbox.accepted_of(ids)
-            case NoteUnknown(span, ids):
-                return self.inbox.note_unknown(span, ids)
+            case ReadNext(places):
+                return self.broker.following(places)
             case _:
                 return self._of_inbox(step)
 
@@ -86,6 +86,17 @@ class Ports:
                 return self.inbox.received_in(first, last)
             case FindReceived(ids):
                 return self.inbox.received_of(ids)
+            case FindKnown(ids):
+                return self.inbox.known_of(ids)
+            case _:
+                return self._judged(step)
+
+    def _judged(self, step: Step[Any]) -> Awaitable[Any]:
+        match step:
+            case FindAccepted(ids):
+                return self.inbox.accepted_of(ids)
+            case NoteUnknown(span, ids):
+                return self.inbox.note_unknown(span, ids)
             case Settle():
                 return self.inbox.settle(step)
         raise TypeError(f"no port answers {step!r}")

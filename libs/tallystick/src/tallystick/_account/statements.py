@@ -48,6 +48,13 @@ RECEIVED_IN = "select id from tallystick.inbox where reader = $1 and id >= $2 an
 
 RECEIVED_OF = "select id from tallystick.inbox where reader = $1 and id = any($2::uuid[])"
 
+KNOWN_OF = f"""{RECEIVED_OF} union all
+select d.id::uuid from tallystick.readers r
+join tallystick.deferred d on (d.durable, d.source) = (r.durable, r.source)
+where r.number = $1 and d.id = any($3::text[]) union all
+select a.id from tallystick.accepted a where a.reader = $1 and a.id = any($2::uuid[])"""  # noqa: S608  # a constant of ours
+"""Those of these ids, given as texts too, that are received, deferred, or judged by a person."""
+
 # As `republishing.may_republish`.
 REPUBLISH = f"""update tallystick.outbox o
 set republication = o.republication + 1, stream_sequence = null, sent_at = null,
@@ -139,6 +146,13 @@ from tallystick.deferred where durable = $1 and source = $2"""
 
 SHOW = """insert into tallystick.accounts (reader, overview) values ($1, $2::text::jsonb)
 on conflict (reader) do update set overview = excluded.overview, looked_at = clock_timestamp()"""
+
+WITNESSED = """select witnessed, (set_back->>'first')::bigint
+from tallystick.accounts where reader = $1"""
+
+WITNESS = """update tallystick.accounts set witnessed = $2, set_back = $3::text::jsonb
+where reader = $1"""
+"""Note up to which place everything is received, and what is forgotten after it, if anything."""
 
 KEPT = """select start, length, types, counts, xors from tallystick.kept_sums
 where start + length > $1 and start < $2 order by start, length"""

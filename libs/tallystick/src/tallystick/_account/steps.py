@@ -34,6 +34,22 @@ class Step(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """A message that the stream holds; `id` is None unless it is the source's own.
+
+    `type` is its subject without the shard.
+    """
+
+    place: int
+    type: str
+    id: UUID | None
+    ce_type: str | None = None
+    key: str | None = None
+    sequence: str | None = None
+    """That of what the key names, as `ce-sequence` says it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """The source's sums that a span was settled with, for each type that was judged."""
 
@@ -103,6 +119,13 @@ class FindAccepted(Step[frozenset[UUID]]):
 
 
 @dataclass(frozen=True)
+class FindKnown(Step[frozenset[UUID]]):
+    """Read which of these ids are in the inbox, deferred, dead, discarded or accepted."""
+
+    ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True)
 class NoteUnknown(Step[None]):
     """Note which ids of a span are unknown, in place of those that were noted before.
 
@@ -124,6 +147,13 @@ class ReadPlaces(Step[Mapping[int, UUID | None]]):
 
     Not by a direct get, which a follower may answer that has not the latest messages.
     """
+
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ReadNext(Step[Mapping[int, Stored | None]]):
+    """Ask the stream's leader for the first message of the durable's types from each place on."""
 
     places: tuple[int, ...]
 

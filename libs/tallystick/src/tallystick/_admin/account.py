@@ -10,7 +10,7 @@ import structlog
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
-from tallystick._admin.account_messages import MessageKnown, known, published
+from tallystick._admin.account_messages import MessageKnown, forgotten, known, published
 from tallystick._admin.account_rows import (
     READERS,
     Accounts,
@@ -53,10 +53,14 @@ class PastAcceptance(BaseModel):
 
 
 class AccountDetail(ReaderAccount):
-    """One reader with the oldest of what is missing or unknown, and what people accepted."""
+    """One reader with the oldest of what is missing, unknown or forgotten by both sides.
+
+    And what people accepted.
+    """
 
     missing_messages: list[MessageKnown]
     unknown_messages: list[MessageKnown]
+    forgotten_messages: list[MessageKnown]
     acceptances: list[PastAcceptance]
 
 
@@ -117,7 +121,7 @@ class Account:
     async def one(
         self, durable: Text, after: UUID | None = None, limit: Limit = MOST_NAMED
     ) -> AccountDetails:
-        """One durable, with what is known of each message that is missing or unknown.
+        """One durable, with what is known of each message missing, unknown or forgotten.
 
         Of the unknown ones, a page of those after an id.
         """
@@ -153,5 +157,6 @@ class Account:
             **dict(reader_account(row, declared_readers(self._router))),
             missing_messages=await known(self._database, row, row["missing_ids"]),
             unknown_messages=await known(self._database, row, row["unknown_ids"]),
+            forgotten_messages=forgotten(row["set_back"]),
             acceptances=[PastAcceptance(**each) for each in past],
         )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from pydantic import BaseModel
 
 from tallystick._database.postgres import Postgres, Record
@@ -27,7 +28,7 @@ class MessageKnown(BaseModel):
     """A message by its id, and what this service knows of it; null is not known.
 
     An inbox keeps ids only. So type, key, `sequence` (of what the key names) and `stream_sequence`
-    are known of what is deferred or dead here, or was published here.
+    are known of what is deferred or dead here, was published here, or is forgotten by both sides.
     """
 
     id: UUID
@@ -57,14 +58,29 @@ async def known(database: Postgres, reader: Record, ids: Sequence[UUID]) -> list
     return [message_known({**received[id_], **sent.get(id_, {})}) for id_ in ids]
 
 
+def forgotten(set_back: str | None) -> list[MessageKnown]:
+    """Return what a witness found that the stream holds and neither side knows."""
+    messages = msgspec.json.decode(set_back)["messages"] if set_back else []
+    return [_forgotten(each) for each in messages]
+
+
+def _forgotten(each: Mapping[str, Any]) -> MessageKnown:
+    made = datetime.fromtimestamp(made_at(UUID(each["id"])) / 1000, UTC)
+    known_of = {**each, "sequence": _number(each["sequence"] or "")}
+    return MessageKnown(**known_of, made_at=made, state="forgotten")
+
+
 def message_known(columns: Columns) -> MessageKnown:
     """Return a message from its columns; the headers say what it is about."""
     headers = parse_headers(columns["headers"] or b"")
-    sequence = headers.get("ce-sequence", "")
     about = {
         "made_at": datetime.fromtimestamp(made_at(columns["id"]) / 1000, UTC),
         "type": headers.get("ce-type"),
         "key": headers.get("ce-subject"),
-        "sequence": int(sequence) if sequence.isascii() and sequence.isdecimal() else None,
+        "sequence": _number(headers.get("ce-sequence", "")),
     }
     return MessageKnown(**{**columns, **about})
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() else None

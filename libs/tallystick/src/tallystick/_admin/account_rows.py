@@ -16,7 +16,7 @@ from tallystick._messages.router import Router
 LOOKED_WITHIN = timedelta(minutes=3)
 """A replica looks at least once a minute; after three without a look nothing is known."""
 READERS = """select r.number, r.durable, r.source, a.looked_at, clock_timestamp() as at,
-    a.overview - 'missing_ids' as overview,
+    a.overview - 'missing_ids' as overview, a.set_back,
     (select count(*) from tallystick.unknown u where u.reader = a.reader) as unknown,
     array(select x.id::uuid from jsonb_array_elements_text(a.overview -> 'missing_ids') x (id))
         as missing_ids,
@@ -30,13 +30,26 @@ order by r.source, r.durable"""
 _AT = "select clock_timestamp() as at"
 
 
+class ForgottenByBoth(BaseModel):
+    """What the stream holds and neither source nor reader knows: a server was set back.
+
+    At most so many messages, the oldest made at `since`. A durable that is rewound to the sequence
+    `rewind_to` of its stream receives all of them.
+    """
+
+    at_most: int
+    since: datetime
+    rewind_to: int
+
+
 class ReaderAccount(BaseModel):
     """What one durable received of what one source published, as the last look found it.
 
     Deferred and dead messages are received. What the reader lacks is `on_its_way`, `unsent` by the
     source, or `missing`: lost at the broker. `unknown` counts received messages that the source
     denies and no person has accepted. Before `settled_until` both sides agree for good; before
-    `agrees_until` about all that was published until the last look.
+    `agrees_until` about all that was published until the last look. If both have forgotten the
+    same, `set_back` says so; null if they have not.
     `waits_for` says why nothing newer is known; empty if everything is. Before the first look, no
     count is known. An abandoned durable is declared no more: its last look stays the last, but for
     what is deferred and dead, until it is forgotten as its messages are.
@@ -53,6 +66,7 @@ class ReaderAccount(BaseModel):
     missing: int | None = None
     unknown: int | None = None
     republished: int | None = None
+    set_back: ForgottenByBoth | None = None
     settled_until: datetime | None = None
     agrees_until: datetime | None = None
     looked_at: datetime | None = None
@@ -106,20 +120,30 @@ def judged(
 ) -> ReaderAccount:
     """Return one reader, and whether everything is accounted for."""
     unknown, looked_at, waits_for = row["unknown"], row["looked_at"], overview["waits_for"]
+    set_back = forgotten_by_both(row)
     is_old = row["at"] - looked_at > LOOKED_WITHIN
     if is_old:
         since = f"no replica has looked since {looked_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
         waits_for = since if is_declared else ""
     judgement = {
         "unknown": unknown,
+        "set_back": set_back,
         "settled_until": _time(overview["settled_until"]),
         "agrees_until": _time(overview["agrees_until"]),
         "looked_at": looked_at,
         "waits_for": waits_for,
         "is_abandoned": is_old and not is_declared,
-        "is_accounted_for": not (overview["missing"] or unknown or waits_for),
+        "is_accounted_for": not (overview["missing"] or unknown or set_back or waits_for),
     }
     return ReaderAccount(**{**overview, **judgement})
+
+
+def forgotten_by_both(row: Mapping[str, Any]) -> ForgottenByBoth | None:
+    """Return what a row of READERS says that source and reader have forgotten; None if nothing."""
+    if row["set_back"] is None:
+        return None
+    found = msgspec.json.decode(row["set_back"])
+    return ForgottenByBoth(**{**found, "since": _time(found["since"])})
 
 
 def _time(milliseconds: int) -> datetime | None:

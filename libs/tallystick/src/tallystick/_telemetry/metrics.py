@@ -146,6 +146,16 @@ ACCOUNT_SETTLED = Gauge(
     "Until when the durable has received all that its source published, agreed for good",
     ["durable", "source"],
 )
+SET_BACK = Gauge(
+    "messaging_database_set_back_messages",
+    "At most so many messages the stream holds, and neither the durable nor the source knows",
+    ["durable", "source"],
+)
+SET_BACK_SINCE = Gauge(
+    "messaging_database_set_back_timestamp_seconds",
+    "When the oldest message was made that the durable and the source have forgotten",
+    ["durable", "source"],
+)
 ACCOUNT_REPUBLISHED = Counter(
     "messaging_account_republished_messages_total",
     "Lost messages that the source published again because this replica asked for them",

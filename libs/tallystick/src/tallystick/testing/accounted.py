@@ -79,6 +79,7 @@ def unsettled(one: ReaderAccount, since: Mapping[str, datetime]) -> str:
         "unknown": one.unknown,
         "on its way": one.on_its_way,
         "unsent": one.unsent,
+        "forgotten by both": one.set_back and one.set_back.at_most,
     }
     facts = [one.waits_for, *(f"{count} {name}" for name, count in counts.items() if count)]
     if not agrees:

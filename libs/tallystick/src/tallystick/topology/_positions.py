@@ -12,14 +12,14 @@ from tallystick.errors import Refused, TallystickError
 PAUSED_FOR = timedelta(days=365)
 
 
-async def rewind(client: Client, stream: str, durable: str, to: datetime) -> int:
-    """Let a durable read again from a time on; return the sequence of its next message.
+async def rewind(client: Client, stream: str, durable: str, to: datetime | int) -> int:
+    """Let a durable read again from a time or a sequence on; return its next message's sequence.
 
     Messages that are done are in the service's inbox and take no effect twice; an idempotent
     handler, such as a projection's, runs again. Needs nats-server 2.14 or later. Raises Refused, or
     BrokerUnavailable.
     """
-    sequence = await sequence_at(client, stream, to)
+    sequence = to if isinstance(to, int) else await sequence_at(client, stream, to)
     await request(client, f"CONSUMER.RESET.{stream}.{durable}", {"seq": sequence})
     return sequence
 

@@ -47,8 +47,9 @@ def account(
     """The account: whether every message that was published is received.
 
     Deferred and dead messages are received. A missing message was lost by the broker; its source
-    publishes it again by itself. An unknown one was received, and its source denies it. Exit code
-    1 while something is missing or unknown, cannot be judged, or a service does not answer.
+    publishes it again by itself. An unknown one was received, and its source denies it. What the
+    stream holds and neither side knows was forgotten by both: a database server was set back. Exit
+    code 1 while there is any, something cannot be judged, or a service does not answer.
     """
     if ctx.invoked_subcommand is not None:
         _check_no_option(ctx)

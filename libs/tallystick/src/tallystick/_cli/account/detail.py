@@ -1,4 +1,4 @@
-"""`tally account show`: one reader, and each message that is missing or unknown."""
+"""`tally account show`: one reader, and each message that is missing, unknown or forgotten."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def show(
     after: After = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one reader, with each message that is missing or unknown.
+    """Show one reader, with each message that is missing, unknown or forgotten by both sides.
 
-    An inbox keeps ids only: type and key are known of what its source still has, or of what is
-    deferred or dead. The oldest hundred that are missing are named, and a page of the unknown ones.
+    An inbox keeps ids only: type and key are known of what its source or the stream still has, or
+    of what is deferred or dead. The oldest hundred are named, and a page of the unknown ones.
     """
     params = [("limit", str(limit)), *([("after", after)] if after else [])]
     found, silent = asyncio.run(_find(ctx.obj().only(service), ctx.obj(), durable, params))
@@ -109,6 +109,7 @@ def _whole(one: Given, at: str) -> list[str]:
         *_messages(
             "UNKNOWN", one["unknown"], one["unknown_messages"], ": --limit 1000, --after ID"
         ),
+        *_forgotten(one),
         *_accepted(one["acceptances"]),
     ]
 
@@ -119,6 +120,16 @@ def _messages(title: str, count: int, messages: Sequence[Given], how: str = "") 
     left = count - len(messages)
     more = [faint(f"and {left:,} more{how}")] if left > 0 else []
     return ["", strong(title), *table(TITLES, map(_row, messages)), *more]
+
+
+def _forgotten(one: Given) -> list[str]:
+    """Return what the stream alone knows, and what makes the durable receive it."""
+    set_back = one["set_back"]
+    if set_back is None:
+        return []
+    command = f"tally durable rewind {one['durable']} --to {set_back['rewind_to']}"
+    messages = _messages("FORGOTTEN BY BOTH", set_back["at_most"], one["forgotten_messages"])
+    return [*messages, f"To receive them: {plain(command)}"]
 
 
 def _row(one: Given) -> tuple[object, ...]:

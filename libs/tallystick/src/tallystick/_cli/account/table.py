@@ -51,7 +51,7 @@ def ago(moment: str, at: str) -> str:
 def faults(one: Given) -> list[str]:
     """Return a line for each thing that a person has to know of a reader beside its counts."""
     see = f"tally account show {one['durable']}"
-    missing, unknown = one["missing"], one["unknown"]
+    missing, unknown, set_back = one["missing"], one["unknown"], one["set_back"]
     held = (one["deferred"] or 0) + (one["dead"] or 0)
     counts = f"{missing or 0:,} missing, {held:,} deferred or dead"
     abandoned = f"  abandoned: no replica declares it any more; {counts}"
@@ -60,7 +60,15 @@ def faults(one: Given) -> list[str]:
         *([notable(plain(f"  {one['waits_for']}"))] if one["waits_for"] else []),
         *([bad(f"  {missing:,} missing: {see}")] if missing else []),
         *([bad(f"  {unknown:,} unknown to {one['source']}: {see}")] if unknown else []),
+        *([bad(f"  {_forgotten(set_back)}: {see}")] if set_back else []),
     ]
+
+
+def _forgotten(set_back: Given) -> str:
+    since = second(datetime.fromisoformat(set_back["since"]))
+    return (
+        f"database set back: at most {set_back['at_most']:,} forgotten by both sides since {since}"
+    )
 
 
 def _row(one: Given, at: str) -> tuple[object, ...]:

@@ -18,9 +18,9 @@ from tallystick._cli.service_option import places_to_complete
 from tallystick._cli.streams.broker import connected, durables, streams
 from tallystick._cli.streams.declarations import declarations
 from tallystick._cli.streams.durable_state import State, lines, states
-from tallystick._cli.streams.rewinding import agree, look
+from tallystick._cli.streams.rewinding import agree, look, told
 from tallystick._cli.targets import Places
-from tallystick._cli.times import moment, parse_time, second
+from tallystick._cli.times import parse_start, second
 from tallystick._messages.message import TOKEN
 from tallystick.errors import TallystickError
 from tallystick.topology import pause, resume, rewind
@@ -59,7 +59,11 @@ Name = Annotated[
     ),
 ]
 To = Annotated[
-    str, typer.Option(metavar="TIME", help="10m, 2h, 1d (ago), or a time: 2026-11-25T10:00Z.")
+    str,
+    typer.Option(
+        metavar="TIME",
+        help="10m, 2h, 1d (ago), a time: 2026-11-25T10:00Z, or a sequence of the stream.",
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -110,12 +114,12 @@ def resume_durable(ctx: typer.Context, durable: Name, as_json: AsJson = False) -
 def rewind_durable(
     ctx: typer.Context, durable: Name, to: To, yes: Yes = False, as_json: AsJson = False
 ) -> None:
-    """Let a durable read again all messages that were stored since a time.
+    """Let a durable read again all messages that were stored since a time, or from a sequence on.
 
     That is harmless: the inbox of its service knows what is done, and nothing takes effect twice.
     Only a handler that is declared idempotent, such as a projection's, runs again.
     """
-    start = parse_time(to)
+    start = parse_start(to)
 
     async def plan(broker: Connection, stream: str) -> dict[str, Any]:
         return await look(broker, stream, start)
@@ -126,7 +130,7 @@ def rewind_durable(
     if not yes:
         agree(asyncio.run(_change(ctx.obj(), durable, plan)))
     done = asyncio.run(_change(ctx.obj(), durable, act))
-    _report(done, f"{durable} reads again from {moment(start)} on", as_json)
+    _report(done, f"{durable} reads again from {told(start)} on", as_json)
 
 
 def _report(done: dict[str, Any], text: str, as_json: bool) -> None:

@@ -20,16 +20,21 @@ HARMLESS = (
 )
 
 
-async def look(broker: Connection, stream: str, to: datetime) -> dict[str, Any]:
+async def look(broker: Connection, stream: str, to: datetime | int) -> dict[str, Any]:
     """Return how many messages were stored since then, and the sequence of the first."""
-    sequence = await sequence_at(broker.client, stream, to)
+    sequence = to if isinstance(to, int) else await sequence_at(broker.client, stream, to)
     state = (await request(broker.client, f"STREAM.INFO.{stream}"))["state"]
     return {"to": to, "sequence": sequence, "messages": max(0, state["last_seq"] + 1 - sequence)}
 
 
+def told(to: datetime | int) -> str:
+    """Return a time as people read it, or a sequence as it is."""
+    return str(to) if isinstance(to, int) else moment(to)
+
+
 def agree(plan: Mapping[str, Any]) -> None:
     """Ask whether to go on; raises UsedWrongly without a yes."""
-    most = f"at most {plan['messages']:,} messages of {plan['stream']}, since {moment(plan['to'])}"
+    most = f"at most {plan['messages']:,} messages of {plan['stream']}, since {told(plan['to'])}"
     typer.echo(f"{plan['durable']} will read again {most}.\n{HARMLESS}", err=True)
     try:
         agreed = typer.confirm("Rewind?", err=True)

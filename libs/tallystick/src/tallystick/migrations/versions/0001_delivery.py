@@ -52,7 +52,9 @@ create table tallystick.kept_sums (
 create table tallystick.accounts (
     reader integer primary key,
     looked_at timestamptz not null default clock_timestamp(),
-    overview jsonb not null
+    overview jsonb not null,
+    witnessed bigint not null default 0,
+    set_back jsonb
 );
 
 create table tallystick.accepted (
