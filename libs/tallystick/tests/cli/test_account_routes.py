@@ -182,7 +182,8 @@ async def test_what_is_accepted_is_unknown_no_more_and_stays_on_record(
     forged = [uuid7() for _ in range(3)]
     await looked(shop.database, MAIL, "orders", unknown=tuple(forged))
     asked = {**BECAUSE, "durable": MAIL, "source": "orders"}
-    assert await ask("/accept", asked) == (200, {"count": 3})
+    status, done = await ask("/accept", asked)
+    assert (status, done["count"], done["more"]) == (200, 3, False)
     assert (await of(ask, MAIL))["unknown"] == 0
     later = uuid7()
     await looked(shop.database, MAIL, "orders", unknown=(*forged, later))
@@ -215,7 +216,8 @@ async def test_at_most_a_hundred_messages_are_named_and_all_are_counted_and_acce
     named = [each["id"] for each in reader["unknown_messages"]]
     assert named == [str(each) for each in forged[:100]]
     asked = {**BECAUSE, "durable": MAIL, "source": "orders"}
-    assert await ask("/accept", asked) == (200, {"count": 150})
+    status, done = await ask("/accept", asked)
+    assert (status, done["count"], done["more"]) == (200, 150, False)
 
 
 @pytest.mark.parametrize(
@@ -275,13 +277,18 @@ async def test_unknown_messages_are_read_page_by_page(shop: Shop, ask: Ask) -> N
     assert read == ids
 
 
+@pytest.mark.parametrize("in_steps", [True, False])
 async def test_any_number_of_unknown_messages_is_accepted_as_one_act(
-    shop: Shop, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, ask: Ask, monkeypatch: pytest.MonkeyPatch, in_steps: bool
 ) -> None:
     monkeypatch.setattr(accounts, "ACCEPTED_AT_ONCE", 3)
     await looked(shop.database, MAIL, "orders", unknown=[uuid7() for _ in range(7)])
     about = {**BECAUSE, "durable": MAIL, "source": "orders"}
-    assert await ask("/accept", about) == (200, {"count": 7})
+    monkeypatch.setattr(accounts, "ACCEPTS_FOR", 0 if in_steps else 60)
+    status, done = await ask("/accept", about)
+    assert status == 200
+    while done["more"]:
+        status, done = await ask("/accept", {**about, "at": done["at"]})
     _, answer = await ask(f"/{MAIL}")
     (reader,) = answer["readers"]
     assert (reader["unknown"], reader["unknown_messages"]) == (0, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from time import monotonic
 from typing import Annotated
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from tallystick._admin.account_rows import (
     reader_account,
 )
 from tallystick._admin.repairs import Limit, Line
-from tallystick._admin.selection import Text
+from tallystick._admin.selection import Moment, Text
 from tallystick._database.postgres import Postgres, Record
 from tallystick._http.problem import Problem
 from tallystick._messages.identity import reader_number
@@ -30,14 +31,19 @@ log = structlog.get_logger()
 
 MOST_NAMED = 100
 ACCEPTED_AT_ONCE = 10_000
+ACCEPTS_FOR = 5.0
+"""Seconds: a request accepts no longer, and says that there is more."""
 _NOW = "select clock_timestamp()"
+# After the last one: before it are the index entries of all that was just deleted.
 _ACCEPT = """with oldest as (
-    select id from tallystick.unknown where reader = $1 order by id limit $5),
+    select id from tallystick.unknown where reader = $1 and id > $5 order by id limit $6),
 judged as (
     delete from tallystick.unknown u using oldest
-    where u.reader = $1 and u.id = oldest.id returning u.id)
-insert into tallystick.accepted (reader, id, actor, reason, accepted_at)
-select $1, id, $2, $3, $4 from judged on conflict do nothing returning id"""
+    where u.reader = $1 and u.id = oldest.id returning u.id),
+kept as (
+    insert into tallystick.accepted (reader, id, actor, reason, accepted_at)
+    select $1, id, $2, $3, $4 from judged on conflict do nothing)
+select id from judged"""
 _ACCEPTED = """select accepted_at as at, actor, reason, count(*) as count
 from tallystick.accepted where reader = $1 group by 1, 2, 3 order by 1 desc limit $2"""
 Ids = Annotated[list[UUID], Query(alias="id", min_length=1, max_length=MOST_NAMED)]
@@ -86,12 +92,16 @@ class AcceptAsked(BaseModel):
     reason: Line
     durable: Text
     source: Text
+    at: Moment | None = None
+    """The time of an act that goes on, as the answer to its first request named it."""
 
 
 class Accepted(BaseModel):
-    """How many messages are accepted now that were not before."""
+    """How many messages are accepted now that were not before; `more` if some may be left."""
 
     count: int
+    at: datetime
+    more: bool
 
 
 class Account:
@@ -134,22 +144,25 @@ class Account:
 
     async def accept(self, asked: AcceptAsked) -> Accepted:
         """Accept every message that the reader has now and that its source denies."""
-        count = await self._accept(reader_number(asked.durable, asked.source), asked)
-        if not count:
+        ((now,),) = await self._database.fetch(_NOW)
+        accepted = await self._accept(asked, asked.at or now)
+        if not (accepted.count or asked.at):
             detail = f"{asked.durable} has received nothing that {asked.source} denies."
             raise Problem(409, "Nothing is unknown", detail=detail)
-        log.warning("unknown messages accepted", count=count, **asked.model_dump())
-        return Accepted(count=count)
+        about = asked.model_dump(exclude={"at"})
+        log.warning("unknown messages accepted", count=accepted.count, **about)
+        return accepted
 
-    async def _accept(self, reader: int, asked: AcceptAsked) -> int:
-        """Accept in steps of one commit each, under one time: the record shows them as one act."""
-        ((now,),) = await self._database.fetch(_NOW)
-        count, more = 0, True
-        while more:
-            act = (reader, asked.actor, asked.reason, now, ACCEPTED_AT_ONCE)
-            done = len(await self._database.fetch(_ACCEPT, *act))
-            count, more = count + done, done == ACCEPTED_AT_ONCE
-        return count
+    async def _accept(self, asked: AcceptAsked, at: datetime) -> Accepted:
+        """Accept the oldest, in steps of one commit each, for some seconds."""
+        reader, until = reader_number(asked.durable, asked.source), monotonic() + ACCEPTS_FOR
+        count, last, more = 0, UUID(int=0), True
+        while more and (not count or monotonic() < until):
+            act = (reader, asked.actor, asked.reason, at, last, ACCEPTED_AT_ONCE)
+            done = await self._database.fetch(_ACCEPT, *act)
+            count, more = count + len(done), len(done) == ACCEPTED_AT_ONCE
+            last = max((row[0] for row in done), default=last)
+        return Accepted(count=count, at=at, more=more)
 
     async def _detail(self, row: Record) -> AccountDetail:
         past = await self._database.fetch(_ACCEPTED, row["number"], MOST_NAMED)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tallystick._cli.actor import Actor, Reason, asked_reason
-from tallystick._cli.admin_api import asked, path_of
+from tallystick._cli.admin_api import Services, asked, path_of
 from tallystick._cli.errors import FAILED, UsedWrongly, example, fail, reports_errors
 from tallystick._cli.output import AsJson, say, say_json
 from tallystick._cli.service_option import ServiceOption
@@ -59,6 +59,14 @@ async def _accept(
         path = path_of("account", act["durable"])
         answers = await services.each(path, optional=True)
         for name in answers.given:
-            done = await services.post(name, path_of("account", "accept"), act)
-            return {"service": name, **done}, answers.silent
+            return {"service": name, "count": await _all(services, name, act)}, answers.silent
     return {}, answers.silent
+
+
+async def _all(services: Services, name: str, act: Mapping[str, str]) -> int:
+    """Accept in steps, so that each request is answered in time; return the count."""
+    body, count, more = dict(act), 0, True
+    while more:
+        done = await services.post(name, path_of("account", "accept"), body)
+        count, more, body["at"] = count + done["count"], done["more"], done["at"]
+    return count
