@@ -22,6 +22,7 @@ DURABLES: Final = {
     "shipping-orders": "ORDERS",
     "shipping-payments": "PAYMENTS",
     "shipping-labels": "SHIPPING_JOBS",
+    "newsletter-orders": "ORDERS",
 }
 """The durables and the streams that they read."""
 LINKS: Final = (
@@ -30,6 +31,8 @@ LINKS: Final = (
     "customers>orders",
 )
 DATABASES: Final = ("orders", "payments", "shipping")
+SET_BACK: Final = ("newsletter",)
+"""Services that only take in: what their databases forget, the account brings back."""
 OUTSIDERS: Final = ("provider", "carrier")
 WEBHOOKS: Final = ("webhooks",)
 NOBODY: Final = ("",)
@@ -64,6 +67,8 @@ KINDS: Final[dict[str, Kind]] = {
     "database read-only": Kind(DATABASES, (1, 3)),
     "database refuses logins": Kind(DATABASES, (1, 3)),
     "database locked": Kind(DATABASES, (2, 4)),
+    "database set back": Kind(SET_BACK, (3, 6), weight=0.3, most=2),
+    "transaction hangs": Kind(("orders",), (66, 70), weight=0.2, most=1),
     "pool busy": Kind(READERS, (4, 6), unseen=True),
     "clock ahead": Kind(REPLICAS, (3, 6), unseen=True),
     "clock behind": Kind(REPLICAS, (3, 6), unseen=True),
@@ -83,6 +88,7 @@ KINDS: Final[dict[str, Kind]] = {
     "consumer deleted": Kind(tuple(DURABLES)),
     "stream purged": Kind(STREAMS, loses=True),
     "stream full": Kind(STREAMS, (2, 3)),
+    "message aged out": Kind(STREAMS[:3], (2, 4), weight=0.5, loses=True),
     "broker wiped": Kind(("nats",), weight=0.3, loses=True, most=3),
     "poison: exception": Kind(NOBODY, weight=0.3, most=2),
     "poison: slow statement": Kind(NOBODY, weight=0.2, most=1),

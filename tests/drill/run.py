@@ -223,6 +223,7 @@ class Course:
             struck=sorted([*self._injector.struck, *self._killed()], key=lambda one: one.at),
             outages=self._ground.outages.intervals,
             starved=tuple(self._pulse.starved),
+            forgotten=self._injector.forgotten,
             poison=self._injector.poison,
             dead=self._dead,
             healed_at=self._healed_at,
