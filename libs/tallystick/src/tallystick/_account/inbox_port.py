@@ -11,6 +11,11 @@ from tallystick._account.steps import Settle, Settled, Settlement
 from tallystick._account.sums import Sum, Sums
 from tallystick._database.postgres import Postgres
 
+SETTLED_AT_ONCE = 500
+"""Spans of one commit. A first look has thousands: where the database is slow, all of them in one
+would take longer than a statement may, each time anew.
+"""
+
 
 def columns_of(sums: Sums) -> tuple[list[str], list[int], list[int]]:
     """Return sums as the three arrays of a row."""
@@ -58,10 +63,16 @@ class ReaderInbox:
 
     async def settle(self, step: Settle) -> frozenset[Span]:
         args = [self._arguments(each) for each in step.settlements]
+        done: set[Span] = set()
+        for start in range(0, len(args), SETTLED_AT_ONCE):
+            done |= await self._settle_some(args[start : start + SETTLED_AT_ONCE])
+        return frozenset(done)
+
+    async def _settle_some(self, args: Sequence[tuple[object, ...]]) -> set[Span]:
         async with self._database.connection() as connection:
             await connection.execute(statements.SOON)  # what a crash loses is looked at again
             rows = await connection.fetchmany(statements.SETTLE, args)
-        return frozenset(Span(row[0], row[1]) for row in rows)
+        return {Span(row[0], row[1]) for row in rows}
 
     async def fold(self, whole: Span, parts: Sequence[Span], sums: Sums) -> None:
         """Replace what spans were settled with, for good, by one row for the span they make up."""
