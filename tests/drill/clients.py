@@ -68,9 +68,17 @@ class Clients:
 
     def told(self, key: str, order: str) -> None:
         """Note that an order was accepted that came by no request."""
-        now = time.time()
-        exchange = {"asked_at": now, "answered_at": now, "status": 202, "state": "placed"}
-        self._seen.append(Exchange(client=key, ask="place", key=key, order=order, **exchange))
+        seen = Exchange(
+            client=key,
+            ask="place",
+            key=key,
+            asked_at=time.time(),
+            answered_at=time.time(),
+            status=202,
+            order=order,
+            state="placed",
+        )
+        self._seen.append(seen)
 
     def history(self) -> list[Exchange]:
         """Everything that was asked and answered, by the time of asking."""

@@ -38,6 +38,8 @@ ENDS_WITHIN = 30.0
 """Seconds without any progress after healing, after which an order that is open is lost."""
 QUIET_WITHIN = 10.0
 """Seconds from the last end in which all is quiet."""
+SAID_AGAIN_WITHIN = 60.0
+"""The same if a database was made to forget: the account has a minute to find that out."""
 STALLED_AFTER = 10.0
 """Seconds without any progress after which sabotaged orders will never end."""
 MOST_SABOTAGED = 300  # orders
@@ -157,6 +159,7 @@ class Course:
                 await self._heal()
                 await self._until_ended(visits)
                 within = 2 if self._drill.sabotage else QUIET_WITHIN  # the last records are late
+                within = SAID_AGAIN_WITHIN if self._injector.forgotten else within
                 evidence, violations = await settle(
                     self._collect, within=within, give_up_after=DIES_WITHIN
                 )

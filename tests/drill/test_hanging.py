@@ -1,7 +1,7 @@
 """An order whose transaction hangs is there only when it ends, whatever happens meanwhile."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,7 +26,7 @@ def server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-async def url(server: PostgresServer) -> AsyncIterator[str]:
+async def url(server: PostgresServer) -> str:
     url = await server.create_database(f"hangs_{uuid7().hex}")
     await migrate("orders", url)
     return url

@@ -1,6 +1,5 @@
 """A database that is set back has what its copy had, and what the copy lacks is named."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -18,7 +17,7 @@ TAKEN_IN = "select id::text from tallystick.inbox"
 
 
 @pytest.fixture
-async def url(postgres: PostgresServer) -> AsyncIterator[str]:
+async def url(postgres: PostgresServer) -> str:
     """A database of the newsletter that reads orders."""
     url = await postgres.create_database(f"setback_{uuid7().hex}")
     await migrate("newsletter", url)
