@@ -58,6 +58,7 @@ DIALS = {
 }
 """Which dial of a replica is set, and how."""
 PATIENCE_S = 60  # nothing can be done to a database or a stream while it is away
+IDLE_S = 20  # a database that has nothing to forget yet is waited for
 FAILURES = (
     TallystickError,
     nats.errors.Error,
@@ -197,6 +198,9 @@ class Injector:
         back = self._set_backs.setdefault(number, new)
         await back.copy()
         await asyncio.sleep(fault.duration)
+        give_up = time.monotonic() + IDLE_S
+        while not await back.is_ahead() and time.monotonic() < give_up:
+            await asyncio.sleep(0.5)
         await back.swap()
         forgotten = await back.forgotten()
         self.forgotten += forgotten

@@ -46,6 +46,10 @@ class SetBack:
                 )
         self._kept = await self._taken_in(self._copy)
 
+    async def is_ahead(self) -> bool:
+        """Return whether there is anything to forget: the copy lacks what was taken in since."""
+        return bool(await self._taken_in(self._name) - (self._kept or frozenset()))
+
     async def swap(self) -> None:
         """Let the copy take the place of the database; connections come back to the copy."""
         async with connected(self._server) as connection:

@@ -62,6 +62,16 @@ async def test_what_is_taken_in_again_after_it_is_still_named(url: str, back: Se
     assert [each.id for each in await back.forgotten()] == [name]
 
 
+async def test_there_is_something_to_forget_once_a_message_was_taken_in(
+    url: str, back: SetBack
+) -> None:
+    await taken_in(url)
+    await back.copy()
+    assert not await back.is_ahead()
+    await taken_in(url)
+    assert await back.is_ahead()
+
+
 async def test_each_step_may_be_tried_again(url: str, back: SetBack) -> None:
     await back.copy()
     name = await taken_in(url)
