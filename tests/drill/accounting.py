@@ -59,6 +59,13 @@ def named(evidence: Evidence) -> Found:
             yield Violation(7, (name,), text)
 
 
+def closed(evidence: Evidence) -> Found:
+    """7: No period is closed while a transaction of its time has not ended."""
+    for order, period in sorted(evidence.closed_early):
+        text = f"orders closed {period} before the transaction of its message had ended"
+        yield Violation(7, (order,), text)
+
+
 def said_again(evidence: Evidence) -> Found:
     """8: Nothing was said again that the broker still had, or that every reader had taken in."""
     for row, needless in republished(evidence):

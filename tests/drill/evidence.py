@@ -117,6 +117,8 @@ class Evidence:
     forgotten: Sequence[Forgotten] = ()
     named: Collection[tuple[str, str, str]] = ()
     """Durable, source and id of what the account shows as unknown: its source never said it."""
+    closed_early: Collection[tuple[str, str]] = ()
+    """Orders, and the periods of their messages that were closed before their commit."""
     struck: Sequence[Struck] = ()
     outages: Sequence[Interval] = ()  # when a process was away, whatever made it end
     starved: Sequence[Interval] = ()  # when this machine was too busy for anything to be in time

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -52,13 +52,13 @@ class Hanging:
                 await connection.fetch(write.sql, *write.args)
             await connection.execute(f"prepare transaction '{self._key}'")
 
-    async def closed(self) -> Sequence[Any]:
+    async def closed(self) -> Sequence[str]:
         """Return the periods of the message that its source has closed: there must be none."""
         if self._message is None:
             return []
         async with connected(self._url) as connection:
             rows = await connection.fetch(_CLOSED, made_at(self._message))
-        return [tuple(row) for row in rows]
+        return [f"{length} ms from {start}" for start, length in rows]
 
     async def end(self) -> None:
         """Commit it."""

@@ -227,6 +227,7 @@ class Course:
             outages=self._ground.outages.intervals,
             starved=tuple(self._pulse.starved),
             forgotten=self._injector.forgotten,
+            closed_early=self._injector.closed_early,
             poison=self._injector.poison,
             dead=self._dead,
             healed_at=self._healed_at,

@@ -139,6 +139,12 @@ def test_an_account_that_names_what_its_source_did_say_is_found_out() -> None:
     assert f"shows {ENDED} of newsletter-orders as unknown, and orders said it" in said
 
 
+def test_a_period_that_was_closed_before_the_commit_of_its_message_is_named() -> None:
+    [said] = found(replace(shipped(), closed_early=[(ORDER, "1000 ms from 7")]), 7)
+    assert "orders closed 1000 ms from 7 before" in said
+    assert ORDER in said
+
+
 def test_what_was_forgotten_and_is_not_said_again_is_missing_all_the_same() -> None:
     forgot = Forgotten("newsletter-orders", "orders", ENDED, at(5))
     [said] = found(replace(with_inbox("newsletter"), forgotten=[forgot]), 7)
