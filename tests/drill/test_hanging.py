@@ -50,7 +50,7 @@ async def test_it_outlives_a_server_that_is_killed(url: str, server: PostgresSer
     hanging = Hanging(url, "two")
     await hanging.begin()
     server.kill()
-    server.start()
+    server.start(within=60)
     await hanging.end()
     assert len(await rows(url, SAID)) == 1
 
