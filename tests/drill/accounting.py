@@ -1,7 +1,7 @@
 """Invariants 7 and 8: what each service said is what its readers took in, and no more.
 
 Both sides are read row by row, and the streams message by message. Nothing that the library sums
-up by itself is asked, and nothing is excused: an order that has ended, a message that waits, a
+up by itself is believed, and nothing is excused: an order that has ended, a message that waits, a
 broker that was made to forget.
 """
 
@@ -50,6 +50,22 @@ def told(evidence: Evidence) -> Found:
         if (seen.source, seen.id) not in said:
             text = f"{seen.id} is in {seen.stream} at {seen.place}: {seen.source} never said it"
             yield Violation(7, (seen.order,), text)
+
+
+def named(evidence: Evidence) -> Found:
+    """7: What a person is shown as unknown to its source is what the source never said."""
+    said = {(service, row["id"]) for service, row in _rows(evidence.outbox)}
+    for durable, source, name in sorted(evidence.named):
+        if (source, name) in said:
+            text = f"the account shows {name} of {durable} as unknown, and {source} said it"
+            yield Violation(7, (name,), text)
+
+
+def closed(evidence: Evidence) -> Found:
+    """7: No period is closed while a transaction of its time has not ended."""
+    for order, period in sorted(evidence.closed_early):
+        text = f"orders closed {period} before the transaction of its message had ended"
+        yield Violation(7, (order,), text)
 
 
 def said_again(evidence: Evidence) -> Found:

@@ -38,6 +38,11 @@ _LIBRARY = {
     "attempts": "select * from tallystick.attempts order by ended_at",
 }
 
+_NAMED = """
+    select r.durable, r.source, named.id
+    from tallystick.accounts a join tallystick.readers r on r.number = a.reader,
+        jsonb_array_elements_text(a.overview -> 'unknown') named(id)"""
+
 
 async def collect(
     server: str, nats: str, services: Sequence[str] = SERVICES, **known: Any
@@ -52,9 +57,11 @@ async def collect(
         table: {name: await _rows(server, name, sql) for name in services}
         for table, sql in _LIBRARY.items()
     }
+    named = [row for name in services for row in await fetch(server, name, _NAMED)]
     async with broker.connected(nats) as client:
         seen = await broker.sightings(client)
         durables = await broker.standings(client, services)
+    known["named"] = {(row["durable"], row["source"], row["id"]) for row in named}
     everything: Mapping[str, Any] = {**tables, **library, **known, "read_at": time.time()}
     readers = broker.readers(services)
     return Evidence(sightings=seen, durables=durables, readers=readers, **everything)

@@ -17,16 +17,16 @@ ALTERED: Final = {
     "database refuses logins": ("allow_connections false", "allow_connections true"),
 }
 """What is altered, as before a failover, and what takes it back."""
-_BREAK_OFF = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1"
+BREAK_OFF = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1"
 
 
 async def altered(server: str, name: str, kind: str, seconds: float) -> None:
     """Alter a database for so long; its connections break off as it begins, and not at its end."""
     begin, end = ALTERED[kind]
-    async with _connected(server) as connection:
+    async with connected(server) as connection:
         await connection.execute(f"alter database {name} {begin}")
         try:
-            await connection.fetch(_BREAK_OFF, name)
+            await connection.fetch(BREAK_OFF, name)
             await asyncio.sleep(seconds)
         finally:
             await connection.execute(f"alter database {name} {end}")
@@ -35,7 +35,7 @@ async def altered(server: str, name: str, kind: str, seconds: float) -> None:
 async def locked(url: str, seconds: float) -> None:
     """Have every commit of a service wait for so long: its connections are all in use."""
     async with (
-        _connected(url) as connection,
+        connected(url) as connection,
         connection.transaction(),
     ):
         await connection.execute("lock table tallystick.inbox in access exclusive mode")
@@ -43,7 +43,7 @@ async def locked(url: str, seconds: float) -> None:
 
 
 @asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[Any]:
+async def connected(url: str) -> AsyncIterator[Any]:
     connection = await asyncpg.connect(url, timeout=5)
     try:
         yield connection

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -115,6 +115,10 @@ class Evidence:
     readers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The types of each durable that keeps an inbox, as subjects without their shards."""
     forgotten: Sequence[Forgotten] = ()
+    named: Collection[tuple[str, str, str]] = ()
+    """Durable, source and id of what the account shows as unknown: its source never said it."""
+    closed_early: Collection[tuple[str, str]] = ()
+    """Orders, and the periods of their messages that were closed before their commit."""
     struck: Sequence[Struck] = ()
     outages: Sequence[Interval] = ()  # when a process was away, whatever made it end
     starved: Sequence[Interval] = ()  # when this machine was too busy for anything to be in time

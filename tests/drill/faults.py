@@ -40,6 +40,8 @@ NARROWED: Final = (
 )
 """Durables of several types, and the one that its filter leaves out for a while."""
 OUTSIDERS: Final = ("provider", "carrier", "mail")
+SET_BACK: Final = ("newsletter",)
+"""Services that only take in: what their databases forget, the account brings back."""
 WEBHOOKS: Final = ("webhooks",)
 NOBODY: Final = ("",)
 
@@ -74,6 +76,8 @@ KINDS: Final[dict[str, Kind]] = {
     "database read-only": Kind(DATABASES, (1, 3)),
     "database refuses logins": Kind(DATABASES, (1, 3)),
     "database locked": Kind(DATABASES, (2, 4)),
+    "database set back": Kind(SET_BACK, (3, 6), weight=0.3, most=2),
+    "transaction hangs": Kind(("orders",), (66, 70), weight=0.2, most=1),
     "pool busy": Kind(READERS, (4, 6), unseen=True),
     "clock ahead": Kind(REPLICAS, (3, 6), unseen=True),
     "clock behind": Kind(REPLICAS, (3, 6), unseen=True),
@@ -95,6 +99,7 @@ KINDS: Final[dict[str, Kind]] = {
     "stream full": Kind(STREAMS, (2, 3)),
     "stream full by count": Kind(STREAMS, (2, 3)),
     "filter narrowed": Kind(NARROWED, (3, 5), weight=0.3, loses=True, most=3),
+    "message aged out": Kind(STREAMS[:3], (2, 4), weight=0.5, loses=True),
     "broker wiped": Kind(("nats",), weight=0.3, loses=True, most=3),
     "reader held, broker wiped": Kind(HELD, (2, 4), weight=0.2, most=1),  # it is wiped as above
     "poison: exception": Kind(NOBODY, weight=0.3, most=2),

@@ -59,11 +59,15 @@ def recoveries(evidence: Evidence) -> list[Recovery]:
 
 
 def recovery(evidence: Evidence, struck: Struck) -> float:
-    """Seconds from a fault until every order in flight then had ended; poison counts for none."""
+    """Seconds from a fault until every order in flight then had ended.
+
+    Neither poison counts, nor an order whose own transaction hung.
+    """
     poisoned = {poison.about for poison in evidence.poison}
+    hung = {each.detail for each in evidence.struck if each.kind == "transaction hangs"}
     ends = [
         row["ended_at"].timestamp() if row["ended_at"] else evidence.read_at
         for row in evidence.orders
-        if row["placed_at"].timestamp() <= struck.at and str(row["order_id"]) not in poisoned
+        if row["placed_at"].timestamp() <= struck.at and str(row["order_id"]) not in poisoned | hung
     ]
     return max([0.0, *(end - struck.at for end in ends)])

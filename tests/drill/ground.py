@@ -36,6 +36,8 @@ TIMES = {
     "STATEMENT_TIMEOUT_S": "5",
     "ACCOUNT_PERIOD_S": "1",
 }
+PREPARING = ("-c", "max_prepared_transactions=4")
+"""What a transaction that hangs needs, so that it outlives its connection and its server."""
 POLICY = Policy(silent_after=6, start_within=25, longest_wait=0.3)
 
 _SETTINGS = {"nats": "NATS_URL", "postgres": "DATABASE_URL"}
@@ -117,6 +119,8 @@ class Ground(Platform):
 
     def _armed(self, spec: ProcessSpec) -> ProcessSpec:
         service = spec.name.removesuffix("-2")
+        if spec.name == "postgres":
+            return dataclasses.replace(spec, command=(*spec.command, *PREPARING))
         if service not in ALL:
             return spec
         more = {

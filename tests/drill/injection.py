@@ -21,12 +21,14 @@ import structlog
 from tallystick import TallystickError
 from tallystick_local.holding import held
 from tallystick_local.keeper import Keeper
-from tests.drill import broker, busy, clock, database
+from tests.drill import ageing, broker, busy, clock, database
 from tests.drill.clients import Clients
 from tests.drill.dials import Dial
-from tests.drill.evidence import Poison, Struck
+from tests.drill.evidence import Forgotten, Poison, Struck
 from tests.drill.faults import KINDS, OUTSIDERS, WEBHOOKS, Fault
 from tests.drill.ground import Ground
+from tests.drill.hanging import Hanging
+from tests.drill.setback import SetBack
 from tests.drill.witness import Complaint
 from tests.drill.witnesses import witness_of
 
@@ -58,6 +60,7 @@ DIALS = {
 }
 """Which dial of a replica is set, and how."""
 PATIENCE_S = 60  # nothing can be done to a database or a stream while it is away
+IDLE_S = 20  # a database that has nothing to forget yet is waited for
 FAILURES = (
     TallystickError,
     nats.errors.Error,
@@ -72,7 +75,8 @@ FAILURES = (
 class Injector:
     """Carries out faults on one ground; `struck` and `poison` are what has occurred.
 
-    `complaints` are what was noticed of faults that nobody may notice.
+    `complaints` are what was noticed of faults that nobody may notice, `forgotten` what databases
+    were made to forget, `closed_early` orders and the periods that were closed before their commit.
     """
 
     def __init__(self, ground: Ground, clients: Clients, seed: int) -> None:
@@ -80,9 +84,14 @@ class Injector:
         self.poison: list[Poison] = []
         self.failed: list[str] = []
         self.complaints: list[Complaint] = []
+        self.forgotten: list[Forgotten] = []
+        self.closed_early: set[tuple[str, str]] = set()
         self._ground = ground
         self._clients = clients
         self._seed = seed
+        self._set_backs: dict[int, SetBack] = {}  # what was tried is gone on with
+        self._hanging: dict[int, Hanging] = {}
+        self._ageing: dict[int, ageing.AgeOut] = {}
         self._outside: dict[str, list[dict[str, Any]]] = {
             name: [] for name in (*OUTSIDERS, *WEBHOOKS)
         }
@@ -143,11 +152,14 @@ class Injector:
             **dict.fromkeys(("messages duplicated", "messages reordered"), self._repeat),
             **dict.fromkeys(database.ALTERED, self._alter),
             "database locked": self._lock,
+            "database set back": self._set_back,
+            "transaction hangs": self._hang,
             **dict.fromkeys(DIALS, self._turn),
             "consumer deleted": self._delete,
             "stream purged": self._purge,
             **dict.fromkeys(broker.LIMITS, self._fill),
             "filter narrowed": self._narrow,
+            "message aged out": self._age_out,
             "broker wiped": self._wipe,
             "service held": self._hold,
             "reader held, broker wiped": self._hold_and_wipe,
@@ -186,6 +198,29 @@ class Injector:
 
     async def _lock(self, _: int, fault: Fault) -> None:
         await database.locked(self._url(fault.target), fault.duration)
+
+    async def _set_back(self, number: int, fault: Fault) -> str:
+        new = SetBack(self._url("postgres"), fault.target, number)
+        back = self._set_backs.setdefault(number, new)
+        await back.copy()
+        await asyncio.sleep(fault.duration)
+        give_up = time.monotonic() + IDLE_S
+        while not await back.is_ahead() and time.monotonic() < give_up:
+            await asyncio.sleep(0.5)
+        await back.swap()
+        forgotten = await back.forgotten()
+        self.forgotten += forgotten
+        return f"{len(forgotten)} forgotten"
+
+    async def _hang(self, number: int, fault: Fault) -> str:
+        key = f"hangs-{self._seed}-{number}"
+        hangs = self._hanging.setdefault(number, Hanging(self._url(fault.target), key))
+        await hangs.begin()
+        await asyncio.sleep(max(0, hangs.since + fault.duration - time.time()))
+        self.closed_early |= {(str(hangs.order), each) for each in await hangs.closed()}
+        await hangs.end()
+        self._clients.told(key, str(hangs.order))
+        return str(hangs.order)
 
     async def _turn(self, _: int, fault: Fault) -> None:
         name, value = DIALS[fault.kind]
@@ -265,6 +300,19 @@ class Injector:
                 if not await broker.is_there(self._broker, durable):
                     return
 
+    async def _age_out(self, number: int, fault: Fault) -> str:
+        """What is said while a reader is down is gone before it is back."""
+        reader = Random(f"{self._seed}:{number}").choice(ageing.readers(fault.target))
+        aged = self._ageing.setdefault(number, ageing.AgeOut(fault.target))
+        async with held(self._replicas(reader)), broker.connected(self._broker) as client:
+            await asyncio.sleep(fault.duration)
+            count = await aged.strike(client)
+        return f"{count} messages, while {reader} was down"
+
+    def _replicas(self, service: str) -> list[Keeper]:
+        keepers = self._ground.supervisor.keepers
+        return [keeper for name, keeper in keepers.items() if name.removesuffix("-2") == service]
+
     async def _wipe(self, _: int, __: Fault) -> None:
         async with held([self._ground.supervisor["nats"]], within=0):
             shutil.rmtree(self._ground.settings.state / "nats" / "jetstream", ignore_errors=True)
@@ -281,9 +329,6 @@ class Injector:
             await self._wipe(number, fault)
             self.struck.append(Struck("broker wiped", "nats", at, time.time(), loses=True))
             await _insisted(partial(broker.answers, self._broker))
-
-    def _replicas(self, service: str) -> list[Keeper]:
-        return [self._ground.supervisor[name] for name in (service, f"{service}-2")]
 
     async def _poison(self, number: int, fault: Fault) -> str:
         token, reason = POISON[fault.kind]

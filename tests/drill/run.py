@@ -41,6 +41,8 @@ ENDS_WITHIN = 30.0
 """Seconds without any progress after healing, after which an order that is open is lost."""
 QUIET_WITHIN = 10.0
 """Seconds from the last end in which all is quiet."""
+SAID_AGAIN_WITHIN = 60.0
+"""The same if a database was made to forget: the account has a minute to find that out."""
 STALLED_AFTER = 10.0
 """Seconds without any progress after which sabotaged orders will never end."""
 MOST_SABOTAGED = 300  # orders
@@ -167,8 +169,9 @@ class Course:
                 )
                 await self._heal()
                 await self._until_ended(visits)
+                within = SAID_AGAIN_WITHIN if self._injector.forgotten else QUIET_WITHIN
                 evidence, violations = await settle(
-                    self._collect, within=QUIET_WITHIN, give_up_after=DIES_WITHIN
+                    self._collect, within=within, give_up_after=DIES_WITHIN
                 )
             finally:
                 visits.cancel()
@@ -236,6 +239,8 @@ class Course:
             struck=sorted([*self._injector.struck, *self._killed()], key=lambda one: one.at),
             outages=self._ground.outages.intervals,
             starved=tuple(self._pulse.starved),
+            forgotten=self._injector.forgotten,
+            closed_early=self._injector.closed_early,
             poison=self._injector.poison,
             dead=self._dead,
             healed_at=self._healed_at,

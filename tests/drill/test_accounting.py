@@ -133,6 +133,30 @@ def test_what_a_reader_took_in_and_its_source_never_said_is_named() -> None:
     assert "newsletter-orders has taken in forged, and orders never said it" in said
 
 
+def test_an_account_that_names_what_its_source_did_say_is_found_out() -> None:
+    names = ("newsletter-orders", "orders", ENDED)
+    [said] = found(replace(shipped(), named=[names]), 7)
+    assert f"shows {ENDED} of newsletter-orders as unknown, and orders said it" in said
+
+
+def test_a_period_that_was_closed_before_the_commit_of_its_message_is_named() -> None:
+    [said] = found(replace(shipped(), closed_early=[(ORDER, "1000 ms from 7")]), 7)
+    assert "orders closed 1000 ms from 7 before" in said
+    assert ORDER in said
+
+
+def test_what_was_forgotten_and_is_not_said_again_is_missing_all_the_same() -> None:
+    forgot = Forgotten("newsletter-orders", "orders", ENDED, at(5))
+    [said] = found(replace(with_inbox("newsletter"), forgotten=[forgot]), 7)
+    assert "has not taken in" in said
+
+
+def test_what_was_forgotten_once_may_be_said_again_once() -> None:
+    forgot = Forgotten("newsletter-orders", "orders", ENDED, at(5))
+    [said] = found(end_said_again(times=2, struck=[], forgotten=[forgot]), 8)
+    assert "lost 0 times and forgotten 1 times" in said
+
+
 def test_what_a_stream_has_in_the_name_of_a_service_that_never_said_it_is_named() -> None:
     [said] = found(replace(shipped(), sightings=[copy("forged", NOON)]), 7)
     assert "forged is in ORDERS at 7: orders never said it" in said

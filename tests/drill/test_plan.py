@@ -48,3 +48,10 @@ def test_what_is_rare_stays_rare() -> None:
 
 def test_another_seed_gives_another_plan() -> None:
     assert plan(1, 60, END) != plan(2, 60, END)
+
+
+@given(SEEDS)
+@settings(deadline=None)
+def test_every_drill_of_enough_faults_has_the_disasters(seed: int) -> None:
+    kinds = {fault.kind for fault in plan(seed, len(KINDS), END)}
+    assert {"database set back", "message aged out", "transaction hangs"} <= kinds
