@@ -23,6 +23,7 @@ from tallystick import (
     Router,
     Settings,
 )
+from tallystick._account.broker_port import DurablePort  # inside: what a look asks the broker
 from tallystick._broker import history
 from tallystick._broker.connection import Connection
 from tallystick._service.assembly import assemble
@@ -150,6 +151,23 @@ async def test_a_service_does_all_that_it_declares(
     assert [line for line in logs if "permissions violation" in str(line).lower()] == []
 
 
+async def test_its_user_may_look_up_what_a_stream_that_it_reads_still_holds(
+    guarded: NatsServer, keeper: Client, wanted: Topology, database_url: str
+) -> None:
+    await reconcile(keeper, [wanted])
+    durable = next(one for one in wanted.durables if one.name == "shop-stock")
+    async with running(shop(set()), guarded, database_url) as runtime:
+        await runtime.parts.database.commit(Sold(item="1"), Sold(item="2"))
+        await _until_settled(keeper, wanted)
+        state = await _state(keeper, "SHOP")
+        port = DurablePort(runtime.parts.connection, durable, "shop")
+        found = await port.following([1, state["last_seq"], state["last_seq"] + 1])
+    first, last, none = found.values()
+    assert (first and first.place, last and last.place) == (state["first_seq"], state["last_seq"])
+    assert {each.key for each in (first, last) if each and each.id} == {"1", "2"}
+    assert none is None
+
+
 async def test_a_history_that_was_read_leaves_no_consumer_behind(
     guarded: NatsServer,
     keeper: Client,
@@ -241,6 +259,8 @@ async def test_it_requests_and_reads_again_only_what_its_router_declares(
         "$JS.API.CONSUMER.DELETE.SHOP.shop-books",
         "$JS.API.CONSUMER.MSG.NEXT.VISITORS.visitors-books",
         "$JS.API.STREAM.INFO.VISITORS",
+        "$JS.API.STREAM.MSG.GET.VISITORS",
+        "$JS.API.DIRECT.GET.SHOP",
     ],
 )
 async def test_subjects_of_others_are_refused(guarded: NatsServer, subject: str) -> None:
