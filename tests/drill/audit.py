@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from tests.drill.accounting import closed, named, said_again, taken_in, told
+from tests.drill.closed import counted
 from tests.drill.evidence import Evidence, Exchange, Poison, Row, Standing
 from tests.drill.violation import Check, Found, Violation
 
@@ -277,7 +278,7 @@ def quiet(evidence: Evidence) -> Found:
 
 CHECKS: Final[tuple[Check, ...]] = (
     *(ended, dead_letters, answers, captures, shipments, mails, sums),
-    *(sequences, reads, taken_in, told, named, closed, said_again, quiet),
+    *(sequences, reads, taken_in, told, named, closed, counted, said_again, quiet),
 )
 
 

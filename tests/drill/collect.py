@@ -36,6 +36,7 @@ _LIBRARY = {
     "inbox": f"select * from {KNOWN} order by taken_at",
     "held": f"{_HELD} order by deferred_at",
     "attempts": "select * from tallystick.attempts order by ended_at",
+    "kept_sums": "select start, length, types, counts from tallystick.kept_sums",
 }
 
 _NAMED = """

@@ -110,6 +110,8 @@ class Evidence:
     inbox: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     held: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     attempts: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    kept_sums: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    """What each service keeps of the periods that it has closed."""
     sightings: Sequence[Sighting] = ()
     durables: Mapping[str, Standing] = field(default_factory=dict)
     readers: Mapping[str, Sequence[str]] = field(default_factory=dict)
