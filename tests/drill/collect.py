@@ -40,9 +40,8 @@ _LIBRARY = {
 }
 
 _NAMED = """
-    select r.durable, r.source, named.id
-    from tallystick.accounts a join tallystick.readers r on r.number = a.reader,
-        jsonb_array_elements_text(a.overview -> 'unknown') named(id)"""
+    select r.durable, r.source, u.id::text
+    from tallystick.unknown u join tallystick.readers r on r.number = u.reader"""
 
 
 async def collect(
