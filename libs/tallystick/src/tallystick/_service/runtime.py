@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 RENEWALS = 5  # within the time after which a replica counts as gone
 PURGE_EVERY = 3600.0  # seconds
+PARTITIONS_EVERY = 60.0
+"""Seconds: a database that is restored while replicas run may have none for today."""
 ORPHANS_EVERY = 60.0  # seconds
 
 
@@ -124,7 +126,9 @@ class Runtime:
         every(sweep_s, parts.replicas.expire_leases, parts.deferred.sweep, parts.outbox.sweep)
         every(sweep_s, parts.quarantine.round)
         every(PURGE_EVERY, self._purge)
-        every(min(PURGE_EVERY, parts.retention.span.total_seconds() / 2), parts.retention.round)
+        every(
+            min(PARTITIONS_EVERY, parts.retention.span.total_seconds() / 2), parts.retention.round
+        )
         every(ORPHANS_EVERY, parts.orphans.round)
         for act in parts.router.periodic:
             if act.role in parts.roles:
