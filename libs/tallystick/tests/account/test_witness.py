@@ -179,6 +179,8 @@ def accepted(site: Site) -> None:
 def still_to_come(site: Site) -> None:
     forget_all(site)
     site.floor = 40
+    for place in range(36, 41):
+        del site.stored[place]
 
 
 def work_queue(site: Site) -> None:
