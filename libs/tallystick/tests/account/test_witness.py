@@ -172,6 +172,8 @@ def of_a_time_to_come(site: Site) -> None:
 def still_to_come(site: Site) -> None:
     forget_all(site)
     site.floor = 40
+    for place in range(36, 41):
+        del site.stored[place]
 
 
 def work_queue(site: Site) -> None:
