@@ -42,7 +42,7 @@ def test_a_sabotage_of_a_statement_takes_a_condition_out(
 ) -> None:
     assert gone in statements.REPUBLISH
     monkeypatch.setattr(statements, "REPUBLISH", statements.REPUBLISH)
-    from tallystick._account.comparison import Comparison  # noqa: PLC0415
+    from tallystick._account.comparison import Comparison  # noqa: PLC0415  # inside: what is patched
 
     monkeypatch.setattr(Comparison, "_fates", Comparison._fates)
     module_of(name).sabotage()

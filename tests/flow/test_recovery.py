@@ -28,6 +28,8 @@ pytestmark = [pytest.mark.siege, pytest.mark.timeout(300)]
 
 FEW = 5
 WITHIN = 90.0
+KEEPS = ("orders", "payments", "shipping", "newsletter")
+REWIND = re.compile(r"tally durable rewind \S+ --to \d+")
 TIMES = {"ACCOUNT_PERIOD_S": "1", "ACK_WAIT_S": "2", "SWEEP_S": "0.5"}
 READERS_OF_ORDERS = ("newsletter-orders", "payments-open", "shipping-orders")
 WELL = "Nothing is missing, and nothing is unknown."
@@ -184,3 +186,20 @@ async def test_what_a_restored_source_forgot_is_named_until_a_person_accepts_it(
         done = await site.tally(ACCEPT.replace("newsletter-orders", reader))
         assert re.match(rf"{reader}: \d+ accepted that orders denies", done.stdout), done.stderr
     await site.until_told("tally account", WELL)
+
+
+async def test_what_a_whole_restored_server_forgot_is_received_again_from_the_streams(
+    site: Site,
+) -> None:
+    await site.order()
+    await site.until_told("tally account", WELL)
+    await site.dump(*KEEPS)
+    await site.order()
+    await site.restore(*KEEPS)
+    await site.until_told("tally account", "database set back")
+    said = await site.until_told("tally account show newsletter-orders", "tally durable rewind")
+    (command,) = set(REWIND.findall(said))
+    done = await site.tally(f"{command} --yes")
+    assert done.stdout.startswith("newsletter-orders reads again from "), done.stderr
+    await site.until_posted(2 * FEW)
+    await site.until_told("tally account", f"{FEW} unknown to orders")

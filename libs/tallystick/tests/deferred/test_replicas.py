@@ -147,6 +147,15 @@ async def test_a_replica_that_leaves_is_deleted_with_those_gone_for_long(
     assert [row[0] for row in await sql("select name from tallystick.replicas")] == ["gone"]
 
 
+async def test_a_replica_that_has_left_shows_no_more_signs_of_life(
+    replicas: Replicas, sql: Sql
+) -> None:
+    """Its loops still run while it ends."""
+    await asyncio.gather(replicas.leave(), replicas.renew())
+    await replicas.renew()
+    assert await sql("select from tallystick.replicas") == []
+
+
 class Leaving:
     """A database that is lost as soon as the service stops to wait for it."""
 

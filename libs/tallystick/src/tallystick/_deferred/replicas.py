@@ -77,9 +77,15 @@ class Replicas:
         self._judges_from: float | None = None
         self._renewal: asyncio.Task[None] | None = None
         self._since_boot_ms: int | None = None
+        self._has_left = False
 
     async def renew(self) -> None:
-        """Renew the row of this replica; called five times before it would count as gone."""
+        """Renew the row of this replica; called five times before it would count as gone.
+
+        One that has left stays gone.
+        """
+        if self._has_left:
+            return
         self._renewal = renewal = asyncio.create_task(self._write())
         renewal.add_done_callback(_retrieve)
         await asyncio.wait([renewal])  # a cancelled caller leaves it running: see leave()
@@ -131,6 +137,7 @@ class Replicas:
 
     async def leave(self) -> None:
         """Delete the rows of this replica and of those that have been gone for a day."""
+        self._has_left = True
         if self._renewal is not None:  # a cancelled one could still reach the database later
             await asyncio.gather(self._renewal, return_exceptions=True)
         await self._database.fetch(_LEAVE, self._name)
