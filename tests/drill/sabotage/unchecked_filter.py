@@ -1,6 +1,7 @@
 """A look believes the floor of a durable whose filter is not as declared.
 
-The durable passes by what it does not read, so its floor proves nothing about that.
+The durable passes by what it does not read, so its floor proves nothing about that. The type that
+is left out is a rare one: the others move the floor. Two looks and a republication take 10 s.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from tests.drill.faults import Fault
 
 ARMS: dict[str, Any] = {}
 TOKENS = ("tok_visa",)
-EXACTLY = (Fault(8.0, "filter narrowed", "orders-payments captured", 12.0),)
-SECONDS = 24.0
+EXACTLY = (Fault(8.0, "filter narrowed", "orders-payments declined", 25.0),)
+SECONDS = 38.0
 
 
 def sabotage() -> None:
