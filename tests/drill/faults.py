@@ -35,7 +35,7 @@ DATABASES: Final = ("orders", "payments", "shipping", "newsletter")
 HELD: Final = DATABASES
 """The services of which all replicas are kept from running."""
 NARROWED: Final = (
-    *("orders-payments captured", "payments-totals captured"),
+    *("orders-payments captured", "orders-payments declined", "payments-totals captured"),
     *("orders-shipping dispatched", "shipping-orders placed"),
 )
 """Durables of several types, and the one that its filter leaves out for a while."""
