@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import signal
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -24,7 +25,7 @@ from tallystick_local.keeper import Keeper
 from tests.drill import ageing, broker, busy, clock, database
 from tests.drill.clients import Clients
 from tests.drill.dials import Dial
-from tests.drill.evidence import Forgotten, Poison, Struck
+from tests.drill.evidence import Denied, Forgotten, Interval, Poison, Struck
 from tests.drill.faults import KINDS, OUTSIDERS, WEBHOOKS, Fault
 from tests.drill.ground import Ground
 from tests.drill.hanging import Hanging
@@ -76,7 +77,8 @@ class Injector:
     """Carries out faults on one ground; `struck` and `poison` are what has occurred.
 
     `complaints` are what was noticed of faults that nobody may notice, `forgotten` what databases
-    were made to forget, `closed_early` orders and the periods that were closed before their commit.
+    were made to forget, `denied` what their services had published, `set_back` the times that they
+    forgot, `closed_early` orders and the periods that were closed before their commit.
     """
 
     def __init__(self, ground: Ground, clients: Clients, seed: int) -> None:
@@ -85,6 +87,8 @@ class Injector:
         self.failed: list[str] = []
         self.complaints: list[Complaint] = []
         self.forgotten: list[Forgotten] = []
+        self.denied: list[Denied] = []
+        self.set_back: defaultdict[str, list[Interval]] = defaultdict(list)
         self.closed_early: set[tuple[str, str]] = set()
         self._ground = ground
         self._clients = clients
@@ -208,9 +212,11 @@ class Injector:
         while not await back.is_ahead() and time.monotonic() < give_up:
             await asyncio.sleep(0.5)
         await back.swap()
-        forgotten = await back.forgotten()
+        forgotten, denied = await back.forgotten(), await back.denied()
         self.forgotten += forgotten
-        return f"{len(forgotten)} forgotten"
+        self.denied += denied
+        self.set_back[fault.target].append(back.interval)
+        return f"{len(forgotten)} forgotten, {len(denied)} denied"
 
     async def _hang(self, number: int, fault: Fault) -> str:
         key = f"hangs-{self._seed}-{number}"
