@@ -10,7 +10,13 @@ from typing import Final
 from tests.drill.accounting import closed, named, said_again, taken_in, told
 from tests.drill.closed import counted
 from tests.drill.evidence import Evidence, Exchange, Poison, Row, Standing
-from tests.drill.restored import all_named, asked_meanwhile, forgotten_orders, was_forgotten
+from tests.drill.restored import (
+    all_named,
+    asked_meanwhile,
+    forgotten_orders,
+    was_forgotten,
+    witnessed,
+)
 from tests.drill.violation import Check, Found, Violation
 
 ENDS: Final = frozenset({"shipped", "declined", "cancelled"})
@@ -342,7 +348,19 @@ def quiet(evidence: Evidence) -> Found:
 
 CHECKS: Final[tuple[Check, ...]] = (
     *(ended, dead_letters, answers, captures, parcels, agrees, mails, letters, sums),
-    *(sequences, reads, taken_in, told, named, all_named, closed, counted, said_again, quiet),
+    *(
+        sequences,
+        reads,
+        taken_in,
+        told,
+        named,
+        all_named,
+        witnessed,
+        closed,
+        counted,
+        said_again,
+        quiet,
+    ),
 )
 EXCUSED: Final[tuple[Check, ...]] = (ended, dead_letters, letters, sequences)
 """What need not hold of an order whose message the account names as forgotten by its source."""

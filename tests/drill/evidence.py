@@ -136,6 +136,8 @@ class Evidence:
     """The times from the copy of a service's database until the copy took its place."""
     named: Collection[tuple[str, str, str]] = ()
     """Durable, source and id of what the account shows as unknown: its source never said it."""
+    witnessed: Collection[str] = ()
+    """The durables of which the account shows that both sides have forgotten something."""
     closed_early: Collection[tuple[str, str]] = ()
     """Orders, and the periods of their messages that were closed before their commit."""
     struck: Sequence[Struck] = ()

@@ -75,6 +75,7 @@ KINDS: Final[dict[str, Kind]] = {
     "database refuses logins": Kind(DATABASES, (1, 3)),
     "database locked": Kind(DATABASES, (2, 4)),
     "database set back": Kind(DATABASES, (3, 6), weight=0.3, most=2),
+    "server set back": Kind(("postgres",), (3, 6), weight=0.1, most=1),
     "transaction hangs": Kind(("orders",), (66, 70), weight=0.2, most=1),
     "pool busy": Kind(READERS, (4, 6), unseen=True),
     "clock ahead": Kind(REPLICAS, (3, 6), unseen=True),

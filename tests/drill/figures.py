@@ -40,7 +40,7 @@ def counts(evidence: Evidence, violations: list[Violation]) -> dict[str, int]:
         "dead": len(evidence.dead),
         "parked": sum(row["parked"] is not None for row in evidence.orders),
         "lost": len(((promised - exists) | open_) - forgotten),
-        "forgotten by their source, and named": len(forgotten),
+        "forgotten by their source": len(forgotten),
         "doubled": len(doubled),
         "orders in violations": len(about),
         "messages lost by the broker": audit.lost(evidence),

@@ -26,7 +26,7 @@ from tests.drill import ageing, broker, busy, clock, database
 from tests.drill.clients import Clients
 from tests.drill.dials import Dial
 from tests.drill.evidence import Denied, Forgotten, Interval, Poison, Struck
-from tests.drill.faults import KINDS, OUTSIDERS, WEBHOOKS, Fault
+from tests.drill.faults import DATABASES, KINDS, OUTSIDERS, WEBHOOKS, Fault
 from tests.drill.ground import Ground
 from tests.drill.hanging import Hanging
 from tests.drill.setback import SetBack
@@ -156,7 +156,7 @@ class Injector:
             **dict.fromkeys(("messages duplicated", "messages reordered"), self._repeat),
             **dict.fromkeys(database.ALTERED, self._alter),
             "database locked": self._lock,
-            "database set back": self._set_back,
+            **dict.fromkeys(("database set back", "server set back"), self._set_back),
             "transaction hangs": self._hang,
             **dict.fromkeys(DIALS, self._turn),
             "consumer deleted": self._delete,
@@ -204,7 +204,8 @@ class Injector:
         await database.locked(self._url(fault.target), fault.duration)
 
     async def _set_back(self, number: int, fault: Fault) -> str:
-        new = SetBack(self._url("postgres"), fault.target, number)
+        names = DATABASES if fault.target == "postgres" else (fault.target,)
+        new = SetBack(self._url("postgres"), names, number)
         back = self._set_backs.setdefault(number, new)
         await back.copy()
         await asyncio.sleep(fault.duration)
@@ -215,7 +216,8 @@ class Injector:
         forgotten, denied = await back.forgotten(), await back.denied()
         self.forgotten += forgotten
         self.denied += denied
-        self.set_back[fault.target].append(back.interval)
+        for name in names:
+            self.set_back[name].append(back.interval)
         return f"{len(forgotten)} forgotten, {len(denied)} denied"
 
     async def _hang(self, number: int, fault: Fault) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from tests.drill.evidence import Evidence, Row
+from tests.drill.evidence import Evidence, Row, Sighting
 from tests.drill.violation import Found, Violation
 
 Name = tuple[str, str, str]  # durable, source, id
@@ -63,6 +63,24 @@ def all_named(evidence: Evidence) -> Found:
         if order := about.get((source, name)):
             text = f"{durable} has {name}, which {source} denies, and the account does not show it"
             yield Violation(7, (order,), text)
+
+
+def witnessed(evidence: Evidence) -> Found:
+    """7: The account shows what a reader and its source forgot, and the stream still has."""
+    gone, taken = denied(evidence), _taken(evidence) if evidence.denied else set()
+    copies = [seen for seen in evidence.sightings if (seen.source, seen.id) in gone]
+    for durable in evidence.durables.keys() & evidence.readers.keys() - set(evidence.witnessed):
+        for seen in copies:
+            if (durable, seen.source, seen.id) not in taken and _had(evidence, durable, seen):
+                text = f"{seen.source} and {durable} forgot {seen.id}, which no account shows"
+                yield Violation(7, (seen.order,), text)
+
+
+def _had(evidence: Evidence, durable: str, seen: Sighting) -> bool:
+    """Return whether the broker knows that a durable had this message."""
+    standing = evidence.durables[durable]
+    is_read = seen.subject.rpartition(".")[0] in evidence.readers[durable]
+    return is_read and seen.stream == standing.stream and seen.place <= standing.floor
 
 
 def _taken(evidence: Evidence) -> set[Name]:

@@ -1,9 +1,9 @@
-"""One service's database alone is set back to a copy of some seconds ago, as a restore does it."""
+"""Databases are set back to copies of some seconds ago, as a restore does: one, or all at once."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,18 +29,18 @@ class Contents:
 
 
 class SetBack:
-    """A copy of a database that takes its place later; any step may be tried again.
+    """Copies of databases, made at one time, that take their places later, all at once.
 
-    `server` is a URL of its server, as a superuser. What the copy lacks is read from the rows of
-    both, and of no one else: from the copy before it serves, from the other when it serves no more.
+    Any step may be tried again. `server` is a URL of their server, as a superuser. What a copy
+    lacks is read from the rows of both, and of no one else: from the copy before it serves, from
+    the other when it serves no more.
     """
 
-    def __init__(self, server: str, name: str, number: int) -> None:
+    def __init__(self, server: str, names: Sequence[str], number: int) -> None:
         self._server = server
-        self._name = name
-        self._copy = f"{name}_copy_{number}"
-        self._gone = f"{name}_gone_{number}"
-        self._kept: Contents | None = None
+        self._names = names
+        self._number = number
+        self._kept: dict[str, Contents] = {}
         self._copied_at = 0.0
         self._at = 0.0
 
@@ -50,51 +50,64 @@ class SetBack:
         return self._copied_at, self._at
 
     async def copy(self) -> None:
-        """Copy the database; its connections break off, and come back to it afterwards."""
-        if self._kept is not None:
+        """Copy the databases; their connections break off, and come back to them afterwards."""
+        if self._kept:
             return
-        async with connected(self._server) as connection:
-            await connection.execute(f"drop database if exists {self._copy}")
-            owner = await connection.fetchval(_OWNER, self._name)
-            async with _closed(connection, self._name):
-                self._copied_at = time.time()
-                await connection.execute(
-                    f"create database {self._copy} template {self._name} owner {owner}"
-                )
-        self._kept = await self._contents(self._copy)
+        async with connected(self._server) as connection, _closed(connection, self._names):
+            self._copied_at = time.time()
+            for name in self._names:
+                copy, owner = self._copy(name), await connection.fetchval(_OWNER, name)
+                await connection.execute(f"drop database if exists {copy}")
+                await connection.execute(f"create database {copy} template {name} owner {owner}")
+        self._kept = {name: await self._contents(self._copy(name)) for name in self._names}
 
     async def is_ahead(self) -> bool:
-        """Return whether the copy lacks what was taken in since, and published, if it publishes."""
-        now, kept = await self._contents(self._name), self._copied
-        published = now.published - kept.published or not now.published
-        return bool(now.taken_in - kept.taken_in and published)
+        """Return whether each copy lacks something that was taken in, or published, since."""
+        return all([await self._is_ahead(name) for name in self._names])
 
     async def swap(self) -> None:
-        """Let the copy take the place of the database; connections come back to the copy."""
+        """Let the copies take the places of the databases; connections come back to the copies."""
         async with connected(self._server) as connection:
-            if await connection.fetchval(_EXISTS, self._gone):
+            if await connection.fetchval(_EXISTS, self._gone(self._names[-1])):
                 return
             self._at = time.time()
-            async with _closed(connection, self._name), connection.transaction():
-                await connection.execute(f"alter database {self._name} rename to {self._gone}")
-                await connection.execute(f"alter database {self._copy} rename to {self._name}")
-                await connection.execute(f"alter database {self._gone} allow_connections true")
+            async with _closed(connection, self._names), connection.transaction():
+                for name in self._names:
+                    gone = self._gone(name)
+                    await connection.execute(f"alter database {name} rename to {gone}")
+                    await connection.execute(f"alter database {self._copy(name)} rename to {name}")
+                    await connection.execute(f"alter database {gone} allow_connections true")
 
     async def forgotten(self) -> list[Forgotten]:
-        """Return what the readers of the database had taken in and the copy lacks."""
-        lacking = (await self._contents(self._gone)).taken_in - self._copied.taken_in
+        """Return what the readers of the databases had taken in and the copies lack."""
         return [
-            Forgotten(durable, source, name, self._at) for durable, source, name in sorted(lacking)
+            Forgotten(durable, source, id_, self._at)
+            for name in self._names
+            for durable, source, id_ in sorted((await self._lacking(name)).taken_in)
         ]
 
     async def denied(self) -> list[Denied]:
-        """Return what the service had published and the copy lacks."""
-        lacking = (await self._contents(self._gone)).published - self._copied.published
-        return [Denied(self._name, name, about, *self.interval) for name, about in sorted(lacking)]
+        """Return what the services had published and the copies lack."""
+        return [
+            Denied(name, id_, about, *self.interval)
+            for name in self._names
+            for id_, about in sorted((await self._lacking(name)).published)
+        ]
 
-    @property
-    def _copied(self) -> Contents:
-        return self._kept or Contents(frozenset(), frozenset())
+    def _copy(self, name: str) -> str:
+        return f"{name}_copy_{self._number}"
+
+    def _gone(self, name: str) -> str:
+        return f"{name}_gone_{self._number}"
+
+    async def _is_ahead(self, name: str) -> bool:
+        now, kept = await self._contents(name), self._kept[name]
+        published = now.published - kept.published or not now.published
+        return bool(now.taken_in - kept.taken_in and published)
+
+    async def _lacking(self, name: str) -> Contents:
+        gone, kept = await self._contents(self._gone(name)), self._kept[name]
+        return Contents(gone.taken_in - kept.taken_in, gone.published - kept.published)
 
     async def _contents(self, name: str) -> Contents:
         return Contents(await self._keys(name, _TAKEN_IN), await self._keys(name, _PUBLISHED))
@@ -104,11 +117,14 @@ class SetBack:
 
 
 @asynccontextmanager
-async def _closed(connection: Any, name: str) -> AsyncIterator[None]:
-    """Let nobody be connected to a database in the block."""
-    await connection.execute(f"alter database {name} allow_connections false")
+async def _closed(connection: Any, names: Sequence[str]) -> AsyncIterator[None]:
+    """Let nobody be connected to databases in the block."""
     try:
-        await connection.fetch(BREAK_OFF, name)
+        for name in names:
+            await connection.execute(f"alter database {name} allow_connections false")
+        for name in names:
+            await connection.fetch(BREAK_OFF, name)
         yield
     finally:
-        await connection.execute(f"alter database {name} allow_connections true")
+        for name in names:
+            await connection.execute(f"alter database {name} allow_connections true")

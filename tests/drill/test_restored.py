@@ -1,4 +1,4 @@
-"""A database that was set back: the account names what its service forgot, and nothing else is excused."""
+"""A database that was set back: what its service forgot is named, and nothing else is excused."""
 
 from __future__ import annotations
 
@@ -52,6 +52,16 @@ def test_what_no_reader_has_need_not_be_named() -> None:
     )
 
 
+def test_what_both_sides_forgot_and_the_stream_has_must_be_shown() -> None:
+    copy = Sighting("ORDERS", 3, "orders", OLD, ORDER, "evt.orders.ended.v1.00", NOON)
+    both = replace(forgot(named=False, taken=False), sightings=[*shipped().sightings, copy])
+    [said] = found(both)
+    assert f"orders and newsletter-orders forgot {OLD}" in said
+    assert found(replace(both, witnessed=["newsletter-orders"])) == []
+    above = replace(copy, place=10)  # the durable has not come to it
+    assert found(replace(both, sightings=[*shipped().sightings, above])) == []
+
+
 def test_a_message_that_nobody_made_it_forget_is_not_excused() -> None:
     forged = replace(forgot(), denied=[])
     assert any("orders never said it" in said for said in found(forged))
@@ -70,7 +80,8 @@ def test_an_order_that_is_named_need_not_have_ended(column: dict[str, Any]) -> N
 def test_an_order_that_is_named_may_be_gone_and_be_placed_again_under_its_key() -> None:
     gone = replace(shipped(), orders=[])
     again = exchange("again", 202, 2, order="another")
-    assert found(forgot(replace(gone, history=[*gone.history, again], letters=[]))) == []
+    said = found(forgot(replace(gone, history=[*gone.history, again])))
+    assert said == ["invariant 1: was accepted and does not exist [another]"]
 
 
 def test_three_orders_of_a_key_are_too_many() -> None:
@@ -100,7 +111,7 @@ def test_totals_may_count_the_money_of_a_forgotten_order_again_and_no_other() ->
 def test_whoever_was_asked_outside_in_a_time_that_was_forgotten_may_have_a_parcel() -> None:
     cancelled = replace(
         changed("orders", state="cancelled"),
-        payments=[],
+        payments=changed("payments", state="voided").payments,
         provider=[],
         operations=[],
         totals=[],
