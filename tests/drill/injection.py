@@ -115,8 +115,6 @@ class Injector:
             link.heal()
         for keeper in self._ground.supervisor.keepers.values():
             keeper.send(signal.SIGCONT)
-            if keeper.is_held:
-                keeper.release()
         for faults in self._outside.values():
             faults.clear()
         await self._tell_outsiders()

@@ -12,7 +12,7 @@ from tallystick._account.fates import DurableState
 from tallystick._account.look import look as look_once
 from tallystick._account.memory import Memory
 from tallystick._account.reader import Reader
-from tallystick._account.report import Report, Unfinished, overview
+from tallystick._account.report import Report, overview
 from tallystick._account.steps import AskIds, AskRepublish, ReadPlaces
 from tallystick._messages.ids import made_at
 
@@ -60,7 +60,7 @@ def looks(world: World, after: int = 3 * T) -> Report:
 
 
 def row(world: World, report: Report) -> tuple[int, int, int, int, int, tuple[UUID, ...]]:
-    shown = overview("shop", "mail-sold", report, Unfinished())
+    shown = overview("shop", "mail-sold", report)
     counts = (shown.published, shown.received, shown.on_its_way, shown.unsent, shown.missing)
     return (*counts, tuple(sorted(world.inbox.unknown)))
 

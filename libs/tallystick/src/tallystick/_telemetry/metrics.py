@@ -119,6 +119,10 @@ KEPT_SINCE = Gauge(
     ["table"],
 )
 KEPT_BYTES = Gauge("messaging_kept_bytes", "Bytes of a table's partitions", ["table"])
+KEPT_LIMIT = Gauge(
+    "messaging_kept_limit_bytes",
+    "Bytes that inbox and outbox may take together; 0 if no limit is set",
+)
 OUTBOX_REFUSED = Gauge(
     "messaging_outbox_refused_messages",
     "Outbox rows that the broker refuses for good, such as those over the stream's own limits",
