@@ -17,6 +17,7 @@ import msgspec
 
 from tallystick._account.statements import REOPENED
 from tallystick._database.units import Settlement, Write
+from tallystick._database.uuids import uuid_of
 from tallystick._deferred.protocol import QUARANTINE_AFTER
 from tallystick._messages.identity import FOREIGN, digest, reader_number
 from tallystick._messages.inbound import Inbound
@@ -159,7 +160,7 @@ def _place(error: BaseException) -> str:
 def received(inbound: Inbound) -> Write:
     """Mark a delivery as done; the guard is missed if it was received before."""
     args = known_by(inbound)
-    if inbound.own_id is None:
+    if not inbound.is_own:
         return Settlement(_RECEIVED_FOREIGN, args, args, message=inbound.key)
     is_late = abs(time.time() - inbound.made_at) > LATE_S
     sql = _RECEIVED_LATE if is_late else _RECEIVED
@@ -274,15 +275,15 @@ def thin(deferred: Deferred) -> list[Write]:
 
 def known_by(inbound: Inbound) -> tuple[int, UUID]:
     """Return what the inbox knows a message of the broker by: the reader's number and an id."""
-    if inbound.own_id is not None:
-        return reader_number(inbound.durable, inbound.source), inbound.own_id
+    if inbound.is_own:
+        return reader_number(inbound.durable, inbound.source), uuid_of(inbound.id)
     return reader_number(inbound.durable, FOREIGN), digest(inbound.source, inbound.id)
 
 
 def _defer_by(inbound: Inbound, *, is_kept: bool) -> tuple[str, tuple[Any, Any]]:
     if inbound.is_effect:
         return "effect", (inbound.durable, inbound.id)
-    if inbound.own_id is None:
+    if not inbound.is_own:
         return "foreign", known_by(inbound)
     return ("own", known_by(inbound)) if is_kept else ("unknown", (0, ""))
 

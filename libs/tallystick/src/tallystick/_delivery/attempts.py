@@ -76,7 +76,7 @@ class Attempts:
         """
         begun = time.perf_counter()
         outcome = "error"
-        parent = inbound.fields.get("traceparent")
+        parent = inbound.attributes.traceparent
         handled.set((binding.durable, inbound.id))  # each attempt is a task of its own
         with tracing.process_span(
             binding.template_of(inbound.subject),

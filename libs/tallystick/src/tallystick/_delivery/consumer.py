@@ -24,8 +24,8 @@ from tallystick._deferred.protocol import DeliveryFacts, Step, arrived, is_fresh
 from tallystick._delivery.attempts import Attempts
 from tallystick._delivery.inbox import Inbox
 from tallystick._failpoints import failpoint
+from tallystick._messages.attributes import read_attributes
 from tallystick._messages.binding import Binding
-from tallystick._messages.envelope import parse_headers
 from tallystick._messages.inbound import Inbound, identity
 from tallystick._messages.retry import RetryLater
 from tallystick._outbox.outbox import Outbox
@@ -138,8 +138,8 @@ class Consumer:
         self._ask_soon()
 
     async def _deliver(self, arrival: Arrival) -> None:
-        fields = parse_headers(arrival.headers)
-        source, id_ = identity(fields, arrival.stream, arrival.sequence)
+        attributes = read_attributes(arrival.headers)
+        source, id_ = identity(attributes, arrival.stream, arrival.sequence)
         inbound = Inbound(
             self._binding.durable,
             source,
@@ -150,11 +150,12 @@ class Consumer:
             arrival.stream,
             arrival.sequence,
         )
+        inbound.__dict__["attributes"] = attributes
         facts = self._facts(arrival, inbound)
         try:
             now = time.time()
             made_ago = now - (inbound.made_at or arrival.stored_at)
-            expires_in = self._kept.expires_in(now, own=inbound.own_id is not None)
+            expires_in = self._kept.expires_in(now, own=inbound.is_own)
             if is_fresh(facts, made_ago, self._ack_wait_s, expires_in):
                 await self._handle(inbound)
             else:

@@ -11,7 +11,7 @@ from tallystick._messages.envelope import (
     check_subject,
     header_lines,
 )
-from tallystick._messages.ids import new_id
+from tallystick._messages.ids import new_text
 from tallystick._messages.message import Message, MessageType, encode, message_key, message_type
 from tallystick._telemetry import tracing
 from tallystick.errors import DeclarationError, InvalidMessage
@@ -36,7 +36,7 @@ def publishable(
     declared = message_type(type(message))
     if declared.domain != service or declared.kind not in ("event", "job"):
         raise DeclarationError(_refusal(service, declared))
-    key, message_id = message_key(message), str(new_id(ahead_ms))
+    key, message_id = message_key(message), new_text(ahead_ms)
     correlation_id = correlation_id or message_id
     headers = {
         "ce-id": message_id,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from uuid import UUID
 
 import structlog
 
@@ -17,10 +16,11 @@ from tallystick._broker.connection import Connection
 from tallystick._broker.publisher import CONFIRM_WITHIN
 from tallystick._database.postgres import Postgres, PostgresError
 from tallystick._database.units import RequiredWrite, Write
+from tallystick._database.uuids import uuid_of
 from tallystick._failpoints import failpoint
 from tallystick._loops import Seldom
 from tallystick._messages.envelope import COLUMNS, OutboxRow, outbox_row
-from tallystick._messages.ids import made_at
+from tallystick._messages.ids import time_of
 from tallystick._outbox.sending import Published, Sending, by_stream
 from tallystick._telemetry.metrics import OUTBOX_AGE, OUTBOX_PENDING, OUTBOX_REFUSED
 from tallystick.errors import DatabaseUnavailable, InDoubt
@@ -65,8 +65,7 @@ def insert(row: OutboxRow) -> Write:
     It raises NotCurrent if the id is a minute away from the database's clock.
     """
     columns = (row.id, row.subject, row.headers, row.body, row.correlation_id, row.key, row.type)
-    id_ = UUID(row.id)
-    return RequiredWrite(_INSERT, (*columns, made_at(id_)), id_)
+    return RequiredWrite(_INSERT, (*columns, time_of(row.id)), uuid_of(row.id))
 
 
 class Outbox:
