@@ -32,7 +32,7 @@ def sabotage() -> None:
 
     async def deliver_late(self: Consumer, arrival: Any) -> None:
         nonlocal count
-        self._answer(arrival, b"")
+        self._answer(arrival.reply, b"")
         if self.durable == FRAGILE:
             await self._connection.client.flush()
             count += 1

@@ -6,10 +6,10 @@ Section 2 of docs/delivery.md.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
 
+import msgspec
 import structlog
 
 from tallystick._database.group import AlreadyProcessed
@@ -77,7 +77,7 @@ class Attempts:
         begun = time.perf_counter()
         outcome = "error"
         parent = inbound.attributes.traceparent
-        handled.set((binding.durable, inbound.id))  # each attempt is a task of its own
+        handled.set((binding.durable, inbound.id))  # each attempt has a context of its own
         with tracing.process_span(
             binding.template_of(inbound.subject),
             binding.durable,
@@ -113,14 +113,18 @@ class Attempts:
         return "done"
 
     async def _decide(self, handling: _Handling) -> None:
-        given = [self._resources[kind] for kind in handling.binding.resources]
+        binding, settlement = handling.binding, handling.settlement
+        given = [self._resources[kind] for kind in binding.resources]
         noted = note_unawaited()
         for _ in range(CONFLICTS):
             delivery = handling.delivery = self._delivery(handling)
             try:
-                await _alone(handling.binding.handler(handling.message, delivery, *given))
+                try:
+                    await binding.handler(handling.message, delivery, *given)
+                except ExceptionGroup as group:
+                    _raise_alone(group)
                 delivery.check_awaited(noted)
-                if not delivery.committed and handling.settlement is not None:
+                if settlement is not None and not delivery.committed:
                     await delivery.commit()
             except Conflict:
                 if delivery.committed:
@@ -132,16 +136,15 @@ class Attempts:
     def _delivery(self, handling: _Handling) -> Delivery:
         return Delivery(
             handling.inbound,
-            attempt=handling.attempt,
-            settlement=handling.settlement,
-            committer=self._committer,
-            group=self._postgres.deliveries,
-            database=self._database,
+            handling.attempt,
+            handling.settlement,
+            self._committer,
+            self._postgres.deliveries,
+            self._database,
         )
 
 
-@dataclass
-class _Handling:
+class _Handling(msgspec.Struct):
     """A message whose handler runs, and the delivery of its latest run."""
 
     binding: Binding
@@ -173,18 +176,15 @@ class _Handling:
         )
 
 
-async def _alone(handling: Awaitable[None]) -> None:
-    """Await a handler; if it raises a group of errors of one class, raise the first of them.
+def _raise_alone(group: ExceptionGroup) -> NoReturn:
+    """Raise the first error of a group if all are of one class, else the group.
 
     A handler with a TaskGroup raises groups: its PermanentError must still count as one.
     """
-    try:
-        await handling
-    except ExceptionGroup as group:
-        errors = list(_leaves(group))
-        if len({type(error) for error in errors}) == 1:
-            raise errors[0] from group
-        raise
+    errors = list(_leaves(group))
+    if len({type(error) for error in errors}) == 1:
+        raise errors[0] from group
+    raise group
 
 
 def _leaves(error: Exception) -> Iterator[Exception]:

@@ -22,6 +22,7 @@ from tallystick._deferred.agenda import Agenda
 from tallystick._deferred.outcomes import Outcomes
 from tallystick._deferred.protocol import DeliveryFacts, Step, arrived, is_fresh
 from tallystick._delivery.attempts import Attempts
+from tallystick._delivery.hands import Hands
 from tallystick._delivery.inbox import Inbox
 from tallystick._failpoints import failpoint
 from tallystick._messages.attributes import read_attributes
@@ -63,9 +64,14 @@ class Consumer:
         self._outbox = outbox
         self._ack_wait_s = ack_wait_s
         self._agenda = agenda
-        self._in_hand: dict[asyncio.Task[None], tuple[Arrival, float]] = {}
+        self._hands = Hands(self._settle)
+        self._in_hand: dict[bytes, float] = {}
+        """The reply subjects of unsettled deliveries, and when they came, by the loop's clock."""
+        self._done: list[bytes] = []
+        """The reply subjects of deliveries that are acknowledged with this turn of the loop."""
+        self._received_since = 0  # the last turn
         self._trusted_from = 0.0
-        self._asks = False
+        self._turn_ends = False
         self._unsettled = Limiter()
         self.pull = Pull(
             connection,
@@ -81,7 +87,7 @@ class Consumer:
         """Begin to pull; the durable must exist and be as it was declared."""
         self.expect_redeliveries()
         await self.pull.start()
-        self._ask()
+        self._end_turn()
 
     def expect_redeliveries(self) -> None:
         """Look up every delivery in the inbox for one AckWait: the connection or durable is new."""
@@ -90,29 +96,38 @@ class Consumer:
 
     async def tick(self) -> None:
         """Ask for more; called often, because the broker may have lost an earlier request."""
-        self._ask()
+        self._end_turn()
 
-    def _ask_soon(self) -> None:
-        """Ask once for all deliveries that are settled in this turn of the event loop."""
-        if not self._asks:
-            self._asks = True
-            asyncio.get_running_loop().call_soon(self._ask)
+    def _end_turn_soon(self) -> None:
+        """End the turn once for all deliveries that are settled in this turn of the loop."""
+        if not self._turn_ends:
+            self._turn_ends = True
+            asyncio.get_running_loop().call_soon(self._end_turn)
 
-    def _ask(self) -> None:
-        """Ask for more, if database and broker are available."""
-        self._asks = False
-        child(IN_HAND, self._binding.durable).set(len(self._in_hand))
+    def _end_turn(self) -> None:
+        """Acknowledge what is done; ask for more, if database and broker are available."""
+        self._turn_ends = False
+        self._count()
+        if self._done:
+            done, self._done = self._done, []
+            with suppress(BrokerUnavailable):  # redelivered later, and then known
+                self._connection.wire.send_empty(done)
         if self._database.available.is_set() and self._connection.connected.is_set():
             self.pull.ask(len(self._in_hand))
+
+    def _count(self) -> None:
+        received, self._received_since = self._received_since, 0
+        child(CONSUMED, self.durable).inc(received)
+        child(IN_HAND, self.durable).set(len(self._in_hand))
 
     async def heartbeats(self) -> None:
         """Send the broker `+WPI` for deliveries whose handlers still run, until cancelled."""
         while True:
             await asyncio.sleep(self._ack_wait_s / 3)
             old = asyncio.get_running_loop().time() - self._ack_wait_s / 3
-            for arrival, since in list(self._in_hand.values()):
+            for reply, since in list(self._in_hand.items()):
                 if since < old:
-                    self._answer(arrival, b"+WPI")
+                    self._answer(reply, b"+WPI")
 
     async def stop(self) -> None:
         """Stop pulling."""
@@ -120,37 +135,25 @@ class Consumer:
 
     async def finished(self) -> None:
         """Wait until all deliveries in progress have ended."""
-        if self._in_hand:
-            await asyncio.wait(list(self._in_hand))
+        await self._hands.finished()
+        self._end_turn()
 
     def _received(self, arrival: Arrival) -> None:
-        child(CONSUMED, self._binding.durable).inc()
-        if arrival.delivered > 1:
-            child(REDELIVERED, self._binding.durable).inc()
-        task = asyncio.create_task(self._deliver(arrival))
-        self._in_hand[task] = (arrival, asyncio.get_running_loop().time())
-        task.add_done_callback(self._settled)
+        self._received_since += 1
+        self._in_hand[arrival.reply] = asyncio.get_running_loop().time()
+        self._hands.give(arrival)
 
-    def _settled(self, task: asyncio.Task[None]) -> None:
-        self._in_hand.pop(task, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("delivery unsettled", durable=self._binding.durable, exc_info=error)
-        self._ask_soon()
+    async def _settle(self, arrival: Arrival) -> None:
+        try:
+            await self._deliver(arrival)
+        except Exception:
+            log.exception("delivery unsettled", durable=self.durable)
+        finally:
+            self._in_hand.pop(arrival.reply, None)
+            self._end_turn_soon()
 
     async def _deliver(self, arrival: Arrival) -> None:
-        attributes = read_attributes(arrival.headers)
-        source, id_ = identity(attributes, arrival.stream, arrival.sequence)
-        inbound = Inbound(
-            self._binding.durable,
-            source,
-            id_,
-            arrival.subject,
-            arrival.headers,
-            arrival.body,
-            arrival.stream,
-            arrival.sequence,
-        )
-        inbound.__dict__["attributes"] = attributes
+        inbound = self._inbound(arrival)
         facts = self._facts(arrival, inbound)
         try:
             now = time.time()
@@ -164,7 +167,17 @@ class Consumer:
             self._log_unsettled(inbound, error)
         else:
             failpoint("after-commit-before-ack")
-            self._answer(arrival, b"")
+            self._done.append(arrival.reply)
+
+    def _inbound(self, arrival: Arrival) -> Inbound:
+        attributes = read_attributes(arrival.headers)
+        place = arrival.stream, arrival.sequence
+        source, id_ = identity(attributes, *place)
+        inbound = Inbound(
+            self.durable, source, id_, arrival.subject, arrival.headers, arrival.body, *place
+        )
+        inbound.__dict__["attributes"] = attributes  # as if it had been read from it
+        return inbound
 
     def _log_unsettled(self, inbound: Inbound, error: Exception) -> None:
         """Log one such delivery and count the rest: an outage ends all in progress at once."""
@@ -173,9 +186,12 @@ class Consumer:
             log.warning("delivery left to the broker", unsaid=unsaid, **fields)
 
     def _facts(self, arrival: Arrival, inbound: Inbound) -> DeliveryFacts:
+        delivered = arrival.delivered
+        if delivered > 1:
+            child(REDELIVERED, self.durable).inc()
         trusted = asyncio.get_running_loop().time() > self._trusted_from
         age = time.time() - arrival.stored_at
-        return DeliveryFacts(arrival.delivered, inbound.republication, age, trusted)
+        return DeliveryFacts(delivered, inbound.republication, age, trusted)
 
     async def _look_up(
         self, facts: DeliveryFacts, inbound: Inbound, made_ago: float, expires_in: float
@@ -184,7 +200,7 @@ class Consumer:
         ages = {"made_ago": made_ago, "expires_in": expires_in}
         step = arrived(known, facts, **ages, idempotent=self._binding.idempotent)
         if step is Step.NOTHING:
-            child(DUPLICATES, self._binding.durable).inc()
+            child(DUPLICATES, self.durable).inc()
         match step:
             case Step.FORGET_AND_RUN:
                 await self._inbox.forget(inbound)
@@ -216,6 +232,6 @@ class Consumer:
         if isinstance(decision, RetryLater):
             self._agenda.wake(decision.delay)
 
-    def _answer(self, arrival: Arrival, answer: bytes) -> None:
+    def _answer(self, reply: bytes, answer: bytes) -> None:
         with suppress(BrokerUnavailable):  # redelivered after the reconnect, then in the inbox
-            self._connection.wire.send(arrival.reply, answer)
+            self._connection.wire.send(reply, answer)
