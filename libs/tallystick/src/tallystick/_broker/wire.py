@@ -2,8 +2,8 @@
 
 nats-py connects, authenticates, reconnects and manages. What it does for each message (it parses
 headers with the e-mail parser, makes a `Msg`, uses a queue and switches tasks) costs most of its
-time. So messages of our own subscriptions are taken over before that. `test_wire.py` checks the
-internals of nats-py that this depends on, and fails when a release changes them.
+time. So messages of our own subscriptions are taken over before that (`frames.py`). `test_wire.py`
+checks the internals of nats-py that this depends on, and fails when a release changes them.
 
 Example: a body of 2 bytes with 18 bytes of headers for `evt.a`, without a reply subject, is written
 as the line `HPUB evt.a  18 20`, the headers, the body and a line break.
@@ -19,14 +19,12 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from tallystick._broker.frames import FrameParser, Receive
 from tallystick.errors import BrokerUnavailable, InvalidMessage
 
 log = structlog.get_logger()
 
 MAX_SUBJECT = 2048  # bytes; subject and reply share a line, which may have 4096
-
-Receive = Callable[[bytes, bytes, bytes, bytes], None]
-"""Called with subject, reply subject, header block and body."""
 
 
 class Wire:
@@ -34,12 +32,8 @@ class Wire:
 
     def __init__(self, client: Client) -> None:
         self._client: Any = client
-        self._receivers: dict[int, Receive] = {}
-        self._nats_py_receives = client._process_msg
-        self._take_over(client)
-
-    def _take_over(self, client: Any) -> None:
-        client._process_msg = self._receive
+        self._receivers: dict[bytes, Receive] = {}
+        self._client._ps = FrameParser(client, self._receivers)
 
     @property
     def connected(self) -> bool:
@@ -53,7 +47,7 @@ class Wire:
     async def subscribe(self, subject: str, receive: Receive, queue: str = "") -> Callable[[], Any]:
         """Call `receive` with each message of a subject; return a function that unsubscribes."""
         # The number that nats-py gives next: a message may come before subscribe() returns.
-        number = self._client._sid + 1
+        number = b"%d" % (self._client._sid + 1)
         self._receivers[number] = receive
         subscription = await self._client.subscribe(subject, queue=queue, cb=_never)
 
@@ -109,18 +103,6 @@ class Wire:
         if (transport := self._client._transport) is not None:
             transport.close()
             self._client._transport = None
-
-    async def _receive(
-        self, number: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
-    ) -> None:
-        receive = self._receivers.get(number)
-        if receive is None:
-            await self._nats_py_receives(number, subject, reply, data, headers)
-            return
-        try:
-            receive(bytes(subject), bytes(reply), bytes(headers or b""), bytes(data))
-        except Exception:  # an error here would stop nats-py from reading the connection
-            log.exception("wire message failed", subject=bytes(subject))
 
 
 async def _never(_: Msg) -> None:
