@@ -88,6 +88,10 @@ def read_by_name(block: bytes) -> Attributes:
     return Attributes(*[fields.get(name, "") for name in NAMES])
 
 
+def identified(source: str, id_: str) -> Attributes:
+    return read_attributes(header_lines({"ce-source": source, "ce-id": id_}))
+
+
 @given(st.text(min_size=1, max_size=20).filter(str.isprintable), st.integers(0, 3), st.booleans())
 def test_the_headers_of_any_publication_are_read_as_by_name(
     item: str, republication: int, sampled: bool
@@ -187,11 +191,11 @@ def test_a_message_leaves_room_for_the_headers_of_a_dead_letter() -> None:
 def test_a_delivery_without_a_usable_identity_is_its_place_in_its_stream(
     source: str, id_: str
 ) -> None:
-    assert identity(Attributes(source=source, id=id_), "SHOP", 9) == ("stream:SHOP", "9")
+    assert identity(identified(source, id_), "SHOP", 9) == ("stream:SHOP", "9")
 
 
 def test_a_delivery_is_identified_by_its_senders_source_and_id() -> None:
-    assert identity(Attributes(source="shop", id="1"), "SHOP", 9) == ("shop", "1")
+    assert identity(identified("shop", "1"), "SHOP", 9) == ("shop", "1")
 
 
 @pytest.mark.parametrize("correlation_id", ["a\0b", "x" * 3000, "\x1b", ""])

@@ -24,7 +24,6 @@ from tallystick._messages.inbound import Inbound
 from tallystick._messages.message import Message
 from tallystick._telemetry import tracing
 from tallystick._telemetry.awaiting import note_unawaited
-from tallystick._telemetry.logging import handled
 from tallystick._telemetry.metrics import DUPLICATES, FAILED_AFTER_COMMIT, PROCESS_SECONDS, child
 from tallystick.errors import Conflict, DeclarationError
 
@@ -75,42 +74,37 @@ class Attempts:
         attempt. Raises the handler's error.
         """
         begun = time.perf_counter()
-        outcome = "error"
-        parent = inbound.attributes.traceparent
-        handled.set((binding.durable, inbound.id))  # each attempt has a context of its own
+        outcome, handling = "error", _Handling(binding, inbound, settlement, attempt)
         with tracing.process_span(
-            binding.template_of(inbound.subject),
+            binding.template_of,
+            inbound.subject,
             binding.durable,
             inbound.id,
-            parent=parent,
+            parent=inbound.attributes.traceparent,
             previous=previous,
             attempt=attempt,
         ):
             try:
-                outcome = await self._handle(binding, inbound, settlement, attempt)
+                handling.message = binding.decode(inbound)
+                rest = self.deadlines.begin(self._seconds(binding), self._decide(handling))
+                if rest is not None:
+                    await rest
+                outcome = "done"
+            except AlreadyProcessed:
+                outcome = "duplicate"
+                child(DUPLICATES, binding.durable).inc()
+            except Exception as error:
+                if not handling.is_done:
+                    raise
+                outcome = "done"
+                handling.report(error)
             finally:
                 seconds = time.perf_counter() - begun
                 child(PROCESS_SECONDS, binding.durable, outcome).observe(seconds)
         return outcome == "done"
 
-    async def _handle(
-        self, binding: Binding, inbound: Inbound, settlement: Write | None, attempt: int
-    ) -> str:
-        handling = _Handling(binding, binding.decode(inbound), inbound, settlement, attempt)
-        seconds = binding.deadline.total_seconds() if binding.deadline else self._deadline_s
-        try:
-            await self.deadlines.run(seconds, self._decide(handling))
-        except AlreadyProcessed:
-            child(DUPLICATES, binding.durable).inc()
-            return "duplicate"
-        except Exception as error:
-            if not handling.is_done:
-                raise
-            handling.report(error)
-        else:
-            if handling.refused is not None:
-                handling.report(handling.refused)
-        return "done"
+    def _seconds(self, binding: Binding) -> float:
+        return binding.deadline.total_seconds() if binding.deadline else self._deadline_s
 
     async def _decide(self, handling: _Handling) -> None:
         binding, settlement = handling.binding, handling.settlement
@@ -126,6 +120,8 @@ class Attempts:
                 delivery.check_awaited(noted)
                 if settlement is not None and not delivery.committed:
                     await delivery.commit()
+                if delivery.late is not None:
+                    handling.report(delivery.late)
             except Conflict:
                 if delivery.committed:
                     raise
@@ -148,10 +144,10 @@ class _Handling(msgspec.Struct):
     """A message whose handler runs, and the delivery of its latest run."""
 
     binding: Binding
-    message: Message
     inbound: Inbound
     settlement: Write | None
     attempt: int
+    message: Message | None = None
     delivery: Delivery | None = None
 
     @property
@@ -159,11 +155,6 @@ class _Handling(msgspec.Struct):
         """Whether the message is committed as done, so that it is never tried again."""
         committed = self.delivery is not None and self.delivery.committed
         return committed and self.settlement is not None
-
-    @property
-    def refused(self) -> Exception | None:
-        """The error of a second commit that the handler caught, or None."""
-        return self.delivery.late if self.delivery is not None else None
 
     def report(self, error: Exception) -> None:
         """Log and count an error after the commit: the message is done, the failed work is not."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -56,6 +57,7 @@ class Consumer:
         self._kept = kept
         self.durable = binding.durable
         self._binding = binding
+        self._stream = binding.stream
         self._connection = connection
         self._database = database
         self._inbox = inbox
@@ -64,9 +66,9 @@ class Consumer:
         self._outbox = outbox
         self._ack_wait_s = ack_wait_s
         self._agenda = agenda
-        self._hands = Hands(self._settle)
+        self._hands = Hands(self._deliver)
         self._in_hand: dict[bytes, float] = {}
-        """The reply subjects of unsettled deliveries, and when they came, by the loop's clock."""
+        """The reply subjects of unsettled deliveries, and when they came, by `time.monotonic`."""
         self._done: list[bytes] = []
         """The reply subjects of deliveries that are acknowledged with this turn of the loop."""
         self._received_since = 0  # the last turn
@@ -124,7 +126,7 @@ class Consumer:
         """Send the broker `+WPI` for deliveries whose handlers still run, until cancelled."""
         while True:
             await asyncio.sleep(self._ack_wait_s / 3)
-            old = asyncio.get_running_loop().time() - self._ack_wait_s / 3
+            old = time.monotonic() - self._ack_wait_s / 3
             for reply, since in list(self._in_hand.items()):
                 if since < old:
                     self._answer(reply, b"+WPI")
@@ -140,38 +142,25 @@ class Consumer:
 
     def _received(self, arrival: Arrival) -> None:
         self._received_since += 1
-        self._in_hand[arrival.reply] = asyncio.get_running_loop().time()
+        self._in_hand[arrival.reply] = time.monotonic()
         self._hands.give(arrival)
 
-    async def _settle(self, arrival: Arrival) -> None:
+    async def _deliver(self, arrival: Arrival) -> None:
         try:
-            await self._deliver(arrival)
+            await self._settle(arrival, self._inbound(arrival))
+            failpoint("after-commit-before-ack")
+            self._done.append(arrival.reply)
+        except (DatabaseUnavailable, InDoubt) as error:
+            self._log_unsettled(arrival, error)
         except Exception:
             log.exception("delivery unsettled", durable=self.durable)
         finally:
             self._in_hand.pop(arrival.reply, None)
             self._end_turn_soon()
 
-    async def _deliver(self, arrival: Arrival) -> None:
-        inbound = self._inbound(arrival)
-        facts = self._facts(arrival, inbound)
-        try:
-            now = time.time()
-            made_ago = now - (inbound.made_at or arrival.stored_at)
-            expires_in = self._kept.expires_in(now, own=inbound.is_own)
-            if is_fresh(facts, made_ago, self._ack_wait_s, expires_in):
-                await self._handle(inbound)
-            else:
-                await self._look_up(facts, inbound, made_ago, expires_in)
-        except (DatabaseUnavailable, InDoubt) as error:
-            self._log_unsettled(inbound, error)
-        else:
-            failpoint("after-commit-before-ack")
-            self._done.append(arrival.reply)
-
     def _inbound(self, arrival: Arrival) -> Inbound:
         attributes = read_attributes(arrival.headers)
-        place = arrival.stream, arrival.sequence
+        place = self._stream, arrival.sequence
         source, id_ = identity(attributes, *place)
         inbound = Inbound(
             self.durable, source, id_, arrival.subject, arrival.headers, arrival.body, *place
@@ -179,10 +168,20 @@ class Consumer:
         inbound.__dict__["attributes"] = attributes  # as if it had been read from it
         return inbound
 
-    def _log_unsettled(self, inbound: Inbound, error: Exception) -> None:
+    def _settle(self, arrival: Arrival, inbound: Inbound) -> Awaitable[None]:
+        """Handle a message that no replica can have received before; look up any other."""
+        facts, now = self._facts(arrival, inbound), time.time()
+        made_ago = now - (inbound.made_at or arrival.stored_at)
+        expires_in = self._kept.expires_in(now, own=inbound.is_own)
+        if is_fresh(facts, made_ago, self._ack_wait_s, expires_in):
+            return self._handle(inbound)
+        return self._look_up(facts, inbound, made_ago, expires_in)
+
+    def _log_unsettled(self, arrival: Arrival, error: Exception) -> None:
         """Log one such delivery and count the rest: an outage ends all in progress at once."""
         if (unsaid := self._unsettled.due(type(error).__name__)) is not None:
-            fields = {"durable": inbound.durable, "message_id": inbound.id, "error": str(error)}
+            message_id = self._inbound(arrival).id
+            fields = {"durable": self.durable, "message_id": message_id, "error": str(error)}
             log.warning("delivery left to the broker", unsaid=unsaid, **fields)
 
     def _facts(self, arrival: Arrival, inbound: Inbound) -> DeliveryFacts:

@@ -59,21 +59,24 @@ class Hands(Generic[T]):
 
     async def _take(self) -> None:
         while self._given:
-            await run_in(copy_context(), self._work(self._given.popleft()))
+            context, work = copy_context(), self._work(self._given.popleft())
+            try:
+                waits_for = context.run(work.send, None)
+            except StopIteration:
+                continue
+            await _continued(context, work, waits_for)
 
 
 @coroutine
-def run_in(context: Context, work: Work) -> Generator[Any, None, None]:
-    """Run a coroutine in this task and in a context, which it may change."""
-    step, given = work.send, None
-    while True:
-        try:
-            waits_for = context.run(step, given)
-        except StopIteration:
-            return
-        try:
-            yield waits_for
-        except BaseException as error:  # noqa: BLE001  # the coroutine decides, as in a task
-            step, given = work.throw, error
-        else:
-            step, given = work.send, None
+def _continued(context: Context, work: Work, waits_for: Any) -> Generator[Any, None, None]:
+    """Await the rest of a coroutine that has begun, in a context, which it may change."""
+    try:
+        while True:
+            try:
+                yield waits_for
+            except BaseException as error:  # noqa: BLE001  # the coroutine decides, as in a task
+                waits_for = context.run(work.throw, error)
+            else:
+                waits_for = context.run(work.send, None)
+    except StopIteration:
+        return

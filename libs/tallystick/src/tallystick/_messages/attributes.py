@@ -9,7 +9,7 @@ import re
 
 import msgspec
 
-from tallystick._messages.envelope import parse_headers
+from tallystick._messages.envelope import MAX_ID, parse_headers
 
 _VALUE = "([!#$&-~]*)\r\n"  # nothing is percent-encoded
 _OURS = re.compile(
@@ -22,7 +22,10 @@ _OURS = re.compile(
 
 
 class Attributes(msgspec.Struct, frozen=True):
-    """The values of these headers as text, "" for one that is missing."""
+    """The values of these headers as text, "" for one that is missing.
+
+    Source and id are "" unless both are usable.
+    """
 
     id: str = ""
     type: str = ""
@@ -52,4 +55,11 @@ def read_attributes(block: bytes) -> Attributes:
     if found is not None and "tally-" not in text[found.end() :].lower():
         return Attributes(*found.groups(""))
     fields = parse_headers(block)
+    if not (usable(fields.get("ce-id", "")) and usable(fields.get("ce-source", ""))):
+        fields |= {"ce-id": "", "ce-source": ""}
     return Attributes(*[fields.get(name, "") for name in NAMES])
+
+
+def usable(text: str) -> bool:
+    """Return whether a text of a sender can be an id: a row can keep it, and a log line show it."""
+    return 0 < len(text) <= MAX_ID and text.isprintable()

@@ -85,8 +85,7 @@ class Binding:
         Raises InvalidMessage, or UnknownType for a type that another release may know.
         """
         declared = inbound.attributes.type
-        cls = self._class_of.get(declared)
-        if cls is not None:
+        if (cls := self._class_of.get(declared)) is not None:
             return decode(cls, inbound.body)
         if not is_type(declared):
             raise InvalidMessage(

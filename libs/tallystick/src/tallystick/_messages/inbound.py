@@ -6,8 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from tallystick._messages.attributes import Attributes, read_attributes
-from tallystick._messages.envelope import MAX_ID
+from tallystick._messages.attributes import Attributes, read_attributes, usable
 from tallystick._messages.identity import is_uuid7
 from tallystick._messages.ids import time_of
 from tallystick._messages.lazy import lazy
@@ -41,7 +40,7 @@ class Inbound(msgspec.Struct, frozen=True, dict=True):
     def correlation_id(self) -> str:
         """The sender's correlation id if it is usable, else the message's own id."""
         correlation_id = self.attributes.correlation_id
-        return correlation_id if _usable(correlation_id) else self.id
+        return correlation_id if usable(correlation_id) else self.id
 
     @property
     def is_effect(self) -> bool:
@@ -76,11 +75,6 @@ class Inbound(msgspec.Struct, frozen=True, dict=True):
 
 def identity(attributes: Attributes, stream: str, sequence: int) -> tuple[str, str]:
     """Return a delivery's source and id; its stream and sequence if these are not usable."""
-    source, id_ = attributes.source, attributes.id
-    if _usable(source) and _usable(id_):
-        return source, id_
+    if attributes.id:
+        return attributes.source, attributes.id
     return f"stream:{stream}", str(sequence)
-
-
-def _usable(text: str) -> bool:
-    return 0 < len(text) <= MAX_ID and text.isprintable()

@@ -8,7 +8,7 @@ latter case the span's parents may be missing.
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias
@@ -26,7 +26,7 @@ SLOW_NS = 1_000_000_000
 _ENTRIES = (CONSUMER, SERVER)  # their parent comes with the message or request, not from here
 
 _current: ContextVar["Span | None"] = ContextVar("span", default=None)
-_attempted: ContextVar["Span | None"] = ContextVar("attempted", default=None)
+_attempted: ContextVar["ProcessSpan | None"] = ContextVar("attempted", default=None)
 
 
 class Records(Protocol):
@@ -172,23 +172,33 @@ class Span:
 class ProcessSpan(Span):
     """The span of one attempt at a message, linked to the attempt before.
 
-    Most attempts are not sampled, publish nothing and log nothing: so it is made of what is at
-    hand, and worked out when somebody asks.
+    Most attempts are not sampled, publish nothing and log nothing: so it keeps what is at hand, and
+    the rest is worked out when somebody asks.
     """
 
-    __slots__ = ("_about",)
+    __slots__ = ("_attempt", "_subject", "_template_of", "durable", "message_id")
 
     def __init__(
         self,
-        template: str,
+        template_of: Callable[[str], str],
+        subject: str,
         durable: str,
         message_id: str,
         parent: str | None,
         previous: str | None,
         attempt: int,
     ) -> None:
-        super().__init__(template, CONSUMER, parent, (previous,) if previous else (), None)
-        self._about = (template, durable, message_id, attempt)
+        self.kind = CONSUMER
+        self.error = None
+        self.durable = durable
+        self.message_id = message_id
+        self._template_of = template_of
+        self._subject = subject
+        self._attempt = attempt
+        self._parent = parent
+        self._links = (previous,) if previous else ()
+        self._context = ""
+        self._start_ns = time.time_ns() if _Recording.recorder is not None else 0
 
     @property
     def traceparent(self) -> str:
@@ -200,16 +210,16 @@ class ProcessSpan(Span):
 
     def record(self, recorder: Records, end_ns: int) -> None:
         """Give the span to the recorder, with its name and attributes."""
-        template, durable, message_id, attempt = self._about
+        template = self._template_of(self._subject)
         self.name = f"process {template}"
         self.attributes = {
             "messaging.system": "nats",
             "messaging.operation.name": "process",
             "messaging.operation.type": "process",
             "messaging.destination.template": template,
-            "messaging.consumer.group.name": durable,
-            "messaging.message.id": message_id,
-            "tallystick.attempt": attempt,
+            "messaging.consumer.group.name": self.durable,
+            "messaging.message.id": self.message_id,
+            "tallystick.attempt": self._attempt,
         }
         super().record(recorder, end_ns)
 
@@ -238,7 +248,8 @@ def _valid(links: Sequence[str]) -> Sequence[str]:
 
 
 def process_span(
-    template: str,
+    template_of: Callable[[str], str],
+    subject: str,
     durable: str,
     message_id: str,
     *,
@@ -246,10 +257,19 @@ def process_span(
     previous: str | None = None,
     attempt: int = 1,
 ) -> Span:
-    """Return the span of one attempt at a message, linked to the previous attempt."""
-    made = ProcessSpan(template, durable, message_id, parent, previous, attempt)
+    """Return the span of one attempt at a message, linked to the previous attempt.
+
+    `template_of` is called with the subject if the span is recorded.
+    """
+    made = ProcessSpan(template_of, subject, durable, message_id, parent, previous, attempt)
     _attempted.set(made)
     return made
+
+
+def message() -> tuple[str, str] | None:
+    """Return durable and id of the message that this task attempted last."""
+    span = _attempted.get()
+    return (span.durable, span.message_id) if span else None
 
 
 def attempted() -> str | None:
