@@ -65,14 +65,16 @@ class Wire:
         broker's limits: the broker would close the connection for good (measured with nats-py
         2.16). If it raises, nothing is queued.
         """
-        if len(subject) > MAX_SUBJECT or len(headers) + len(body) > self.max_payload:
+        self.write(self.frame(subject, body, headers, reply))
+
+    def frame(self, subject: bytes, body: bytes, headers: bytes = b"", reply: bytes = b"") -> bytes:
+        """Return the frame of one message; raise InvalidMessage as `send` does."""
+        size, total = len(headers), len(headers) + len(body)
+        if len(subject) > MAX_SUBJECT or total > self.max_payload:
             raise InvalidMessage(f"{subject[:80]!r} is over the broker's limits")
         if headers:
-            size, total = len(headers), len(headers) + len(body)
-            head = b"HPUB %b %b %d %d\r\n" % (subject, reply, size, total)
-        else:
-            head = b"PUB %b %b %d\r\n" % (subject, reply, len(body))
-        self.write(b"".join((head, headers, body, b"\r\n")))
+            return b"HPUB %b %b %d %d\r\n%b%b\r\n" % (subject, reply, size, total, headers, body)
+        return b"PUB %b %b %d\r\n%b\r\n" % (subject, reply, total, body)
 
     def send_empty(self, subjects: Sequence[bytes]) -> None:
         """Queue a message without a body for each of some subjects that the broker made.

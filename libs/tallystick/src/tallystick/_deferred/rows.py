@@ -29,6 +29,8 @@ AT_ONCE = "-infinity"
 
 _RECEIVED = """insert into tallystick.inbox (reader, id) values ($1, $2)
 on conflict do nothing returning reader, id"""
+_RECEIVED_TOGETHER = """insert into tallystick.inbox (reader, id)
+select * from unnest($1::int[], $2::uuid[]) on conflict do nothing returning reader, id"""
 # What is received late may belong to a period that is settled: the account looks at it again.
 _RECEIVED_LATE = f"{REOPENED} {_RECEIVED}"
 LATE_S = 10.0
@@ -162,9 +164,9 @@ def received(inbound: Inbound) -> Write:
     args = known_by(inbound)
     if not inbound.is_own:
         return Settlement(_RECEIVED_FOREIGN, args, args, message=inbound.key)
-    is_late = abs(time.time() - inbound.made_at) > LATE_S
-    sql = _RECEIVED_LATE if is_late else _RECEIVED
-    return Settlement(sql, args, args, message=inbound.key)
+    if abs(time.time() - inbound.made_at) > LATE_S:
+        return Settlement(_RECEIVED_LATE, args, args, message=inbound.key)
+    return Settlement(_RECEIVED_TOGETHER, args, args, arrays=True, message=inbound.key)
 
 
 def end(deferred: Deferred) -> Write:
