@@ -24,7 +24,7 @@ SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \
     newsletter=examples/newsletter/tests/schemas
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo load drill bench service test test-all check schemas topology transcripts docs format lock clean \
+.PHONY: help setup up down demo load drill bench-account service test test-all check schemas topology transcripts docs format lock clean \
     images install upgrade uninstall kind cluster-test chaos charts check-charts dashboards check-rules
 
 help: # One line for each commented target.
@@ -47,8 +47,8 @@ drill: ORDERS ?= 5000
 drill: $(READY) ## Kill, cut off and poison a platform of its own, then audit every order (ORDERS, FAULTS, SEED, BREAK=name, UNBROKEN=1)
 	@$(BIN)/python -m tests.drill --orders $(ORDERS) --faults $(FAULTS) --seed $(SEED) $(if $(BREAK),--break $(BREAK)) $(if $(UNBROKEN),--unbroken)
 
-bench: $(READY) ## Measure what the docs claim, on a machine that does nothing else (ONLY=wiped; python -m tests.bench --help)
-	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
+bench-account: $(READY) ## Measure what the account and the storage must hold, at size (ONLY=wiped)
+	@$(BIN)/python -m tests.bench.account $(if $(ONLY),--only $(ONLY))
 
 service: $(READY) ## Make a new service that works, and enter it wherever services are named (NAME=loyalty)
 	@$(BIN)/python -m tallystick_skeleton '$(NAME)'

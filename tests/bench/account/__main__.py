@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: measures what the documentation claims."""
+"""`python -m tests.bench.account`: what the account and the storage must hold, at size."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Annotated
 import structlog
 import typer
 
-from tests.bench.account import backlog, set_back, wiped
-from tests.bench.cost import cost
-from tests.bench.dropping import dropping
-from tests.bench.figures import Figures
-from tests.bench.statements import statements
+from tests.bench.account.cost import cost
+from tests.bench.account.dropping import dropping
+from tests.bench.account.figures import Figures
+from tests.bench.account.losses import backlog, set_back, wiped
+from tests.bench.account.statements import statements
 
 Bench = Callable[[Figures], Awaitable[None]]
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
