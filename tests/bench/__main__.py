@@ -13,6 +13,7 @@ from typing import Annotated
 import structlog
 import typer
 
+from tests.bench.chart import draw
 from tests.bench.contests.consume import consume
 from tests.bench.contests.durable import durable
 from tests.bench.contests.order_api import order_api
@@ -60,6 +61,7 @@ def bench(
     rows = asyncio.run(_measure(chosen, SIZES[size]))
     results.parent.mkdir(parents=True, exist_ok=True)
     results.write_bytes(report(rows, size))
+    draw(results, results.parent)
     sys.stdout.write(table(rows) + "\n")
     raise typer.Exit(1 if any(row.void for row in rows) else 0)
 

@@ -21,6 +21,6 @@ class Size:
 
 
 FULL = Size(5, messages=20_000, kept=10_000, slow=5_000, published=10_000, seconds=4, ack_wait_s=5)
-QUICK = Size(5, messages=3_000, kept=2_000, slow=1_000, published=1_500, seconds=0.7, ack_wait_s=2)
+QUICK = Size(5, messages=2_500, kept=1_500, slow=500, published=1_000, seconds=0.5, ack_wait_s=2)
 TINY = Size(1, messages=300, kept=200, slow=100, published=100, seconds=0.1, ack_wait_s=2)
 """For tests: the figures mean nothing."""

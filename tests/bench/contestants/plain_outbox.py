@@ -13,13 +13,15 @@ import nats
 from nats.js import JetStreamContext
 from uuid_utils.compat import uuid7
 
+from tests.bench.contests.feed import subject_of
 from tests.bench.events import CapturedBody, SoldBody
 
 TABLES = """
 create table inbox (durable text, id uuid, primary key (durable, id));
 create table pays (order_id uuid primary key, amount int);
 create table outbox (place bigint generated always as identity primary key, id uuid, body bytea)"""
-SUBJECT = "peers.captured"
+PEERS_OUT = "P_CAPTURED"
+"""The stream that it publishes to, with the subject of one of a peer."""
 POLL_EVERY = 0.05  # seconds
 AT_ONCE = 256
 
@@ -62,11 +64,12 @@ async def _publish(pool: asyncpg.Pool, jetstream: JetStreamContext) -> None:
 
 async def _publish_some(pool: asyncpg.Pool, jetstream: JetStreamContext) -> int:
     """Publish the oldest rows and delete them once all are acknowledged; return how many."""
+    subject = subject_of(PEERS_OUT)
     async with pool.acquire() as connection, connection.transaction():
         rows = await connection.fetch(_TAKE, AT_ONCE)
         confirmed = [
             await jetstream.publish_async(
-                SUBJECT, row["body"], headers={"Nats-Msg-Id": str(row["id"])}
+                subject, row["body"], headers={"Nats-Msg-Id": str(row["id"])}
             )
             for row in rows
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.bench.contest import Contestant, compared
 from tests.bench.contests.feed import USUAL, Kind
 from tests.bench.contests.readers import readers
@@ -26,11 +28,13 @@ BACKLOG_ROW = Comparison(row="consume, backlog", ours=BACKLOG, peer=OURS, at_lea
 async def consume(on: Ground, size: Size, *, backlog: bool) -> list[Result]:
     """Measure live messages, and those that are older than AckWait if that is asked for."""
     async with readers(on, size) as start:
-        ours = await start.ours("reads")
+        ours, pull, push, fetch = await asyncio.gather(
+            start.ours("reads"), start.faststream("pull"), start.faststream("push"), start.nats_py()
+        )
         contestants = {
-            PULL: Contestant(await start.faststream("pull"), size.messages),
-            PUSH: Contestant(await start.faststream("push"), size.messages),
-            FETCH: Contestant(await start.nats_py(), size.messages),
+            PULL: Contestant(pull, size.messages),
+            PUSH: Contestant(push, size.messages),
+            FETCH: Contestant(fetch, size.messages),
             OURS: Contestant(Reading(ours, USUAL), size.messages),
         }
         if backlog:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.bench.contest import Contestant, compared
 from tests.bench.contests.consume import AS_GOOD, OLDER, PULL
 from tests.bench.contests.feed import USUAL, Kind
@@ -34,7 +36,9 @@ NO_ARRAYS = Result(
 async def durable(on: Ground, size: Size, *, more: bool) -> list[Result]:
     """Measure live messages; with `more` those that are old and those that fail, too."""
     async with readers(on, size) as start:
-        ours = await start.ours("pays")
+        ours, pull, same = await asyncio.gather(
+            start.ours("pays"), start.faststream("pull"), start.faststream("same")
+        )
         turns = {OURS: USUAL}
         rows = list(ROWS)
         if more:
@@ -42,8 +46,8 @@ async def durable(on: Ground, size: Size, *, more: bool) -> list[Result]:
             turns |= {FAILING: Kind(note=RAISES), REFUSING: Kind(note=REFUSED)}
             rows += [BACKLOG_ROW, *FAILING_ROWS]
         contestants = {
-            PULL: Contestant(await start.faststream("pull"), size.messages),
-            SAME: Contestant(await start.faststream("same"), size.slow),
+            PULL: Contestant(pull, size.messages),
+            SAME: Contestant(same, size.slow),
             **{name: Contestant(Reading(ours, kind), size.kept) for name, kind in turns.items()},
         }
         return [*await compared(contestants, rows, size.rounds), NO_ARRAYS]

@@ -10,14 +10,12 @@ from tallystick import Router
 from tallystick.topology import Topology, declared, reconcile
 from tests.bench.contestant import Given
 from tests.bench.contestants.ours_reading import CAPTURED, durable_of, router_of
-from tests.bench.contestants.plain_outbox import SUBJECT, TABLES
+from tests.bench.contestants.plain_outbox import PEERS_OUT, TABLES
 from tests.bench.contests.feed import SHOP, Feed, peer_stream, subject_of
 from tests.bench.contests.reading import Reader
 from tests.bench.ground import PAYS, Ground
 from tests.bench.size import Size
 from tests.bench.taking_part import taking_part
-
-PEERS_OUT = "P_CAPTURED"
 
 
 class Readers:
@@ -57,13 +55,11 @@ class Readers:
 
     async def _peer(self, module: str, variant: str, *, same: bool) -> Reader:
         stream, durable = f"P_{variant.upper()}", f"peer-{variant}"
-        out = peer_stream(PEERS_OUT)
-        out.config["subjects"] = [SUBJECT]
-        await self._reconcile(Topology("peers", (peer_stream(stream), out), ()))
-        database = await self._on.database("same", package="", tables=TABLES) if same else ""
+        streams = [peer_stream(stream), *([peer_stream(PEERS_OUT)] if same else [])]
+        await self._reconcile(Topology("peers", tuple(streams), ()))
         given = Given(
             nats=self._on.nats,
-            database=database,
+            database=await self._on.database("same", package="", tables=TABLES) if same else "",
             stream=stream,
             durable=durable,
             subject=subject_of(stream),
