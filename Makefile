@@ -25,7 +25,7 @@ SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \
     newsletter=examples/newsletter/tests/schemas
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo load drill bench bench-account service test test-all check schemas topology transcripts docs format lock clean \
+.PHONY: help setup up down demo load drill bench bench-account profile service test test-all check schemas topology transcripts docs format lock clean \
     images install upgrade uninstall kind cluster-test chaos charts check-charts dashboards check-rules
 
 help: # One line for each commented target.
@@ -50,6 +50,9 @@ drill: $(READY) ## Kill, cut off and poison a platform of its own, then audit ev
 
 bench: $(PEERS) ## Measure us against our peers, on a machine that does nothing else (QUICK=1: under a minute; ONLY=durable)
 	@$(BIN)/python -m tests.bench $(if $(QUICK),--size quick) $(if $(ONLY),--only $(ONLY))
+
+profile: $(PEERS) ## Show where the time goes: build/bench/profile-durable.svg and a table by layer (ROW=durable, http or order)
+	@$(BIN)/python -m tests.bench.profile $(or $(ROW),durable)
 
 bench-account: $(READY) ## Measure what the account and the storage must hold, at size (ONLY=wiped)
 	@$(BIN)/python -m tests.bench.account $(if $(ONLY),--only $(ONLY))
