@@ -16,9 +16,9 @@ from libs.tallystick.tests.database.explaining import Explained, explained
 from libs.tallystick.tests.database.recording import Recorded, Statement, recording
 from libs.tallystick.tests.database.working import router, work
 from tallystick._database.partitions import PARTITIONED  # inside: what is partitioned
-from tests.bench.figures import Figures
-from tests.bench.month import connected, month, server
-from tests.bench.services import broker
+from tests.bench.account.figures import Figures
+from tests.bench.account.month import connected, month, server
+from tests.bench.account.services import broker
 
 LARGE = ("inbox", "outbox", "deferred", "attempts", "foreign_inbox", "effects")
 WITHIN_MS = 20.0

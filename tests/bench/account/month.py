@@ -17,7 +17,7 @@ from tallystick._messages.identity import reader_number  # inside: what an inbox
 from tallystick.testing import PostgresServer
 from tallystick.testing.databases import url_of
 from tallystick.testing.postgres import postgres_server
-from tests.bench.figures import say
+from tests.bench.account.figures import say
 
 DAYS = 30
 NAME, PASSWORD = "month", "bench"
