@@ -1,10 +1,12 @@
 """The shapes in which the charts are rendered: each toggle once, and what belongs together."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tallystick_local.services import SERVICES
+from tests.charts.knobs import FLAGS, KNOBS
 from tests.charts.rendering import REPOSITORY
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -39,6 +41,7 @@ UMBRELLA: dict[str, list[str]] = {
     "orders elsewhere": ["--set=ordersUrl=http://orders.example.com,sandbox.customers.rate=1"],
     "a registry": ["--set=global.image.registry=registry.example.com/shop,global.image.tag=1.2.3"],
     "a login": ["--set=global.imagePullSecrets={registry}"],
+    "every knob": FLAGS,
     "storage": [
         "--set=nats.storageClass=fast,postgres.storageClass=fast,prometheus.storageClass=fast"
     ],
@@ -67,11 +70,7 @@ SERVICE: dict[str, list[str]] = {
         "--set=service=cafe,networkPolicy.enabled=false,podDisruptionBudget.enabled=false",
         "--set=spread=false",
     ],
-    "a place": [
-        "--set=service=cafe,nodeSelector.disk=fast,priorityClassName=high",
-        '--set-json=tolerations=[{"key":"a","operator":"Exists"}]',
-        "--set=podAnnotations.a=b,serviceAccountAnnotations.a=b",
-    ],
+    "every knob": ["--set=service=cafe", f"--set-json=pod={json.dumps(KNOBS)}"],
 }
 
 EVERY = [

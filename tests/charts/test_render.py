@@ -1,5 +1,7 @@
 """The charts in every shape, against helm and Kubernetes' own schemas: `make check-charts`."""
 
+from collections import Counter
+
 import pytest
 
 from tests.charts.kubernetes import violations
@@ -18,6 +20,12 @@ def test_every_shape_is_valid(chart: str, flags: list[str], kubernetes: str) -> 
     documents = render(chart, *flags, kubernetes=kubernetes)
     ours = [each for each in documents if each["apiVersion"] not in OTHERS]
     assert [found for each in ours for found in violations(each, kubernetes)] == []
+
+
+@pytest.mark.parametrize(("chart", "flags"), EVERY)
+def test_every_object_is_made_once(chart: str, flags: list[str]) -> None:
+    made = Counter((each["kind"], each["metadata"]["name"]) for each in render(chart, *flags))
+    assert [name for name, times in made.items() if times > 1] == []
 
 
 @pytest.mark.parametrize(("chart", "flags"), EVERY)
