@@ -12,10 +12,19 @@ from tests.charts.rendering import REPOSITORY
 EXAMPLES = Path(__file__).parent / "examples"
 URLS = [f"--set={service}.database.secret={service}-database" for service in SERVICES]
 
+FILES = {
+    "kind": ["values-kind.yaml"],
+    "production": ["values-production.yaml"],
+    "large": ["values-production.yaml", "values-large.yaml"],
+}
+"""The values that are given in deploy/."""
+
 UMBRELLA: dict[str, list[str]] = {
     "as it is": [],
-    "for kind": [f"--values={REPOSITORY}/deploy/values-kind.yaml"],
-    "for production": [f"--values={REPOSITORY}/deploy/values-production.yaml"],
+    **{
+        f"for {name}": [f"--values={REPOSITORY}/deploy/{file}" for file in files]
+        for name, files in FILES.items()
+    },
     "three brokers": ["--set=nats.replicas=3"],
     "another broker": ["--set=nats.enabled=false,nats.url=nats://nats.messaging:4222"],
     "no exporter": ["--set=nats.exporter.enabled=false"],

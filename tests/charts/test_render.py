@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from tests.charts.kubernetes import violations
-from tests.charts.rendering import HELM, Refused, helm, render
-from tests.charts.shapes import EVERY
+from tests.charts.rendering import HELM, REPOSITORY, Refused, helm, render
+from tests.charts.shapes import EVERY, FILES
 
 pytestmark = pytest.mark.helm
 
@@ -18,6 +18,17 @@ OTHERS = ("monitoring.coreos.com/v1", "tallystick.dev/v1alpha1")
 @pytest.mark.parametrize(("chart", "flags"), EVERY)
 def test_every_shape_is_valid(chart: str, flags: list[str], kubernetes: str) -> None:
     documents = render(chart, *flags, kubernetes=kubernetes)
+    ours = [each for each in documents if each["apiVersion"] not in OTHERS]
+    assert [found for each in ours for found in violations(each, kubernetes)] == []
+
+
+@pytest.mark.parametrize("kubernetes", [f"1.{minor}" for minor in range(33, 38)])
+@pytest.mark.parametrize("files", FILES.values(), ids=FILES)
+def test_the_values_that_are_given_are_valid_on_every_kubernetes(
+    files: list[str], kubernetes: str
+) -> None:
+    values = [f"--values={REPOSITORY / 'deploy' / file}" for file in files]
+    documents = render("tallystick", *values, kubernetes=kubernetes)
     ours = [each for each in documents if each["apiVersion"] not in OTHERS]
     assert [found for each in ours for found in violations(each, kubernetes)] == []
 
