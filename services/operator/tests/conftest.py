@@ -72,6 +72,10 @@ class Kubernetes:
             "patch", name, {"metadata": {"generation": generation}, "spec": dict(spec)}
         )
 
+    async def annotate(self, name: str, annotation: str, value: str) -> None:
+        """What kubectl annotate asks for."""
+        await self._send("patch", name, {"metadata": {"annotations": {annotation: value}}})
+
     async def delete(self, name: str) -> None:
         """What kubectl delete asks for."""
         await self._send("delete", name)

@@ -114,12 +114,13 @@ def _declared(made: Dashboard, runbooks: Runbooks) -> None:
         )
     ).with_panel(
         lines(
-            "Corrected and purged",
-            "By the operator: streams and durables that had drifted, and messages that were read",
+            "Corrected, purged and lost",
+            "By the operator: what had drifted, messages that were read, and those that were lost",
             A_SECOND,
             (or_zero(rate("operator_healed_total", "topology")), "corrected {{topology}}"),
             (or_zero(rate("operator_purged_messages_total", "stream")), "purged {{stream}}"),
-            links=[drifted, runbooks.link("BrokerStorageFilling")],
+            ("max by (topology) (operator_lost_messages)", "lost {{topology}}, until it is known"),
+            links=[drifted, *map(runbooks.link, ("BrokerStorageFilling", "DataLost"))],
         )
     )
 

@@ -20,10 +20,11 @@ from tallystick.topology import Connection
 from tallystick_operator import metrics
 from tallystick_operator.announcements import AGAIN_AFTER_S, announcements
 from tallystick_operator.cluster import Cluster, ClusterError
+from tallystick_operator.losses import unknown
 from tallystick_operator.ownership import name_of
 from tallystick_operator.reconciling import reconcile
 from tallystick_operator.resources import Body
-from tallystick_operator.status import Round, status_of
+from tallystick_operator.status import Round, lost_of, status_of
 
 log = structlog.get_logger()
 
@@ -120,6 +121,7 @@ class Keeping:
         with metrics.timed(name) as measure:
             result = await reconcile(self.broker, body, self.bodies, self._max_store)
             measure(result)
+        metrics.LOST.labels(name).set(unknown(body, lost_of(body, result)))
         self._announce(kept, body, result)
         status = status_of(body, result, datetime.now(UTC))
         if status != body.get("status"):

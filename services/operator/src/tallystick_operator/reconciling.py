@@ -16,6 +16,7 @@ from tallystick.topology import (
     title,
     trim,
 )
+from tallystick_operator.losses import described, gone
 from tallystick_operator.ownership import elsewhere, taken
 from tallystick_operator.resources import (
     Body,
@@ -53,6 +54,9 @@ async def _reconcile(
     owners = taken(body, all_bodies)
     both = _kept(declared, left, owners)
     observed = await observe(broker.client, both)
+    if lost := gone(body, declared, observed, owners):
+        # Told and stored first: the next round finds no such stream in the status, and makes it.
+        return Round(observed, gone=described(declared, lost), lost=sum(lost.values()))
     decision = decide(declared, left, observed, owners, datetime.now(UTC))
     mended, refused = await _act(broker, decision)
     own = _kept(declared, Topology("", (), ()), owners)
