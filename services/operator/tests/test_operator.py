@@ -249,6 +249,33 @@ async def test_an_operator_that_starts_again_goes_on_and_repeats_no_event(
     assert kubernetes.events() == events
 
 
+async def test_an_incomplete_resource_keeps_no_other_from_being_healed(
+    kubernetes: Kubernetes, client: Client, operating: Operating
+) -> None:
+    durable = {"stream": "OLD", "name": "old-books"}  # as an older CRD leaves it
+    kubernetes.apply("old", {"service": "old", "streams": [], "durables": [durable]})
+    kubernetes.apply("shop", SHOP, created=2)
+    async with operating():
+        await ready(kubernetes, "old", "False")
+        await ready(kubernetes)
+        await asked(client, "CONSUMER.DELETE.SHOP.shop-books")
+        await until(lambda: exists(client, "CONSUMER.INFO.SHOP.shop-books"))
+    assert "no filterSubjects" in kubernetes.condition("Ready", "old")["message"]
+
+
+async def test_the_resources_of_another_release_are_left_alone(
+    kubernetes: Kubernetes, client: Client, operating: Operating
+) -> None:
+    kubernetes.apply("shop", SHOP, instance="mine")
+    kubernetes.apply("theirs", {**SHOP, "deletionPolicy": "Delete"}, instance="theirs")
+    kubernetes.apply("nobodys", {"service": "bar", "streams": []})
+    async with operating(instance="mine"):
+        await ready(kubernetes)
+        await ready(kubernetes, "nobodys")
+    assert "finalizers" not in kubernetes.body("theirs")["metadata"]
+    assert "status" not in kubernetes.body("theirs")
+
+
 async def test_a_stream_is_kept_by_the_first_that_declares_it(
     kubernetes: Kubernetes, client: Client, operating: Operating
 ) -> None:
