@@ -173,4 +173,12 @@ def _database(made: Dashboard, runbooks: Runbooks) -> None:
             (or_zero(rate("db_client_conflicts_total", "job")), "{{job}}"),
             links=[away],
         )
+    ).with_panel(
+        lines(
+            "Volumes",
+            "How full those of PostgreSQL and Prometheus are",
+            "percentunit",
+            ("max by (job) (1 - volume_free_bytes / volume_size_bytes)", "{{job}}"),
+            links=[runbooks.link("VolumeFilling")],
+        )
     )
