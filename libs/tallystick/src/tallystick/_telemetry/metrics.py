@@ -169,7 +169,11 @@ ACCOUNT_REPUBLISHED = Counter(
 )
 
 # The broker and the database.
-BROKER_CONNECTED = Gauge("messaging_client_connected", "1 while connected to the broker")
+BROKER_CONNECTED = Gauge(
+    "messaging_client_connected",
+    "1 while connected to the broker; missing in a service without one",
+    ["server_address"],
+)
 RECONNECTS = Counter("messaging_client_reconnects_total", "Reconnections to the broker")
 COMMIT_SECONDS = Histogram(
     "db_client_commit_duration_seconds",
