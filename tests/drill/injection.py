@@ -67,6 +67,7 @@ FAILURES = (
     nats.errors.Error,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,  # its own connection was broken off by another fault
+    asyncpg.InternalClientError,  # likewise, in the middle of an answer
     OSError,
     TimeoutError,
     aiohttp.ClientError,
@@ -93,6 +94,7 @@ class Injector:
         self._ground = ground
         self._clients = clients
         self._seed = seed
+        self._replacing = asyncio.Lock()  # what is prepared, or copied, cannot be copied meanwhile
         self._set_backs: dict[int, SetBack] = {}  # what was tried is gone on with
         self._hanging: dict[int, Hanging] = {}
         self._ageing: dict[int, ageing.AgeOut] = {}
@@ -205,12 +207,13 @@ class Injector:
         names = DATABASES if fault.target == "postgres" else (fault.target,)
         new = SetBack(self._url("postgres"), names, number)
         back = self._set_backs.setdefault(number, new)
-        await back.copy()
-        await asyncio.sleep(fault.duration)
-        give_up = time.monotonic() + IDLE_S
-        while not await back.is_ahead() and time.monotonic() < give_up:
-            await asyncio.sleep(0.5)
-        await back.swap()
+        async with self._replacing:
+            await back.copy()
+            await asyncio.sleep(fault.duration)
+            give_up = time.monotonic() + IDLE_S
+            while not await back.is_ahead() and time.monotonic() < give_up:
+                await asyncio.sleep(0.5)
+            await back.swap()
         forgotten, denied = await back.forgotten(), await back.denied()
         self.forgotten += forgotten
         self.denied += denied
@@ -221,10 +224,11 @@ class Injector:
     async def _hang(self, number: int, fault: Fault) -> str:
         key = f"hangs-{self._seed}-{number}"
         hangs = self._hanging.setdefault(number, Hanging(self._url(fault.target), key))
-        await hangs.begin()
-        await asyncio.sleep(max(0, hangs.since + fault.duration - time.time()))
-        self.closed_early |= {(str(hangs.order), each) for each in await hangs.closed()}
-        await hangs.end()
+        async with self._replacing:
+            await hangs.begin()
+            await asyncio.sleep(max(0, hangs.since + fault.duration - time.time()))
+            self.closed_early |= {(str(hangs.order), each) for each in await hangs.closed()}
+            await hangs.end()
         self._clients.told(key, str(hangs.order))
         return str(hangs.order)
 

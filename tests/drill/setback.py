@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tallystick.testing.known import KNOWN
-from tallystick_local.reading import fetch
+from tallystick_local.reading import AWAY, fetch
 from tests.drill.database import BREAK_OFF, connected
 from tests.drill.evidence import Denied, Forgotten, Interval
 
@@ -18,6 +19,8 @@ _TAKEN_IN: Final = f"select durable, source, id from {KNOWN}"  # a constant of o
 _PUBLISHED: Final = "select id::text, key from tallystick.outbox"
 _EXISTS: Final = "select exists(select from pg_database where datname = $1)"
 _OWNER: Final = "select pg_get_userbyid(datdba) from pg_database where datname = $1"
+OPENED_WITHIN: Final = 60.0
+"""Seconds for which a server may be away before clients can connect again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class SetBack:
         """Copy the databases; their connections break off, and come back to them afterwards."""
         if self._kept:
             return
-        async with connected(self._server) as connection, _closed(connection, self._names):
+        async with _closed(self._server, self._names) as connection:
             self._copied_at = time.time()
             for name in self._names:
                 copy, owner = self._copy(name), await connection.fetchval(_OWNER, name)
@@ -70,13 +73,13 @@ class SetBack:
         async with connected(self._server) as connection:
             if await connection.fetchval(_EXISTS, self._gone(self._names[-1])):
                 return
-            self._at = time.time()
-            async with _closed(connection, self._names), connection.transaction():
-                for name in self._names:
-                    gone = self._gone(name)
-                    await connection.execute(f"alter database {name} rename to {gone}")
-                    await connection.execute(f"alter database {self._copy(name)} rename to {name}")
-                    await connection.execute(f"alter database {gone} allow_connections true")
+        self._at = time.time()
+        async with _closed(self._server, self._names) as connection, connection.transaction():
+            for name in self._names:
+                gone = self._gone(name)
+                await connection.execute(f"alter database {name} rename to {gone}")
+                await connection.execute(f"alter database {self._copy(name)} rename to {name}")
+                await connection.execute(f"alter database {gone} allow_connections true")
 
     async def forgotten(self) -> list[Forgotten]:
         """Return what the readers of the databases had taken in and the copies lack."""
@@ -117,14 +120,34 @@ class SetBack:
 
 
 @asynccontextmanager
-async def _closed(connection: Any, names: Sequence[str]) -> AsyncIterator[None]:
-    """Let nobody be connected to databases in the block."""
+async def _closed(server: str, names: Sequence[str]) -> AsyncIterator[Any]:
+    """Let nobody but a connection to the server be connected to databases in the block."""
     try:
-        for name in names:
-            await connection.execute(f"alter database {name} allow_connections false")
-        for name in names:
-            await connection.fetch(BREAK_OFF, name)
-        yield
+        async with connected(server) as connection:
+            for name in names:
+                await connection.execute(f"alter database {name} allow_connections false")
+            for name in names:
+                await connection.fetch(BREAK_OFF, name)
+            yield connection
     finally:
-        for name in names:
-            await connection.execute(f"alter database {name} allow_connections true")
+        await _open(server, names)
+
+
+async def _open(server: str, names: Sequence[str]) -> None:
+    """Let clients connect again, also if the server is away for a while."""
+    give_up = time.monotonic() + OPENED_WITHIN
+    while not await _opened(server, names, insist=time.monotonic() > give_up):
+        await asyncio.sleep(0.2)
+
+
+async def _opened(server: str, names: Sequence[str], *, insist: bool) -> bool:
+    """Return whether clients can connect; raise if they cannot and we `insist`."""
+    try:
+        async with connected(server) as connection:
+            for name in names:
+                await connection.execute(f"alter database {name} allow_connections true")
+    except AWAY:
+        if insist:
+            raise
+        return False
+    return True
