@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tallystick._database.postgres import Postgres
 
-# An index has all that this reads, but it reads all of it: 10^6 rows take a tenth of a second.
+# An index has all that this reads, but it reads all of it: 10^6 rows take some tenths of a second.
 _COUNTS = "select durable, source, state, count(*) from tallystick.deferred group by 1, 2, 3"
 
 Counts = Mapping[tuple[str, str, str], int]
