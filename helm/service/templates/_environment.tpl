@@ -14,6 +14,14 @@
 - name: {{ $prefix }}ADMIN_TOKEN
   valueFrom:
     secretKeyRef: {name: {{ $root.Values.admin.secret | default (printf "%s-admin" $root.Release.Name) }}, key: {{ $root.Values.admin.key }}, optional: true}
+{{- /* By the latter two `kubectl exec ... tally` reads from this pod; nothing that acts is allowed to it. */}}
+{{- range $variable := list (printf "%sVIEWER_TOKEN" $prefix) "TALLY_ADMIN_TOKEN" }}
+- name: {{ $variable }}
+  valueFrom:
+    secretKeyRef: {name: {{ $root.Values.admin.secret | default (printf "%s-admin" $root.Release.Name) }}, key: {{ $root.Values.admin.viewerKey }}, optional: true}
+{{- end }}
+- name: TALLY_ADMIN
+  value: {{ include "service.name" $root }}=http://127.0.0.1:9000
 - name: {{ $prefix }}REPLICA
   valueFrom:
     fieldRef: {fieldPath: metadata.name}

@@ -17,6 +17,7 @@ spec:
         - name: OPERATOR_NATS_URL
           valueFrom:
             secretKeyRef: {name: {{ $operator.secret | default (printf "%s-operator" .Release.Name) }}, key: {{ $operator.key }}}
+        - {name: OPERATOR_INSTANCE, value: {{ .Release.Name }}}
         {{- if .Values.nats.enabled }}
         - {name: OPERATOR_STORE, value: {{ .Values.nats.maxFileStore | quote }}}
         {{- end }}

@@ -69,7 +69,9 @@ spec:
         {{- if $postgres.tlsSecret }}
         - {name: tls, mountPath: /etc/postgres-tls, readOnly: true}
         {{- end }}
+    {{- include "volume.metrics" (dict "root" . "path" "/var/lib/postgresql/data") | nindent 4 }}
   volumes:
+    {{- include "volume.script" . | nindent 4 }}
     - name: roles
       configMap: {name: {{ .Release.Name }}-postgres}
     - name: run

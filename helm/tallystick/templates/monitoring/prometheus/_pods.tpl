@@ -38,7 +38,9 @@ spec:
         - {name: config, mountPath: /etc/prometheus, readOnly: true}
         - {name: rules, mountPath: /etc/prometheus-rules, readOnly: true}
         - {name: data, mountPath: /prometheus}
+    {{- include "volume.metrics" (dict "root" . "path" "/prometheus") | nindent 4 }}
   volumes:
+    {{- include "volume.script" . | nindent 4 }}
     - name: config
       configMap: {name: {{ .Release.Name }}-prometheus}
     - name: rules

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -20,11 +19,11 @@ from tallystick._account.looking import Looking  # inside: the same
 from tallystick._account.serving import Serving  # inside: the same
 from tallystick._database.postgres import Postgres  # inside: connections of the account's own
 from tallystick._service.runtime import Runtime  # inside: the account's parts
-from tests.bench.figures import Figures
-from tests.bench.ground import Ground, ground
+from tests.bench.account.figures import Figures
+from tests.bench.account.ground import Ground, ground
+from tests.bench.proc import children, cpu
 
 CLIENTS = 100
-TICKS = 100  # of /proc, a second
 OWN = "account"
 """The name of the connections that only the account uses here."""
 
@@ -159,15 +158,3 @@ async def _spent(on: Ground, clock: Clock) -> tuple[float, float]:
     backends = children(on.postgres.process.pid)
     everything = time.process_time() + sum(map(cpu, servers + backends))
     return clock.seconds + sum(cpu(row[0]) for row in rows), everything
-
-
-def cpu(pid: int) -> float:
-    """Return the CPU time of a process, and of those of its children that have ended."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / TICKS
-
-
-def children(pid: int) -> list[int]:
-    """Return the running children of a process."""
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(each) for each in found]

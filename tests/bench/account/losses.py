@@ -11,8 +11,8 @@ from itertools import count
 from libs.tallystick.tests.account.site import ALL, Site, books, sell, shop
 from tallystick._service.runtime import Runtime  # inside: a replica without its HTTP side
 from tallystick.topology import pause, resume
-from tests.bench.figures import Figures
-from tests.bench.ground import ground
+from tests.bench.account.figures import Figures
+from tests.bench.account.ground import ground
 
 PERIOD_S = 10  # the default
 AT_ONCE = 500

@@ -13,9 +13,9 @@ from tallystick._database.kept import Kept  # inside: what is kept by default
 from tallystick._database.pool import Target  # inside: as a service connects for it
 from tallystick._database.retention import Retention  # inside: what makes and drops partitions
 from tallystick._service.runtime import Runtime  # inside: a replica without its HTTP side
-from tests.bench.figures import Figures
-from tests.bench.month import connected, month, server
-from tests.bench.services import broker
+from tests.bench.account.figures import Figures
+from tests.bench.account.month import connected, month, server
+from tests.bench.account.services import broker
 
 CLIENTS = 50
 PARTITIONS = """select c.relname, c.reltuples::bigint from pg_inherits i
