@@ -24,7 +24,10 @@ pytestmark = pytest.mark.helm
 CUSTOMERS = "--set=sandbox.customers.rate=1"
 HOST = json.dumps([{"ipBlock": {"cidr": "10.1.2.3/32"}}])
 CAFE = json.dumps([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "cafe"}}}])
-WATCHED = "orders:9000 payments:9000 shipping:9000 sandbox:9000 operator:9000 nats:7777 jaeger:8888"
+WATCHED = (
+    "orders:9000 payments:9000 shipping:9000 sandbox:9000 operator:9000 nats:7777 jaeger:8888"
+    " postgres:9100"
+)
 PRODUCTION = f"--values={REPOSITORY}/deploy/values-production.yaml"
 
 SHAPES: dict[str, tuple[list[str], str, str]] = {
