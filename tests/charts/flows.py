@@ -24,6 +24,7 @@ test customers elsewhere                       -> orders:8000
 elsewhere                                      -> payments:8000 shipping:8000 grafana:3000
 prometheus                                     -> orders:9000 payments:9000 shipping:9000
 prometheus                                     -> sandbox:9000 operator:9000 nats:7777 jaeger:8888
+prometheus                                     -> postgres:9100 prometheus:9100
 grafana                                        -> prometheus:9090 jaeger:16686
 operator prometheus secrets                    -> elsewhere:443 elsewhere:6443
 orders payments shipping sandbox operator      -> elsewhere:53

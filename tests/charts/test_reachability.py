@@ -5,8 +5,18 @@ import re
 
 import pytest
 
-from tests.charts.flows import ELSEWHERE, OTHER_PORTS, USUAL, flows, judged, pods
-from tests.charts.rendering import REPOSITORY, render
+from tests.charts.flows import (
+    ELSEWHERE,
+    NAMESPACE,
+    OTHER_PORTS,
+    STRANGER,
+    USUAL,
+    flows,
+    judged,
+    pods,
+)
+from tests.charts.policies import Connection, End, allowed
+from tests.charts.rendering import REPOSITORY, of_kind, render
 from tests.charts.shapes import URLS
 
 pytestmark = pytest.mark.helm
@@ -14,7 +24,10 @@ pytestmark = pytest.mark.helm
 CUSTOMERS = "--set=sandbox.customers.rate=1"
 HOST = json.dumps([{"ipBlock": {"cidr": "10.1.2.3/32"}}])
 CAFE = json.dumps([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "cafe"}}}])
-WATCHED = "orders:9000 payments:9000 shipping:9000 sandbox:9000 operator:9000 nats:7777 jaeger:8888"
+WATCHED = (
+    "orders:9000 payments:9000 shipping:9000 sandbox:9000 operator:9000 nats:7777 jaeger:8888"
+    " postgres:9100"
+)
 PRODUCTION = f"--values={REPOSITORY}/deploy/values-production.yaml"
 
 SHAPES: dict[str, tuple[list[str], str, str]] = {
@@ -126,6 +139,16 @@ def test_the_declared_flows_are_allowed_and_no_others(
     found = dict(judged(documents, {*OTHER_PORTS, *outside}))
     assert declared <= set(found), "a flow that could not be"
     assert {flow for flow, is_allowed in found.items() if is_allowed} == declared
+
+
+@pytest.mark.parametrize("sides", [(0, 1), (1, 0)], ids=["out", "in"])
+def test_a_pod_of_the_release_for_which_there_is_no_policy_is_cut_off(
+    sides: tuple[int, int],
+) -> None:
+    policies = of_kind(render("tallystick"), "NetworkPolicy").values()
+    ends = (End("new", NAMESPACE, {"app.kubernetes.io/instance": "shop"}), STRANGER)
+    source, target = (ends[side] for side in sides)
+    assert not allowed(policies, Connection(source, target, 8000), NAMESPACE)
 
 
 def test_a_service_alone_lets_the_prometheus_of_an_operator_in() -> None:
