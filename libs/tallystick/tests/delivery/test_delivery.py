@@ -13,7 +13,6 @@ from structlog.testing import capture_logs
 from typing_extensions import override
 
 from tallystick import Conflict, Delivery, Event, Retry, Router, Write
-from tallystick._broker.wire import Wire
 from tallystick._messages.identity import digest
 from tallystick._service.runtime import Runtime
 from tallystick.testing import eventually
@@ -130,15 +129,16 @@ async def test_an_event_whose_ack_was_lost_takes_effect_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answers: list[int] = []
-    send_empty = Wire.send_empty
+    async with run(router, ack_wait_s=0.3) as runtime:
+        wire = runtime.parts.connection.wire
+        send_empty = wire.send_empty
 
-    def lose_the_first(wire: Wire, acks: Sequence[bytes]) -> None:
-        answers.extend(int(ack.split(b".")[4]) for ack in acks)
-        if len(answers) > 1:
-            send_empty(wire, acks)
+        def lose_the_first(acks: Sequence[bytes]) -> None:
+            answers.extend(int(ack.split(b".")[4]) for ack in acks)
+            if len(answers) > 1:
+                send_empty(acks)
 
-    monkeypatch.setattr(Wire, "send_empty", lose_the_first)
-    async with run(router, ack_wait_s=0.3):
+        monkeypatch.setattr(wire, "send_empty", lose_the_first)
         await publish(client, 1, "a")
         await settled("shop-books")
     assert answers == [1, 2]

@@ -45,13 +45,14 @@ def spans() -> Iterator[Spans]:
 
 
 def process(parent: str | None = None, previous: str | None = None) -> tracing.Span:
-    return tracing.process_span(
+    return tracing.ProcessSpan(
         lambda subject: subject.removesuffix(".00"),
         "evt.orders.placed.v1.00",
         "payments-open",
         "id-1",
-        parent=parent,
-        previous=previous,
+        parent,
+        previous,
+        attempt=1,
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
 
 import msgspec
 
@@ -145,7 +144,7 @@ class Committer:
                 return False
         return True
 
-    async def _finish(self, outputs: Outputs, committing: Any) -> None:
+    async def _finish(self, outputs: Outputs, committing: Awaitable[Stored]) -> None:
         """Await the commit; give back slots of effects that do not start, then send the outputs.
 
         Example: a unit stores two effects that took a slot each, and one of them was stored before.

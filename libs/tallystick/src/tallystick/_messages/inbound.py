@@ -69,7 +69,8 @@ class Inbound(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def republication(self) -> int:
-        text = self.attributes.republication
+        if not (text := self.attributes.republication):
+            return 0
         return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
 
 
