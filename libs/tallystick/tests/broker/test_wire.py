@@ -268,6 +268,23 @@ async def test_an_ended_subscription_gets_nothing_more(
     assert received.frames == []
 
 
+async def test_what_ended_while_disconnected_stays_ended(
+    nats_url: str, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker, other = Connection(nats_url, "shop", "public"), Received()
+    await broker.connect()
+    unsubscribe = await broker.wire.subscribe("a", received)
+    with monkeypatch.context() as patch:
+        patch.setattr(PublicWire, "connected", False)
+        await unsubscribe()  # nobody could be told
+    await broker.wire.subscribe("a", other)
+    broker.wire.send(b"a", b"1")
+    await eventually(lambda: other.bodies == [b"1"])
+    await processed(broker.client)
+    assert received.frames == []
+    await broker.close()
+
+
 async def test_one_of_a_queue_group_gets_a_message(broker: Connection, received: Received) -> None:
     other, every = Received(), Received()
     await broker.wire.subscribe("a", received, queue="q")

@@ -18,6 +18,7 @@ from tallystick._service.runtime import Runtime
 from tallystick.testing import eventually
 from tallystick.testing.ids import name_in, named_id
 from tallystick.testing.known import KNOWN
+from tallystick.testing.nats import processed
 from tallystick.topology import declared, reconcile
 
 Sql = Callable[..., Awaitable[list[Any]]]
@@ -143,6 +144,26 @@ async def test_an_event_whose_ack_was_lost_takes_effect_once(
         await settled("shop-books")
     assert answers == [1, 2]
     assert await counted(sql) == {1: 1}
+
+
+async def test_an_event_is_not_acknowledged_while_its_handler_runs(
+    run: Run, client: Client, settled: Settled
+) -> None:
+    router, running, opened = Router("shop"), asyncio.Event(), asyncio.Event()
+
+    @router.on(Sold, durable="shop-books", idempotent=True)
+    async def wait(_: Sold, delivery: Delivery) -> None:
+        running.set()
+        await opened.wait()
+
+    async with run(router) as runtime:
+        await publish(client, 1, "a")
+        await running.wait()
+        await processed(runtime.parts.connection.client)
+        info = await client.jetstream().consumer_info("SHOP", "shop-books")
+        assert info.num_ack_pending == 1
+        opened.set()
+        await settled("shop-books")
 
 
 async def test_an_event_is_acknowledged_only_after_its_commit(
