@@ -22,8 +22,8 @@ class Write(msgspec.Struct, frozen=True):
     most one row.
 
     `arrays` says that the statement takes an array for each argument, and so writes the rows of
-    many units at once: `insert into sales select * from unnest($1::uuid[], $2::int[])`. One run for
-    each row costs three times as much, here and in the database.
+    many units at once: `insert into sales select * from unnest($1::uuid[], $2::int[])`. It runs
+    once for a group, where any other statement runs once for each unit.
     """
 
     sql: str
