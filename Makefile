@@ -12,6 +12,7 @@ TAG ?= $(shell sed -n 's/^appVersion: //p' helm/tallystick/Chart.yaml)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := $(VENV)/.peers
 MEMBERS := $(shell sed -n '/^members = \[/,/^\]/s/^ *"\(.*\)",$$/\1/p' pyproject.toml)
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 UV := $(BIN)/uv --quiet
@@ -24,7 +25,7 @@ SCHEMAS := tallystick_contracts=libs/contracts/tests/schemas \
     newsletter=examples/newsletter/tests/schemas
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo load drill bench service test test-all check schemas topology transcripts docs format lock clean \
+.PHONY: help setup up down demo load drill bench bench-account profile service test test-all check schemas topology transcripts docs format lock clean \
     images install upgrade uninstall kind cluster-test chaos charts check-charts dashboards check-rules
 
 help: # One line for each commented target.
@@ -47,8 +48,14 @@ drill: ORDERS ?= 5000
 drill: $(READY) ## Kill, cut off and poison a platform of its own, then audit every order (ORDERS, FAULTS, SEED, BREAK=name, UNBROKEN=1)
 	@$(BIN)/python -m tests.drill --orders $(ORDERS) --faults $(FAULTS) --seed $(SEED) $(if $(BREAK),--break $(BREAK)) $(if $(UNBROKEN),--unbroken)
 
-bench: $(READY) ## Measure what the docs claim, on a machine that does nothing else (ONLY=wiped; python -m tests.bench --help)
-	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
+bench: $(PEERS) ## Measure us against our peers, on a machine that does nothing else (QUICK=1: under a minute; ONLY=durable)
+	@$(BIN)/python -m tests.bench $(if $(QUICK),--size quick) $(if $(ONLY),--only $(ONLY))
+
+profile: $(PEERS) ## Show where the time goes: build/bench/profile-durable.svg and a table by layer (ROW=durable, http or order)
+	@$(BIN)/python -m tests.bench.profile $(or $(ROW),durable)
+
+bench-account: $(READY) ## Measure what the account and the storage must hold, at size (ONLY=wiped)
+	@$(BIN)/python -m tests.bench.account $(if $(ONLY),--only $(ONLY))
 
 service: $(READY) ## Make a new service that works, and enter it wherever services are named (NAME=loyalty)
 	@$(BIN)/python -m tallystick_skeleton '$(NAME)'
@@ -57,8 +64,8 @@ service: $(READY) ## Make a new service that works, and enter it wherever servic
 test: $(READY) ## Run the tests
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-test-all: $(READY) ## Run the tests and those that take minutes or need the package index
-	@$(BIN)/python -m pytest -q -m 'siege or wheels or not siege'
+test-all: $(PEERS) ## Run the tests and those that take minutes or need the package index
+	@$(BIN)/python -m pytest -q -m 'siege or wheels or peers or not siege'
 
 check: $(READY) ## Check the format, the lint rules, the types, the layers and the messages' schemas
 	@$(BIN)/ruff format --check --quiet
@@ -140,6 +147,9 @@ lock: $(READY) ## Resolve the locks again (UPGRADE=1 for the newest versions)
 	@$(UV) pip compile --universal --python-version 3.11 --constraint requirements.lock \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --group docs --output-file requirements-docs.lock >/dev/null
+	@$(UV) pip compile --universal --python-version 3.11 --constraint requirements.lock \
+	    --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --group bench --output-file requirements-bench.lock >/dev/null
 
 clean: ## Remove what was built here: the environment, caches, the local platform's state
 	@rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -158,4 +168,8 @@ $(READY): requirements-bootstrap.txt requirements.lock $(PROJECTS)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
 	@$(UV) pip install --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.lock
 	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS:%=-e %)
+	@touch $@
+
+$(PEERS): $(READY) requirements-bench.lock
+	@$(UV) pip install --python $(BIN)/python --require-hashes -r requirements-bench.lock
 	@touch $@

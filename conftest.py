@@ -10,7 +10,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 pytest_plugins = ["tallystick.testing.pytest_plugin"]
 LONG = "drill"
 """These begin first, so that no worker is left alone with them in the end."""
-ASKED_FOR = ("wheels", "siege", "helm", "cluster", "promtool", "docs")
+ASKED_FOR = ("wheels", "siege", "helm", "cluster", "promtool", "docs", "peers")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 import tallystick_operator.metrics  # noqa: F401  # it has told Prometheus what it tells
+from helm.tallystick.files import volume_metrics
 from tallystick.testing import NatsServer
 from tallystick_local.services import SERVICES
 from tests.platform import Platform, running
@@ -27,7 +28,7 @@ async def told(nats: NatsServer, databases: Mapping[str, str]) -> AsyncIterator[
     """All metrics by name, with their labels, once an order was shipped and another cancelled."""
     async with running(nats, databases, SERVICES) as platform:
         await _orders(platform)
-        yield PROMETHEUS | _exporters() | _services() | _recorded()
+        yield PROMETHEUS | _exporters() | _volumes() | _services() | _recorded()
 
 
 async def _orders(platform: Platform) -> None:
@@ -46,6 +47,11 @@ def _services() -> dict[str, set[str]]:
 
 def _recorded() -> dict[str, set[str]]:
     return {name: set() for name in sources.recorded()}
+
+
+def _volumes() -> dict[str, set[str]]:
+    families = text_string_to_metric_families(volume_metrics.told({"/data": (2, 1)}))
+    return {one.name: set(one.samples[0].labels) for one in families}
 
 
 def _exporters() -> dict[str, set[str]]:

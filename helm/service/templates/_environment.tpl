@@ -14,21 +14,20 @@
 - name: {{ $prefix }}ADMIN_TOKEN
   valueFrom:
     secretKeyRef: {name: {{ $root.Values.admin.secret | default (printf "%s-admin" $root.Release.Name) }}, key: {{ $root.Values.admin.key }}, optional: true}
+{{- /* By the latter two `kubectl exec ... tally` reads from this pod; nothing that acts is allowed to it. */}}
+{{- range $variable := list (printf "%sVIEWER_TOKEN" $prefix) "TALLY_ADMIN_TOKEN" }}
+- name: {{ $variable }}
+  valueFrom:
+    secretKeyRef: {name: {{ $root.Values.admin.secret | default (printf "%s-admin" $root.Release.Name) }}, key: {{ $root.Values.admin.viewerKey }}, optional: true}
+{{- end }}
+- name: TALLY_ADMIN
+  value: {{ include "service.name" $root }}=http://127.0.0.1:9000
 - name: {{ $prefix }}REPLICA
   valueFrom:
     fieldRef: {fieldPath: metadata.name}
 {{- if ne .role "all" }}
 - name: {{ $prefix }}RUN
   value: {{ .role | quote }}
-{{- end }}
-{{- if not $root.Values.tracing.endpoint }}
-{{- $shared := $root.Values.tracing.configMap | default (printf "%s-tracing" $root.Release.Name) }}
-- name: {{ $prefix }}OTLP_ENDPOINT
-  valueFrom:
-    configMapKeyRef: {name: {{ $shared }}, key: endpoint, optional: true}
-- name: {{ $prefix }}TRACE_RATIO
-  valueFrom:
-    configMapKeyRef: {name: {{ $shared }}, key: ratio, optional: true}
 {{- end }}
 {{- range $setting, $from := $root.Values.secretSettings }}
 - name: {{ $prefix }}{{ $setting }}

@@ -18,6 +18,7 @@ from tallystick.testing import NatsServer, nats_server
 from tallystick.topology import reconciler_permissions
 from tallystick_operator.cluster import GROUP, PLURAL, VERSION, Cluster
 from tallystick_operator.main import run
+from tallystick_operator.ownership import INSTANCE
 from tallystick_operator.settings import Settings
 
 RESOURCE = f"{GROUP}/{VERSION}/{PLURAL}"
@@ -34,7 +35,9 @@ class Kubernetes:
     def __init__(self, api: kmock_.KubernetesEmulator) -> None:
         self.api = api
 
-    def apply(self, name: str, spec: Mapping[str, Any], created: int = 1) -> None:
+    def apply(
+        self, name: str, spec: Mapping[str, Any], created: int = 1, instance: str | None = None
+    ) -> None:
         """A resource as the API server stores it the first time."""
         self.api.objects[RESOURCE, NAMESPACE, name] = {
             "apiVersion": f"{GROUP}/{VERSION}",
@@ -44,6 +47,7 @@ class Kubernetes:
                 "namespace": NAMESPACE,
                 "uid": f"uid-{name}",
                 "generation": 1,
+                "labels": {INSTANCE: instance} if instance else {},
                 "resourceVersion": "1",
                 "creationTimestamp": f"2026-11-25T00:00:0{created}Z",
             },
@@ -71,6 +75,10 @@ class Kubernetes:
         await self._send(
             "patch", name, {"metadata": {"generation": generation}, "spec": dict(spec)}
         )
+
+    async def annotate(self, name: str, annotation: str, value: str) -> None:
+        """What kubectl annotate asks for."""
+        await self._send("patch", name, {"metadata": {"annotations": {annotation: value}}})
 
     async def delete(self, name: str) -> None:
         """What kubectl delete asks for."""

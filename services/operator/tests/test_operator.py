@@ -118,6 +118,29 @@ async def test_a_consumer_deleted_and_a_limit_changed_by_hand_are_healed(
     assert f"max_bytes from {SMALL * 2} to {SMALL}" in healed[1]
 
 
+async def test_a_stream_that_is_gone_with_messages_is_told_as_lost_and_made_anew(
+    kubernetes: Kubernetes, client: Client, operating: Operating
+) -> None:
+    kubernetes.apply("shop", SHOP)
+    async with operating():
+        await ready(kubernetes)
+        await sell(client, 3)
+        await until(lambda: kubernetes.body()["status"]["messages"] == 3)
+        await asked(client, "STREAM.DELETE.SHOP")
+        await until(lambda: kubernetes.condition("DataLost").get("status") == "True")
+        await until(lambda: exists(client, "CONSUMER.INFO.SHOP.shop-books"))
+        await ready(kubernetes)
+        assert (kubernetes.body()["status"]["lost"], kubernetes.body()["status"]["healed"]) == (
+            3,
+            0,
+        )
+        assert "tallystick.dev/lost-known=3 " in kubernetes.condition("DataLost")["message"]
+        await kubernetes.annotate("shop", "tallystick.dev/lost-known", "3")
+        await until(lambda: kubernetes.condition("DataLost")["status"] == "False")
+    reasons = [reason for reason, _ in kubernetes.events()]
+    assert ("DataLost" in reasons, "Healed" in reasons) == (True, False)
+
+
 async def test_a_change_that_would_lose_messages_is_blocked_until_it_would_not(
     kubernetes: Kubernetes, client: Client, operating: Operating
 ) -> None:
@@ -224,6 +247,33 @@ async def test_an_operator_that_starts_again_goes_on_and_repeats_no_event(
     async with operating():
         await until(lambda: kubernetes.body()["status"]["messages"] == 1)
     assert kubernetes.events() == events
+
+
+async def test_an_incomplete_resource_keeps_no_other_from_being_healed(
+    kubernetes: Kubernetes, client: Client, operating: Operating
+) -> None:
+    durable = {"stream": "OLD", "name": "old-books"}  # as an older CRD leaves it
+    kubernetes.apply("old", {"service": "old", "streams": [], "durables": [durable]})
+    kubernetes.apply("shop", SHOP, created=2)
+    async with operating():
+        await ready(kubernetes, "old", "False")
+        await ready(kubernetes)
+        await asked(client, "CONSUMER.DELETE.SHOP.shop-books")
+        await until(lambda: exists(client, "CONSUMER.INFO.SHOP.shop-books"))
+    assert "no filterSubjects" in kubernetes.condition("Ready", "old")["message"]
+
+
+async def test_the_resources_of_another_release_are_left_alone(
+    kubernetes: Kubernetes, client: Client, operating: Operating
+) -> None:
+    kubernetes.apply("shop", SHOP, instance="mine")
+    kubernetes.apply("theirs", {**SHOP, "deletionPolicy": "Delete"}, instance="theirs")
+    kubernetes.apply("nobodys", {"service": "bar", "streams": []})
+    async with operating(instance="mine"):
+        await ready(kubernetes)
+        await ready(kubernetes, "nobodys")
+    assert "finalizers" not in kubernetes.body("theirs")["metadata"]
+    assert "status" not in kubernetes.body("theirs")
 
 
 async def test_a_stream_is_kept_by_the_first_that_declares_it(

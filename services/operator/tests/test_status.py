@@ -94,6 +94,21 @@ def test_a_difference_is_drift_only_where_it_had_been_as_declared() -> None:
     assert not was_as_declared(after(Round(OBSERVED, blocked=("no",))))
 
 
+def test_a_loss_stays_told_until_a_person_knows_that_many() -> None:
+    lost = Round(OBSERVED, gone=("stream SHOP is gone",), lost=3)
+    resource = after(Round(OBSERVED), lost, Round(OBSERVED), lost, Round(OBSERVED))
+    told = condition(resource, "DataLost")
+    assert (told["status"], resource["status"]["lost"]) == ("True", 6)
+    assert (
+        "kubectl annotate topology shop tallystick.dev/lost-known=6 --overwrite" in told["message"]
+    )
+    resource["metadata"]["annotations"] = {"tallystick.dev/lost-known": "3"}
+    assert condition({"status": status_of(resource, Round(OBSERVED), NOW)}, "DataLost") == told
+    resource["metadata"]["annotations"] = {"tallystick.dev/lost-known": "6"}
+    status = status_of(resource, Round(OBSERVED), NOW)
+    assert condition({"status": status}, "DataLost")["reason"] == "Known"
+
+
 def announced(resource: dict[str, Any], result: Round) -> list[tuple[str, str]]:
     return [(one.type, one.reason) for one in announcements(resource, result)]
 

@@ -8,7 +8,6 @@ from tallystick_dashboards.promql import average, or_zero, quantile, rate
 from tallystick_dashboards.runbooks import Runbooks
 
 A_SECOND = "suffix: /s"
-SPEAKERS = "and on (job) messaging_client_consumed_messages_total"  # not the sandbox
 COMMIT = "db_client_commit_duration_seconds"
 
 
@@ -29,8 +28,8 @@ def _broker(made: Dashboard, runbooks: Runbooks) -> None:
             "Services that are connected",
             "Replicas with a connection to the broker, and those without",
             "short",
-            (f"sum by (job) (messaging_client_connected {SPEAKERS})", "{{job}}"),
-            (f"sum(1 - messaging_client_connected {SPEAKERS})", "not connected"),
+            ("sum by (job) (messaging_client_connected)", "{{job}}"),
+            ("sum(1 - messaging_client_connected)", "not connected"),
             links=[away],
         )
     ).with_panel(
@@ -114,12 +113,13 @@ def _declared(made: Dashboard, runbooks: Runbooks) -> None:
         )
     ).with_panel(
         lines(
-            "Corrected and purged",
-            "By the operator: streams and durables that had drifted, and messages that were read",
+            "Corrected, purged and lost",
+            "By the operator: what had drifted, messages that were read, and those that were lost",
             A_SECOND,
             (or_zero(rate("operator_healed_total", "topology")), "corrected {{topology}}"),
             (or_zero(rate("operator_purged_messages_total", "stream")), "purged {{stream}}"),
-            links=[drifted, runbooks.link("BrokerStorageFilling")],
+            ("max by (topology) (operator_lost_messages)", "lost {{topology}}, until it is known"),
+            links=[drifted, *map(runbooks.link, ("BrokerStorageFilling", "DataLost"))],
         )
     )
 
@@ -172,5 +172,13 @@ def _database(made: Dashboard, runbooks: Runbooks) -> None:
             A_SECOND,
             (or_zero(rate("db_client_conflicts_total", "job")), "{{job}}"),
             links=[away],
+        )
+    ).with_panel(
+        lines(
+            "Volumes",
+            "How full those of PostgreSQL and Prometheus are",
+            "percentunit",
+            ("max by (job) (1 - volume_free_bytes / volume_size_bytes)", "{{job}}"),
+            links=[runbooks.link("VolumeFilling")],
         )
     )

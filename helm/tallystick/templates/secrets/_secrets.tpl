@@ -3,7 +3,7 @@ What the job makes. A service whose secret is named by a value has none made: th
 */}}
 {{- define "secrets.spec" -}}
 {{- $release := .Release.Name -}}
-{{- $random := dict (printf "%s-admin" $release) (list "token") -}}
+{{- $random := dict (printf "%s-admin" $release) (list "token" "viewer") -}}
 {{- $derived := dict -}}
 {{- $_ := set $random (printf "%s-webhooks" $release) (list "key") -}}
 {{- $_ := set $derived (printf "%s-webhooks" $release) (dict "provider" (printf "whsec_${%s-webhooks/key}" $release)) -}}

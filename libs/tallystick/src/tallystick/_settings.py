@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     admin_token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
         default=None, description="bearer token of /admin/; if unset, /admin/ is closed"
     )
+    viewer_token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
+        default=None, description="a second bearer token of /admin/, which only reads"
+    )
     run: str = Field(
         default="", description="the roles of this process, such as api,events; if empty, all"
     )

@@ -65,7 +65,7 @@ class Site:
     def answer(self, step: Step[Any]) -> Any:
         match step:
             case ReadDurable():
-                return DurableState(frozenset(self.reader.types), self.floor, 0, 0)
+                return DurableState(frozenset(self.reader.types), self.floor, 0, 0, self.floor)
             case ReadNext(places):
                 return {place: self.following(place) for place in places}
             case FindKnown(ids):
@@ -111,6 +111,24 @@ def test_what_was_found_is_looked_at_again_however_much_is_newer() -> None:
     assert site.witness(place=40, first=47).set_back is not None
     site.received.add(site.stored[47].id or DATABASE)
     assert site.witness(place=40, first=47) == Witness(10_000)
+
+
+def test_a_quarter_of_a_second_of_a_minute_is_found_at_any_rate() -> None:
+    """As a standby that took over lacks it; the minute has 10,000 messages here."""
+    for begin in (1, 4_987, 9_940):
+        site = Site(stored={n: message(n) for n in range(1, 10_001)}, floor=10_000)
+        site.set_back(range(begin, begin + 42))
+        found = site.witness(place=0).set_back
+        assert found is not None
+        assert (found.first, found.last) == (begin, begin + 41)
+
+
+def test_a_stream_that_begins_far_above_the_one_before_it_is_looked_at_as_evenly() -> None:
+    site = Site(stored={n: message(n) for n in range(10**9, 10**9 + 500)}, floor=10**9 + 499)
+    site.set_back(range(10**9 + 200, 10**9 + 203))
+    found = site.witness(place=40).set_back
+    assert found is not None
+    assert (found.first, found.last) == (10**9 + 200, 10**9 + 202)
 
 
 def test_messages_from_elsewhere_do_not_hide_where_it_begins_and_ends() -> None:

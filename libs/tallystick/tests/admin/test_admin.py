@@ -10,7 +10,7 @@ from tallystick._admin.app import serve_admin
 from tallystick._settings import Settings
 from tallystick.errors import PortTaken
 
-TOKEN = "a-token-of-enough-length"
+TOKEN, VIEWER = "a-token-of-enough-length", "another-token-of-enough-length"
 
 router = APIRouter(prefix="/admin")
 
@@ -32,7 +32,10 @@ class Health:
 
 
 def settings(token: str | None = TOKEN, port: int = 0) -> Settings:
-    return Settings(database_url="postgresql://db", admin_port=port, admin_token=token)
+    viewer = VIEWER if token else None
+    return Settings(
+        database_url="postgresql://db", admin_port=port, admin_token=token, viewer_token=viewer
+    )
 
 
 class Served:
@@ -49,9 +52,9 @@ class Served:
             async with aiohttp.ClientSession(address) as self.session:
                 yield self
 
-    async def ask(self, path: str, bearer: str = "") -> tuple[int, Any]:
+    async def ask(self, path: str, bearer: str = "", method: str = "GET") -> tuple[int, Any]:
         headers = {"authorization": bearer} if bearer else {}
-        async with self.session.get(path, headers=headers) as answer:
+        async with self.session.request(method, path, headers=headers) as answer:
             if "json" in answer.content_type:
                 return answer.status, await answer.json(content_type=None)
             return answer.status, await answer.text()
@@ -71,6 +74,13 @@ async def closed() -> AsyncIterator[Served]:
 
 async def test_a_live_process_is_200(served: Served) -> None:
     assert await served.ask("/livez") == (200, {"ok": True, "loops": 3})
+
+
+async def test_a_viewer_reads_and_does_nothing(served: Served) -> None:
+    assert await served.ask("/admin/durables", f"Bearer {VIEWER}") == (200, ["payments-open"])
+    status, problem = await served.ask("/admin/durables", f"Bearer {VIEWER}", "POST")
+    assert (status, problem["detail"][:22]) == (403, "This token only reads:")
+    assert (await served.ask("/admin/durables", f"Bearer {TOKEN}", "POST"))[0] == 405
 
 
 async def test_a_process_whose_loops_have_ended_is_503(

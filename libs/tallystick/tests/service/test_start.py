@@ -9,6 +9,7 @@ import pytest
 from fastapi import APIRouter
 from nats.aio.client import Client
 from prometheus_client import REGISTRY
+from prometheus_client.core import Metric
 from pydantic_settings import SettingsConfigDict
 from structlog.testing import capture_logs
 
@@ -16,6 +17,7 @@ from tallystick import Delivery, Effect, Event, Request, Router, Settings, servi
 from tallystick._database.kept import Kept
 from tallystick._service.assembly import assemble
 from tallystick._service.runtime import Runtime, check_broker, check_kept
+from tallystick._telemetry.metrics import BROKER_CONNECTED, forget
 from tallystick.errors import DeclarationError, InvalidSettings
 from tallystick.testing import eventually
 
@@ -120,6 +122,25 @@ def test_an_object_that_cannot_be_entered_is_no_resource() -> None:
 def is_ready() -> bool:
     labels = {"durable": "shop-books"}
     return REGISTRY.get_sample_value("messaging_durable_ready", labels) == 1
+
+
+def connections() -> list[float]:
+    """What is told of connections to brokers."""
+    return [sample.value for family in _connected() for sample in family.samples]
+
+
+def _connected() -> list[Metric]:
+    return [one for one in REGISTRY.collect() if one.name == "messaging_client_connected"]
+
+
+async def test_only_a_service_with_a_broker_tells_whether_it_is_connected(run: Run) -> None:
+    async with run(Router("shop")) as runtime:
+        await eventually(lambda: connections() == [1])
+    forget(BROKER_CONNECTED, runtime.parts.connection.address)
+    charging = Router("shop")
+    charging.effect(Charge)(charge)
+    async with run(charging, nats_url=None):
+        assert connections() == []
 
 
 async def test_a_durable_that_is_not_as_declared_is_shown(

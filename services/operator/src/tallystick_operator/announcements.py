@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tallystick_operator.resources import Body
-from tallystick_operator.status import AWAY, BLOCKED, FILLING, REFUSED, Round, condition
+from tallystick_operator.status import AWAY, BLOCKED, FILLING, LOST, REFUSED, Round, condition
 
 AGAIN_AFTER_S = 60.0
 """Seconds until the same event may be announced again."""
@@ -44,6 +44,7 @@ def announcements(body: Body, result: Round) -> Iterator[Announcement]:
     ready = condition(body, "Ready")
     states = {
         AWAY: (result.away,),
+        LOST: result.gone,
         BLOCKED: result.blocked,
         REFUSED: result.refused,
         FILLING: result.waiting if result.is_ready else (),

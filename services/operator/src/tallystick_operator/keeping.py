@@ -20,10 +20,11 @@ from tallystick.topology import Connection
 from tallystick_operator import metrics
 from tallystick_operator.announcements import AGAIN_AFTER_S, announcements
 from tallystick_operator.cluster import Cluster, ClusterError
-from tallystick_operator.ownership import name_of
+from tallystick_operator.losses import unknown
+from tallystick_operator.ownership import is_ours, name_of
 from tallystick_operator.reconciling import reconcile
 from tallystick_operator.resources import Body
-from tallystick_operator.status import Round, status_of
+from tallystick_operator.status import Round, lost_of, status_of
 
 log = structlog.get_logger()
 
@@ -43,15 +44,21 @@ class Kept:
 
 
 class Keeping:
-    """The loops of all resources of the namespace."""
+    """The loops of all resources of the namespace, or of those of an instance."""
 
     def __init__(
-        self, broker: Connection, cluster: Cluster, every_s: float, store: int | None
+        self,
+        broker: Connection,
+        cluster: Cluster,
+        every_s: float,
+        store: int | None,
+        instance: str = "",
     ) -> None:
         self.broker = broker
         self._cluster = cluster
         self._every_s = every_s
         self._max_store = store
+        self._instance = instance
         self._kept: dict[str, Kept] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -60,9 +67,13 @@ class Keeping:
         """The resources as they were last seen."""
         return [kept.body for kept in self._kept.values()]
 
+    def owns(self, body: Body) -> bool:
+        """Whether a resource is this operator's to keep."""
+        return is_ours(body, self._instance)
+
     async def load(self) -> None:
         """Load all resources before a loop starts, because each must know the others' durables."""
-        for body in await self._cluster.topologies():
+        for body in filter(self.owns, await self._cluster.topologies()):
             self._kept.setdefault(name_of(body), Kept(body))
 
     def seen(self, body: Body) -> None:
@@ -120,6 +131,7 @@ class Keeping:
         with metrics.timed(name) as measure:
             result = await reconcile(self.broker, body, self.bodies, self._max_store)
             measure(result)
+        metrics.LOST.labels(name).set(unknown(body, lost_of(body, result)))
         self._announce(kept, body, result)
         status = status_of(body, result, datetime.now(UTC))
         if status != body.get("status"):

@@ -43,7 +43,7 @@ async def run(settings: Settings, cluster: Cluster, stop: asyncio.Event | None =
     """Run until stopped; raise ClusterError, or BrokerUnavailable if that cannot be retried."""
     stop = stop or asyncio.Event()
     broker = Connection(settings.nats_url, USER)
-    keeping = Keeping(broker, cluster, settings.every_s, settings.store)
+    keeping = Keeping(broker, cluster, settings.every_s, settings.store, settings.instance)
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(cluster.login)
     topology.register(registry, keeping, settings.give_up_after_s)

@@ -25,6 +25,11 @@ HEALED: Final = Counter(
     "Streams and durables that had drifted and were corrected",
     ["topology"],
 )
+LOST: Final = Gauge(
+    "operator_lost_messages",
+    "Messages that were lost with their streams, and that no person has said to know",
+    ["topology"],
+)
 PURGED: Final = Counter(
     "operator_purged_messages_total",
     "Messages purged after every durable had read them",
@@ -35,7 +40,7 @@ CONNECTED: Final = Gauge("operator_broker_connected", "1 while connected to the 
 
 def forget(topology: str) -> None:
     """Remove the gauges of a resource that is gone."""
-    for gauge in (READY, BLOCKED):
+    for gauge in (READY, BLOCKED, LOST):
         with suppress(KeyError):
             gauge.remove(topology)
 

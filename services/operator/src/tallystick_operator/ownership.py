@@ -1,11 +1,14 @@
-"""Decide which resource owns a stream that several declare: the oldest one."""
+"""Decide which resources are this operator's, and which owns a stream that several declare."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from tallystick.topology import Topology
-from tallystick_operator.resources import Body, wanted
+from tallystick_operator.resources import Body, named
+
+INSTANCE = "app.kubernetes.io/instance"
+"""The label by which a resource belongs to one of several releases in a namespace."""
 
 
 def name_of(body: Body) -> str:
@@ -14,8 +17,14 @@ def name_of(body: Body) -> str:
     return name
 
 
+def is_ours(body: Body, instance: str) -> bool:
+    """Return whether a resource is that of an instance, or of none; an empty one owns all."""
+    of = (body["metadata"].get("labels") or {}).get(INSTANCE, instance)
+    return not instance or of == instance
+
+
 def taken(body: Body, all_bodies: Iterable[Body]) -> dict[str, str]:
-    """Return the streams that a resource declares and another one owns, with their owners."""
+    """Return the streams that a resource declares and an older one owns, with their owners."""
     first = [other for other in all_bodies if _rank(other) < _rank(body)]
     owners = {
         stream["name"]: name_of(other)
@@ -27,8 +36,8 @@ def taken(body: Body, all_bodies: Iterable[Body]) -> dict[str, str]:
 
 
 def elsewhere(body: Body, all_bodies: Iterable[Body]) -> Topology:
-    """Return all that other resources declare."""
-    others = [wanted(other) for other in all_bodies if name_of(other) != name_of(body)]
+    """Return all that other resources declare, by name."""
+    others = [named(other) for other in all_bodies if name_of(other) != name_of(body)]
     return Topology(
         "",
         tuple(stream for other in others for stream in other.streams),

@@ -16,6 +16,7 @@ from tallystick.topology import (
     title,
     trim,
 )
+from tallystick_operator.losses import described, gone
 from tallystick_operator.ownership import elsewhere, taken
 from tallystick_operator.resources import (
     Body,
@@ -24,6 +25,7 @@ from tallystick_operator.resources import (
     Incomplete,
     decide,
     left_over,
+    named,
     wanted,
 )
 from tallystick_operator.status import Round, was_as_declared
@@ -53,10 +55,13 @@ async def _reconcile(
     owners = taken(body, all_bodies)
     both = _kept(declared, left, owners)
     observed = await observe(broker.client, both)
+    if lost := gone(body, declared, observed, owners):
+        # Told and stored first: the next round finds no such stream in the status, and makes it.
+        return Round(observed, gone=described(declared, lost), lost=sum(lost.values()))
     decision = decide(declared, left, observed, owners, datetime.now(UTC))
     mended, refused = await _act(broker, decision)
     own = _kept(declared, Topology("", (), ()), owners)
-    all_declared = [wanted(other) for other in all_bodies]
+    all_declared = [named(other) for other in all_bodies]
     trimmed = await trim(broker.client, [own], all_declared, store=store)
     if mended or any(one.purged for one in trimmed):
         observed = await observe(broker.client, both)
@@ -110,6 +115,6 @@ async def delete(broker: Connection, body: Body, all_bodies: Sequence[Body]) -> 
         raise TallystickError("the broker cannot be reached")
     others = elsewhere(body, all_bodies)
     not_ours = {stream.name for stream in others.streams}
-    own = _kept(wanted(body), left_over(body, others), not_ours)
+    own = _kept(named(body), left_over(body, others), not_ours)
     for item in reversed(own.items):
         await remove(broker.client, item)

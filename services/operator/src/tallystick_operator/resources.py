@@ -69,33 +69,39 @@ def wanted(body: Body) -> Topology:
         ) from missing
 
 
+def named(body: Body) -> Topology:
+    """Return what a resource declares, by name only: also an incomplete one has these."""
+    spec = body["spec"]
+    return _of_names(spec["service"], spec.get("streams", []), spec.get("durables", []))
+
+
 def left_over(body: Body, elsewhere: Topology) -> Topology:
     """Return what the resource declared before, by its status, and no resource declares now."""
     status = body.get("status") or {}
-    declared = wanted(body)
-    names = {stream.name for stream in (*declared.streams, *elsewhere.streams)}
+    declared, before = (
+        named(body),
+        _of_names("", status.get("streams", []), status.get("durables", [])),
+    )
+    streams = {stream.name for stream in (*declared.streams, *elsewhere.streams)}
     durables = {
         (durable.stream, durable.name) for durable in (*declared.durables, *elsewhere.durables)
     }
     return Topology(
         declared.service,
-        tuple(
-            _named_stream(one["name"])
-            for one in status.get("streams", [])
-            if one["name"] not in names
-        ),
-        tuple(
-            durable_of(one["stream"], one["name"], [], ack_wait=timedelta(0))
-            for one in status.get("durables", [])
-            if (one["stream"], one["name"]) not in durables
-        ),
+        tuple(one for one in before.streams if one.name not in streams),
+        tuple(one for one in before.durables if (one.stream, one.name) not in durables),
     )
 
 
-def _named_stream(name: str) -> Stream:
-    """Return a stream of which only the name matters."""
+def _of_names(service: str, streams: Sequence[Body], durables: Sequence[Body]) -> Topology:
+    """Return streams and durables of which only the names matter."""
     nothing = timedelta(0)
-    return stream_of(name, [], retention="limits", discard="new", max_bytes=0, max_age=nothing)
+    limits: dict[str, Any] = {"retention": "limits", "discard": "new", "max_bytes": 0}
+    return Topology(
+        service,
+        tuple(stream_of(one["name"], [], max_age=nothing, **limits) for one in streams),
+        tuple(durable_of(one["stream"], one["name"], [], ack_wait=nothing) for one in durables),
+    )
 
 
 def decide(

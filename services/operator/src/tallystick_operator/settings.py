@@ -50,6 +50,10 @@ class Settings(BaseSettings):
         pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
         description="namespace of the resources; by default the pod's own",
     )
+    instance: str = Field(
+        default="",
+        description="which resources are kept: those that its label names, and those without it",
+    )
     host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104  # a pod
     admin_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
         default=9000, description="port of probes and metrics"

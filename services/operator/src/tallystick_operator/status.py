@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from tallystick.topology import Observed
+from tallystick_operator.losses import KNOWN, unknown
 from tallystick_operator.resources import Body
 
 Truth = Literal["True", "False", "Unknown"]
 Status = dict[str, Any]
 AS_DECLARED, BLOCKED, REFUSED, AWAY = "AsDeclared", "WouldLoseMessages", "Refused", "BrokerAway"
-HEALED, DIFFERS, FILLING = "Healed", "Differs", "Filling"
+HEALED, DIFFERS, FILLING, LOST = "Healed", "Differs", "Filling", "DataLost"
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Round:
 
     `mended` says what was changed, and `drifted` whether that had been as declared before.
     `refused` is what the broker or an older CRD prevents, `away` why the broker did not answer.
+    `gone` has a sentence for each stream that is missing with `lost` messages in all.
     """
 
     observed: Observed | None = None
@@ -32,12 +34,16 @@ class Round:
     away: str = ""
     purged: Mapping[str, int] = field(default_factory=dict)
     waiting: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    lost: int = 0
 
     @property
     def outcome(self) -> str:
         """The reason of the condition Ready."""
         if self.away:
             return AWAY
+        if self.gone:
+            return LOST
         if self.blocked:
             return BLOCKED
         if self.refused:
@@ -69,6 +75,7 @@ def status_of(body: Body, result: Round, now: datetime) -> Status:
     before = body.get("status") or {}
     always = {
         "healed": before.get("healed", 0) + (len(result.mended) if result.drifted else 0),
+        "lost": lost_of(body, result),
         "conditions": [
             _condition(body, kind, *verdict, now)
             for kind, verdict in _verdicts(body, result).items()
@@ -80,6 +87,12 @@ def status_of(body: Body, result: Round, now: datetime) -> Status:
     return {**before, **always, **reached, **(_figures(result.observed) if result.observed else {})}
 
 
+def lost_of(body: Body, result: Round) -> int:
+    """Return how many messages were ever lost with their streams, this round included."""
+    before: int = (body.get("status") or {}).get("lost", 0)
+    return before + result.lost
+
+
 Verdict = tuple[Truth, str, str]
 
 
@@ -88,11 +101,13 @@ def _verdicts(body: Body, result: Round) -> dict[str, Verdict]:
         "Ready": _ready(result),
         "Drifted": _drifted(body, result),
         "Blocked": _blocked(result),
+        "DataLost": _lost(body, result),
     }
 
 
 def _ready(result: Round) -> Verdict:
-    reasons = [*([result.away] if result.away else []), *result.blocked, *result.refused]
+    away = [result.away] if result.away else []
+    reasons = [*away, *result.gone, *result.blocked, *result.refused]
     if reasons:
         return "False", result.outcome, "; ".join(reasons)
     return "True", result.outcome, "; ".join(result.waiting) or "The broker is as declared."
@@ -102,8 +117,8 @@ def _drifted(body: Body, result: Round) -> Verdict:
     """Return the verdict on drift; the last correction stays in it until something differs."""
     if result.away:
         return "Unknown", AWAY, result.away
-    if result.blocked or result.refused:
-        return "True", DIFFERS, "; ".join([*result.blocked, *result.refused])
+    if differs := [*result.gone, *result.blocked, *result.refused]:
+        return "True", DIFFERS, "; ".join(differs)
     if result.drifted and result.mended:
         return "False", HEALED, "; ".join(result.mended)
     before = condition(body, "Drifted")
@@ -118,6 +133,21 @@ def _blocked(result: Round) -> Verdict:
     if result.blocked:
         return "True", BLOCKED, "; ".join(result.blocked)
     return "False", AS_DECLARED, "Nothing that is declared would lose messages."
+
+
+def _lost(body: Body, result: Round) -> Verdict:
+    """Return the verdict on lost messages; it lasts until a person says to know."""
+    lost, before = lost_of(body, result), condition(body, LOST)
+    if not lost:
+        return "False", AS_DECLARED, "No stream was gone with messages."
+    if not unknown(body, lost):
+        return "False", "Known", f"{lost:,} messages were lost with their streams, as is known."
+    if not result.gone:
+        return "True", "StreamsGone", before["message"]
+    name = body["metadata"]["name"]
+    how = f"kubectl annotate topology {name} {KNOWN}={lost} --overwrite"
+    text = f"{lost:,} messages were lost, at last: {'; '.join(result.gone)}. Once you know: {how}"
+    return "True", "StreamsGone", text
 
 
 def _condition(

@@ -7,7 +7,8 @@ floor that the reader does not know, and that its source denies, was forgotten b
 Each witness notes in the reader's database the floor below which nothing is forgotten. A database
 that is set back has a note of then, so what it forgot is after that place. Newer messages may be
 above it: so the range from the note to the floor is looked at in its last message and at places
-evenly between. What is found keeps the note where it is.
+evenly between, which are a quarter of a second apart if one looks each minute: a standby that took
+over may lack no more than that. What is found keeps the note where it is.
 
 A message that the source knows is none of this: whatever kept it from the reader, such as a durable
 that a person moved forward, a look finds it lost and has it published again. Nothing is said of
@@ -36,7 +37,7 @@ from tallystick._account.steps import (
 )
 from tallystick._messages.ids import made_at
 
-SAMPLES = 16
+SAMPLES = 256
 PASSED_AT_MOST = 8
 """So many messages that cannot be judged are passed by to find one that can."""
 NAMED_AT_MOST = 100
@@ -99,7 +100,10 @@ def witness(reader: Reader, before: Witnessed, now: int) -> Asking[Witness]:
     if floor <= after:  # rewound, or the stream was made anew: all of it is delivered again
         return Witness(floor)
     search = _Search(reader, after, floor, now)
-    found = yield from search.sampled(_places(after, floor, before.first))
+    (lowest,) = yield from search.following(after + 1)  # a new stream begins far above the old
+    if lowest is None:
+        return Witness(floor)
+    found = yield from search.sampled(_places(lowest.place, floor, before.first))
     if found is None:
         return Witness(floor)
     return Witness(before.place, (yield from search.around(found)))
@@ -110,11 +114,11 @@ def _read_from(reader: Reader) -> int:
     return min((since.sequence for since in reader.types.values()), default=0)
 
 
-def _places(after: int, floor: int, first: int | None) -> tuple[int, ...]:
+def _places(lowest: int, floor: int, first: int | None) -> tuple[int, ...]:
     """Return where to look: at what was found before, evenly up to the floor, and at the floor."""
-    evenly = (after + 1 + n * (floor - after) // SAMPLES for n in range(SAMPLES))
+    evenly = (lowest + n * (floor - lowest) // SAMPLES for n in range(SAMPLES))
     again = () if first is None else (first,)
-    return tuple(sorted({each for each in (*again, *evenly, floor) if after < each <= floor}))
+    return tuple(sorted({each for each in (*again, *evenly, floor) if lowest <= each <= floor}))
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ class _Search:
 
     def sampled(self, places: tuple[int, ...]) -> Asking[Stored | None]:
         """Return a forgotten message: of those from these places on, and the last of all."""
-        found = [each for each in (yield from self._next(*places)) if each is not None]
+        found = [each for each in (yield from self.following(*places)) if each is not None]
         if not found:
             return None
         highest = max(found, key=lambda each: each.place)
@@ -174,7 +178,7 @@ class _Search:
         return last
 
     def _first_from(self, place: int) -> Asking[Stored | None]:
-        (each,) = yield from self._next(place)
+        (each,) = yield from self.following(place)
         return each
 
     def _forgotten_from(self, place: int) -> Asking[Stored | None]:
@@ -190,7 +194,7 @@ class _Search:
         forgotten = yield from self._forgotten([] if each is None else [each])
         return forgotten[0] if forgotten else None
 
-    def _next(self, *places: int) -> Asking[list[Stored | None]]:
+    def following(self, *places: int) -> Asking[list[Stored | None]]:
         """Return the first message from each place on; None if it is above the floor."""
         found = yield from answer_to(ReadNext(places))
         return [None if one is None or one.place > self.floor else one for one in found.values()]

@@ -41,9 +41,15 @@ class Health(Protocol):
 
 
 def admin_app(
-    token: SecretStr | None, health: Health, *routers: APIRouter, resources: Mapping[type, Any]
+    token: SecretStr | None,
+    health: Health,
+    *routers: APIRouter,
+    resources: Mapping[type, Any],
+    viewer: SecretStr | None = None,
 ) -> FastAPI:
     """Return the app; all paths but the probes and the metrics need the bearer token.
+
+    GET does with `viewer`'s as well.
 
     The routes of `routers` get the service's `resources` as those of its API do.
     """
@@ -66,7 +72,7 @@ def admin_app(
     for router in (probes, *routers):
         app.include_router(router)
     install_problems(app)
-    app.add_middleware(_Guard, token=token)
+    app.add_middleware(_Guard, token=token, viewer=viewer)
     return app
 
 
@@ -76,7 +82,13 @@ async def serve_admin(
 ) -> AsyncIterator[socket.socket]:
     """Serve the admin app in this loop; raises PortTaken."""
     bound = bind(settings.host, settings.admin_port, settings.variable("admin_port"))
-    app = admin_app(settings.admin_token, health, *routers, resources=resources)
+    app = admin_app(
+        settings.admin_token,
+        health,
+        *routers,
+        resources=resources,
+        viewer=settings.viewer_token,
+    )
     server = Companion(config(app, lifespan=False, grace_s=1))
     serving = asyncio.create_task(server.serve(sockets=[bound]), name="admin")
     serving.add_done_callback(_ended)
@@ -99,22 +111,21 @@ def _probed(ok: bool, state: dict[str, Any]) -> Response:
 
 
 class _Guard:
-    """Admits requests with the token, and those to OPEN paths; without a token, only the latter.
+    """Admits requests with a token that allows them, and those to OPEN paths.
 
     An admitted request passes the same checks as one to the API.
     """
 
-    def __init__(self, app: ASGIApp, token: SecretStr | None) -> None:
+    def __init__(self, app: ASGIApp, token: SecretStr | None, viewer: SecretStr | None) -> None:
         self._app = app
-        self._wanted = f"Bearer {token.get_secret_value()}".encode() if token else None
+        self._admin, self._viewer = _bearer(token), _bearer(viewer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         try:
-            if self._is_closed(scope):
-                raise self._refusal()
+            self._check(scope)
             head = read_head(scope["headers"])
             scope, receive = await take_in(scope, head, receive, largest=LARGEST)
             await self._app(scope, receive, Answer(send, note_unawaited()))
@@ -125,11 +136,23 @@ class _Guard:
 
     def _refusal(self) -> Problem:
         unset = "This service has no admin token and refuses requests: set <SERVICE>_ADMIN_TOKEN."
-        detail = None if self._wanted else unset
+        detail = None if self._admin else unset
         return Problem(401, detail=detail, headers={"WWW-Authenticate": "Bearer"})
 
-    def _is_closed(self, scope: Scope) -> bool:
-        if scope["path"] in OPEN:
-            return False
+    def _check(self, scope: Scope) -> None:
+        """Raise Problem for a request that its token does not allow."""
         given = dict(scope["headers"]).get(b"authorization", b"")
-        return self._wanted is None or not hmac.compare_digest(given, self._wanted)
+        if scope["path"] in OPEN or _is(given, self._admin):
+            return
+        if not _is(given, self._viewer):
+            raise self._refusal()
+        if scope["method"] != "GET":
+            raise Problem(403, detail="This token only reads: acts need the admin token.")
+
+
+def _bearer(token: SecretStr | None) -> bytes | None:
+    return f"Bearer {token.get_secret_value()}".encode() if token else None
+
+
+def _is(given: bytes, wanted: bytes | None) -> bool:
+    return wanted is not None and hmac.compare_digest(given, wanted)

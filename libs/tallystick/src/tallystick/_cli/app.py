@@ -15,7 +15,7 @@ from tallystick._cli.dlq import command as dlq
 from tallystick._cli.extensions import extend
 from tallystick._cli.programs import command as dev
 from tallystick._cli.programs import production as programs
-from tallystick._cli.streams import durable, tail, topology
+from tallystick._cli.streams import durable, snapshot, tail, topology
 from tallystick._cli.targets import ADMIN, CONFIG, NATS_URL, TOKEN, find
 
 HELP = "Run services that are built with Tallystick, see what they do, and repair it."
@@ -81,5 +81,17 @@ def tally(
     ctx.obj = partial(find, nats_url, admin or (), config)
 
 
-for group in (topology, tail, timeline, durable, dlq, deferred, outbox, account, programs, dev):
+for group in (
+    topology,
+    snapshot,
+    tail,
+    timeline,
+    durable,
+    dlq,
+    deferred,
+    outbox,
+    account,
+    programs,
+    dev,
+):
     group.register(app)

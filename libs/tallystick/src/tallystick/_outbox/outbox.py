@@ -155,8 +155,10 @@ class Outbox:
                 refusing.add(stream)
         return len(leased)
 
-    async def _measure(self) -> None:
+    async def _measure(self) -> int:
         count, age = (await self._database.fetch(_BACKLOG))[0]
         OUTBOX_PENDING.set(count)
         OUTBOX_AGE.set(age)
-        OUTBOX_REFUSED.set((await self._database.fetch(_REFUSED))[0][0])
+        refused: int = (await self._database.fetch(_REFUSED))[0][0]
+        OUTBOX_REFUSED.set(refused)
+        return int(count) + refused

@@ -199,7 +199,10 @@ class Runtime:
                 await parts.postgres.open()
 
     async def _renew(self) -> None:
-        metrics.BROKER_CONNECTED.set(self.parts.connection.connected.is_set())
+        if self.parts.settings.nats_url:
+            broker = self.parts.connection
+            connected = metrics.child(metrics.BROKER_CONNECTED, broker.address)
+            connected.set(broker.connected.is_set())
         try:
             await self.parts.replicas.renew()
         except (DatabaseUnavailable, InDoubt):

@@ -121,6 +121,10 @@ KEPT_SINCE = Gauge(
     ["table"],
 )
 KEPT_BYTES = Gauge("messaging_kept_bytes", "Bytes of a table's partitions", ["table"])
+KEPT_LIMIT = Gauge(
+    "messaging_kept_limit_bytes",
+    "Bytes that inbox and outbox may take together; 0 if no limit is set",
+)
 OUTBOX_REFUSED = Gauge(
     "messaging_outbox_refused_messages",
     "Outbox rows that the broker refuses for good, such as those over the stream's own limits",
@@ -165,7 +169,11 @@ ACCOUNT_REPUBLISHED = Counter(
 )
 
 # The broker and the database.
-BROKER_CONNECTED = Gauge("messaging_client_connected", "1 while connected to the broker")
+BROKER_CONNECTED = Gauge(
+    "messaging_client_connected",
+    "1 while connected to the broker; missing in a service without one",
+    ["server_address"],
+)
 RECONNECTS = Counter("messaging_client_reconnects_total", "Reconnections to the broker")
 COMMIT_SECONDS = Histogram(
     "db_client_commit_duration_seconds",

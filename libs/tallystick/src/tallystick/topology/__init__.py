@@ -21,6 +21,7 @@ from tallystick.topology._reconcile import (
     verify,
     verify_durable,
 )
+from tallystick.topology._snapshots import NotRestored, Saved, restore, save
 from tallystick.topology._spec import (
     EVENTS_KEPT,
     Durable,
@@ -40,9 +41,11 @@ __all__ = [
     "Durable",
     "DurableFound",
     "Item",
+    "NotRestored",
     "Observed",
     "Permissions",
     "Refused",
+    "Saved",
     "Stream",
     "StreamFound",
     "Topology",
@@ -61,8 +64,10 @@ __all__ = [
     "reconcile",
     "reconciler_permissions",
     "remove",
+    "restore",
     "resume",
     "rewind",
+    "save",
     "sequence_at",
     "stream_of",
     "title",

@@ -23,12 +23,17 @@ def register(registry: kopf.OperatorRegistry, keeping: Keeping, give_up_after_s:
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def seen(event: kopf.RawEvent, **_: Any) -> None:
         body: Body = event["object"]
-        if event["type"] == "DELETED" or "deletionTimestamp" in body["metadata"]:
+        is_going = event["type"] == "DELETED" or "deletionTimestamp" in body["metadata"]
+        if is_going or not keeping.owns(body):
             keeping.gone(name_of(body))
         else:
             keeping.seen(body)
 
-    @kopf.on.delete(GROUP, VERSION, PLURAL, registry=registry, when=_deletes)
+    def deletes(body: kopf.Body, **_: Any) -> bool:
+        """Return whether a deletion waits for this operator."""
+        return keeping.owns(body) and deletes_streams(body["spec"])
+
+    @kopf.on.delete(GROUP, VERSION, PLURAL, registry=registry, when=deletes)
     async def deleted(body: kopf.Body, runtime: timedelta, **_: Any) -> None:
         keeping.gone(name_of(body))
         await keeping.settled()  # else a running round would create it again
@@ -40,8 +45,3 @@ def register(registry: kopf.OperatorRegistry, keeping: Keeping, give_up_after_s:
                     f"the streams are not deleted yet: {error}", AGAIN_AFTER_S
                 ) from error
             kopf.warn(body, reason="StreamsKept", message=f"gave up deleting streams: {error}")
-
-
-def _deletes(spec: kopf.Spec, **_: Any) -> bool:
-    """Return whether a deletion waits for the operator."""
-    return deletes_streams(spec)

@@ -1,0 +1,87 @@
+"""A row of the results: what was measured, what it is held against, and whether it is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+import msgspec
+
+from tests.bench.sample import Medians, Sample, faults, medians
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One row; `ours` and `peer` are in `unit`, `spread` is the lowest and the highest round.
+
+    `spread` is of the ratio where there is a peer, else of `ours`. `void` says why a row counts for
+    nothing, `note` why it has no figures; both are empty for an ordinary one.
+    """
+
+    row: str
+    ours: float | None = None
+    peer: float | None = None
+    peer_name: str = ""
+    ratio: float | None = None
+    target: str = ""
+    spread: tuple[float, float] | None = None
+    cpu_us: float | None = None
+    peer_cpu_us: float | None = None
+    unit: str = "/s"
+    reached: bool | None = None
+    void: str = ""
+    note: str = ""
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """A row against a peer: its rate must be `at_least` times the peer's.
+
+    `cpu_at_most` is in microseconds a message, None for no limit.
+    """
+
+    row: str
+    ours: str
+    peer: str
+    at_least: float
+    cpu_at_most: float | None = None
+
+    @property
+    def target(self) -> str:
+        """The target as the table says it."""
+        cpu = "" if self.cpu_at_most is None else f", <= {self.cpu_at_most:g} us"
+        return f">= {self.at_least:g}x{cpu}"
+
+    def result(self, ours: Sequence[Sample], peer: Sequence[Sample]) -> Result:
+        """Return the row of these rounds, the n-th of ours beside the n-th of the peer's."""
+        if wrong := faults([*ours, *peer]):
+            return Result(row=self.row, peer_name=self.peer, target=self.target, void=wrong)
+        mine, other = medians(ours), medians(peer)
+        ratios = [a.rate / b.rate for a, b in zip(ours, peer, strict=True)]
+        return Result(
+            row=self.row,
+            ours=mine.rate,
+            peer=other.rate,
+            peer_name=self.peer,
+            ratio=mine.rate / other.rate,
+            target=self.target,
+            spread=(min(ratios), max(ratios)),
+            cpu_us=mine.cpu_us,
+            peer_cpu_us=other.cpu_us,
+            reached=self._reached(mine, other),
+        )
+
+    def _reached(self, ours: Medians, peer: Medians) -> bool:
+        cheap = self.cpu_at_most is None or ours.cpu_us <= self.cpu_at_most
+        return ours.rate >= self.at_least * peer.rate and cheap
+
+
+def limited(row: str, values: Sequence[float], at_most: float, unit: str) -> Result:
+    """Return a row that is held against a limit of its own; the value is the median."""
+    value = median(values)
+    return Result(
+        row=row,
+        ours=value,
+        target=f"<= {at_most:g} {unit}",
+        spread=(min(values), max(values)),
+        unit=unit,
+        reached=value <= at_most,
+    )
