@@ -1,6 +1,6 @@
 """The wire by nats-py's public API alone, for a release of nats-py whose inside is not as we know.
 
-It does all that `Wire` does, and takes some 60 us more of CPU time for each message.
+It does all that `Wire` does, and takes 26 us more of CPU time for each message.
 """
 
 from __future__ import annotations
