@@ -1,6 +1,7 @@
 """A table, a proxy that cuts connections, and single parts of the library on real servers."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
@@ -22,6 +23,8 @@ from tallystick._service.runtime import Runtime  # inside: a replica without its
 from tallystick.testing import eventually
 from tallystick.topology import declared, reconcile
 
+DATA_PATH = os.environ.get("DATA_PATH", "own")
+"""`DATA_PATH=public` runs the tests of deliveries on the public API of nats-py."""
 Sql = Callable[..., Awaitable[list[Any]]]
 Run = Callable[..., AbstractAsyncContextManager[Runtime]]
 
@@ -109,7 +112,7 @@ def run(database_url: str, nats_url: str, client: Client, sql: Sql) -> Run:
         trusts: bool = True,
         **values: Any,
     ) -> AsyncIterator[Runtime]:
-        urls = {"database_url": database_url, "nats_url": nats_url}
+        urls = {"database_url": database_url, "nats_url": nats_url, "data_path": DATA_PATH}
         times = {"ack_wait_s": 1, "replica_timeout_s": 2, "sweep_s": 0.1, "deadline_s": 5}
         settings = Settings(**(urls | times | values))
         await reconcile(client, [declared(router, ack_wait_s=settings.ack_wait_s)])

@@ -106,6 +106,11 @@ class Settings(BaseSettings):
     nats_url: Annotated[str, AfterValidator(_servers)] | None = Field(
         default=None, repr=False, description="NATS servers; unset for a service without messages"
     )
+    data_path: Literal["own", "public"] = Field(
+        default="own",
+        description="how messages go through nats-py: our own way, or its public API, which is"
+        " slower and chosen by itself where nats-py is not as we know it",
+    )
     host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on")
     port: Port = Field(default=8000, description="port of the HTTP API; 0 takes a free one")
     admin_port: Port = Field(default=9000, description="port of probes, metrics and admin")

@@ -14,6 +14,9 @@ from nats.protocol.parser import Parser
 from structlog.testing import capture_logs
 
 from tallystick._broker.connection import Connection
+from tallystick._broker.data_path import wire_of
+from tallystick._broker.public_wire import PublicWire
+from tallystick._broker.wire import Wire
 from tallystick.errors import BrokerUnavailable, InvalidMessage
 from tallystick.testing import NatsServer, eventually, nats_server
 from tallystick.testing.nats import processed
@@ -61,8 +64,8 @@ def test_nats_py_takes_a_message_that_is_not_ours() -> None:
     ]
 
 
-async def test_nats_py_numbers_subscriptions_one_by_one_and_at_once(broker: Connection) -> None:
-    client: Any = broker.client
+async def test_nats_py_numbers_subscriptions_one_by_one_and_at_once(own: Connection) -> None:
+    client: Any = own.client
     before = client._sid
     subscribing = asyncio.create_task(client.subscribe("a", cb=client._error_cb))
     await asyncio.sleep(0)
@@ -71,38 +74,106 @@ async def test_nats_py_numbers_subscriptions_one_by_one_and_at_once(broker: Conn
 
 
 async def test_a_message_that_comes_while_it_is_subscribed_to_is_taken(
-    broker: Connection, received: Received
+    own: Connection, received: Received
 ) -> None:
-    client: Any = broker.client
-    subscribing = asyncio.create_task(broker.wire.subscribe("a", received))
+    client: Any = own.client
+    subscribing = asyncio.create_task(own.wire.subscribe("a", received))
     await asyncio.sleep(0)
     await client._ps.parse(b"MSG a %d 5\r\nearly\r\n" % client._sid)
     await subscribing
     assert received.bodies == [b"early"]
 
 
-async def test_nats_py_sends_what_is_pending_when_its_flusher_is_woken(broker: Connection) -> None:
-    client: Any = broker.client
+async def test_nats_py_sends_what_is_pending_when_its_flusher_is_woken(own: Connection) -> None:
+    client: Any = own.client
     assert client._pending == []
     assert client._pending_data_size == 0
     assert isinstance(client._flush_queue, asyncio.Queue)
-    broker.wire.write(b"PING\r\n")
+    own.wire.write(b"PING\r\n")
     assert (client._pending, client._pending_data_size) == ([b"PING\r\n"], 6)
     assert client._flush_queue.qsize() == 1
     await eventually(lambda: client._pending == [] and client._pending_data_size == 0)
 
 
-async def test_a_frame_arrives_as_it_was_sent(broker: Connection, received: Received) -> None:
-    await broker.wire.subscribe("a.*", received)
-    broker.wire.send(b"a.b", b"body", HEADERS, b"reply.to")
-    broker.wire.send(b"a.c", b"")
-    broker.wire.send(b"a.d", b"x\r\ny\0z", reply=b"r")
+async def test_a_frame_arrives_as_it_was_sent(own: Connection, received: Received) -> None:
+    await own.wire.subscribe("a.*", received)
+    own.wire.send(b"a.b", b"body", HEADERS, b"reply.to")
+    own.wire.send(b"a.c", b"")
+    own.wire.send(b"a.d", b"x\r\ny\0z", reply=b"r")
     await eventually(lambda: len(received.frames) == 3)
     assert received.frames == [
         (b"a.b", b"reply.to", HEADERS, b"body"),
         (b"a.c", b"", b"", b""),
         (b"a.d", b"r", b"", b"x\r\ny\0z"),
     ]
+
+
+async def test_a_message_arrives_with_its_fields(broker: Connection, received: Received) -> None:
+    await broker.wire.subscribe("a.*", received)
+    block = b"NATS/1.0\r\nce-id: 1\r\nX: %41 b\r\n\r\n"
+    broker.wire.send(b"a.b", b"body", block, b"reply.to")
+    broker.wire.send(b"a.c", b"")
+    broker.wire.send(b"a.d", b"x\r\ny\0z", reply=b"r")
+    await eventually(lambda: len(received.frames) == 3)
+    assert received.frames == [
+        (b"a.b", b"reply.to", block, b"body"),
+        (b"a.c", b"", b"", b""),
+        (b"a.d", b"r", b"", b"x\r\ny\0z"),
+    ]
+
+
+async def test_messages_are_queued_all_or_none(broker: Connection, received: Received) -> None:
+    await broker.wire.subscribe("a", received)
+    with pytest.raises(InvalidMessage):
+        broker.wire.send_all([(b"a", b"1", b"", b""), (b"a" * 2049, b"2", b"", b"")])
+    broker.wire.send_all([(b"a", b"3", b"", b""), (b"a", b"4", b"", b"")])
+    broker.wire.send_empty([b"a", b"a"])
+    await eventually(lambda: len(received.frames) == 4)
+    assert received.bodies == [b"3", b"4", b"", b""]
+
+
+async def test_a_request_that_nobody_takes_is_told(broker: Connection, received: Received) -> None:
+    await broker.wire.subscribe("answers", received)
+    broker.wire.send(b"nobody", b"", reply=b"answers")
+    await eventually(lambda: len(received.frames) == 1)
+    assert received.frames[0][2].startswith(b"NATS/1.0 503")
+
+
+@pytest.mark.parametrize(
+    ("of", "name", "value"),
+    [
+        (Client, "_process_msg", None),
+        (Parser, "parse", lambda self, data, more: None),
+        (Parser, "parse", lambda self, data: None),
+    ],
+)
+def test_where_nats_py_is_not_as_we_know_it_its_public_api_is_used_and_that_is_logged(
+    monkeypatch: pytest.MonkeyPatch, of: type, name: str, value: Any
+) -> None:
+    monkeypatch.setattr(of, name, value)
+    with capture_logs() as lines:
+        wire = wire_of(Client())
+    assert type(wire) is PublicWire
+    assert [(line["log_level"], line["event"]) for line in lines] == [
+        ("warning", "data path chosen")
+    ]
+
+
+@pytest.mark.parametrize("name", ["_sid", "_pending", "_pending_data_size", "_ps", "_flush_queue"])
+def test_a_part_of_nats_py_that_is_gone_is_not_leaned_on(name: str) -> None:
+    client = Client()
+    delattr(client, name)
+    with capture_logs() as lines:
+        wire = wire_of(client)
+    assert type(wire) is PublicWire
+    assert lines[0]["unknown_to_us"] == [name]
+
+
+def test_our_own_data_path_is_used_on_the_nats_py_that_is_locked() -> None:
+    with capture_logs() as lines:
+        assert type(wire_of(Client())) is Wire
+        assert type(wire_of(Client(), "public")) is PublicWire
+    assert [line["log_level"] for line in lines] == ["info"]
 
 
 async def test_frames_written_in_one_turn_keep_their_order(
@@ -119,10 +190,11 @@ async def test_a_message_of_the_largest_size_arrives_whole(
     broker: Connection, received: Received
 ) -> None:
     await broker.wire.subscribe("a", received)
-    body = b"x" * (broker.wire.max_payload - len(HEADERS))
-    broker.wire.send(b"a", body, HEADERS)
+    block = b"NATS/1.0\r\na: b\r\n\r\n"
+    body = b"x" * (broker.wire.max_payload - len(block))
+    broker.wire.send(b"a", body, block)
     await eventually(lambda: len(received.frames) == 1)
-    assert received.frames[0][2:] == (HEADERS, body)
+    assert received.frames[0][2:] == (block, body)
 
 
 @pytest.mark.parametrize(
@@ -159,11 +231,11 @@ async def test_what_nats_py_subscribed_to_stays_its_own(
 
 
 async def test_a_message_is_handed_over_without_a_queue_of_nats_py(
-    broker: Connection, received: Received
+    own: Connection, received: Received
 ) -> None:
-    await broker.wire.subscribe("a", received)
-    (subscription,) = (s for s in broker.client._subs.values() if s.subject == "a")
-    broker.wire.send(b"a", b"1")
+    await own.wire.subscribe("a", received)
+    (subscription,) = (s for s in own.client._subs.values() if s.subject == "a")
+    own.wire.send(b"a", b"1")
     await eventually(lambda: received.bodies == [b"1"])
     assert subscription.pending_msgs == 0
     assert subscription.delivered == 0
@@ -194,6 +266,23 @@ async def test_an_ended_subscription_gets_nothing_more(
     broker.wire.send(b"a", b"1")
     await eventually(lambda: other.bodies == [b"1"])
     assert received.frames == []
+
+
+async def test_what_ended_while_disconnected_stays_ended(
+    nats_url: str, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker, other = Connection(nats_url, "shop", "public"), Received()
+    await broker.connect()
+    unsubscribe = await broker.wire.subscribe("a", received)
+    with monkeypatch.context() as patch:
+        patch.setattr(PublicWire, "connected", False)
+        await unsubscribe()  # nobody could be told
+    await broker.wire.subscribe("a", other)
+    broker.wire.send(b"a", b"1")
+    await eventually(lambda: other.bodies == [b"1"])
+    await processed(broker.client)
+    assert received.frames == []
+    await broker.close()
 
 
 async def test_one_of_a_queue_group_gets_a_message(broker: Connection, received: Received) -> None:

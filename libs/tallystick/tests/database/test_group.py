@@ -440,3 +440,43 @@ async def test_an_error_of_our_own_leaves_no_queue_behind(
     monkeypatch.undo()
     await group.submit(add(3))
     assert group.waiting == 0
+
+
+ADD_TOGETHER = """insert into things (id, value)
+select * from unnest($1::int[], $2::int[]) on conflict do nothing returning id"""
+
+
+def add_together(key: int, value: int = 0) -> Unit:
+    return Unit((Write(ADD_TOGETHER, (key, value), key, arrays=True),))
+
+
+async def test_writes_of_arrays_are_one_statement_and_each_still_has_its_own_outcome(
+    group: Group, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await group.submit(add(2))
+    ran = list[str]()
+    fetch = Session.fetch
+
+    async def counted(self: Session, statement: str, *args: Any, **more: Any) -> Any:
+        ran.append(statement)
+        return await fetch(self, statement, *args, **more)
+
+    monkeypatch.setattr(Session, "fetch", counted)
+    found = await outcomes(group, *map(add_together, range(5)))
+    assert [type(one) for one in found] == [*[frozenset] * 2, Conflict, *[frozenset] * 2]
+    assert ran == [ADD_TOGETHER] * 2  # once with the unit in conflict, once without it
+    assert len(await sql("select from things")) == 5
+
+
+async def test_a_row_of_an_array_that_fails_is_blamed_on_its_unit_alone(
+    group: Group, sql: Sql
+) -> None:
+    found = await outcomes(group, *(add_together(key, 13 if key == 2 else 0) for key in range(5)))
+    assert isinstance(found[2], asyncpg.CheckViolationError)
+    assert len(await sql("select from things")) == 4
+
+
+async def test_a_write_of_arrays_can_be_done_alone(group: Group, sql: Sql) -> None:
+    write = Write(ADD_TOGETHER, (1, 2), 1, arrays=True)
+    assert await sql(write.sql, *write.alone) == [(1,)]
+    assert list(Write(ADD, (1, 2), 1).alone) == [1, 2]

@@ -80,3 +80,18 @@ async def test_a_transaction_undoes_what_its_block_did(pool: Pool, sql: Sql) -> 
     with pytest.raises(asyncpg.ConnectionDoesNotExistError, match="another"):
         await fails()
     assert await sql("select from things") == []
+
+
+@pytest.mark.parametrize("resets", [True, False])
+async def test_a_connection_is_reset_if_its_callers_may_change_it_and_never_keeps_a_transaction(
+    database_url: str, resets: bool
+) -> None:
+    pool = Pool("tests", 1, Target(database_url, "tests"), resets=resets)
+    async with pool.session() as session:
+        await session.execute("set application_name = 'changed'")
+        await session.execute("begin")
+    async with pool.session() as session:
+        name = await session.fetchval("show application_name")
+        assert (name == "tests") is resets
+        assert not session._connection.is_in_transaction()
+    pool.close()

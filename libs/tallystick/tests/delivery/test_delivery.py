@@ -13,12 +13,12 @@ from structlog.testing import capture_logs
 from typing_extensions import override
 
 from tallystick import Conflict, Delivery, Event, Retry, Router, Write
-from tallystick._broker.wire import Wire
 from tallystick._messages.identity import digest
 from tallystick._service.runtime import Runtime
 from tallystick.testing import eventually
 from tallystick.testing.ids import name_in, named_id
 from tallystick.testing.known import KNOWN
+from tallystick.testing.nats import processed
 from tallystick.topology import declared, reconcile
 
 Sql = Callable[..., Awaitable[list[Any]]]
@@ -130,19 +130,40 @@ async def test_an_event_whose_ack_was_lost_takes_effect_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answers: list[int] = []
-    send_empty = Wire.send_empty
+    async with run(router, ack_wait_s=0.3) as runtime:
+        wire = runtime.parts.connection.wire
+        send_empty = wire.send_empty
 
-    def lose_the_first(wire: Wire, acks: Sequence[bytes]) -> None:
-        answers.extend(int(ack.split(b".")[4]) for ack in acks)
-        if len(answers) > 1:
-            send_empty(wire, acks)
+        def lose_the_first(acks: Sequence[bytes]) -> None:
+            answers.extend(int(ack.split(b".")[4]) for ack in acks)
+            if len(answers) > 1:
+                send_empty(acks)
 
-    monkeypatch.setattr(Wire, "send_empty", lose_the_first)
-    async with run(router, ack_wait_s=0.3):
+        monkeypatch.setattr(wire, "send_empty", lose_the_first)
         await publish(client, 1, "a")
         await settled("shop-books")
     assert answers == [1, 2]
     assert await counted(sql) == {1: 1}
+
+
+async def test_an_event_is_not_acknowledged_while_its_handler_runs(
+    run: Run, client: Client, settled: Settled
+) -> None:
+    router, running, opened = Router("shop"), asyncio.Event(), asyncio.Event()
+
+    @router.on(Sold, durable="shop-books", idempotent=True)
+    async def wait(_: Sold, delivery: Delivery) -> None:
+        running.set()
+        await opened.wait()
+
+    async with run(router) as runtime:
+        await publish(client, 1, "a")
+        await running.wait()
+        await processed(runtime.parts.connection.client)
+        info = await client.jetstream().consumer_info("SHOP", "shop-books")
+        assert info.num_ack_pending == 1
+        opened.set()
+        await settled("shop-books")
 
 
 async def test_an_event_is_acknowledged_only_after_its_commit(

@@ -18,6 +18,14 @@ def settings(ratio: float) -> Settings:
     return Settings(database_url="postgresql://db", trace_ratio=ratio)
 
 
+@pytest.fixture(autouse=True)
+def _forgotten() -> Iterator[None]:
+    """No attempt of a test here is taken for the last one of a test that follows."""
+    before = tracing._attempted.set(None)
+    yield
+    tracing._attempted.reset(before)
+
+
 class Spans:
     def __init__(self) -> None:
         self._exporter = InMemorySpanExporter()
@@ -45,13 +53,14 @@ def spans() -> Iterator[Spans]:
 
 
 def process(parent: str | None = None, previous: str | None = None) -> tracing.Span:
-    return tracing.process_span(
+    return tracing.ProcessSpan(
         lambda subject: subject.removesuffix(".00"),
         "evt.orders.placed.v1.00",
         "payments-open",
         "id-1",
-        parent=parent,
-        previous=previous,
+        parent,
+        previous,
+        attempt=1,
     )
 
 

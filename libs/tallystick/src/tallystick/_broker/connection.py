@@ -11,10 +11,10 @@ import structlog
 from nats.aio.client import Client, ServerVersion
 
 from tallystick._addresses import address_of
+from tallystick._broker.data_path import DataPath, wire_of
 from tallystick._broker.inboxes import inbox_of
 from tallystick._broker.publisher import Publisher
 from tallystick._broker.requests import Requests
-from tallystick._broker.wire import Wire
 from tallystick._requirements import check_version
 from tallystick._telemetry.metrics import RECONNECTS
 from tallystick.errors import BrokerConnectionEnded, BrokerTooOld
@@ -36,17 +36,17 @@ def check_broker(found: ServerVersion) -> None:
 class Connection:
     """A connection that reconnects by itself; `connected` is set while messages can flow.
 
-    Raises UnsupportedVersion for a version of nats-py whose internals it does not know.
+    Raises UnsupportedVersion for a version of nats-py that it was not tested with.
     """
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, name: str, data_path: DataPath = "own") -> None:
         check_version("nats-py")
         self.url = url
         self.name = name
         self.address = address_of(url)
         self.inbox_prefix = inbox_of(name)
         self.client = Client()
-        self.wire = Wire(self.client)
+        self.wire = wire_of(self.client, data_path)
         self.publisher = Publisher(self.wire, self.inbox_prefix)
         self.requests = Requests(self.wire, self.inbox_prefix)
         self.connected = asyncio.Event()
@@ -101,7 +101,7 @@ class Connection:
         self.connected.clear()
         if self.client.is_connected:
             with suppress(nats.errors.Error, TimeoutError):
-                await self.client.flush(timeout=1)
+                await self.wire.flush(1)
         if not self.client.is_connected:
             self.wire.drop_transport()
         if self.since:

@@ -76,11 +76,12 @@ class FrameParser(Parser):
             theirs = (int(number), subject, reply, data[body:body_end], headers or None)
             self._theirs.append(theirs)
         else:
-            _hand_over(receive, subject, reply, headers, data[body:body_end])
+            hand_over(receive, subject, reply, headers, data[body:body_end])
         return body_end + 2
 
 
-def _hand_over(receive: Receive, subject: bytes, reply: bytes, headers: bytes, body: bytes) -> None:
+def hand_over(receive: Receive, subject: bytes, reply: bytes, headers: bytes, body: bytes) -> None:
+    """Call a receiver with a message, and log what it raises."""
     try:
         receive(subject, reply, headers, body)
     except Exception:  # an error here would stop nats-py from reading the connection

@@ -104,15 +104,13 @@ class Publisher:
 
         def send(number: int) -> None:
             *others, last = [
-                (one.subject.encode(), one.body, _batched(one.headers, batch, place))
+                (one.subject.encode(), one.body, _batched(one.headers, batch, place), b"")
                 for place, one in enumerate(publications, 1)
             ]
-            subject, body, headers = last
+            subject, body, headers, _ = last
             committing = headers.removesuffix(b"\r\n") + b"Nats-Batch-Commit: 1\r\n\r\n"
             reply = b"%b%x-0" % (self._prefix, number)
-            frames = [self._wire.frame(*one) for one in others]
-            frames.append(self._wire.frame(subject, body, committing, reply))
-            self._wire.write(b"".join(frames))
+            self._wire.send_all([*others, (subject, body, committing, reply)])
 
         try:
             outcome = (await self._confirmed(1, send))[0]

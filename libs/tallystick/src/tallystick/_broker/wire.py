@@ -24,6 +24,9 @@ from tallystick.errors import BrokerUnavailable, InvalidMessage
 
 log = structlog.get_logger()
 
+Message = tuple[bytes, bytes, bytes, bytes]
+"""Subject, body, header block and reply subject; the last two may be empty."""
+
 MAX_SUBJECT = 2048  # bytes; subject and reply share a line, which may have 4096
 
 
@@ -65,16 +68,18 @@ class Wire:
         broker's limits: the broker would close the connection for good (measured with nats-py
         2.16). If it raises, nothing is queued.
         """
-        self.write(self.frame(subject, body, headers, reply))
+        self.send_all([(subject, body, headers, reply)])
 
-    def frame(self, subject: bytes, body: bytes, headers: bytes = b"", reply: bytes = b"") -> bytes:
-        """Return the frame of one message; raise InvalidMessage as `send` does."""
-        size, total = len(headers), len(headers) + len(body)
-        if len(subject) > MAX_SUBJECT or total > self.max_payload:
+    def send_all(self, messages: Sequence[Message]) -> None:
+        """Queue messages, all or none; raises as `send` does."""
+        for message in messages:
+            self.check(*message)
+        self.write(b"".join([_frame(*message) for message in messages]))
+
+    def check(self, subject: bytes, body: bytes, headers: bytes, _reply: bytes) -> None:
+        """Raise InvalidMessage for a message over the broker's limits."""
+        if len(subject) > MAX_SUBJECT or len(headers) + len(body) > self.max_payload:
             raise InvalidMessage(f"{subject[:80]!r} is over the broker's limits")
-        if headers:
-            return b"HPUB %b %b %d %d\r\n%b%b\r\n" % (subject, reply, size, total, headers, body)
-        return b"PUB %b %b %d\r\n%b\r\n" % (subject, reply, total, body)
 
     def send_empty(self, subjects: Sequence[bytes]) -> None:
         """Queue a message without a body for each of some subjects that the broker made.
@@ -96,6 +101,10 @@ class Wire:
         if client._flush_queue.empty():
             client._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
 
+    async def flush(self, within_s: float) -> None:
+        """Wait until the broker has what was queued; raises TimeoutError or nats-py's errors."""
+        await self._client.flush(timeout=within_s)
+
     def drop_transport(self) -> None:
         """Close a transport that is gone without the client's knowledge.
 
@@ -105,6 +114,13 @@ class Wire:
         if (transport := self._client._transport) is not None:
             transport.close()
             self._client._transport = None
+
+
+def _frame(subject: bytes, body: bytes, headers: bytes, reply: bytes) -> bytes:
+    size, total = len(headers), len(headers) + len(body)
+    if headers:
+        return b"HPUB %b %b %d %d\r\n%b%b\r\n" % (subject, reply, size, total, headers, body)
+    return b"PUB %b %b %d\r\n%b\r\n" % (subject, reply, total, body)
 
 
 async def _never(_: Msg) -> None:

@@ -67,14 +67,24 @@ class Pool:
     """At most `size` connections, opened when they are needed.
 
     A caller that finds all of them in use waits, and gets DatabaseBusy after `wait_s` seconds. That
-    does not mean that the database is away.
+    does not mean that the database is away. `resets` says that a caller may leave settings or locks
+    behind, and that the next one must not find them: each use costs one more statement.
     """
 
-    def __init__(self, purpose: str, size: int, target: Target, *, wait_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        purpose: str,
+        size: int,
+        target: Target,
+        *,
+        wait_s: float = 10.0,
+        resets: bool = True,
+    ) -> None:
         self.purpose = purpose
         self._size = size
         self._target = target
         self._wait_s = wait_s
+        self._resets = resets
         self._turns = asyncio.Semaphore(size)
         self._pending = 0
         self._pool: asyncpg.Pool[Record] | None = None
@@ -156,6 +166,7 @@ class Pool:
                 self._pool = await asyncpg.create_pool(
                     min_size=0,  # otherwise asyncpg logs while the database is away
                     max_size=self._size,
+                    reset=None if self._resets else _leave,
                     **self._target.options(),
                 )
             return await self._pool.acquire(timeout=CONNECTS_WITHIN)
@@ -169,3 +180,7 @@ class Pool:
             await self._pool.release(connection, timeout=RELEASED_WITHIN)
         except Exception as error:  # noqa: BLE001  # it is closed then, and its work is committed
             log.debug("connection discarded", purpose=self.purpose, error=str(error))
+
+
+async def _leave(_: object) -> None:
+    """Leave a connection as it is: asyncpg has rolled back a transaction by then."""

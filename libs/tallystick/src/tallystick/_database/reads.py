@@ -14,6 +14,8 @@ from tallystick.errors import DatabaseBusy, DatabaseUnavailable
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+Waiting = dict[K, list["asyncio.Future[V | None]"]]
+
 NOT_THE_KEYS = (DatabaseUnavailable, DatabaseBusy, TimeoutError)
 """Errors that no single key causes, so that a query for fewer keys would fail too."""
 
@@ -28,16 +30,17 @@ class BatchedReads(Generic[K, V]):
 
     def __init__(self, read: Callable[[list[K]], Awaitable[Iterable[tuple[K, V]]]]) -> None:
         self._read = read
-        self._waiting: dict[K, asyncio.Future[V | None]] = {}
+        self._waiting: Waiting[K, V] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def get(self, key: K) -> V | None:
         """Return the value, or None; raise the query's error."""
-        if key not in self._waiting:
-            self._waiting[key] = asyncio.get_running_loop().create_future()
-            if len(self._waiting) == 1:
-                asyncio.get_running_loop().call_soon(self._start)
-        return await asyncio.shield(self._waiting[key])
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._start)
+        value: asyncio.Future[V | None] = loop.create_future()  # each caller may be cancelled
+        self._waiting.setdefault(key, []).append(value)
+        return await value
 
     def _start(self) -> None:
         waiting, self._waiting = self._waiting, {}
@@ -45,7 +48,7 @@ class BatchedReads(Generic[K, V]):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, waiting: dict[K, asyncio.Future[V | None]]) -> None:
+    async def _run(self, waiting: Waiting[K, V]) -> None:
         try:
             found = list(await self._read(list(waiting)))
         except Exception as error:  # noqa: BLE001  # raised to the callers of the key
@@ -56,12 +59,12 @@ class BatchedReads(Generic[K, V]):
         if missing and rows.keys() - waiting.keys():
             await self._as_the_database_compares(waiting, rows, found)
             return
-        for key, future in waiting.items():
-            future.set_result(rows.get(key))
+        for key, futures in waiting.items():
+            _resolve(futures, rows.get(key))
 
     async def _as_the_database_compares(
         self,
-        waiting: dict[K, asyncio.Future[V | None]],
+        waiting: Waiting[K, V],
         rows: dict[K, V],
         found: list[tuple[K, V]],
     ) -> None:
@@ -70,22 +73,29 @@ class BatchedReads(Generic[K, V]):
         Only the database knows that such a key and column are equal.
         """
         if len(waiting) == 1:
-            for future in waiting.values():
-                future.set_result(found[0][1])
+            for futures in waiting.values():
+                _resolve(futures, found[0][1])
             return
-        for key, future in waiting.items():
+        for key, futures in waiting.items():
             if key in rows:
-                future.set_result(rows[key])
+                _resolve(futures, rows[key])
             else:
-                await self._run({key: future})
+                await self._run({key: futures})
 
-    async def _divide(self, waiting: dict[K, asyncio.Future[V | None]], error: Exception) -> None:
+    async def _divide(self, waiting: Waiting[K, V], error: Exception) -> None:
         keys = list(waiting)
         if len(keys) > 1 and not isinstance(error, NOT_THE_KEYS):
             middle = len(keys) // 2
             for half in (keys[:middle], keys[middle:]):
                 await self._run({key: waiting[key] for key in half})
             return
-        for future in waiting.values():
-            future.set_exception(error)
-            future.exception()  # a cancelled caller never retrieves it, and asyncio would log that
+        for future in (one for futures in waiting.values() for one in futures):
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # a caller that is gone never retrieves it: asyncio would log it
+
+
+def _resolve(futures: Iterable[asyncio.Future[V | None]], value: V | None) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(value)

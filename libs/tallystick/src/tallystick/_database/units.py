@@ -22,8 +22,8 @@ class Write(msgspec.Struct, frozen=True):
     most one row.
 
     `arrays` says that the statement takes an array for each argument, and so writes the rows of
-    many units at once: `insert into sales select * from unnest($1::uuid[], $2::int[])`. One run for
-    each row costs three times as much, here and in the database.
+    many units at once: `insert into sales select * from unnest($1::uuid[], $2::int[])`. It runs
+    once for a group, where any other statement runs once for each unit.
     """
 
     sql: str
@@ -65,16 +65,25 @@ Part = Write | Message
 """A part of a unit: a statement, or a message or effect that is stored with the statements."""
 
 
-def check_parts(parts: Iterable[object]) -> None:
-    """Raise TypeError for an object that is not a part, and for arguments that are not a tuple."""
+def sorted_parts(parts: Iterable[object]) -> tuple[list[Write], list[Message]]:
+    """Return the writes and the messages among parts, each in their order.
+
+    Raises TypeError for an object that is not a part, and for arguments that are not a tuple.
+    """
+    writes, messages = list[Write](), list[Message]()
     for part in parts:
-        if not isinstance(part, Write | Message):
+        if isinstance(part, Message):
+            messages.append(part)
+        elif not isinstance(part, Write):
             raise TypeError(_not_a_part(part))
-        if isinstance(part, Write) and not isinstance(part.args, tuple | list):
+        elif not isinstance(part.args, tuple | list):
             name = type(part.args).__name__
             raise TypeError(
                 f"the arguments of {part.sql[:80]!r} are a {name}, not a tuple: write (one,)"
             )
+        else:
+            writes.append(part)
+    return writes, messages
 
 
 def _not_a_part(part: object) -> str:
@@ -97,16 +106,21 @@ class Unit(msgspec.Struct, frozen=True, eq=False):
     outputs: tuple[Write, ...] = ()
     settlement: Write | None = None
 
-    def keys(self) -> Iterator[Hashable]:
-        """Yield the keys that no other unit of the same group may contain."""
+    def keys(self) -> list[Hashable]:
+        """Return the keys that no other unit of the same group may contain."""
+        keys: list[Hashable] = []
         if isinstance(self.settlement, Settlement):
-            yield self.settlement.message
+            keys.append(self.settlement.message)
         elif self.settlement is not None:
-            yield self.settlement.guard
-        yield from (write.guard for write in self.writes if write.guard is not None)
+            keys.append(self.settlement.guard)
+        keys += [write.guard for write in self.writes if write.guard is not None]
+        return keys
 
 
-def batches(units: Iterable[Unit]) -> Iterator[tuple[str, list[tuple[Unit, Write]]]]:
+Pair = tuple[Unit, Write]
+
+
+def batches(units: Iterable[Unit]) -> Iterator[tuple[str, list[Pair]]]:
     """Yield the statements of a group in the order they run, each once with all its arguments.
 
     Settlements come first and outputs last. Between them a unit's writes keep their order; units
@@ -123,12 +137,10 @@ def batches(units: Iterable[Unit]) -> Iterator[tuple[str, list[tuple[Unit, Write
     yield from _by_statement((unit, write) for unit in units for write in unit.outputs)
 
 
-def _by_statement(
-    pairs: Iterable[tuple[Unit, Write]],
-) -> Iterator[tuple[str, list[tuple[Unit, Write]]]]:
-    found: dict[str, list[tuple[Unit, Write]]] = {}
-    for unit, write in pairs:
-        found.setdefault(write.sql, []).append((unit, write))
+def _by_statement(pairs: Iterable[Pair]) -> Iterator[tuple[str, list[Pair]]]:
+    found: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        found.setdefault(pair[1].sql, []).append(pair)
     for sql in sorted(found):
         yield sql, sorted(found[sql], key=_guard)
 
@@ -136,9 +148,9 @@ def _by_statement(
 def _by_sequence(units: Iterable[Unit]) -> Iterable[list[Unit]]:
     found: dict[tuple[str, ...], list[Unit]] = {}
     for unit in units:
-        found.setdefault(tuple(write.sql for write in unit.writes), []).append(unit)
+        found.setdefault(tuple([write.sql for write in unit.writes]), []).append(unit)
     return (found[sequence] for sequence in sorted(found))
 
 
-def _guard(pair: tuple[Unit, Write]) -> str:
+def _guard(pair: Pair) -> str:
     return str(pair[1].guard)

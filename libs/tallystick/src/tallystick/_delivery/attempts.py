@@ -75,15 +75,9 @@ class Attempts:
         """
         begun = time.perf_counter()
         outcome, handling = "error", _Handling(binding, inbound, settlement, attempt)
-        with tracing.process_span(
-            binding.template_of,
-            inbound.subject,
-            binding.durable,
-            inbound.id,
-            parent=inbound.attributes.traceparent,
-            previous=previous,
-            attempt=attempt,
-        ):
+        about = binding.template_of, inbound.subject, binding.durable, inbound.id
+        parent = inbound.attributes.traceparent
+        with tracing.ProcessSpan(*about, parent, previous, attempt):
             try:
                 handling.message = binding.decode(inbound)
                 rest = self.deadlines.begin(self._seconds(binding), self._decide(handling))
@@ -108,7 +102,7 @@ class Attempts:
 
     async def _decide(self, handling: _Handling) -> None:
         binding, settlement = handling.binding, handling.settlement
-        given = [self._resources[kind] for kind in binding.resources]
+        given = tuple(map(self._resources.__getitem__, binding.resources))
         noted = note_unawaited()
         for _ in range(CONFLICTS):
             delivery = handling.delivery = self._delivery(handling)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
 
 import msgspec
 
@@ -16,7 +15,7 @@ from tallystick._database.group import AlreadyProcessed, Group, NotCurrent, Stor
 from tallystick._database.postgres import Postgres
 from tallystick._database.session import Session
 from tallystick._database.transaction import Transaction, alone
-from tallystick._database.units import Part, RequiredWrite, Unit, Write, check_parts
+from tallystick._database.units import Part, RequiredWrite, Unit, Write, sorted_parts
 from tallystick._deferred import rows as deferred_rows
 from tallystick._deferred.agenda import Agenda
 from tallystick._deferred.rows import Deferred
@@ -82,11 +81,10 @@ class Committer:
         object that is not a part, InvalidMessage for a message that its readers could not read, and
         the errors of `Group.submit`.
         """
-        parts = list(parts)
-        check_parts(parts)
-        writes = _in_order(part for part in parts if isinstance(part, Write))
+        given, messages = sorted_parts(parts)
+        writes = _in_order(given)
         for tries_left in reversed(range(TRIES)):
-            outputs = self._outputs(parts, correlation_id, may_start)
+            outputs = self._outputs(messages, correlation_id, may_start)
             unit = Unit(writes, self._writes(outputs), settlement)
             try:
                 await self._finish(outputs, group.submit(unit))
@@ -146,7 +144,7 @@ class Committer:
                 return False
         return True
 
-    async def _finish(self, outputs: Outputs, committing: Any) -> None:
+    async def _finish(self, outputs: Outputs, committing: Awaitable[Stored]) -> None:
         """Await the commit; give back slots of effects that do not start, then send the outputs.
 
         Example: a unit stores two effects that took a slot each, and one of them was stored before.
@@ -157,13 +155,15 @@ class Committer:
         try:
             started = await committing
         finally:
-            for inbound in outputs.starting:
-                if inbound.key not in started:
-                    self._slots.give_back(inbound.key)
+            if outputs.effects:
+                for inbound in outputs.starting:
+                    if inbound.key not in started:
+                        self._slots.give_back(inbound.key)
         failpoint("after-commit-before-publish")
         if outputs.rows:
             self._outbox.send(outputs.rows)
-        self._start_effects(outputs, started)
+        if outputs.effects:
+            self._start_effects(outputs, started)
 
     def _start_effects(self, outputs: Outputs, started: Stored) -> None:
         for inbound, starts in outputs.effects:
@@ -175,14 +175,19 @@ class Committer:
                 )
 
     def _outputs(
-        self, parts: Iterable[Part], correlation_id: str | None, may_start: Callable[[Effect], bool]
+        self,
+        messages: Iterable[Message],
+        correlation_id: str | None,
+        may_start: Callable[[Effect], bool],
     ) -> Outputs:
         rows, effects = [], []
-        for part in parts:
-            if isinstance(part, Effect):
-                effects.append((part, self._effect(part, correlation_id)))
-            elif isinstance(part, Message):
-                rows.append(self._row(part, correlation_id))
+        for message in messages:
+            if isinstance(message, Effect):
+                effects.append((message, self._effect(message, correlation_id)))
+            else:
+                rows.append(self._row(message, correlation_id))
+        if not effects:
+            return Outputs(tuple(rows), ())
         starting = (  # last, because nothing would give the slots back if a later step failed
             (inbound, may_start(effect) and self._slots.take(inbound.key))
             for effect, inbound in effects
@@ -241,10 +246,12 @@ class Committer:
         return Inbound(*key, declared.template, header_lines(headers), encode(effect))
 
 
-def _in_order(writes: Iterable[Write]) -> tuple[Write, ...]:
+def _in_order(writes: Sequence[Write]) -> tuple[Write, ...]:
     """Put writes that reschedule effects first.
 
     The end of an effect, too, locks its deferred row before the rows of the service. The same order
     here prevents deadlocks.
     """
+    if len(writes) < 2:
+        return tuple(writes)
     return tuple(sorted(writes, key=deferred_rows.reschedules, reverse=True))

@@ -93,7 +93,7 @@ class Consumer:
 
     def expect_redeliveries(self) -> None:
         """Look up every delivery in the inbox for one AckWait: the connection or durable is new."""
-        self._trusted_from = asyncio.get_running_loop().time() + self._ack_wait_s
+        self._trusted_from = time.monotonic() + self._ack_wait_s
         self.pull.forget()
 
     async def tick(self) -> None:
@@ -170,8 +170,12 @@ class Consumer:
 
     def _settle(self, arrival: Arrival, inbound: Inbound) -> Awaitable[None]:
         """Handle a message that no replica can have received before; look up any other."""
-        facts, now = self._facts(arrival, inbound), time.time()
-        made_ago = now - (inbound.made_at or arrival.stored_at)
+        now, stored_at, delivered = time.time(), arrival.stored_at, arrival.delivered
+        if delivered > 1:
+            child(REDELIVERED, self.durable).inc()
+        trusted = time.monotonic() > self._trusted_from
+        facts = DeliveryFacts(delivered, inbound.republication, now - stored_at, trusted)
+        made_ago = now - (inbound.made_at or stored_at)
         expires_in = self._kept.expires_in(now, own=inbound.is_own)
         if is_fresh(facts, made_ago, self._ack_wait_s, expires_in):
             return self._handle(inbound)
@@ -183,14 +187,6 @@ class Consumer:
             message_id = self._inbound(arrival).id
             fields = {"durable": self.durable, "message_id": message_id, "error": str(error)}
             log.warning("delivery left to the broker", unsaid=unsaid, **fields)
-
-    def _facts(self, arrival: Arrival, inbound: Inbound) -> DeliveryFacts:
-        delivered = arrival.delivered
-        if delivered > 1:
-            child(REDELIVERED, self.durable).inc()
-        trusted = asyncio.get_running_loop().time() > self._trusted_from
-        age = time.time() - arrival.stored_at
-        return DeliveryFacts(delivered, inbound.republication, age, trusted)
 
     async def _look_up(
         self, facts: DeliveryFacts, inbound: Inbound, made_ago: float, expires_in: float

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from tallystick._database.units import Part, Write
@@ -14,7 +14,7 @@ from tallystick._telemetry.awaiting import Call
 from tallystick.errors import CommittedTwice, NotAwaited
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Sequence
     from typing import Any
 
     from tallystick._database.group import Group
@@ -85,14 +85,21 @@ class Delivery(Given):
 
     async def _commit(self, call: Call, parts: tuple[Part, ...]) -> None:
         call.begun = True
-        with self._once():
+        self._begin_commit()
+        try:
             await self._committer.commit_parts(
                 self._group,
                 parts,
                 correlation_id=self.correlation_id,
                 settlement=self._settlement,
-                may_start=lambda effect: self._committer.effect_key(effect) not in self._waits,
+                may_start=self._may_start,
             )
+            self.committed = True
+        finally:
+            self._committing = False
+
+    def _may_start(self, effect: Effect) -> bool:
+        return self._committer.effect_key(effect) not in self._waits
 
     def check_awaited(self, noted: Sequence[NotAwaited]) -> None:
         """Raise NotAwaited for a handler that has ended, and was `noted` to lack an await.
@@ -105,18 +112,12 @@ class Delivery(Given):
             missing = noted[0] if noted or call is None else call.error()
             raise NotAwaited(f"{self._durable}: {missing}")
 
-    @contextmanager
-    def _once(self) -> Iterator[None]:
+    def _begin_commit(self) -> None:
         """Allow one commit; refuse one beside or after it, and keep that error in `late`."""
         if self.committed or self._committing:
             self.late = CommittedTwice()
             raise self.late
         self._committing = True
-        try:
-            yield
-            self.committed = True
-        finally:
-            self._committing = False
 
     def starts(self, effect: Effect) -> bool:
         """Return whether an effect starts with the commit that follows; if not, it becomes due."""
@@ -138,8 +139,12 @@ class Delivery(Given):
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Transaction]:
-        with self._once():
+        self._begin_commit()
+        try:
             async with self._committer.transaction(
                 correlation_id=self.correlation_id, settlement=self._settlement
             ) as transaction:
                 yield transaction
+            self.committed = True
+        finally:
+            self._committing = False

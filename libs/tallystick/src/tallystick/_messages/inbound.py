@@ -57,7 +57,7 @@ class Inbound(msgspec.Struct, frozen=True, dict=True):
         is_of_source = self.subject.split(".", 2)[1:2] == [self.source]
         return is_of_source and not self.is_effect and is_uuid7(self.id)
 
-    @property
+    @lazy
     def made_at(self) -> float:
         """The time of its id, else of `ce-time`, in seconds since the epoch; 0 if there is none."""
         if self.is_own:
@@ -69,7 +69,8 @@ class Inbound(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def republication(self) -> int:
-        text = self.attributes.republication
+        if not (text := self.attributes.republication):
+            return 0
         return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
 
 

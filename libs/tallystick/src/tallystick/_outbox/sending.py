@@ -64,25 +64,24 @@ class Sending:
         self._failures = Limiter()
         self._queues: dict[str, list[OutboxRow]] = {}
         self._in_flight: dict[str, int] = {}
-        self._begins = False
+        self._given: list[OutboxRow] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def idle(self) -> bool:
-        return not self._tasks and not self._begins
+        return not self._tasks and not self._given
 
     def send(self, rows: Iterable[OutboxRow]) -> None:
         """Queue rows; what one turn of the event loop queues goes together."""
-        for stream, of_stream in by_stream(rows).items():
-            queue = self._queues.setdefault(stream, [])
-            queue.extend(of_stream[: max(0, QUEUE - len(queue))])
-        if not self._begins:
-            self._begins = True
+        if not self._given:
             asyncio.get_running_loop().call_soon(self._begin)
+        self._given += rows
 
     def _begin(self) -> None:
-        self._begins = False
-        for stream in self._queues:
+        given, self._given = self._given, []
+        for stream, rows in by_stream(given).items():
+            queue = self._queues.setdefault(stream, [])
+            queue.extend(rows[: max(0, QUEUE - len(queue))])
             self._go(stream)
 
     async def store(self, rows: Sequence[OutboxRow]) -> list[Published]:

@@ -116,7 +116,7 @@ class _Assembly:
         self.bindings = {n: b for n, b in router.bindings.items() if b.role in self.roles}
         metrics.begin(self.bindings, get_args(Reason))
         self.postgres = Postgres(settings.database_url, name=router.name, limits=_limits(settings))
-        self.connection = Connection(settings.nats_url or "", router.name)
+        self.connection = Connection(settings.nats_url or "", router.name, settings.data_path)
         self.ownership = self._ownership()
         self.broker = Broker(self.connection, router)
         self.outbox = Outbox(self.postgres, self.connection, router.name)

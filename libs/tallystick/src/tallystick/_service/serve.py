@@ -9,6 +9,7 @@ import uvloop
 from fastapi import FastAPI
 
 from tallystick._http.server import Server, bind, config
+from tallystick._service.garbage import keep_what_is_loaded
 from tallystick._service.watchdog import Watchdog
 from tallystick._settings import Settings
 
@@ -32,6 +33,7 @@ def serve(
         bind(settings.host, settings.admin_port, settings.variable("admin_port")).close()
         bound.listen(server.config.backlog)  # an early client waits instead of being refused
         log.info("service listening", address="{}:{}".format(*bound.getsockname()[:2]))
+        keep_what_is_loaded()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_watched(server, bound, watch))
     log.info("service stopped")

@@ -3,12 +3,16 @@
 import re
 from random import getrandbits
 
+_NO_ZEROS = "00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[01]"
+_IS_OURS = re.compile(_NO_ZEROS).fullmatch  # as nearly all are, which saves 1 us
 _PARTS = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 
 
 def parse(text: str | None) -> str | None:
     """Return the context of a received header in version 00, or None if it is malformed."""
+    if text and _IS_OURS(text):
+        return text
     found = _PARTS.fullmatch(text) if text else None
     if found is None:
         return None

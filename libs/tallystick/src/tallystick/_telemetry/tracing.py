@@ -172,8 +172,9 @@ class Span:
 class ProcessSpan(Span):
     """The span of one attempt at a message, linked to the attempt before.
 
-    Most attempts are not sampled, publish nothing and log nothing: so it keeps what is at hand, and
-    the rest is worked out when somebody asks.
+    `template_of` is called with the subject if the span is recorded; `parent` and `previous` are
+    traceparents as they were received. Most attempts are not sampled, publish nothing and log
+    nothing: so it keeps what is at hand, and the rest is worked out when somebody asks.
     """
 
     __slots__ = ("_attempt", "_subject", "_template_of", "durable", "message_id")
@@ -199,6 +200,10 @@ class ProcessSpan(Span):
         self._links = (previous,) if previous else ()
         self._context = ""
         self._start_ns = time.time_ns() if _Recording.recorder is not None else 0
+
+    def __enter__(self) -> Self:
+        _attempted.set(self)
+        return super().__enter__()
 
     @property
     def traceparent(self) -> str:
@@ -245,25 +250,6 @@ def span(
 
 def _valid(links: Sequence[str]) -> Sequence[str]:
     return [valid for link in links if (valid := traceparent.parse(link))]
-
-
-def process_span(
-    template_of: Callable[[str], str],
-    subject: str,
-    durable: str,
-    message_id: str,
-    *,
-    parent: str | None,
-    previous: str | None = None,
-    attempt: int = 1,
-) -> Span:
-    """Return the span of one attempt at a message, linked to the previous attempt.
-
-    `template_of` is called with the subject if the span is recorded.
-    """
-    made = ProcessSpan(template_of, subject, durable, message_id, parent, previous, attempt)
-    _attempted.set(made)
-    return made
 
 
 def message() -> tuple[str, str] | None:

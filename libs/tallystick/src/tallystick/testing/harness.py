@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from tallystick._database.group import Group
 from tallystick._database.transaction import Transaction
-from tallystick._database.units import Part, Write, check_parts
+from tallystick._database.units import Part, Write, sorted_parts
 from tallystick._delivery.attempts import CONFLICTS
 from tallystick._delivery.committer import Committer
 from tallystick._delivery.database import Database
@@ -145,7 +145,7 @@ class _Recorder:
 
     async def commit_parts(self, _group: Group, parts: Iterable[Part], **_: object) -> None:
         parts = list(parts)
-        check_parts(parts)
+        sorted_parts(parts)
         for part in parts:
             if isinstance(part, Message):
                 encode(part)
