@@ -33,7 +33,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """A row against a peer: its rate must be `at_least` times the peer's.
+    """A row against a peer: its rate must be `at_least` times the peer's; None for no target.
 
     `cpu_at_most` is in microseconds a message, None for no limit.
     """
@@ -41,14 +41,16 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     row: str
     ours: str
     peer: str
-    at_least: float
+    at_least: float | None
     cpu_at_most: float | None = None
 
     @property
     def target(self) -> str:
         """The target as the table says it."""
+        if self.at_least is None:
+            return ""
         cpu = "" if self.cpu_at_most is None else f", <= {self.cpu_at_most:g} us"
-        return f">= {self.at_least:g}x{cpu}"
+        return f">= {self.at_least:.3g}x{cpu}"
 
     def result(self, ours: Sequence[Sample], peer: Sequence[Sample]) -> Result:
         """Return the row of these rounds, the n-th of ours beside the n-th of the peer's."""
@@ -69,19 +71,27 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
             reached=self._reached(mine, other),
         )
 
-    def _reached(self, ours: Medians, peer: Medians) -> bool:
+    def _reached(self, ours: Medians, peer: Medians) -> bool | None:
+        if self.at_least is None:
+            return None
         cheap = self.cpu_at_most is None or ours.cpu_us <= self.cpu_at_most
         return ours.rate >= self.at_least * peer.rate and cheap
 
 
-def limited(row: str, values: Sequence[float], at_most: float, unit: str) -> Result:
-    """Return a row that is held against a limit of its own; the value is the median."""
+def limited(
+    row: str,
+    values: Sequence[float],
+    unit: str,
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
+) -> Result:
+    """Return a row that is held against a limit of its own, or none; the value is the median."""
     value = median(values)
-    return Result(
-        row=row,
-        ours=value,
-        target=f"<= {at_most:g} {unit}",
-        spread=(min(values), max(values)),
-        unit=unit,
-        reached=value <= at_most,
-    )
+    reached, target = None, ""
+    if at_most is not None:
+        reached, target = value <= at_most, f"<= {at_most:g} {unit}"
+    elif at_least is not None:
+        reached, target = value >= at_least, f">= {at_least:g} {unit}"
+    spread = (min(values), max(values))
+    return Result(row=row, ours=value, target=target, spread=spread, unit=unit, reached=reached)

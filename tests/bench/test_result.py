@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.bench.result import Comparison, limited
@@ -52,9 +53,16 @@ def test_rounds_without_a_fault_say_nothing() -> None:
 
 
 def test_a_limit_is_held_against_the_median() -> None:
-    row = limited("idle", [50, 89, 91], 90, "MB")
+    row = limited("idle", [50, 89, 91], "MB", at_most=90)
     assert (row.ours, row.spread, row.reached) == (89, (50, 91), True)
-    assert limited("idle", [91, 92, 93], 90, "MB").reached is False
+    assert limited("idle", [91, 92, 93], "MB", at_most=90).reached is False
+    assert limited("shipped", [599, 601, 602], "/s", at_least=600).reached is True
+    assert limited("idle", [7], "/s").reached is None
+
+
+def test_a_row_without_a_target_is_only_reported() -> None:
+    row = msgspec.structs.replace(ROW, at_least=None).result(rounds(1), rounds(1_000))
+    assert (row.reached, row.target) == (None, "")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from tallystick.testing import bound_to_us
 from tests.bench.report import read
 from tests.bench.taking_part import ROOT
 
+pytestmark = pytest.mark.timeout(600)  # eight processes begin; on a busy machine that takes long
+
 
 async def ran(tmp_path: Path, *contests: str) -> dict[str, str]:
     """Run these contests; return their rows and what is void of each."""
