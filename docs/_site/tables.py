@@ -63,7 +63,9 @@ class MetricsTable(Table):
     def rows(self) -> Iterable[Sequence[str]]:
         """Return a row for each metric of the library's module."""
         found = (
-            one for one in vars(metrics).values() if isinstance(one, metrics.MetricWrapperBase)
+            one
+            for one in vars(metrics).values()
+            if isinstance(one, metrics.MetricWrapperBase | metrics.Histogram)
         )
         for metric in sorted(found, key=lambda one: one._name):  # noqa: SLF001  # it has no other
             kind = metric._type  # noqa: SLF001

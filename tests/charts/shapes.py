@@ -1,19 +1,30 @@
 """The shapes in which the charts are rendered: each toggle once, and what belongs together."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tallystick_local.services import SERVICES
+from tests.charts.knobs import FLAGS, KNOBS
 from tests.charts.rendering import REPOSITORY
 
 EXAMPLES = Path(__file__).parent / "examples"
 URLS = [f"--set={service}.database.secret={service}-database" for service in SERVICES]
 
+FILES = {
+    "kind": ["values-kind.yaml"],
+    "production": ["values-production.yaml"],
+    "large": ["values-production.yaml", "values-large.yaml"],
+}
+"""The values that are given in deploy/."""
+
 UMBRELLA: dict[str, list[str]] = {
     "as it is": [],
-    "for kind": [f"--values={REPOSITORY}/deploy/values-kind.yaml"],
-    "for production": [f"--values={REPOSITORY}/deploy/values-production.yaml"],
+    **{
+        f"for {name}": [f"--values={REPOSITORY}/deploy/{file}" for file in files]
+        for name, files in FILES.items()
+    },
     "three brokers": ["--set=nats.replicas=3"],
     "another broker": ["--set=nats.enabled=false,nats.url=nats://nats.messaging:4222"],
     "no exporter": ["--set=nats.exporter.enabled=false"],
@@ -39,6 +50,7 @@ UMBRELLA: dict[str, list[str]] = {
     "orders elsewhere": ["--set=ordersUrl=http://orders.example.com,sandbox.customers.rate=1"],
     "a registry": ["--set=global.image.registry=registry.example.com/shop,global.image.tag=1.2.3"],
     "a login": ["--set=global.imagePullSecrets={registry}"],
+    "every knob": FLAGS,
     "storage": [
         "--set=nats.storageClass=fast,postgres.storageClass=fast,prometheus.storageClass=fast"
     ],
@@ -67,11 +79,7 @@ SERVICE: dict[str, list[str]] = {
         "--set=service=cafe,networkPolicy.enabled=false,podDisruptionBudget.enabled=false",
         "--set=spread=false",
     ],
-    "a place": [
-        "--set=service=cafe,nodeSelector.disk=fast,priorityClassName=high",
-        '--set-json=tolerations=[{"key":"a","operator":"Exists"}]',
-        "--set=podAnnotations.a=b,serviceAccountAnnotations.a=b",
-    ],
+    "every knob": ["--set=service=cafe", f"--set-json=pod={json.dumps(KNOBS)}"],
 }
 
 EVERY = [

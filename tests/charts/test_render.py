@@ -1,10 +1,12 @@
 """The charts in every shape, against helm and Kubernetes' own schemas: `make check-charts`."""
 
+from collections import Counter
+
 import pytest
 
 from tests.charts.kubernetes import violations
-from tests.charts.rendering import HELM, Refused, helm, render
-from tests.charts.shapes import EVERY
+from tests.charts.rendering import HELM, REPOSITORY, Refused, helm, render
+from tests.charts.shapes import EVERY, FILES
 
 pytestmark = pytest.mark.helm
 
@@ -18,6 +20,23 @@ def test_every_shape_is_valid(chart: str, flags: list[str], kubernetes: str) -> 
     documents = render(chart, *flags, kubernetes=kubernetes)
     ours = [each for each in documents if each["apiVersion"] not in OTHERS]
     assert [found for each in ours for found in violations(each, kubernetes)] == []
+
+
+@pytest.mark.parametrize("kubernetes", [f"1.{minor}" for minor in range(33, 38)])
+@pytest.mark.parametrize("files", FILES.values(), ids=FILES)
+def test_the_values_that_are_given_are_valid_on_every_kubernetes(
+    files: list[str], kubernetes: str
+) -> None:
+    values = [f"--values={REPOSITORY / 'deploy' / file}" for file in files]
+    documents = render("tallystick", *values, kubernetes=kubernetes)
+    ours = [each for each in documents if each["apiVersion"] not in OTHERS]
+    assert [found for each in ours for found in violations(each, kubernetes)] == []
+
+
+@pytest.mark.parametrize(("chart", "flags"), EVERY)
+def test_every_object_is_made_once(chart: str, flags: list[str]) -> None:
+    made = Counter((each["kind"], each["metadata"]["name"]) for each in render(chart, *flags))
+    assert [name for name, times in made.items() if times > 1] == []
 
 
 @pytest.mark.parametrize(("chart", "flags"), EVERY)

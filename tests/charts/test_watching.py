@@ -68,11 +68,34 @@ def test_each_is_switched_off_by_one_value(name: str) -> None:
     assert [each for each in documents if each["metadata"]["name"].startswith(f"shop-{name}")] == []
 
 
-def test_the_share_of_sampled_traces_reaches_every_service() -> None:
-    documents = render("tallystick", "--set=tracing.ratio=0.25")
-    assert of_kind(documents, "ConfigMap")["shop-tracing"]["data"]["ratio"] == "0.25"
+@pytest.mark.parametrize(
+    ("flag", "setting", "told"),
+    [
+        ("tracing.ratio=0.25", "TRACE_RATIO", "0.25"),
+        ("tracing.endpoint=http://collector:4318", "OTLP_ENDPOINT", "http://collector:4318"),
+        ("jaeger.enabled=false", "OTLP_ENDPOINT", None),
+    ],
+)
+def test_a_change_of_tracing_replaces_the_pods_of_every_service(
+    rendered: list[Document], flag: str, setting: str, told: str | None
+) -> None:
+    changed = render("tallystick", f"--set={flag}")
     for name in SERVICES:
-        pod = of_kind(documents, "Deployment")[f"shop-{name}"]["spec"]["template"]["spec"]
-        settings = {each["name"]: each for each in pod["containers"][0]["env"]}
-        source = settings[f"{name.upper()}_TRACE_RATIO"]["valueFrom"]["configMapKeyRef"]
-        assert (source["name"], source["key"]) == ("shop-tracing", "ratio")
+        settings = of_kind(changed, "ConfigMap")[f"shop-{name}"]["data"]
+        assert settings.get(f"{name.upper()}_{setting}") == told
+        assert checksum(changed, name) != checksum(rendered, name)
+
+
+def checksum(documents: list[Document], service: str) -> str:
+    template = of_kind(documents, "Deployment")[f"shop-{service}"]["spec"]["template"]
+    found: str = template["metadata"]["annotations"]["checksum/config"]
+    return found
+
+
+def test_a_service_may_send_its_spans_elsewhere() -> None:
+    documents = render("tallystick", "--set=orders.tracing.endpoint=http://own:4318")
+    configured = of_kind(documents, "ConfigMap")
+    assert configured["shop-orders"]["data"]["ORDERS_OTLP_ENDPOINT"] == "http://own:4318"
+    assert (
+        configured["shop-payments"]["data"]["PAYMENTS_OTLP_ENDPOINT"] == "http://shop-jaeger:4318"
+    )

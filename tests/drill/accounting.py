@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from tests.drill.evidence import Evidence, Forgotten, Row, Sighting, Struck
+from tests.drill.restored import denied, was_forgotten
 from tests.drill.violation import Found, Violation
 
 Key = tuple[str, str]  # source, id
@@ -38,8 +39,9 @@ def taken_in(evidence: Evidence) -> Found:
 
 
 def told(evidence: Evidence) -> Found:
-    """7: Whatever a reader or a stream has of a service is in that service's outbox."""
+    """7: Whatever a reader or a stream has of a service is in its outbox, or was forgotten."""
     said = {(service, row["id"]) for service, row in _rows(evidence.outbox)}
+    said |= set(denied(evidence))
     for durable, taken in Account(evidence).taken.items():
         for source, name in sorted(taken.keys() - said):
             new = taken[source, name].timestamp() >= evidence.since
@@ -77,7 +79,8 @@ def said_again(evidence: Evidence) -> Found:
     known = {(service, row["id"]): row["republication"] for service, row in _rows(evidence.outbox)}
     for seen in _new_copies(evidence):
         most = known.get((seen.source, seen.id), seen.republication)
-        if seen.republication > most:
+        forgot = was_forgotten(evidence, seen.source, seen.stored_at.timestamp())
+        if seen.republication > most and not forgot:
             where = f"{seen.stream} at {seen.place} as republication {seen.republication}"
             text = f"{seen.id} is in {where}, and {seen.source} knows of {most}"
             yield Violation(8, (seen.order,), text)

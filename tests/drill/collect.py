@@ -42,6 +42,9 @@ _LIBRARY = {
 _NAMED = """
     select r.durable, r.source, u.id::text
     from tallystick.unknown u join tallystick.readers r on r.number = u.reader"""
+_WITNESSED = """
+    select r.durable from tallystick.accounts a join tallystick.readers r on r.number = a.reader
+    where a.set_back is not null"""
 
 
 async def collect(
@@ -62,6 +65,8 @@ async def collect(
         seen = await broker.sightings(client)
         durables = await broker.standings(client, services)
     known["named"] = {(row["durable"], row["source"], row["id"]) for row in named}
+    found = [row for name in services for row in await fetch(server, name, _WITNESSED)]
+    known["witnessed"] = {row["durable"] for row in found}
     everything: Mapping[str, Any] = {**tables, **library, **known, "read_at": time.time()}
     readers = broker.readers(services)
     return Evidence(sightings=seen, durables=durables, readers=readers, **everything)

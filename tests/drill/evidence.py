@@ -82,6 +82,20 @@ class Forgotten:
 
 
 @dataclass(frozen=True, slots=True)
+class Denied:
+    """What a service had published about an order, and was made to forget.
+
+    Its database was set back at `at` to a copy of `copied_at`, in Unix seconds.
+    """
+
+    service: str
+    id: str
+    about: str
+    copied_at: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """Where a durable is in its stream: what it has not received, and not settled."""
 
@@ -117,8 +131,13 @@ class Evidence:
     readers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The types of each durable that keeps an inbox, as subjects without their shards."""
     forgotten: Sequence[Forgotten] = ()
+    denied: Sequence[Denied] = ()
+    set_back: Mapping[str, Sequence[Interval]] = field(default_factory=dict)
+    """The times from the copy of a service's database until the copy took its place."""
     named: Collection[tuple[str, str, str]] = ()
     """Durable, source and id of what the account shows as unknown: its source never said it."""
+    witnessed: Collection[str] = ()
+    """The durables of which the account shows that both sides have forgotten something."""
     closed_early: Collection[tuple[str, str]] = ()
     """Orders, and the periods of their messages that were closed before their commit."""
     struck: Sequence[Struck] = ()

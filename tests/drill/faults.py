@@ -40,8 +40,6 @@ NARROWED: Final = (
 )
 """Durables of several types, and the one that its filter leaves out for a while."""
 OUTSIDERS: Final = ("provider", "carrier", "mail")
-SET_BACK: Final = ("newsletter",)
-"""Services that only take in: what their databases forget, the account brings back."""
 WEBHOOKS: Final = ("webhooks",)
 NOBODY: Final = ("",)
 
@@ -76,7 +74,8 @@ KINDS: Final[dict[str, Kind]] = {
     "database read-only": Kind(DATABASES, (1, 3)),
     "database refuses logins": Kind(DATABASES, (1, 3)),
     "database locked": Kind(DATABASES, (2, 4)),
-    "database set back": Kind(SET_BACK, (3, 6), weight=0.3, most=2),
+    "database set back": Kind(DATABASES, (3, 6), weight=0.3, most=2),
+    "server set back": Kind(("postgres",), (3, 6), weight=0.1, most=1),
     "transaction hangs": Kind(("orders",), (66, 70), weight=0.2, most=1),
     "pool busy": Kind(READERS, (4, 6), unseen=True),
     "clock ahead": Kind(REPLICAS, (3, 6), unseen=True),

@@ -8,6 +8,7 @@ from statistics import median
 
 from tests.drill import accounting, audit
 from tests.drill.evidence import Evidence, Struck
+from tests.drill.restored import forgotten_orders
 from tests.drill.violation import Violation
 
 
@@ -29,6 +30,7 @@ def counts(evidence: Evidence, violations: list[Violation]) -> dict[str, int]:
     about = {order for violation in violations for order in violation.orders}
     exists = {str(row["order_id"]) for row in evidence.orders}
     open_ = {str(row["order_id"]) for row in evidence.orders if row["ended_at"] is None}
+    forgotten = set(forgotten_orders(evidence))
     doubled = {order for each in violations if each.invariant in (3, 4) for order in each.orders}
     return {
         "accepted": len(promised),
@@ -37,7 +39,8 @@ def counts(evidence: Evidence, violations: list[Violation]) -> dict[str, int]:
         "cancelled": states["cancelled"],
         "dead": len(evidence.dead),
         "parked": sum(row["parked"] is not None for row in evidence.orders),
-        "lost": len((promised - exists) | open_),
+        "lost": len(((promised - exists) | open_) - forgotten),
+        "forgotten by their source": len(forgotten),
         "doubled": len(doubled),
         "orders in violations": len(about),
         "messages lost by the broker": audit.lost(evidence),

@@ -49,7 +49,7 @@ class Hanging:
             self._message, self.since = UUID(row.id), time.time()
             await connection.execute("begin")
             for write in writes:
-                await connection.fetch(write.sql, *write.args)
+                await connection.fetch(write.sql, *write.alone)
             await connection.execute(f"prepare transaction '{self._key}'")
 
     async def closed(self) -> Sequence[str]:

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import signal
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -24,8 +25,8 @@ from tallystick_local.keeper import Keeper
 from tests.drill import ageing, broker, busy, clock, database
 from tests.drill.clients import Clients
 from tests.drill.dials import Dial
-from tests.drill.evidence import Forgotten, Poison, Struck
-from tests.drill.faults import KINDS, OUTSIDERS, WEBHOOKS, Fault
+from tests.drill.evidence import Denied, Forgotten, Interval, Poison, Struck
+from tests.drill.faults import DATABASES, KINDS, OUTSIDERS, WEBHOOKS, Fault
 from tests.drill.ground import Ground
 from tests.drill.hanging import Hanging
 from tests.drill.setback import SetBack
@@ -76,7 +77,8 @@ class Injector:
     """Carries out faults on one ground; `struck` and `poison` are what has occurred.
 
     `complaints` are what was noticed of faults that nobody may notice, `forgotten` what databases
-    were made to forget, `closed_early` orders and the periods that were closed before their commit.
+    were made to forget, `denied` what their services had published, `set_back` the times that they
+    forgot, `closed_early` orders and the periods that were closed before their commit.
     """
 
     def __init__(self, ground: Ground, clients: Clients, seed: int) -> None:
@@ -85,6 +87,8 @@ class Injector:
         self.failed: list[str] = []
         self.complaints: list[Complaint] = []
         self.forgotten: list[Forgotten] = []
+        self.denied: list[Denied] = []
+        self.set_back: defaultdict[str, list[Interval]] = defaultdict(list)
         self.closed_early: set[tuple[str, str]] = set()
         self._ground = ground
         self._clients = clients
@@ -111,8 +115,6 @@ class Injector:
             link.heal()
         for keeper in self._ground.supervisor.keepers.values():
             keeper.send(signal.SIGCONT)
-            if keeper.is_held:
-                keeper.release()
         for faults in self._outside.values():
             faults.clear()
         await self._tell_outsiders()
@@ -152,7 +154,7 @@ class Injector:
             **dict.fromkeys(("messages duplicated", "messages reordered"), self._repeat),
             **dict.fromkeys(database.ALTERED, self._alter),
             "database locked": self._lock,
-            "database set back": self._set_back,
+            **dict.fromkeys(("database set back", "server set back"), self._set_back),
             "transaction hangs": self._hang,
             **dict.fromkeys(DIALS, self._turn),
             "consumer deleted": self._delete,
@@ -200,7 +202,8 @@ class Injector:
         await database.locked(self._url(fault.target), fault.duration)
 
     async def _set_back(self, number: int, fault: Fault) -> str:
-        new = SetBack(self._url("postgres"), fault.target, number)
+        names = DATABASES if fault.target == "postgres" else (fault.target,)
+        new = SetBack(self._url("postgres"), names, number)
         back = self._set_backs.setdefault(number, new)
         await back.copy()
         await asyncio.sleep(fault.duration)
@@ -208,9 +211,12 @@ class Injector:
         while not await back.is_ahead() and time.monotonic() < give_up:
             await asyncio.sleep(0.5)
         await back.swap()
-        forgotten = await back.forgotten()
+        forgotten, denied = await back.forgotten(), await back.denied()
         self.forgotten += forgotten
-        return f"{len(forgotten)} forgotten"
+        self.denied += denied
+        for name in names:
+            self.set_back[name].append(back.interval)
+        return f"{len(forgotten)} forgotten, {len(denied)} denied"
 
     async def _hang(self, number: int, fault: Fault) -> str:
         key = f"hangs-{self._seed}-{number}"

@@ -206,12 +206,15 @@ class Course:
             """Poison that lives; its message may come late, while other orders still end."""
             with suppress(*AWAY):
                 self._dead = await dead_letters(self._server)
-            dead = len({row["about"] for row in self._dead})
-            return max(wanted - dead, 0), await self._open()
+            dead = {row["about"] for row in self._dead}
+            poisoned = {poison.about for poison in self._injector.poison}
+            return max(wanted - len(dead & poisoned), 0), await self._open()
 
         await while_it_moves(left, DIES_WITHIN)
         self._ground.heal_poison()
-        self._complaints = await replay(self._ground.settings.state, self._dead)
+        forgotten = {each.about for each in self._injector.denied}
+        mended = [row for row in self._dead if row["about"] not in forgotten]
+        self._complaints = await replay(self._ground.settings.state, mended)
         self._healed_at = time.time()
 
     async def _until_ended(self, visits: asyncio.Task[None]) -> None:
@@ -240,6 +243,8 @@ class Course:
             outages=self._ground.outages.intervals,
             starved=tuple(self._pulse.starved),
             forgotten=self._injector.forgotten,
+            denied=self._injector.denied,
+            set_back=self._injector.set_back,
             closed_early=self._injector.closed_early,
             poison=self._injector.poison,
             dead=self._dead,

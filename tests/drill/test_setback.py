@@ -27,7 +27,7 @@ async def url(postgres: PostgresServer) -> str:
 
 @pytest.fixture
 def back(postgres: PostgresServer, url: str) -> SetBack:
-    return SetBack(url.rpartition("/")[0] + "/postgres", url.rpartition("/")[2], 7)
+    return SetBack(url.rpartition("/")[0] + "/postgres", [url.rpartition("/")[2]], 7)
 
 
 async def run(url: str, sql: str, *args: object) -> list[Any]:

@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -25,6 +26,22 @@ async def test_no_process_that_is_held_runs_until_the_end_of_the_block(
             await eventually(lambda: any(each.endswith("held") for each in reports))
             assert supervisor["one"].pid is None
         await eventually(lambda: supervisor["one"].pid not in {first, None})
+
+
+async def test_a_process_that_is_held_twice_starts_when_both_have_released_it(
+    make_spec: MakeSpec, supervised: Supervised
+) -> None:
+    async with supervised(make_spec("one"), make_spec("two")) as (supervisor, _):
+        await supervisor.start(Stage.SERVICES)
+        one, two = supervisor["one"], supervisor["two"]
+        first, other = one.pid, two.pid
+        async with held([one]):
+            async with held([one]):
+                pass
+            two.send(signal.SIGKILL)
+            await eventually(lambda: two.pid not in {other, None})  # so one would be back, too
+            assert one.pid is None
+        await eventually(lambda: one.pid not in {first, None})
 
 
 async def test_a_process_is_released_though_the_block_fails(

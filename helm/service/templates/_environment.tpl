@@ -21,15 +21,6 @@
 - name: {{ $prefix }}RUN
   value: {{ .role | quote }}
 {{- end }}
-{{- if not $root.Values.tracing.endpoint }}
-{{- $shared := $root.Values.tracing.configMap | default (printf "%s-tracing" $root.Release.Name) }}
-- name: {{ $prefix }}OTLP_ENDPOINT
-  valueFrom:
-    configMapKeyRef: {name: {{ $shared }}, key: endpoint, optional: true}
-- name: {{ $prefix }}TRACE_RATIO
-  valueFrom:
-    configMapKeyRef: {name: {{ $shared }}, key: ratio, optional: true}
-{{- end }}
 {{- range $setting, $from := $root.Values.secretSettings }}
 - name: {{ $prefix }}{{ $setting }}
   valueFrom:

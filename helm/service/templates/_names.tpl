@@ -11,16 +11,27 @@
 {{- if eq $name .Release.Name }}{{ $name }}{{ else }}{{ printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" }}{{ end -}}
 {{- end }}
 
+{{/*
+What a template makes, given as a list of its name and the context. A parent chart that knows more of a service than the
+service's own values do defines this as nothing, and makes the same with those values besides.
+*/}}
+{{- define "service.own" -}}
+{{ include (index . 0) (index . 1) }}
+{{- end }}
+
 {{/* The prefix of its settings. */}}
 {{- define "service.prefix" -}}
 {{ include "service.name" . | replace "-" "_" | upper }}_
 {{- end }}
 
+{{- define "service.tag" -}}
+{{ .Values.image.tag | default .Values.global.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
 {{- define "service.image" -}}
-{{- $registry := .Values.global.image.registry -}}
 {{- $repository := .Values.image.repository | default (printf "tallystick/%s" (include "service.name" .)) -}}
-{{- $tag := .Values.image.tag | default .Values.global.image.tag | default .Chart.AppVersion -}}
-{{ with $registry }}{{ . }}/{{ end }}{{ $repository }}:{{ $tag }}
+{{- $own := dict "repository" $repository "tag" (include "service.tag" .) "digest" .Values.image.digest -}}
+{{ include "library.image" (merge $own (pick .Values.global.image "registry")) }}
 {{- end }}
 
 {{/* Roles by name, each with what it overrides: `all` is one process that does everything. */}}
@@ -51,7 +62,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- define "service.podLabels" -}}
 {{ include "service.selector" . }}
 app.kubernetes.io/part-of: {{ .root.Release.Name }}
-app.kubernetes.io/version: {{ .root.Values.image.tag | default .root.Values.global.image.tag | default .root.Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ include "service.tag" .root | include "library.version" | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- end }}
 

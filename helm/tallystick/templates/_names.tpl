@@ -23,15 +23,17 @@ app.kubernetes.io/part-of: {{ .root.Release.Name }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- end }}
 
-{{/* An image of the platform's own; `.name` is the service's. */}}
+{{/* An image of the platform's own, `.name`, with what the values say of it in `.image`. */}}
 {{- define "tallystick.image" -}}
 {{- $global := .root.Values.global.image -}}
-{{ with $global.registry }}{{ . }}/{{ end }}tallystick/{{ .name }}:{{ $global.tag | default .root.Chart.AppVersion }}
+{{- $repository := .image.repository | default (printf "tallystick/%s" .name) -}}
+{{- $tag := .image.tag | default $global.tag | default .root.Chart.AppVersion -}}
+{{ include "library.image" (dict "registry" $global.registry "repository" $repository "tag" $tag "digest" .image.digest) }}
 {{- end }}
 
 {{/* An image with Python, for the scripts in files/. */}}
 {{- define "tallystick.python" -}}
-{{ .Values.secrets.image | default (include "tallystick.image" (dict "root" . "name" "orders")) }}
+{{ .Values.secrets.image | default (include "tallystick.image" (dict "root" . "name" "orders" "image" (.Values.orders.image | default dict))) }}
 {{- end }}
 
 {{- define "tallystick.ordersUrl" -}}
@@ -54,15 +56,6 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{- define "tallystick.pullSecrets" -}}
-{{- with .Values.global.imagePullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
-{{- end }}
-{{- end }}
-
 {{/* The services that are installed, by the names of their packages. */}}
 {{- define "tallystick.services" -}}
 {{- $names := list -}}
@@ -79,4 +72,9 @@ imagePullSecrets:
 {{- if (index $.Values $name).nats.enabled }}{{ $names = append $names $name }}{{ end -}}
 {{- end -}}
 {{ toJson $names }}
+{{- end }}
+
+{{/* Whether simulated customers place orders: empty if not. */}}
+{{- define "tallystick.hasCustomers" -}}
+{{ if and .Values.sandbox.enabled (gt (toString .Values.sandbox.customers.rate | float64) 0.0) }}yes{{ end }}
 {{- end }}

@@ -21,7 +21,7 @@ from tests.bench.account.figures import say
 
 DAYS = 30
 NAME, PASSWORD = "month", "bench"
-BESIDE = 1_000_000
+BESIDE = DEFERRED = 1_000_000
 
 
 @contextmanager
@@ -47,7 +47,7 @@ async def month(server: PostgresServer, *, inbox: int, outbox: int) -> str:
     amount = {"outbox": outbox, "others": inbox - outbox}
     async for day in fill(url, days, type_=TYPE, reader=number, **amount):
         say("month", f"filled until {day.suffix}, {time.monotonic() - begun:.0f} s")
-    await beside(url, BESIDE if inbox > BESIDE else inbox // 10)
+    await beside(url, BESIDE if inbox > BESIDE else inbox // 10, deferred=DEFERRED)
     await agree(url, type_=TYPE, reader=number, since=days[0].low, period=PERIOD)
     return url
 

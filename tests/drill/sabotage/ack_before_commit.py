@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tallystick._delivery.consumer import Consumer  # inside: what a sabotage replaces
-from tallystick._messages.envelope import parse_headers  # inside: headers as the wire has them
+from tallystick._messages.attributes import read_attributes  # inside: headers as the wire has them
 from tallystick._messages.inbound import identity  # inside: headers as the wire has them
 
 ARMS: dict[str, Any] = {}
@@ -32,11 +32,11 @@ def sabotage() -> None:
 
     async def deliver_late(self: Consumer, arrival: Any) -> None:
         nonlocal count
-        self._answer(arrival, b"")
+        self._answer(arrival.reply, b"")
         if self.durable == FRAGILE:
             await self._connection.client.flush()
             count += 1
-            doomed = folder / identity(parse_headers(arrival.headers), "", 0)[1]
+            doomed = folder / identity(read_attributes(arrival.headers), "", 0)[1]
             if count % EVERY == 0 and len(list(folder.iterdir())) < MOST:
                 doomed.touch()
             if doomed.exists():

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 from typing import Any
-from uuid import UUID
 
 from tallystick._account.settled import SettledSpans  # inside: what a sabotage replaces
 from tallystick._messages import outgoing  # inside: where ids are made
-from tallystick._messages.ids import new_id  # inside: how they are made
+from tallystick._messages.ids import new_text  # inside: how they are made
 from tests.drill.faults import Fault
 
 ARMS: dict[str, Any] = {}
@@ -29,13 +28,13 @@ def provoke() -> None:
     count = 0
     is_orders = os.environ["DRILL_NAME"].startswith("orders")
 
-    def make_early(ahead_ms: int = 0) -> UUID:
+    def make_early(ahead_ms: int = 0) -> str:
         nonlocal count
         count += 1
         is_early = is_orders and count % EVERY == 0
-        return new_id(ahead_ms - LATE_MS if is_early else ahead_ms)
+        return new_text(ahead_ms - LATE_MS if is_early else ahead_ms)
 
-    outgoing.new_id = make_early  # type: ignore[attr-defined]
+    outgoing.new_text = make_early  # type: ignore[attr-defined]
 
 
 def sabotage() -> None:

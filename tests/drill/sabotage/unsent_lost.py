@@ -18,8 +18,8 @@ from tests.drill.replacing import without
 
 ARMS: dict[str, Any] = {}
 TOKENS = ("tok_visa",)
-EXACTLY = (Fault(8.0, "stream full by count", "ORDERS", 10.0),)
-SECONDS = 22.0
+EXACTLY = (Fault(8.0, "stream full by count", "ORDERS", 16.0),)
+SECONDS = 28.0
 
 
 def sabotage() -> None:

@@ -250,9 +250,11 @@ def _storing(made: Dashboard, runbooks: Runbooks) -> None:
     ).with_panel(
         lines(
             "Bytes of inbox and outbox",
-            "What their partitions take, indexes included: <SERVICE>_KEEP_MAX_BYTES",
+            "What their partitions take, indexes included, and <SERVICE>_KEEP_MAX_BYTES",
             "bytes",
             (shared("messaging_kept_bytes", *KEPT_BY), BY_TABLE),
+            (f"{shared('messaging_kept_limit_bytes', 'job')} > 0", "{{job}} limit of both"),
+            links=[runbooks.link("TablesTooLarge")],
         )
     )
 

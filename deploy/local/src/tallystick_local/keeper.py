@@ -30,6 +30,7 @@ class Keeper:
         self._life: Life | None = None
         self._was_ready = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._holds = 0
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -40,8 +41,8 @@ class Keeper:
 
     @property
     def is_held(self) -> bool:
-        """Whether a person has stopped the process."""
-        return self._task is not None and not self._wanted.is_set()
+        """Whether the process was stopped, and not released since."""
+        return self._holds > 0
 
     def start(self) -> None:
         """Start the process and keep it running until `stop`."""
@@ -67,13 +68,21 @@ class Keeper:
         self.send(signal.SIGKILL)
 
     def hold(self) -> None:
-        """Ask the process to end, and do not restart it before `release`."""
+        """Ask the process to end, and do not restart it before as many calls of `release`."""
+        self._holds += 1
         self._wanted.clear()
         self.send(self.spec.stop_signal)
 
     def release(self) -> None:
-        """Let a process that `hold` stopped start again."""
-        self._wanted.set()
+        """Let a process start again that `hold` stopped, unless it was stopped more than once.
+
+        Raises RuntimeError if it was not.
+        """
+        if not self._holds:
+            raise RuntimeError(f"{self.spec.name} is not held")
+        self._holds -= 1
+        if not self._holds:
+            self._wanted.set()
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process that runs now."""

@@ -15,14 +15,6 @@ _VALUES: Final = """\
 # The {name} service, likewise. # schema: {{additionalProperties: true}}
 {name}:
   enabled: true
-  networkPolicy:
-    from:
-      everybody: {{port: api, peers: []}}
-      prometheus: {{port: admin, name: prometheus}}
-    to:
-      database: {{port: 5432, name: postgres}}
-      broker: {{port: 4222, name: nats}}
-      traces: {{port: 4318, name: jaeger}}
 
 """
 

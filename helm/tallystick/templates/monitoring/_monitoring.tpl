@@ -57,7 +57,7 @@ extensions:
   jaeger_storage:
     backends:
       memory:
-        memory: {max_traces: {{ .Values.jaeger.maxTraces }}}
+        memory: {max_traces: {{ int .Values.jaeger.maxTraces }}}
   jaeger_query:
     storage: {traces: memory}
     enable_tracing: false # of its own answers

@@ -27,7 +27,8 @@ from tallystick.tasks import stop
 log = structlog.get_logger()
 
 BEGIN_AGAIN_AFTER = 1.0  # seconds
-SHARE = 20
+COUNTED_A_SECOND = 1_000  # rows
+EACH_SECOND = 0.95  # what is called once a second is then due each time
 FINAL = (BrokerConnectionEnded, BrokerTooOld, NotTheOwner)
 """The errors after which another try in this process cannot succeed."""
 AWAY = (BrokerUnavailable, DatabaseBusy, DatabaseUnavailable, InDoubt)
@@ -86,12 +87,15 @@ async def repeat(seconds: float, act: Act, name: str = "") -> None:
 
 
 class Seldom:
-    """Calls an act only so often that it takes a twentieth of the time, and once a second at most.
+    """Calls an act that counts rows: each second, or once in n seconds if it counts n thousand.
 
-    For what counts rows: a table of some million rows takes half a second each time.
+    Once a minute at least. So a count of some milliseconds is always recent, and one that takes
+    longer is rare. The act returns how many rows it counted.
     """
 
-    def __init__(self, act: Act, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, act: Callable[[], Awaitable[int]], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._act = act
         self._clock = clock
         self._not_before = 0.0
@@ -99,13 +103,9 @@ class Seldom:
     async def __call__(self) -> None:
         """Call the act if it is due."""
         begun = self._clock()
-        if begun < self._not_before:
-            return
-        try:
-            await self._act()
-        finally:
-            took = self._clock() - begun
-            self._not_before = begun + max(1.0, SHARE * took) * 0.95  # so that 1 s means each turn
+        if begun >= self._not_before:
+            seconds = await self._act() / COUNTED_A_SECOND
+            self._not_before = begun + min(max(EACH_SECOND, seconds), 60)
 
 
 async def _whole(act: Act) -> None:

@@ -19,8 +19,13 @@ insert into tallystick.accounts (reader, looked_at, overview, set_back)
 values ($1, clock_timestamp() - make_interval(secs => $5), $4, $6::text::jsonb)
 on conflict (reader) do update set looked_at = excluded.looked_at, overview = excluded.overview,
     set_back = excluded.set_back"""
+DEFER = """insert into tallystick.deferred (durable, source, id, subject, headers, body, state,
+    due_at, give_up_at)
+select $1, $2, $3 || ' ' || n, '', '', '', $3, now() + interval '1 day', now() + interval '2 days'
+from generate_series(1, $4::int) n"""
 FORGET = """with gone as (delete from tallystick.readers r using tallystick.accounts a
     where a.reader = r.number and r.durable = any($1) returning r.number),
+deferred as (delete from tallystick.deferred where durable = any($1)),
 unknown as (delete from tallystick.unknown where reader in (select number from gone)),
 accepted as (delete from tallystick.accepted where reader in (select number from gone))
 delete from tallystick.accounts where reader in (select number from gone)"""
@@ -28,8 +33,6 @@ EVER = (UUID(int=0), UUID(int=2**128 - 1))
 AGREED: dict[str, Any] = {
     "published": 0,
     "received": 0,
-    "deferred": 0,
-    "dead": 0,
     "on_its_way": 0,
     "unsent": 0,
     "missing": 0,
@@ -65,10 +68,15 @@ async def looked(
     unknown: Iterable[UUID] = (),
     republished: int = 0,
     seconds_ago: float = 0,
+    deferred: int = 0,
+    dead: int = 0,
     set_back: Mapping[str, Any] | None = None,
     **found: Any,
 ) -> None:
-    """Store an overview, in which nothing is missing or unknown unless `found` says so."""
+    """Store an overview, in which nothing is missing or unknown unless `found` says so.
+
+    And so many messages that are deferred and dead.
+    """
     ids = list(unknown)
     now = int(time.time() * 1000)
     settled = {"settled_until": now - 72_000, "agrees_until": now - 2_000}
@@ -82,6 +90,8 @@ async def looked(
     text = json.dumps(set_back) if set_back is not None else None
     await database.fetch(WRITE, number, durable, source, stored, seconds_ago, text)
     await database.fetch(NOTE_UNKNOWN, number, *EVER, ids)
+    await database.fetch(DEFER, durable, source, "waiting", deferred)
+    await database.fetch(DEFER, durable, source, "dead", dead)
 
 
 async def forget(database: Database, *durables: str) -> None:

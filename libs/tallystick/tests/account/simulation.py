@@ -312,7 +312,8 @@ class World:
         unread = self.unread(seen.store, seen.filter)
         in_hand = sum(place in seen.store.delivered for place in unread)
         floor = unread[0] - 1 if unread else seen.store.last
-        return DurableState(seen.filter, floor, len(unread) - in_hand, in_hand)
+        pending = len(unread) - in_hand
+        return DurableState(seen.filter, floor, pending, in_hand, seen.store.last)
 
     # The reader.
 

@@ -21,8 +21,8 @@ def at(place: int | None) -> Published:
     return Published(ID, 0, place, 0)
 
 
-def durable(*, floor: int = 0, pending: int = 0, in_hand: int = 0) -> DurableState:
-    return DurableState(TYPES, floor, pending, in_hand)
+def durable(*, floor: int = 0, pending: int = 0, in_hand: int = 0, last: int = 9) -> DurableState:
+    return DurableState(TYPES, floor, pending, in_hand, last)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,8 @@ def durable(*, floor: int = 0, pending: int = 0, in_hand: int = 0) -> DurableSta
         (durable(floor=4), {5: OTHER}, Fate.LOST),
         (durable(floor=4, pending=1), {5: None}, Fate.ON_ITS_WAY),
         (durable(floor=4, in_hand=1), {5: None}, Fate.ON_ITS_WAY),
+        (durable(floor=4, in_hand=1, pending=7, last=5), {}, Fate.ON_ITS_WAY),
+        (durable(floor=2, in_hand=1, pending=7, last=4), {}, Fate.LOST),
     ],
 )
 def test_a_message_is_lost_only_if_it_cannot_come_any_more(

@@ -12,7 +12,7 @@ from tallystick._account.fates import DurableState
 from tallystick._account.look import look as look_once
 from tallystick._account.memory import Memory
 from tallystick._account.reader import Reader
-from tallystick._account.report import Report, Unfinished, overview
+from tallystick._account.report import Report, overview
 from tallystick._account.steps import AskIds, AskRepublish, ReadPlaces
 from tallystick._messages.ids import made_at
 
@@ -60,7 +60,7 @@ def looks(world: World, after: int = 3 * T) -> Report:
 
 
 def row(world: World, report: Report) -> tuple[int, int, int, int, int, tuple[UUID, ...]]:
-    shown = overview("shop", "mail-sold", report, Unfinished())
+    shown = overview("shop", "mail-sold", report)
     counts = (shown.published, shown.received, shown.on_its_way, shown.unsent, shown.missing)
     return (*counts, tuple(sorted(world.inbox.unknown)))
 
@@ -121,12 +121,57 @@ def test_what_is_lost_is_republished_when_it_is_seen_twice(world: World) -> None
     assert row(world, look(world, 12_000)) == (2, 2, 0, 0, 0, ())
 
 
+def test_what_an_older_store_lacks_is_republished_while_the_durable_is_never_idle(
+    world: World,
+) -> None:
+    """Its sequences begin below those that the source knows, and are used again."""
+    for _ in range(3):
+        world.commit(world.begin(A))
+        publish(world)
+    receive(world)
+    for _ in range(2):
+        world.commit(world.begin(B))
+        publish(world)
+    world.wipe_with_clock_back(world.backup())
+    for expected in (0, 2):
+        world.now += PERIOD
+        world.commit(world.begin(A))
+        (new,) = world.unsent()
+        world.publish(new)
+        world.deliver(world.deliverable()[-1])
+        assert look(world).republished == expected
+
+
 def test_without_faults_a_look_asks_the_source_once(world: World) -> None:
     receive(world)
     for _ in range(20):
         look(world, 10_000)
     assert world.questions["AskSums"] <= 20 + len(range(0, 200_000, 60_000)) * 2
     assert AskIds.__name__ not in world.questions
+
+
+def test_a_period_that_is_just_over_is_not_compared_while_its_messages_are_in_hand(
+    world: World,
+) -> None:
+    receive(world)
+    look(world)
+    late = world.begin(A)
+    world.commit(late)
+    publish(world)
+    world.now += PERIOD - (world.now - made_at(late)) - made_at(late) % PERIOD
+    assert row(world, look(world, T - 1)) == (3, 2, 1, 0, 0, ())
+    assert AskIds.__name__ not in world.questions
+    look(world, 1)
+    assert world.questions[AskIds.__name__] == 1
+
+
+def test_what_a_durable_has_not_come_to_is_not_compared_period_by_period(world: World) -> None:
+    for _ in range(5):
+        world.now += PERIOD
+        world.commit(world.begin(A))
+        publish(world)
+    assert row(world, look(world, 2 * PERIOD)) == (7, 0, 7, 0, 0, ())
+    assert world.questions[AskIds.__name__] == 1
 
 
 def test_unknown_messages_are_named_and_settle_once_they_are_accepted(world: World) -> None:
@@ -220,7 +265,7 @@ def test_a_source_that_does_not_answer_keeps_the_period_that_it_had() -> None:
     reader = Reader("shop", "books", {A: Since()}, period=1_000)
     looking = look_once(reader, Memory(), now=HOURS, declared=[])
     next(looking)
-    looking.send(DurableState(frozenset({A}), 0, 0, 0))
+    looking.send(DurableState(frozenset({A}), 0, 0, 0, 0))
     looking.send({})
     with pytest.raises(StopIteration) as end:
         looking.send(None)

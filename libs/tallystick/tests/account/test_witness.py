@@ -65,7 +65,7 @@ class Site:
     def answer(self, step: Step[Any]) -> Any:
         match step:
             case ReadDurable():
-                return DurableState(frozenset(self.reader.types), self.floor, 0, 0)
+                return DurableState(frozenset(self.reader.types), self.floor, 0, 0, self.floor)
             case ReadNext(places):
                 return {place: self.following(place) for place in places}
             case FindKnown(ids):

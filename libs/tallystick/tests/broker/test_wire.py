@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.protocol.parser import Parser
 from structlog.testing import capture_logs
 
 from tallystick._broker.connection import Connection
@@ -39,7 +40,16 @@ def received() -> Received:
     return Received()
 
 
-def test_nats_py_hands_each_message_to_a_method_that_can_be_replaced() -> None:
+def test_nats_py_reads_by_a_parser_that_can_be_replaced() -> None:
+    client: Any = Client()
+    assert type(client._ps) is Parser
+    assert client._ps.nc is client
+    assert iscoroutinefunction(Parser.parse)
+    assert list(signature(Parser.parse).parameters) == ["self", "data"]
+    assert list(signature(Parser.reset).parameters) == ["self"]
+
+
+def test_nats_py_takes_a_message_that_is_not_ours() -> None:
     assert iscoroutinefunction(Client._process_msg)
     assert list(signature(Client._process_msg).parameters) == [
         "self",
@@ -66,7 +76,7 @@ async def test_a_message_that_comes_while_it_is_subscribed_to_is_taken(
     client: Any = broker.client
     subscribing = asyncio.create_task(broker.wire.subscribe("a", received))
     await asyncio.sleep(0)
-    await client._process_msg(client._sid, b"a", b"", b"early", None)
+    await client._ps.parse(b"MSG a %d 5\r\nearly\r\n" % client._sid)
     await subscribing
     assert received.bodies == [b"early"]
 

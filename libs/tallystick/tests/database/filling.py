@@ -39,15 +39,17 @@ BESIDE = (
     select 'shop-charge', 'old ' || n, now() from generate_series(1, $1::int) n""",
     """insert into tallystick.foreign_inbox (reader, digest)
     select 1, md5(n::text)::uuid from generate_series(1, $1::int) n""",
-    """insert into tallystick.deferred (durable, source, id, subject, headers, body, state,
-        give_up_at, reason)
-    select 'shop-books', 'shop', 'old ' || n, '', '', '', 'dead', now(), 'permanent'
-    from generate_series(1, $1::int / 100) n""",
     """insert into tallystick.attempts (durable, source, id, lease, replica, version, outcome)
     select 'shop-books', 'shop', 'old ' || n, 1, '', '', 'failed'
     from generate_series(1, $1::int) n""",
 )
-"""What is stored beside inbox and outbox: effects, foreign messages, dead letters."""
+"""What is stored beside inbox and outbox: effects, foreign messages, attempts."""
+DEFERRED = """insert into tallystick.deferred (durable, source, id, subject, headers, body, state,
+    due_at, give_up_at, reason)
+select 'shop-books', 'shop', 'old ' || n, '', '', '', case n % 2 when 0 then 'dead' else
+    'waiting' end, now() + interval '1 day', now() + interval '2 days', 'permanent'
+from generate_series(1, $1::int) n"""
+"""Half of them dead letters, the others due tomorrow."""
 HEADERS = b"NATS/1.0\r\nce-source: shop\r\nce-type: evt.shop.sold.v1\r\n\r\n" + b"x" * 120
 BODY = b'{"item":1}'
 
@@ -96,12 +98,13 @@ async def fill(
         await connection.close()
 
 
-async def beside(url: str, count: int) -> None:
-    """Store so many rows in each of the other tables that grow, and a hundredth dead letters."""
+async def beside(url: str, count: int, *, deferred: int) -> None:
+    """Store so many rows in each of the other tables that grow, and so many deferred messages."""
     connection = await asyncpg.connect(url)
     try:
         for sql in BESIDE:
             await connection.execute(sql, count)
+        await connection.execute(DEFERRED, deferred)
     finally:
         await connection.close()
 

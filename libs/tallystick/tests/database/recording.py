@@ -14,6 +14,8 @@ from tallystick._database.session import Session  # inside: what all statements 
 
 OURS = "tallystick."
 """The schema of the library's tables, as its statements name it."""
+UNPLANNED = ("create ", "alter ", "drop ")
+"""Partitions are made and dropped: no plan can be bad."""
 
 
 @dataclass
@@ -37,7 +39,7 @@ class Recorded(dict[tuple[str, str], Statement]):
     async def timed(self, session: Session, sql: str, args: Sequence[Any]) -> AsyncIterator[None]:
         begun = time.perf_counter()
         yield
-        if OURS in sql:
+        if OURS in sql and not sql.startswith(UNPLANNED):
             settings = _settings(session)
             key = sql, str(settings)
             statement = self.setdefault(key, Statement(sql, settings))

@@ -34,7 +34,7 @@ async def filled(postgres: PostgresServer) -> str:
     amount = {"outbox": 20_000, "others": 80_000}
     async for _ in fill(url, days, type_=TYPE, reader=number, **amount):
         pass
-    await beside(url, 5_000)
+    await beside(url, 5_000, deferred=5_000)
     await agree(url, type_=TYPE, reader=number, since=days[0].low, period=PERIOD)
     return url
 

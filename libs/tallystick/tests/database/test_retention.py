@@ -15,7 +15,7 @@ from tallystick._database.partitions import PARTITIONED, Bounds
 from tallystick._database.pool import Target
 from tallystick._database.retention import Retention
 from tallystick._messages.ids import first_id
-from tallystick._telemetry.metrics import KEPT_BYTES, KEPT_SINCE, child
+from tallystick._telemetry.metrics import KEPT_BYTES, KEPT_LIMIT, KEPT_SINCE, child
 from tallystick.testing import PostgresServer
 
 Sql = Callable[..., Awaitable[list[Any]]]
@@ -275,3 +275,9 @@ async def test_it_is_shown_since_when_messages_are_kept_and_what_they_take(
         assert child(KEPT_BYTES, table)._value.get() == await own.fetchval(
             SIZE, f"tallystick.{table}"
         )
+    assert KEPT_LIMIT._value.get() == 1
+
+
+async def test_without_a_limit_none_is_shown(url: str) -> None:
+    await forget(retention(url, MONTH))
+    assert KEPT_LIMIT._value.get() == 0

@@ -13,6 +13,7 @@ from tallystick import Event
 from tallystick._broker.arrival import arrival_of
 from tallystick._broker.requesting import WITHIN
 from tallystick._delivery.replying import LONGEST_S, seconds_left
+from tallystick._messages.attributes import read_attributes
 from tallystick._messages.envelope import header_lines, parse_headers, stored_lines
 from tallystick._messages.inbound import Inbound, identity
 from tallystick._messages.message import decode
@@ -102,7 +103,7 @@ def test_a_good_message_with_one_wild_field_is_a_message_or_invalid(field: str, 
 def test_any_header_block_can_be_read_stored_and_sent_again(block: bytes, subject: bytes) -> None:
     block = b"NATS/1.0\r\n" + block + b"\r\n\r\n"
     fields = parse_headers(block)
-    source, id_ = identity(fields, "SHOP", 1)
+    source, id_ = identity(read_attributes(block), "SHOP", 1)
     inbound = Inbound("shop-sold", source, id_, "evt.shop.sold.v1.00", block, b"")
     for text in (source, id_, inbound.correlation_id):
         assert text.isprintable()

@@ -1,7 +1,7 @@
 """An event from commit to effect: committed, published, delivered, done once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from typing_extensions import override
 
 from tallystick import Conflict, Delivery, Event, Retry, Router, Write
-from tallystick._delivery.consumer import Consumer
+from tallystick._broker.wire import Wire
 from tallystick._messages.identity import digest
 from tallystick._service.runtime import Runtime
 from tallystick.testing import eventually
@@ -130,15 +130,14 @@ async def test_an_event_whose_ack_was_lost_takes_effect_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answers: list[int] = []
-    answer = Consumer._answer
+    send_empty = Wire.send_empty
 
-    def lose_the_first(consumer: Consumer, arrival: Any, what: bytes) -> None:
-        if what == b"":  # an ack, and not a heartbeat
-            answers.append(arrival.delivered)
+    def lose_the_first(wire: Wire, acks: Sequence[bytes]) -> None:
+        answers.extend(int(ack.split(b".")[4]) for ack in acks)
         if len(answers) > 1:
-            answer(consumer, arrival, what)
+            send_empty(wire, acks)
 
-    monkeypatch.setattr(Consumer, "_answer", lose_the_first)
+    monkeypatch.setattr(Wire, "send_empty", lose_the_first)
     async with run(router, ack_wait_s=0.3):
         await publish(client, 1, "a")
         await settled("shop-books")

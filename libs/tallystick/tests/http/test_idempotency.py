@@ -22,7 +22,7 @@ from tallystick import (
     resource,
     service,
 )
-from tallystick._http.idempotency import purge_idempotency
+from tallystick._http.idempotency import IdempotentRequest, purge_idempotency
 
 INSERT = "insert into parcels (id, customer, name) values ($1, $2, $3)"
 RENAME = "update parcels set name = $2 where id = $1 and name = $3 returning id"
@@ -221,6 +221,20 @@ async def test_a_conflict_of_the_request_itself_is_409_and_leaves_the_key_free(
     assert (await parcels.post(body, "k", path="/renamings"))[0] == 409
     assert (await parcels.post(body | {"before": "a"}, "k", path="/renamings"))[0] == 204
     assert await parcels.names() == ["c"]
+
+
+async def test_an_answer_that_is_forgotten_while_it_is_read_leaves_the_key_free(
+    parcels: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the database is set back, or the answer expires, at this moment."""
+    await parcels.post({"name": "a"}, "k")
+
+    async def forgotten(_: IdempotentRequest, __: object) -> None:
+        await parcels.database.fetch("delete from tallystick.idempotency")
+
+    monkeypatch.setattr(IdempotentRequest, "stored", forgotten)
+    assert (await parcels.post({"name": "b"}, "k"))[0] == 202
+    assert await parcels.names() == ["a", "b"]
 
 
 async def test_a_repetition_whose_guard_would_now_miss_is_the_first_answer(

@@ -1,10 +1,13 @@
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick import Event, Job
+from tallystick._messages import attributes
+from tallystick._messages.attributes import NAMES, Attributes, read_attributes
 from tallystick._messages.envelope import (
     RESERVE,
     OutboxRow,
@@ -80,6 +83,47 @@ def test_only_a_job_carries_its_correlation_id() -> None:
     assert inbound(job.headers).correlation_id == "root"
 
 
+def read_by_name(block: bytes) -> Attributes:
+    fields = parse_headers(block)
+    return Attributes(*[fields.get(name, "") for name in NAMES])
+
+
+def identified(source: str, id_: str) -> Attributes:
+    return read_attributes(header_lines({"ce-source": source, "ce-id": id_}))
+
+
+@given(st.text(min_size=1, max_size=20).filter(str.isprintable), st.integers(0, 3), st.booleans())
+def test_the_headers_of_any_publication_are_read_as_by_name(
+    item: str, republication: int, sampled: bool
+) -> None:
+    event: Event | Job = Sold(item=item, version=7) if sampled else Pack(item=item)
+    try:
+        made = publishable("shop", event, "root", LARGEST)
+    except UnicodeEncodeError:
+        return  # half of a surrogate pair is no text
+    block = wire_headers(msgspec.structs.replace(made, republication=republication), "shop")
+    assert read_attributes(block) == read_by_name(block)
+
+
+def test_what_this_library_publishes_is_read_by_one_pattern(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = wire_headers(publishable("shop", Sold(item="mug", version=7), None, LARGEST), "shop")
+    expected = read_by_name(made)
+    monkeypatch.setattr(attributes, "parse_headers", None)
+    assert read_attributes(made) == expected
+    assert expected.id
+
+
+@pytest.mark.parametrize(
+    "more", [b"Tally-Republication: 3\r\n", b"TALLY-CORRELATION-ID: root\r\n", b"ce-id: 2\r\n"]
+)
+def test_a_foreign_header_behind_ours_is_read_as_by_name(more: bytes) -> None:
+    made = wire_headers(publishable("shop", Sold(item="mug", version=7), None, LARGEST), "shop")
+    block = made.removesuffix(b"\r\n") + more + b"\r\n"
+    assert read_attributes(block) == read_by_name(block)
+
+
 @given(st.dictionaries(st.from_regex(r"[a-z-]{1,20}", fullmatch=True), st.text(max_size=80)))
 def test_every_value_survives_the_headers(headers: dict[str, str]) -> None:
     try:
@@ -93,8 +137,7 @@ def test_every_value_survives_the_headers(headers: dict[str, str]) -> None:
 
 @given(st.binary(max_size=300))
 def test_no_header_block_is_an_error(block: bytes) -> None:
-    fields = parse_headers(b"NATS/1.0\r\n" + block)
-    source, id_ = identity(fields, "SHOP", 1)
+    source, id_ = identity(read_attributes(b"NATS/1.0\r\n" + block), "SHOP", 1)
     (source + id_ + inbound(block).correlation_id).encode()
     assert (source + id_ + inbound(block).correlation_id).isprintable()
 
@@ -148,11 +191,11 @@ def test_a_message_leaves_room_for_the_headers_of_a_dead_letter() -> None:
 def test_a_delivery_without_a_usable_identity_is_its_place_in_its_stream(
     source: str, id_: str
 ) -> None:
-    assert identity({"ce-source": source, "ce-id": id_}, "SHOP", 9) == ("stream:SHOP", "9")
+    assert identity(identified(source, id_), "SHOP", 9) == ("stream:SHOP", "9")
 
 
 def test_a_delivery_is_identified_by_its_senders_source_and_id() -> None:
-    assert identity({"ce-source": "shop", "ce-id": "1"}, "SHOP", 9) == ("shop", "1")
+    assert identity(identified("shop", "1"), "SHOP", 9) == ("shop", "1")
 
 
 @pytest.mark.parametrize("correlation_id", ["a\0b", "x" * 3000, "\x1b", ""])

@@ -64,7 +64,9 @@ Store = Callable[..., Awaitable[None]]
 def _inserted(row: OutboxRow) -> Write:
     """The write that stores a row, as if its id had been made now."""
     write = insert(row)
-    return Write(write.sql, (*write.args[:-1], time.time_ns() // 1_000_000), write.guard)
+    return Write(
+        write.sql, (*write.args[:-1], time.time_ns() // 1_000_000), write.guard, arrays=True
+    )
 
 
 async def published(client: Client) -> list[str]:

@@ -46,7 +46,12 @@ def spans() -> Iterator[Spans]:
 
 def process(parent: str | None = None, previous: str | None = None) -> tracing.Span:
     return tracing.process_span(
-        "evt.orders.placed.v1", "payments-open", "id-1", parent=parent, previous=previous
+        lambda subject: subject.removesuffix(".00"),
+        "evt.orders.placed.v1.00",
+        "payments-open",
+        "id-1",
+        parent=parent,
+        previous=previous,
     )
 
 

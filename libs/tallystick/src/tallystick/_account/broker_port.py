@@ -29,10 +29,12 @@ class DurablePort:
         self._filters: list[str] = durable.config["filter_subjects"]
 
     async def durable(self) -> DurableState | None:
-        found = await info(
-            self._connection.client, f"CONSUMER.INFO.{self._durable.stream}.{self._durable.name}"
+        client, stream = self._connection.client, self._durable.stream
+        found, state = await asyncio.gather(
+            info(client, f"CONSUMER.INFO.{stream}.{self._durable.name}"),
+            info(client, f"STREAM.INFO.{stream}"),
         )
-        if found is None:
+        if found is None or state is None:
             return None
         config = found["config"]
         one = config.get("filter_subject")
@@ -42,6 +44,7 @@ class DurablePort:
             found["ack_floor"]["stream_seq"],
             found["num_pending"],
             found["num_ack_pending"],
+            state["state"]["last_seq"],
         )
 
     async def stored(self, places: Sequence[int]) -> Mapping[int, UUID | None]:

@@ -6,7 +6,7 @@ The order of the questions is the rule: the source's page, the inbox, the broker
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -44,13 +44,19 @@ LOOKED_UP_AT_MOST = 2_000
 
 @dataclass
 class Comparison:
-    """The comparison of one period; `pages` counts the pages that it took."""
+    """The comparison of one period; `pages` counts the pages that it took.
+
+    It ends early at a page of which the durable has not come to anything that is absent: nothing of
+    it can be judged yet, and what was published later comes later. Its lowest place is `behind`.
+    """
 
     reader: Reader
     span: Span
     coverage: Coverage
     received: int
+    published: int
     pages: int = 0
+    behind: int | None = None
     denied: set[UUID] = field(default_factory=set)
     """What the reader has and the source denies, without what a person has accepted."""
     durable: DurableState | None = None
@@ -63,7 +69,7 @@ class Comparison:
         finding = Finding(received=self.received, is_compared=True)
         sums = dict.fromkeys(self.coverage.types, NOTHING)
         first, last = self.span.bounds
-        while first < last:
+        while first < last and self.behind is None:
             page = yield from self._page(first, last)
             for name, part in named(page.sums, self.reader.names).items():
                 if name in sums:
@@ -72,6 +78,10 @@ class Comparison:
             first = page.until
         finding.unknown = len(self.denied)
         finding.published = sum(each.count for each in sums.values())
+        if self.behind is not None:
+            finding.published = max(self.published, finding.published)
+            absent = finding.published - self.received - finding.missing - finding.unsent
+            finding.on_its_way = max(finding.on_its_way, absent)
         return finding, sums
 
     def _page(self, first: UUID, last: UUID) -> Asking[IdsAnswer]:
@@ -107,10 +117,13 @@ class Comparison:
         # The filter belongs to the same answer as the floor: it may have changed since the start.
         durable = readers.judgeable(self.reader, (yield from answer_to(ReadDurable())))
         self.durable = durable
-        places = _to_look_up(stored, durable)
-        if not places:
+        places = [each.place for each in stored if each.place is not None]
+        if all(map(durable.is_before, places)):
+            self.behind = min(places)
+        looked_up = _to_look_up(places, durable)
+        if not looked_up:
             return Evidence(durable)
-        return Evidence(durable, (yield from answer_to(ReadPlaces(places))))
+        return Evidence(durable, (yield from answer_to(ReadPlaces(looked_up))))
 
     def _denied(self, extra: frozenset[UUID]) -> Asking[set[UUID]]:
         """Return those that the source did not publish under any type."""
@@ -127,9 +140,9 @@ class Comparison:
         return denied - (yield from answer_to(FindAccepted(tuple(sorted(denied)))))
 
 
-def _to_look_up(stored: Sequence[Published], durable: DurableState) -> tuple[int, ...]:
+def _to_look_up(places: Collection[int], durable: DurableState) -> tuple[int, ...]:
     """Return the places that decide, the lowest first: none while something is on its way."""
     if not durable.idle:
         return ()
-    places = {each.place for each in stored if each.place is not None}
-    return tuple(sorted(place for place in places if place > durable.floor)[:LOOKED_UP_AT_MOST])
+    above = {place for place in places if place > durable.floor}
+    return tuple(sorted(above)[:LOOKED_UP_AT_MOST])

@@ -1,8 +1,9 @@
 """What has become of a published message that a reader may lack.
 
 A message is lost if it was stored at a place of the stream, is not in the inbox, and cannot come
-any more: the durable's ack floor has reached the place; or the durable is idle, and the stream has
-another message, or none, at the place.
+any more: the durable's ack floor has reached the place; or the stream has not come to the place, so
+it is not the one that it was; or the durable is idle, and the stream has another message, or none,
+at the place.
 
 The order of the reads is what makes this right: first the source is asked for places, then the
 durable and the stream are read, then the inbox. While a message is in the stream and is not
@@ -42,10 +43,16 @@ class DurableState:
     pending: int
     in_hand: int
     """Delivered and not acknowledged."""
+    last: int
+    """The last sequence of its stream."""
 
     @property
     def idle(self) -> bool:
         return not self.pending and not self.in_hand
+
+    def is_before(self, place: int) -> bool:
+        """Return whether it has not come to a place yet, and goes on to it."""
+        return bool(self.pending) and self.floor < place <= self.last
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ def fate(said: Published, received: Collection[UUID], evidence: Evidence) -> Fat
         return Fate.RECEIVED
     if said.place is None:
         return Fate.UNSENT
-    if evidence.durable.floor >= said.place:
+    if not evidence.durable.floor < said.place <= evidence.durable.last:
         return Fate.LOST
     looked_up = said.place in evidence.stored
     if evidence.durable.idle and looked_up and evidence.stored[said.place] != said.id:

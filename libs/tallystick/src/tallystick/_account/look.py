@@ -88,7 +88,10 @@ class _Look:
     def run(self, declared: Collection[frozenset[str]]) -> Asking[Report]:
         self.report.period = self.reader.period  # until the source says another
         try:
-            readers.judgeable(self.reader, (yield from answer_to(ReadDurable())), declared)
+            state = yield from answer_to(ReadDurable())
+            durable = readers.judgeable(self.reader, state, declared)
+            if not durable.is_before(self.memory.behind or 0):
+                self.memory.behind = None
             self.settled = SettledSpans(
                 (yield from answer_to(ReadSettled(self.reader.judged_from)))
             )
@@ -185,17 +188,27 @@ class _Look:
     def _judge_period(self, due: Due, own: Sum) -> Asking[None]:
         if self.memory.is_paused(due.span, self.now):
             return
-        if self.pages < PAGES_AT_MOST:
-            yield from self._compare(due, own)
+        published = total(due.sums, due.coverage.types).count
+        if self._compares(due.span):
+            yield from self._compare(due, own, published)
         else:
-            counted = total(due.sums, due.coverage.types).count
-            self.memory.findings.setdefault(due.span, Finding(counted, own.count))
+            ahead = max(0, published - own.count)
+            counted = Finding(published, own.count, on_its_way=ahead)
+            self.memory.findings.setdefault(due.span, counted)
 
-    def _compare(self, due: Due, own: Sum) -> Asking[None]:
-        comparison = Comparison(self.reader, due.span, due.coverage, own.count)
+    def _compares(self, span: Span) -> bool:
+        """Return whether ids are compared: not while they may still be in somebody's hand."""
+        is_young = self.now - span.end < self.memory.after
+        is_behind = self.memory.behind is not None
+        return not (is_young or is_behind) and self.pages < PAGES_AT_MOST
+
+    def _compare(self, due: Due, own: Sum, published: int) -> Asking[None]:
+        comparison = Comparison(self.reader, due.span, due.coverage, own.count, published)
         finding, sums = yield from comparison.run()
-        yield from answer_to(NoteUnknown(due.span, tuple(sorted(comparison.denied))))
         self.pages += comparison.pages
+        self.memory.behind = comparison.behind
+        if comparison.behind is None:
+            yield from answer_to(NoteUnknown(due.span, tuple(sorted(comparison.denied))))
         self.memory.findings[due.span] = finding
         self.lost += self.memory.confirmed(due.span, finding, self.now)
         self.memory.pause(due.span, self.now, lost=bool(finding.missing))

@@ -20,7 +20,7 @@ from tallystick._account.leases import WorkLeases
 from tallystick._account.look import look
 from tallystick._account.memory import Memory
 from tallystick._account.reader import Reader
-from tallystick._account.report import Report, Unfinished, overview
+from tallystick._account.report import Report, overview
 from tallystick._account.running import Ports
 from tallystick._account.settled import SettledSpans
 from tallystick._account.source_port import Source
@@ -186,10 +186,7 @@ class Looking:
         if report.database is not None and reader.database is None:
             named = (read.number, report.database)
             await self._database.fetch(statements.NAME_SOURCE, *named)
-        unfinished = await self._database.fetch(
-            statements.UNFINISHED, read.durable.name, read.source
-        )
-        shown = overview(read.source, read.durable.name, report, Unfinished(*unfinished[0]))
+        shown = overview(read.source, read.durable.name, report)
         lost = (each.id for finding in report.findings.values() for each in finding.lost)
         missing = [str(id_) for id_ in nsmallest(SHOWN, lost)]
         unknown = await ReaderInbox(self._database, read.number).unknown()

@@ -46,6 +46,8 @@ class Memory:
     after: int = T
     swept_at: int = 0
     """When the source was last asked for the sums of everything."""
+    behind: int | None = None
+    """The lowest place that was found absent and not come to yet: nothing above it is compared."""
     findings: dict[Span, Finding] = field(default_factory=dict)
     """Of the spans that are not settled."""
     _sightings: dict[Span, dict[UUID, Sighting]] = field(default_factory=dict)

@@ -36,23 +36,13 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
-    """Received messages that wait or have failed, as the reader's database counts them."""
-
-    deferred: int = 0
-    dead: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Overview:
-    """A row of `tally account`."""
+    """A row of `tally account`, but for what is deferred and dead."""
 
     source: str
     durable: str
     published: int
     received: int
-    deferred: int
-    dead: int
     on_its_way: int
     unsent: int
     missing: int
@@ -67,7 +57,7 @@ class Overview:
         return not (self.missing or self.unknown or self.waits_for)
 
 
-def overview(source: str, durable: str, report: Report, unfinished: Unfinished) -> Overview:
+def overview(source: str, durable: str, report: Report) -> Overview:
     """Return what a person sees of one reader of one source."""
     findings = list(report.findings.values())
     return Overview(
@@ -75,8 +65,6 @@ def overview(source: str, durable: str, report: Report, unfinished: Unfinished) 
         durable=durable,
         published=report.settled + sum(each.published for each in findings),
         received=report.settled + sum(each.received for each in findings),
-        deferred=unfinished.deferred,
-        dead=unfinished.dead,
         on_its_way=sum(each.on_its_way for each in findings),
         unsent=sum(each.unsent for each in findings),
         missing=sum(each.missing for each in findings),

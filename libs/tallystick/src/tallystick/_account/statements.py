@@ -140,10 +140,6 @@ on conflict (name) do update set replica = $2, until = excluded.until
 where l.replica = $2 or l.until < clock_timestamp() returning 1"""
 """Take or renew a lease; no row if another replica has it."""
 
-UNFINISHED = """select count(*) filter (where state = 'waiting'),
-    count(*) filter (where state = 'dead')
-from tallystick.deferred where durable = $1 and source = $2"""
-
 SHOW = """insert into tallystick.accounts (reader, overview) values ($1, $2::text::jsonb)
 on conflict (reader) do update set overview = excluded.overview, looked_at = clock_timestamp()"""
 

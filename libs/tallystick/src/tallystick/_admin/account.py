@@ -23,6 +23,7 @@ from tallystick._admin.account_rows import (
 from tallystick._admin.repairs import Limit, Line
 from tallystick._admin.selection import Moment, Text
 from tallystick._database.postgres import Postgres, Record
+from tallystick._deferred.counts import Counts, counts
 from tallystick._http.problem import Problem
 from tallystick._messages.identity import reader_number
 from tallystick._messages.router import Router
@@ -139,7 +140,8 @@ class Account:
         if not rows:
             detail = f"{durable} is no durable of this service, or no replica has looked yet."
             raise Problem(404, "No such reader in the account", detail=detail)
-        readers = [await self._detail(row) for row in rows]
+        deferred = await counts(self._database)
+        readers = [await self._detail(row, deferred) for row in rows]
         return AccountDetails(readers=readers, at=rows[0]["at"])
 
     async def accept(self, asked: AcceptAsked) -> Accepted:
@@ -164,10 +166,10 @@ class Account:
             last = max((row[0] for row in done), default=last)
         return Accepted(count=count, at=at, more=more)
 
-    async def _detail(self, row: Record) -> AccountDetail:
+    async def _detail(self, row: Record, deferred: Counts) -> AccountDetail:
         past = await self._database.fetch(_ACCEPTED, row["number"], MOST_NAMED)
         return AccountDetail(
-            **dict(reader_account(row, declared_readers(self._router))),
+            **dict(reader_account(row, declared_readers(self._router), deferred)),
             missing_messages=await known(self._database, row, row["missing_ids"]),
             unknown_messages=await known(self._database, row, row["unknown_ids"]),
             forgotten_messages=forgotten(row["set_back"]),

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel
 
-from tallystick._account.statements import UNFINISHED
 from tallystick._database.postgres import Postgres, Record
+from tallystick._deferred.counts import Counts, counts
 from tallystick._messages.router import Router
 
 LOOKED_WITHIN = timedelta(minutes=3)
@@ -27,6 +27,7 @@ from tallystick.accounts a join tallystick.readers r on r.number = a.reader
 where $1::text is null or r.durable = $1
 order by r.source, r.durable"""
 """The readers of a durable, or all, with at most so many unknown ids after one."""
+STATES = {"deferred": "waiting", "dead": "dead"}
 _AT = "select clock_timestamp() as at"
 
 
@@ -45,14 +46,14 @@ class ForgottenByBoth(BaseModel):
 class ReaderAccount(BaseModel):
     """What one durable received of what one source published, as the last look found it.
 
-    Deferred and dead messages are received. What the reader lacks is `on_its_way`, `unsent` by the
-    source, or `missing`: lost at the broker. `unknown` counts received messages that the source
-    denies and no person has accepted. Before `settled_until` both sides agree for good; before
-    `agrees_until` about all that was published until the last look. If both have forgotten the
-    same, `set_back` says so; null if they have not.
+    Deferred and dead messages are received; they are counted when somebody asks. What the reader
+    lacks is `on_its_way`, `unsent` by the source, or `missing`: lost at the broker. `unknown`
+    counts received messages that the source denies and no person has accepted. Before
+    `settled_until` both sides agree for good; before `agrees_until` about all that was published
+    until the last look. If both have forgotten the same, `set_back` says so; null if they have not.
     `waits_for` says why nothing newer is known; empty if everything is. Before the first look, no
-    count is known. An abandoned durable is declared no more: its last look stays the last, but for
-    what is deferred and dead, until it is forgotten as its messages are.
+    count is known. An abandoned durable is declared no more: its last look stays the last, until it
+    is forgotten as its messages are.
     """
 
     source: str
@@ -86,18 +87,12 @@ async def accounts(database: Postgres, router: Router) -> Accounts:
     """Return every reader that is declared, and those of before that are in the account."""
     declared = declared_readers(router)
     rows = await database.fetch(READERS, None, 0, None)
-    found = {(row["durable"], row["source"]): reader_account(row, declared) for row in rows}
-    for pair in [pair for pair, one in found.items() if one.is_abandoned]:
-        found[pair] = await _with_unfinished(database, found[pair])
-    never = [_not_looked_at(*pair) for pair in declared - found.keys()]
-    readers = sorted([*found.values(), *never], key=lambda one: (one.source, one.durable))
+    deferred = await counts(database)
+    found = [reader_account(row, declared, deferred) for row in rows]
+    never = declared - {(one.durable, one.source) for one in found}
+    every = [*found, *(_not_looked_at(*pair) for pair in never)]
+    readers = sorted(every, key=lambda one: (one.source, one.durable))
     return Accounts(readers=readers, at=(await database.fetch(_AT))[0]["at"])
-
-
-async def _with_unfinished(database: Postgres, one: ReaderAccount) -> ReaderAccount:
-    """Return a reader with what is deferred and dead now: nobody looks, and people discard."""
-    (row,) = await database.fetch(UNFINISHED, one.durable, one.source)
-    return one.model_copy(update={"deferred": row[0], "dead": row[1]})
 
 
 def declared_readers(router: Router) -> set[tuple[str, str]]:
@@ -109,10 +104,14 @@ def declared_readers(router: Router) -> set[tuple[str, str]]:
     }
 
 
-def reader_account(row: Record, declared: Collection[tuple[str, str]]) -> ReaderAccount:
+def reader_account(
+    row: Record, declared: Collection[tuple[str, str]], deferred: Counts
+) -> ReaderAccount:
     """Return one reader from a row of READERS."""
-    is_declared = (row["durable"], row["source"]) in declared
-    return judged(dict(row), msgspec.json.decode(row["overview"]), is_declared=is_declared)
+    pair = row["durable"], row["source"]
+    now = {name: deferred.get((*pair, state), 0) for name, state in STATES.items()}
+    overview = {**msgspec.json.decode(row["overview"]), **now}
+    return judged(dict(row), overview, is_declared=pair in declared)
 
 
 def judged(

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from tallystick._messages.binding import Binding, UnknownType
+from tallystick._messages.envelope import parse_headers
 from tallystick._messages.inbound import Inbound
 from tallystick._messages.message import Message, message_key, message_type
 from tallystick.errors import InvalidMessage
@@ -68,7 +69,7 @@ def _check_key(inbound: Inbound, message: Message) -> None:
     """Raise InvalidBody if the key differs from the one that the message was sent with."""
     key = message_type(type(message)).key
     is_effect = message_type(type(message)).kind == "effect"
-    was = inbound.id if is_effect else inbound.fields.get("ce-subject")
+    was = inbound.id if is_effect else parse_headers(inbound.headers).get("ce-subject")
     if key and was and message_key(message) != was:
         raise InvalidBody(key, f"the key of the message is {was} and cannot be changed")
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-from msgspec.structs import replace
 
 from tallystick._broker.wire import Wire
 from tallystick.errors import BrokerUnavailable, InvalidMessage, NotStored, TallystickError
@@ -104,11 +103,16 @@ class Publisher:
         batch = secrets.token_hex(8).encode()
 
         def send(number: int) -> None:
-            for place, publication in enumerate(publications, 1):
-                last = place == len(publications)
-                headers = _batched(publication.headers, batch, place, last=last)
-                reply = b"%x-0" % number if last else b""
-                self._send(replace(publication, headers=headers), reply)
+            *others, last = [
+                (one.subject.encode(), one.body, _batched(one.headers, batch, place))
+                for place, one in enumerate(publications, 1)
+            ]
+            subject, body, headers = last
+            committing = headers.removesuffix(b"\r\n") + b"Nats-Batch-Commit: 1\r\n\r\n"
+            reply = b"%b%x-0" % (self._prefix, number)
+            frames = [self._wire.frame(*one) for one in others]
+            frames.append(self._wire.frame(subject, body, committing, reply))
+            self._wire.write(b"".join(frames))
 
         try:
             outcome = (await self._confirmed(1, send))[0]
@@ -150,11 +154,10 @@ FOR_GOOD = (10054, 10097)  # the stream's own limits: a message, or its headers,
 _decode = msgspec.json.Decoder(PubAck).decode
 
 
-def _batched(headers: bytes, batch: bytes, place: int, *, last: bool) -> bytes:
+def _batched(headers: bytes, batch: bytes, place: int) -> bytes:
     """Add the headers of an atomic batch (ADR-50 of the NATS architecture)."""
-    commit = b"Nats-Batch-Commit: 1\r\n" if last else b""
-    lines = b"Nats-Batch-Id: %b\r\nNats-Batch-Sequence: %d\r\n%b\r\n" % (batch, place, commit)
-    return headers.removesuffix(b"\r\n") + lines
+    lines = headers.removesuffix(b"\r\n")
+    return b"%bNats-Batch-Id: %b\r\nNats-Batch-Sequence: %d\r\n\r\n" % (lines, batch, place)
 
 
 def _outcome(headers: bytes, body: bytes) -> Outcome:

@@ -5,9 +5,9 @@ Section 2 of docs/delivery.md.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -70,7 +70,7 @@ class Pull:
         Example: prefetch 100, 30 in hand, 50 requested: there is room for 20, too few for now.
         With 30 in hand and 20 requested, there is room for 50, and these are requested.
         """
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         if self._requested and now - self._last_received_at > 3 * HEARTBEAT_S:
             log.warning("pull silent", durable=self._next.decode())
             self._requested = 0
@@ -93,7 +93,7 @@ class Pull:
         self._last_received_at = now
 
     def _on_message(self, subject: bytes, reply: bytes, headers: bytes, body: bytes) -> None:
-        self._last_received_at = asyncio.get_running_loop().time()
+        self._last_received_at = time.monotonic()
         if not reply.startswith(b"$JS.ACK."):
             self._on_status(headers)
             return

@@ -2,8 +2,8 @@
 
 nats-py connects, authenticates, reconnects and manages. What it does for each message (it parses
 headers with the e-mail parser, makes a `Msg`, uses a queue and switches tasks) costs most of its
-time. So messages of our own subscriptions are taken over before that. `test_wire.py` checks the
-internals of nats-py that this depends on, and fails when a release changes them.
+time. So messages of our own subscriptions are taken over before that (`frames.py`). `test_wire.py`
+checks the internals of nats-py that this depends on, and fails when a release changes them.
 
 Example: a body of 2 bytes with 18 bytes of headers for `evt.a`, without a reply subject, is written
 as the line `HPUB evt.a  18 20`, the headers, the body and a line break.
@@ -12,21 +12,19 @@ as the line `HPUB evt.a  18 20`, the headers, the body and a line break.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from tallystick._broker.frames import FrameParser, Receive
 from tallystick.errors import BrokerUnavailable, InvalidMessage
 
 log = structlog.get_logger()
 
 MAX_SUBJECT = 2048  # bytes; subject and reply share a line, which may have 4096
-
-Receive = Callable[[bytes, bytes, bytes, bytes], None]
-"""Called with subject, reply subject, header block and body."""
 
 
 class Wire:
@@ -34,12 +32,8 @@ class Wire:
 
     def __init__(self, client: Client) -> None:
         self._client: Any = client
-        self._receivers: dict[int, Receive] = {}
-        self._nats_py_receives = client._process_msg
-        self._take_over(client)
-
-    def _take_over(self, client: Any) -> None:
-        client._process_msg = self._receive
+        self._receivers: dict[bytes, Receive] = {}
+        self._client._ps = FrameParser(client, self._receivers)
 
     @property
     def connected(self) -> bool:
@@ -53,7 +47,7 @@ class Wire:
     async def subscribe(self, subject: str, receive: Receive, queue: str = "") -> Callable[[], Any]:
         """Call `receive` with each message of a subject; return a function that unsubscribes."""
         # The number that nats-py gives next: a message may come before subscribe() returns.
-        number = self._client._sid + 1
+        number = b"%d" % (self._client._sid + 1)
         self._receivers[number] = receive
         subscription = await self._client.subscribe(subject, queue=queue, cb=_never)
 
@@ -71,14 +65,23 @@ class Wire:
         broker's limits: the broker would close the connection for good (measured with nats-py
         2.16). If it raises, nothing is queued.
         """
-        if len(subject) > MAX_SUBJECT or len(headers) + len(body) > self.max_payload:
+        self.write(self.frame(subject, body, headers, reply))
+
+    def frame(self, subject: bytes, body: bytes, headers: bytes = b"", reply: bytes = b"") -> bytes:
+        """Return the frame of one message; raise InvalidMessage as `send` does."""
+        size, total = len(headers), len(headers) + len(body)
+        if len(subject) > MAX_SUBJECT or total > self.max_payload:
             raise InvalidMessage(f"{subject[:80]!r} is over the broker's limits")
         if headers:
-            size, total = len(headers), len(headers) + len(body)
-            head = b"HPUB %b %b %d %d\r\n" % (subject, reply, size, total)
-        else:
-            head = b"PUB %b %b %d\r\n" % (subject, reply, len(body))
-        self.write(b"".join((head, headers, body, b"\r\n")))
+            return b"HPUB %b %b %d %d\r\n%b%b\r\n" % (subject, reply, size, total, headers, body)
+        return b"PUB %b %b %d\r\n%b\r\n" % (subject, reply, total, body)
+
+    def send_empty(self, subjects: Sequence[bytes]) -> None:
+        """Queue a message without a body for each of some subjects that the broker made.
+
+        A hundred acks of one turn cost as much as two sent one by one. Raises BrokerUnavailable.
+        """
+        self.write(b"".join((b"PUB ", b"  0\r\n\r\nPUB ".join(subjects), b"  0\r\n\r\n")))
 
     def write(self, frames: bytes) -> None:
         """Queue whole frames; frames of one turn of the event loop are sent together.
@@ -102,18 +105,6 @@ class Wire:
         if (transport := self._client._transport) is not None:
             transport.close()
             self._client._transport = None
-
-    async def _receive(
-        self, number: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
-    ) -> None:
-        receive = self._receivers.get(number)
-        if receive is None:
-            await self._nats_py_receives(number, subject, reply, data, headers)
-            return
-        try:
-            receive(bytes(subject), bytes(reply), bytes(headers or b""), bytes(data))
-        except Exception:  # an error here would stop nats-py from reading the connection
-            log.exception("wire message failed", subject=bytes(subject))
 
 
 async def _never(_: Msg) -> None:

@@ -314,9 +314,7 @@ async def _execute(
     stored: set[Hashable] = set()
     for sql, pairs in batches(units):
         try:
-            rows = await session.fetchmany(
-                sql, [write.args for _, write in pairs], within_s=within_s
-            )
+            rows = await _run(session, sql, [write for _, write in pairs], within_s)
             met = _met(pairs, rows)
         except DatabaseUnavailable:
             raise
@@ -327,6 +325,16 @@ async def _execute(
             if write.guard is not None and write.guard not in met:
                 _miss(missed, unit, write)
     return missed, frozenset(stored)
+
+
+async def _run(
+    session: Session, sql: str, writes: Sequence[Write], within_s: float | None
+) -> list[Record]:
+    """Run a statement for each of its writes, or once for all of them if it takes arrays."""
+    if writes[0].arrays:
+        columns = zip(*(write.args for write in writes), strict=True)
+        return await session.fetch(sql, *map(list, columns), within_s=within_s)
+    return await session.fetchmany(sql, [write.args for write in writes], within_s=within_s)
 
 
 def _met(pairs: Sequence[tuple[Unit, Write]], rows: Sequence[Record]) -> set[Hashable]:

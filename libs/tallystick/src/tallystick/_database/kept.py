@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 from tallystick._database.partitions import span_of
 
@@ -49,5 +50,10 @@ class Kept:
 
         Only messages of our own (`own`) go with partitions, and so before their time.
         """
-        age = self.expires_after.total_seconds()
+        age = _seconds(self.time)
         return min(age, now - self.since_ms / 1000) if own else age
+
+
+@lru_cache(maxsize=8)  # one for each service in this process
+def _seconds(kept: timedelta) -> float:
+    return (kept - span_of(kept)).total_seconds()

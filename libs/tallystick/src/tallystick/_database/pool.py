@@ -110,7 +110,7 @@ class Pool:
         await self._wait_for_turn()
         try:
             connection = await self._acquire()
-            DB_WAIT_SECONDS.observe(time.perf_counter() - begun)
+            child(DB_WAIT_SECONDS).observe(time.perf_counter() - begun)
             try:
                 yield Session(connection)
             finally:

@@ -25,7 +25,13 @@ from tallystick._database.kept import Kept
 from tallystick._database.partitions import PARTITIONED, Bounds, missing, read_bounds
 from tallystick._database.pool import Target
 from tallystick._database.session import Session
-from tallystick._telemetry.metrics import KEPT_BYTES, KEPT_SINCE, PARTITIONS_UNTIL, child
+from tallystick._telemetry.metrics import (
+    KEPT_BYTES,
+    KEPT_LIMIT,
+    KEPT_SINCE,
+    PARTITIONS_UNTIL,
+    child,
+)
 
 log = structlog.get_logger()
 
@@ -120,6 +126,7 @@ class Retention:
             log.warning("tables too large", bytes=taken, most=self._most_bytes)
 
     async def _measure(self, session: Session) -> None:
+        KEPT_LIMIT.set(self._most_bytes or 0)
         for table, partitions in (await _all(session)).items():
             child(KEPT_BYTES, table).set(sum(each.size for each in partitions))
             child(KEPT_SINCE, table).set(min(each.bounds.low for each in partitions) / 1000)

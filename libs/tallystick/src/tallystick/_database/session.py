@@ -52,9 +52,9 @@ class Session:
         except asyncpg.InterfaceError:  # closed, and already released to its pool
             return True
 
-    async def fetch(self, sql: str, *args: Any) -> list[Record]:
+    async def fetch(self, sql: str, *args: Any, within_s: float | None = None) -> list[Record]:
         """Return the rows of a statement."""
-        return await self._judged(lambda: self._connection.fetch(sql, *args))
+        return await self._judged(lambda: self._connection.fetch(sql, *args, timeout=within_s))
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
         """Return the first column of the first row, or None."""

@@ -29,11 +29,12 @@ _LEASE = f"""with due as (
         where h.durable = s.durable and state = 'waiting' and replica is null
         and due_at <= now() and expired_leases < $4
         order by due_at limit s.slots for update skip locked) d){_LEASED}"""  # noqa: S608  # a constant of ours
-# Messages with the fewest deaths and expired leases come first: most of them do no harm.
+# Messages with the fewest deaths and expired leases come first: most of them do no harm. The last
+# condition says to PostgreSQL that the index of such rows has all of them.
 _LEASE_QUARANTINED = f"""with due as (
     select durable, source, id from tallystick.deferred
     where durable = any($2::text[]) and state = 'waiting' and replica is null
-    and due_at <= now() and expired_leases >= $3
+    and due_at <= now() and expired_leases >= $3 and expired_leases > 0
     order by crashes, expired_leases, due_at limit $4 for update skip locked){_LEASED}"""  # noqa: S608  # a constant of ours
 _MINE = "select durable, source, id, lease from tallystick.deferred where replica = $1"
 _RELEASE = """update tallystick.deferred h set replica = null, lease = h.lease + 1, due_at = now()

@@ -128,7 +128,7 @@ class Outcomes:
         await self._database.deliveries.submit(Unit((write,)))
 
     def _expires_in(self, inbound: Inbound) -> float:
-        return self._kept.expires_in(time.time(), own=inbound.own_id is not None)
+        return self._kept.expires_in(time.time(), own=inbound.is_own)
 
     async def _store(
         self, binding: Binding, inbound: Inbound, decision: Decision, error: BaseException | None

@@ -5,10 +5,11 @@ Sections 2 and 4 of docs/delivery.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
 from typing import Literal
+
+import msgspec
 
 QUARANTINE_AFTER = 2
 """A message with so many expired leases is quarantined: it runs in a separate process."""
@@ -20,12 +21,12 @@ POISON_CRASHES = 2
 """A message that killed a process in which it was alone so often is a dead letter."""
 AHEAD = timedelta(days=1)
 """The id of a message may be so far ahead of our clock: the inbox has partitions for it."""
+AHEAD_S = AHEAD.total_seconds()
 Known = Literal["done", "deferred"] | None
 """What the database knows of a message: done, deferred, or None if it is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryFacts:
+class DeliveryFacts(msgspec.Struct, frozen=True):
     """What is known of a delivery before the inbox is queried; `age` in seconds.
 
     `trusted`: the connection and the durable are older than AckWait.
@@ -51,7 +52,7 @@ def is_kept(made_ago: float, expires_in: float) -> bool:
 
     It forgets what is older than `expires_in` seconds (`Kept.expires_in`).
     """
-    return -AHEAD.total_seconds() < made_ago <= expires_in
+    return -AHEAD_S < made_ago <= expires_in
 
 
 class Step(Enum):

@@ -17,6 +17,7 @@ import msgspec
 
 from tallystick._account.statements import REOPENED
 from tallystick._database.units import Settlement, Write
+from tallystick._database.uuids import uuid_of
 from tallystick._deferred.protocol import QUARANTINE_AFTER
 from tallystick._messages.identity import FOREIGN, digest, reader_number
 from tallystick._messages.inbound import Inbound
@@ -28,6 +29,8 @@ AT_ONCE = "-infinity"
 
 _RECEIVED = """insert into tallystick.inbox (reader, id) values ($1, $2)
 on conflict do nothing returning reader, id"""
+_RECEIVED_TOGETHER = """insert into tallystick.inbox (reader, id)
+select * from unnest($1::int[], $2::uuid[]) on conflict do nothing returning reader, id"""
 # What is received late may belong to a period that is settled: the account looks at it again.
 _RECEIVED_LATE = f"{REOPENED} {_RECEIVED}"
 LATE_S = 10.0
@@ -159,11 +162,11 @@ def _place(error: BaseException) -> str:
 def received(inbound: Inbound) -> Write:
     """Mark a delivery as done; the guard is missed if it was received before."""
     args = known_by(inbound)
-    if inbound.own_id is None:
+    if not inbound.is_own:
         return Settlement(_RECEIVED_FOREIGN, args, args, message=inbound.key)
-    is_late = abs(time.time() - inbound.made_at) > LATE_S
-    sql = _RECEIVED_LATE if is_late else _RECEIVED
-    return Settlement(sql, args, args, message=inbound.key)
+    if abs(time.time() - inbound.made_at) > LATE_S:
+        return Settlement(_RECEIVED_LATE, args, args, message=inbound.key)
+    return Settlement(_RECEIVED_TOGETHER, args, args, arrays=True, message=inbound.key)
 
 
 def end(deferred: Deferred) -> Write:
@@ -274,15 +277,15 @@ def thin(deferred: Deferred) -> list[Write]:
 
 def known_by(inbound: Inbound) -> tuple[int, UUID]:
     """Return what the inbox knows a message of the broker by: the reader's number and an id."""
-    if inbound.own_id is not None:
-        return reader_number(inbound.durable, inbound.source), inbound.own_id
+    if inbound.is_own:
+        return reader_number(inbound.durable, inbound.source), uuid_of(inbound.id)
     return reader_number(inbound.durable, FOREIGN), digest(inbound.source, inbound.id)
 
 
 def _defer_by(inbound: Inbound, *, is_kept: bool) -> tuple[str, tuple[Any, Any]]:
     if inbound.is_effect:
         return "effect", (inbound.durable, inbound.id)
-    if inbound.own_id is None:
+    if not inbound.is_own:
         return "foreign", known_by(inbound)
     return ("own", known_by(inbound)) if is_kept else ("unknown", (0, ""))
 

@@ -6,10 +6,10 @@ Section 2 of docs/delivery.md.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
 
+import msgspec
 import structlog
 
 from tallystick._database.group import AlreadyProcessed
@@ -24,7 +24,6 @@ from tallystick._messages.inbound import Inbound
 from tallystick._messages.message import Message
 from tallystick._telemetry import tracing
 from tallystick._telemetry.awaiting import note_unawaited
-from tallystick._telemetry.logging import handled
 from tallystick._telemetry.metrics import DUPLICATES, FAILED_AFTER_COMMIT, PROCESS_SECONDS, child
 from tallystick.errors import Conflict, DeclarationError
 
@@ -75,53 +74,54 @@ class Attempts:
         attempt. Raises the handler's error.
         """
         begun = time.perf_counter()
-        outcome = "error"
-        parent = inbound.fields.get("traceparent")
-        handled.set((binding.durable, inbound.id))  # each attempt is a task of its own
+        outcome, handling = "error", _Handling(binding, inbound, settlement, attempt)
         with tracing.process_span(
-            binding.template_of(inbound.subject),
+            binding.template_of,
+            inbound.subject,
             binding.durable,
             inbound.id,
-            parent=parent,
+            parent=inbound.attributes.traceparent,
             previous=previous,
             attempt=attempt,
         ):
             try:
-                outcome = await self._handle(binding, inbound, settlement, attempt)
+                handling.message = binding.decode(inbound)
+                rest = self.deadlines.begin(self._seconds(binding), self._decide(handling))
+                if rest is not None:
+                    await rest
+                outcome = "done"
+            except AlreadyProcessed:
+                outcome = "duplicate"
+                child(DUPLICATES, binding.durable).inc()
+            except Exception as error:
+                if not handling.is_done:
+                    raise
+                outcome = "done"
+                handling.report(error)
             finally:
                 seconds = time.perf_counter() - begun
                 child(PROCESS_SECONDS, binding.durable, outcome).observe(seconds)
         return outcome == "done"
 
-    async def _handle(
-        self, binding: Binding, inbound: Inbound, settlement: Write | None, attempt: int
-    ) -> str:
-        handling = _Handling(binding, binding.decode(inbound), inbound, settlement, attempt)
-        seconds = binding.deadline.total_seconds() if binding.deadline else self._deadline_s
-        try:
-            await self.deadlines.run(seconds, self._decide(handling))
-        except AlreadyProcessed:
-            child(DUPLICATES, binding.durable).inc()
-            return "duplicate"
-        except Exception as error:
-            if not handling.is_done:
-                raise
-            handling.report(error)
-        else:
-            if handling.refused is not None:
-                handling.report(handling.refused)
-        return "done"
+    def _seconds(self, binding: Binding) -> float:
+        return binding.deadline.total_seconds() if binding.deadline else self._deadline_s
 
     async def _decide(self, handling: _Handling) -> None:
-        given = [self._resources[kind] for kind in handling.binding.resources]
+        binding, settlement = handling.binding, handling.settlement
+        given = [self._resources[kind] for kind in binding.resources]
         noted = note_unawaited()
         for _ in range(CONFLICTS):
             delivery = handling.delivery = self._delivery(handling)
             try:
-                await _alone(handling.binding.handler(handling.message, delivery, *given))
+                try:
+                    await binding.handler(handling.message, delivery, *given)
+                except ExceptionGroup as group:
+                    _raise_alone(group)
                 delivery.check_awaited(noted)
-                if not delivery.committed and handling.settlement is not None:
+                if settlement is not None and not delivery.committed:
                     await delivery.commit()
+                if delivery.late is not None:
+                    handling.report(delivery.late)
             except Conflict:
                 if delivery.committed:
                     raise
@@ -132,23 +132,22 @@ class Attempts:
     def _delivery(self, handling: _Handling) -> Delivery:
         return Delivery(
             handling.inbound,
-            attempt=handling.attempt,
-            settlement=handling.settlement,
-            committer=self._committer,
-            group=self._postgres.deliveries,
-            database=self._database,
+            handling.attempt,
+            handling.settlement,
+            self._committer,
+            self._postgres.deliveries,
+            self._database,
         )
 
 
-@dataclass
-class _Handling:
+class _Handling(msgspec.Struct):
     """A message whose handler runs, and the delivery of its latest run."""
 
     binding: Binding
-    message: Message
     inbound: Inbound
     settlement: Write | None
     attempt: int
+    message: Message | None = None
     delivery: Delivery | None = None
 
     @property
@@ -156,11 +155,6 @@ class _Handling:
         """Whether the message is committed as done, so that it is never tried again."""
         committed = self.delivery is not None and self.delivery.committed
         return committed and self.settlement is not None
-
-    @property
-    def refused(self) -> Exception | None:
-        """The error of a second commit that the handler caught, or None."""
-        return self.delivery.late if self.delivery is not None else None
 
     def report(self, error: Exception) -> None:
         """Log and count an error after the commit: the message is done, the failed work is not."""
@@ -173,18 +167,15 @@ class _Handling:
         )
 
 
-async def _alone(handling: Awaitable[None]) -> None:
-    """Await a handler; if it raises a group of errors of one class, raise the first of them.
+def _raise_alone(group: ExceptionGroup) -> NoReturn:
+    """Raise the first error of a group if all are of one class, else the group.
 
     A handler with a TaskGroup raises groups: its PermanentError must still count as one.
     """
-    try:
-        await handling
-    except ExceptionGroup as group:
-        errors = list(_leaves(group))
-        if len({type(error) for error in errors}) == 1:
-            raise errors[0] from group
-        raise
+    errors = list(_leaves(group))
+    if len({type(error) for error in errors}) == 1:
+        raise errors[0] from group
+    raise group
 
 
 def _leaves(error: Exception) -> Iterator[Exception]:

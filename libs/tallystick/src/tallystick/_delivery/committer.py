@@ -87,7 +87,7 @@ class Committer:
         writes = _in_order(part for part in parts if isinstance(part, Write))
         for tries_left in reversed(range(TRIES)):
             outputs = self._outputs(parts, correlation_id, may_start)
-            unit = Unit(writes, tuple(self._writes(outputs)), settlement)
+            unit = Unit(writes, self._writes(outputs), settlement)
             try:
                 await self._finish(outputs, group.submit(unit))
                 break
@@ -95,8 +95,9 @@ class Committer:
                 if not tries_left:
                     raise
                 await self._learn_clock()
-        for write in filter(deferred_rows.reschedules, writes):
-            self._slots.due(write.args[0])
+        for write in writes:
+            if deferred_rows.reschedules(write):
+                self._slots.due(write.args[0])
 
     @asynccontextmanager
     async def transaction(
@@ -106,7 +107,7 @@ class Committer:
         with alone(self):
             async with self._database.transactions.connection() as connection:
                 if settlement is not None and not await connection.fetch(
-                    settlement.sql, *settlement.args
+                    settlement.sql, *settlement.alone
                 ):
                     raise AlreadyProcessed
                 transaction = Transaction(connection)
@@ -140,7 +141,7 @@ class Committer:
 
     async def _stored(self, connection: Session, outputs: Outputs) -> bool:
         for write in self._writes(outputs):
-            stored = await connection.fetch(write.sql, *write.args)
+            stored = await connection.fetch(write.sql, *write.alone)
             if not stored and isinstance(write, RequiredWrite):
                 return False
         return True
@@ -160,7 +161,8 @@ class Committer:
                 if inbound.key not in started:
                     self._slots.give_back(inbound.key)
         failpoint("after-commit-before-publish")
-        self._outbox.send(outputs.rows)
+        if outputs.rows:
+            self._outbox.send(outputs.rows)
         self._start_effects(outputs, started)
 
     def _start_effects(self, outputs: Outputs, started: Stored) -> None:
@@ -193,16 +195,18 @@ class Committer:
             self._router.name, message, correlation_id, outbox.max_payload, outbox.ahead_ms
         )
 
-    def _writes(self, outputs: Outputs) -> Iterable[Write]:
-        for row in outputs.rows:
-            yield insert(row)
-        for inbound, starts in outputs.effects:
-            yield deferred_rows.defer(
-                inbound,
-                RetryLater(0, 0),
-                give_up_after=self._give_up_after(inbound.durable),
-                replica=self._replica if starts else None,
-            )
+    def _writes(self, outputs: Outputs) -> tuple[Write, ...]:
+        rows = [insert(row) for row in outputs.rows]
+        effects = [self._defer(inbound, starts=starts) for inbound, starts in outputs.effects]
+        return (*rows, *effects)
+
+    def _defer(self, inbound: Inbound, *, starts: bool) -> Write:
+        return deferred_rows.defer(
+            inbound,
+            RetryLater(0, 0),
+            give_up_after=self._give_up_after(inbound.durable),
+            replica=self._replica if starts else None,
+        )
 
     def has_slot(self, effect: Effect) -> bool:
         """Return whether an effect that is committed now starts with its commit."""

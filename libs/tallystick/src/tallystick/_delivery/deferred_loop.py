@@ -16,6 +16,7 @@ from tallystick._database.group import AlreadyProcessed
 from tallystick._database.postgres import Postgres
 from tallystick._deferred import rows as deferred_rows
 from tallystick._deferred.agenda import Agenda
+from tallystick._deferred.counts import counts
 from tallystick._deferred.leases import Leases, key_of
 from tallystick._deferred.outcomes import Outcomes
 from tallystick._deferred.rows import Deferred
@@ -30,8 +31,6 @@ from tallystick.errors import DatabaseUnavailable, InDoubt
 from tallystick.limiter import Limiter
 
 log = structlog.get_logger()
-
-_COUNTS = "select durable, state, count(*) from tallystick.deferred group by durable, state"
 
 LEASE_EVERY = 0.01  # seconds, so that slots that become free one by one are filled together
 
@@ -59,7 +58,7 @@ class DeferredLoop:
         self._outcomes = outcomes
         self._quarantine_after = quarantine_after
         self._in_doubt = Limiter()
-        self._counted: set[tuple[str, str]] = set()
+        self._counted: Counter[tuple[str, str]] = Counter()
         self._measuring = Seldom(self._measure)
         agenda.run_by(self._run)
 
@@ -125,6 +124,8 @@ class DeferredLoop:
             released = await self._leases.release(idle)
         if released:
             log.warning("leases interrupted", count=released)
+        for durable in self._bindings:
+            child(CIRCUIT_OPEN, durable).set(self._slots.circuit_open(durable))
         await self._measuring()
         self._agenda.wake()
 
@@ -134,14 +135,14 @@ class DeferredLoop:
         await self._agenda.finished()
         await self._leases.release(await self._leases.mine())
 
-    async def _measure(self) -> None:
-        rows = await self._database.fetch(_COUNTS)
-        found = {(row[0], row[1]): row[2] for row in rows}
-        for durable, state in self._counted | set(found):
-            child(DEFERRED, durable, state).set(found.get((durable, state), 0))
-        self._counted = set(found)
-        for durable in self._bindings:
-            child(CIRCUIT_OPEN, durable).set(self._slots.circuit_open(durable))
+    async def _measure(self) -> int:
+        found = Counter[tuple[str, str]]()
+        for (durable, _, state), count in (await counts(self._database)).items():
+            found[durable, state] += count
+        for durable, state in self._counted.keys() | found.keys():
+            child(DEFERRED, durable, state).set(found[durable, state])
+        self._counted = found
+        return found.total()
 
     async def _run(self, deferred: Deferred) -> None:
         binding = self._bindings[deferred.inbound.durable]

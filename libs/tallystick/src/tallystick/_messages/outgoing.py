@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from tallystick._messages.envelope import (
     COMMON,
     OutboxRow,
     check_size,
     check_subject,
-    header_lines,
+    encoded,
 )
-from tallystick._messages.ids import new_id
+from tallystick._messages.ids import new_text
 from tallystick._messages.message import Message, MessageType, encode, message_key, message_type
 from tallystick._telemetry import tracing
 from tallystick.errors import DeclarationError, InvalidMessage
@@ -36,24 +38,21 @@ def publishable(
     declared = message_type(type(message))
     if declared.domain != service or declared.kind not in ("event", "job"):
         raise DeclarationError(_refusal(service, declared))
-    key, message_id = message_key(message), str(new_id(ahead_ms))
+    key, message_id = message_key(message), new_text(ahead_ms)
     correlation_id = correlation_id or message_id
-    headers = {
-        "ce-id": message_id,
-        "ce-type": declared.ce_type,
-        "ce-source": service,
-        "ce-subject": key,
-        "ce-time": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "traceparent": tracing.create(declared.template, message_id, key),
-    }
+    context = tracing.create(declared.template, message_id, key)
+    lines = (
+        f"ce-id: {message_id}\r\nce-type: {declared.ce_type}\r\nce-source: {service}\r\n"
+        f"ce-subject: {encoded(key)}\r\nce-time: {now_text()}\r\ntraceparent: {context}\r\n"
+    )
     if declared.sequence:
-        headers["ce-sequence"] = _sequence(message, declared.sequence)
+        lines += f"ce-sequence: {_sequence(message, declared.sequence)}\r\n"
     if declared.kind == "job":
-        headers["tally-correlation-id"] = correlation_id
+        lines += f"tally-correlation-id: {encoded(correlation_id)}\r\n"
     row = OutboxRow(
         id=message_id,
         subject=check_subject(declared.subject(key)),
-        headers=header_lines(headers) + COMMON,
+        headers=lines.encode() + COMMON,
         body=encode(message),
         correlation_id=correlation_id,
         key=key,
@@ -61,6 +60,17 @@ def publishable(
     )
     check_size(row, max_payload)
     return row
+
+
+def now_text() -> str:
+    """Return the time as `ce-time` has it: RFC 3339 in UTC, with microseconds."""
+    seconds, microseconds = divmod(time.time_ns() // 1000, 1_000_000)
+    return f"{_second(seconds)}.{microseconds:06d}+00:00"
+
+
+@lru_cache(maxsize=2)
+def _second(since_1970: int) -> str:
+    return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _refusal(service: str, declared: MessageType) -> str:

@@ -13,6 +13,8 @@ from tallystick.errors import DeclarationError
 class Given:
     """What a handler is given beside its message; the wing above has the class."""
 
+    __slots__ = ()
+
 
 def check_handler(handler: Callable[..., Any], *leading: Sequence[type] | None) -> None:
     """Raise DeclarationError if the handler cannot be called with the arguments it will get.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from uuid import UUID
 
 import structlog
 
@@ -17,10 +16,11 @@ from tallystick._broker.connection import Connection
 from tallystick._broker.publisher import CONFIRM_WITHIN
 from tallystick._database.postgres import Postgres, PostgresError
 from tallystick._database.units import RequiredWrite, Write
+from tallystick._database.uuids import uuid_of
 from tallystick._failpoints import failpoint
 from tallystick._loops import Seldom
 from tallystick._messages.envelope import COLUMNS, OutboxRow, outbox_row
-from tallystick._messages.ids import made_at
+from tallystick._messages.ids import time_of
 from tallystick._outbox.sending import Published, Sending, by_stream
 from tallystick._telemetry.metrics import OUTBOX_AGE, OUTBOX_PENDING, OUTBOX_REFUSED
 from tallystick.errors import DatabaseUnavailable, InDoubt
@@ -35,8 +35,10 @@ LEASED_FOR = timedelta(seconds=CONFIRM_WITHIN + 2)
 # An id a minute away from the database's clock would come into a period that is closed.
 _INSERT = """insert into tallystick.outbox
     (id, subject, headers, body, correlation_id, key, type)
-select $1::uuid, $2, $3, $4, $5, $6, $7
-where abs(extract(epoch from clock_timestamp()) * 1000 - $8::bigint) < 60000 returning id"""
+select id, subject, headers, body, correlation_id, key, type from unnest(
+    $1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::text[], $6::text[], $7::text[],
+    $8::bigint[]) made(id, subject, headers, body, correlation_id, key, type, at)
+where abs(extract(epoch from clock_timestamp()) * 1000 - at) < 60000 returning id"""
 # The mark need not wait for the disk: if a crash loses it, the row is published again, and the
 # broker drops the duplicate. What was not stored may be swept again at once.
 _MARK = """update tallystick.outbox o set stream_sequence = u.place, refused = u.refused,
@@ -64,9 +66,9 @@ def insert(row: OutboxRow) -> Write:
 
     It raises NotCurrent if the id is a minute away from the database's clock.
     """
-    columns = (row.id, row.subject, row.headers, row.body, row.correlation_id, row.key, row.type)
-    id_ = UUID(row.id)
-    return RequiredWrite(_INSERT, (*columns, made_at(id_)), id_)
+    id_ = uuid_of(row.id)
+    of_message = row.subject, row.headers, row.body, row.correlation_id, row.key, row.type
+    return RequiredWrite(_INSERT, (id_, *of_message, time_of(row.id)), id_, arrays=True)
 
 
 class Outbox:
@@ -153,8 +155,10 @@ class Outbox:
                 refusing.add(stream)
         return len(leased)
 
-    async def _measure(self) -> None:
+    async def _measure(self) -> int:
         count, age = (await self._database.fetch(_BACKLOG))[0]
         OUTBOX_PENDING.set(count)
         OUTBOX_AGE.set(age)
-        OUTBOX_REFUSED.set((await self._database.fetch(_REFUSED))[0][0])
+        refused: int = (await self._database.fetch(_REFUSED))[0][0]
+        OUTBOX_REFUSED.set(refused)
+        return int(count) + refused

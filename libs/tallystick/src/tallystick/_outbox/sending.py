@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -63,25 +64,34 @@ class Sending:
         self._failures = Limiter()
         self._queues: dict[str, list[OutboxRow]] = {}
         self._in_flight: dict[str, int] = {}
+        self._begins = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def idle(self) -> bool:
-        return not self._tasks
+        return not self._tasks and not self._begins
 
     def send(self, rows: Iterable[OutboxRow]) -> None:
-        """Queue rows and publish as many as may be in flight."""
+        """Queue rows; what one turn of the event loop queues goes together."""
         for stream, of_stream in by_stream(rows).items():
             queue = self._queues.setdefault(stream, [])
             queue.extend(of_stream[: max(0, QUEUE - len(queue))])
+        if not self._begins:
+            self._begins = True
+            asyncio.get_running_loop().call_soon(self._begin)
+
+    def _begin(self) -> None:
+        self._begins = False
+        for stream in self._queues:
             self._go(stream)
 
     async def store(self, rows: Sequence[OutboxRow]) -> list[Published]:
         """Publish rows of one stream; return what became of each, in their order."""
         started = time.time_ns()
         outcomes = await self._publish(rows)
-        for row, outcome in zip(rows, outcomes, strict=True):
-            _observe(row, outcome, started)
+        _count(rows, outcomes)
+        if tracing.records():
+            _record(rows, outcomes, started)
         failed = [o for o in outcomes if isinstance(o, TallystickError)]
         if failed and (unsaid := self._failures.due(error := str(failed[0]))) is not None:
             log.warning("publish failed", count=len(failed), error=error, unsaid=unsaid)
@@ -138,12 +148,23 @@ def _published(row: OutboxRow, outcome: Outcome) -> Published:
             return Published(row)
 
 
-def _observe(row: OutboxRow, outcome: Outcome, started_ns: int) -> None:
-    template = row.subject.rpartition(".")[0]
-    if not isinstance(outcome, PubAck):
-        child(SEND_FAILED, template, type(outcome).__name__).inc()
-        return
-    child(SENT, template).inc()
-    if tracing.records():
-        context = parse_headers(row.headers).get("traceparent", "")
-        tracing.published(template, row.id, context, started_ns)
+def _count(rows: Sequence[OutboxRow], outcomes: Sequence[Outcome]) -> None:
+    sent, failed = Counter[str](), Counter[tuple[str, str]]()
+    for row, outcome in zip(rows, outcomes, strict=True):
+        template = row.subject.rpartition(".")[0]
+        if isinstance(outcome, PubAck):
+            sent[template] += 1
+        else:
+            failed[template, type(outcome).__name__] += 1
+    for template, count in sent.items():
+        child(SENT, template).inc(count)
+    for labels, count in failed.items():
+        child(SEND_FAILED, *labels).inc(count)
+
+
+def _record(rows: Sequence[OutboxRow], outcomes: Sequence[Outcome], started_ns: int) -> None:
+    """Record the spans of what was sent."""
+    for row, outcome in zip(rows, outcomes, strict=True):
+        if isinstance(outcome, PubAck):
+            context = parse_headers(row.headers).get("traceparent", "")
+            tracing.published(row.subject.rpartition(".")[0], row.id, context, started_ns)

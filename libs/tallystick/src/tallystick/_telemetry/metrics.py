@@ -5,10 +5,12 @@ repeated call costs a dict look-up.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar, cast
+from typing import Any, TypeVar, overload
 
-from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import Counter, Gauge, disable_created_metrics
 from prometheus_client.metrics import MetricWrapperBase
+
+from tallystick._telemetry.histogram import Histogram, Observations
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # half of all samples, and nothing uses them
 
@@ -119,6 +121,10 @@ KEPT_SINCE = Gauge(
     ["table"],
 )
 KEPT_BYTES = Gauge("messaging_kept_bytes", "Bytes of a table's partitions", ["table"])
+KEPT_LIMIT = Gauge(
+    "messaging_kept_limit_bytes",
+    "Bytes that inbox and outbox may take together; 0 if no limit is set",
+)
 OUTBOX_REFUSED = Gauge(
     "messaging_outbox_refused_messages",
     "Outbox rows that the broker refuses for good, such as those over the stream's own limits",
@@ -187,8 +193,10 @@ DB_CONNECTIONS = Gauge(
 DB_WAIT_SECONDS = Histogram(
     "db_client_connection_wait_time_seconds",
     "Time that a query outside a group waited for its connection",
+    [],
     buckets=_FAST,
 )
+DB_WAIT_SECONDS.labels()
 DB_PENDING = Gauge(
     "db_client_connection_pending_requests",
     "Requests that wait for a connection, by its purpose",
@@ -231,16 +239,24 @@ HTTP_CLIENT_SECONDS = Histogram(
 SPANS_LOST = Counter("telemetry_spans_lost_total", "Spans that were recorded and could not be sent")
 
 M = TypeVar("M", bound=MetricWrapperBase)
-_children: dict[tuple[MetricWrapperBase, tuple[str, ...]], MetricWrapperBase] = {}
+_children: dict[tuple[MetricWrapperBase | Histogram, tuple[str, ...]], Any] = {}
 
 
-def child(metric: M, *labels: str) -> M:
+@overload
+def child(metric: M, *labels: str) -> M: ...
+
+
+@overload
+def child(metric: Histogram, *labels: str) -> Observations: ...
+
+
+def child(metric: M | Histogram, *labels: str) -> M | Observations:
     """Return the metric bound to its labels' values."""
     key = (metric, labels)
-    found = _children.get(key)
+    found: M | Observations | None = _children.get(key)
     if found is None:
         found = _children[key] = metric.labels(*labels)
-    return cast("M", found)
+    return found
 
 
 def forget(metric: MetricWrapperBase, *labels: str) -> None:

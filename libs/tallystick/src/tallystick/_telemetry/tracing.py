@@ -8,7 +8,7 @@ latter case the span's parents may be missing.
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias
@@ -25,8 +25,8 @@ PRODUCER, SERVER = SpanKind.PRODUCER, SpanKind.SERVER
 SLOW_NS = 1_000_000_000
 _ENTRIES = (CONSUMER, SERVER)  # their parent comes with the message or request, not from here
 
-_current: ContextVar[str | None] = ContextVar("traceparent", default=None)
-_attempted: ContextVar[str | None] = ContextVar("attempted", default=None)
+_current: ContextVar["Span | None"] = ContextVar("span", default=None)
+_attempted: ContextVar["ProcessSpan | None"] = ContextVar("attempted", default=None)
 
 
 class Records(Protocol):
@@ -64,7 +64,8 @@ def record_to(recorder: Records | None, ratio: float) -> None:
 
 def current() -> str | None:
     """Return the traceparent of the span that runs now."""
-    return _current.get()
+    span = _current.get()
+    return span.traceparent if span else None
 
 
 def _root(links: Sequence[str] = ()) -> str:
@@ -79,6 +80,7 @@ class Span:
     """A piece of work in a trace; inside its `with` block it is the current span."""
 
     __slots__ = (
+        "_context",
         "_links",
         "_parent",
         "_start_ns",
@@ -87,10 +89,9 @@ class Span:
         "error",
         "kind",
         "name",
-        "traceparent",
     )
 
-    _token: Token[str | None]
+    _token: "Token[Span | None]"
 
     def __init__(
         self,
@@ -104,11 +105,19 @@ class Span:
         self.name = name
         self.kind = kind
         self.attributes = attributes
-        self.traceparent = traceparent.child_of(parent) if parent else _root(links)
         self._parent = parent
         self._links = links
+        self._context = ""
         self.error: BaseException | None = None
         self._start_ns = start_ns or time.time_ns()
+
+    @property
+    def traceparent(self) -> str:
+        """The context of this span; made when somebody asks for it, 3 us."""
+        if not self._context:
+            parent = self._parent
+            self._context = traceparent.child_of(parent) if parent else _root(self._links)
+        return self._context
 
     @property
     def sampled(self) -> bool:
@@ -124,7 +133,7 @@ class Span:
         self.attributes = {**(self.attributes or {}), name: value}
 
     def __enter__(self) -> Self:
-        self._token = _current.set(self.traceparent)
+        self._token = _current.set(self)
         return self
 
     def __exit__(
@@ -160,6 +169,61 @@ class Span:
         )
 
 
+class ProcessSpan(Span):
+    """The span of one attempt at a message, linked to the attempt before.
+
+    Most attempts are not sampled, publish nothing and log nothing: so it keeps what is at hand, and
+    the rest is worked out when somebody asks.
+    """
+
+    __slots__ = ("_attempt", "_subject", "_template_of", "durable", "message_id")
+
+    def __init__(
+        self,
+        template_of: Callable[[str], str],
+        subject: str,
+        durable: str,
+        message_id: str,
+        parent: str | None,
+        previous: str | None,
+        attempt: int,
+    ) -> None:
+        self.kind = CONSUMER
+        self.error = None
+        self.durable = durable
+        self.message_id = message_id
+        self._template_of = template_of
+        self._subject = subject
+        self._attempt = attempt
+        self._parent = parent
+        self._links = (previous,) if previous else ()
+        self._context = ""
+        self._start_ns = time.time_ns() if _Recording.recorder is not None else 0
+
+    @property
+    def traceparent(self) -> str:
+        """The context of this span: a new trace, unless the message came with a valid one."""
+        if not self._context:
+            self._parent = traceparent.parse(self._parent)
+            self._links = _valid(self._links)
+        return super().traceparent
+
+    def record(self, recorder: Records, end_ns: int) -> None:
+        """Give the span to the recorder, with its name and attributes."""
+        template = self._template_of(self._subject)
+        self.name = f"process {template}"
+        self.attributes = {
+            "messaging.system": "nats",
+            "messaging.operation.name": "process",
+            "messaging.operation.type": "process",
+            "messaging.destination.template": template,
+            "messaging.consumer.group.name": self.durable,
+            "messaging.message.id": self.message_id,
+            "tallystick.attempt": self._attempt,
+        }
+        super().record(recorder, end_ns)
+
+
 def span(
     name: str,
     kind: SpanKind = INTERNAL,
@@ -175,14 +239,17 @@ def span(
     """
     above = traceparent.parse(parent) if parent else None
     if above is None and kind not in _ENTRIES:
-        above = _current.get()
-    if links:
-        links = [valid for link in links if (valid := traceparent.parse(link))]
-    return Span(name, kind, above, links, attributes)
+        above = current()
+    return Span(name, kind, above, _valid(links), attributes)
+
+
+def _valid(links: Sequence[str]) -> Sequence[str]:
+    return [valid for link in links if (valid := traceparent.parse(link))]
 
 
 def process_span(
-    template: str,
+    template_of: Callable[[str], str],
+    subject: str,
     durable: str,
     message_id: str,
     *,
@@ -190,29 +257,25 @@ def process_span(
     previous: str | None = None,
     attempt: int = 1,
 ) -> Span:
-    """Return the span of one attempt at a message, linked to the previous attempt."""
-    made = span(
-        f"process {template}",
-        CONSUMER,
-        parent=parent,
-        links=(previous,) if previous else (),
-        attributes={
-            "messaging.system": "nats",
-            "messaging.operation.name": "process",
-            "messaging.operation.type": "process",
-            "messaging.destination.template": template,
-            "messaging.consumer.group.name": durable,
-            "messaging.message.id": message_id,
-            "tallystick.attempt": attempt,
-        },
-    )
-    _attempted.set(made.traceparent)
+    """Return the span of one attempt at a message, linked to the previous attempt.
+
+    `template_of` is called with the subject if the span is recorded.
+    """
+    made = ProcessSpan(template_of, subject, durable, message_id, parent, previous, attempt)
+    _attempted.set(made)
     return made
+
+
+def message() -> tuple[str, str] | None:
+    """Return durable and id of the message that this task attempted last."""
+    span = _attempted.get()
+    return (span.durable, span.message_id) if span else None
 
 
 def attempted() -> str | None:
     """Return the traceparent of this task's last attempt at a message."""
-    return _attempted.get()
+    span = _attempted.get()
+    return span.traceparent if span else None
 
 
 def create(template: str, message_id: str, key: str = "") -> str:
@@ -221,7 +284,7 @@ def create(template: str, message_id: str, key: str = "") -> str:
     Without sampling it is the current context, so that a span that the receiver records because it
     failed or was slow has the delivery that caused it as its parent.
     """
-    above = _current.get()
+    above = current()
     if above and not (_Recording.recorder and traceparent.is_sampled(above)):
         return above
     made = Span(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from libs.tallystick.tests.account.model.state import (
     IDS,
     REPUBLICATIONS_AT_MOST,
+    Broker,
     Look,
     Row,
     State,
@@ -30,11 +31,13 @@ def looks(state: State) -> Iterator[Step]:
         yield from decides(state, state.look)
 
 
-def evidence(state: State) -> tuple[int, bool, tuple[tuple[int, int], ...]]:
-    """Return floor, idleness, and what is stored at each place."""
+def evidence(state: State) -> Broker:
+    """Return what the broker has."""
     unread = [each.place for each in state.stream if not each.acknowledged]
-    floor = min(unread) - 1 if unread else state.next_place - 1
-    return floor, not unread, tuple((each.place, each.message) for each in state.stream)
+    last = state.next_place - 1
+    floor = min(unread) - 1 if unread else last
+    stored = tuple((each.place, each.message) for each in state.stream)
+    return Broker(floor, not unread, last, stored)
 
 
 def decides(state: State, look: Look) -> Iterator[Step]:
@@ -57,8 +60,8 @@ def decides(state: State, look: Look) -> Iterator[Step]:
 
 def judged(state: State, look: Look, message: int, row: Row) -> Fate:
     assert look.evidence
-    floor, idle, stored = look.evidence
-    durable = DurableState(frozenset(), floor, 0 if idle else 1, 0)
+    floor, idle, last, stored = look.evidence
+    durable = DurableState(frozenset(), floor, 0 if idle else 1, 0, last)
     here = {place: IDS[each] for place, each in stored}
     places = {row.place: here.get(row.place) for _, row in look.answer if row.place is not None}
     published = Published(IDS[message], 0, row.place, row.republication)

@@ -29,11 +29,20 @@ class Stored(NamedTuple):
     acknowledged: bool
 
 
+class Broker(NamedTuple):
+    """The durable's ack floor, whether it is idle, and what its stream has at each place."""
+
+    floor: int
+    idle: bool
+    last: int
+    stored: tuple[tuple[int, int], ...]
+
+
 class Look(NamedTuple):
     """What the source has answered, and then what the broker has."""
 
     answer: tuple[tuple[int, Row], ...]
-    evidence: tuple[int, bool, tuple[tuple[int, int], ...]] | None
+    evidence: Broker | None
 
 
 class State(NamedTuple):

@@ -139,7 +139,9 @@ create index deferred_due on tallystick.deferred (durable, due_at)
     where state = 'waiting' and replica is null;
 create index deferred_leased on tallystick.deferred (replica) where replica is not null;
 create index deferred_dead on tallystick.deferred (due_at) where state = 'dead';
-create index deferred_counts on tallystick.deferred (durable, state);
+create index deferred_counts on tallystick.deferred (durable, source, state);
+create index deferred_quarantined on tallystick.deferred (durable, due_at)
+    where state = 'waiting' and replica is null and expired_leases > 0;
 
 create table tallystick.attempts (
     durable text not null,
