@@ -33,7 +33,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """A row against a peer: its rate must be `at_least` times the peer's; None for no target.
+    """A row against a peer: its rate must be `at_least` times the peer's.
 
     `cpu_at_most` is in microseconds a message, None for no limit.
     """
@@ -41,16 +41,14 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     row: str
     ours: str
     peer: str
-    at_least: float | None
+    at_least: float
     cpu_at_most: float | None = None
 
     @property
     def target(self) -> str:
         """The target as the table says it."""
-        if self.at_least is None:
-            return ""
         cpu = "" if self.cpu_at_most is None else f", <= {self.cpu_at_most:g} us"
-        return f">= {self.at_least:.3g}x{cpu}"
+        return f">= {self.at_least:g}x{cpu}"
 
     def result(self, ours: Sequence[Sample], peer: Sequence[Sample]) -> Result:
         """Return the row of these rounds, the n-th of ours beside the n-th of the peer's."""
@@ -71,11 +69,39 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
             reached=self._reached(mine, other),
         )
 
-    def _reached(self, ours: Medians, peer: Medians) -> bool | None:
-        if self.at_least is None:
-            return None
+    def _reached(self, ours: Medians, peer: Medians) -> bool:
         cheap = self.cpu_at_most is None or ours.cpu_us <= self.cpu_at_most
         return ours.rate >= self.at_least * peer.rate and cheap
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """A row about what something costs: at most so many times the peer's CPU a message, if told."""
+
+    row: str
+    ours: str
+    peer: str
+    at_most: float | None
+
+    def result(self, ours: Sequence[Sample], peer: Sequence[Sample]) -> Result:
+        """Return the row of these rounds; its ratio and its spread are of the CPU."""
+        target = "" if self.at_most is None else f"<= {self.at_most:g}x the CPU"
+        if wrong := faults([*ours, *peer]):
+            return Result(row=self.row, peer_name=self.peer, target=target, void=wrong)
+        mine, other = medians(ours), medians(peer)
+        ratios = [a.cpu_us / b.cpu_us for a, b in zip(ours, peer, strict=True)]
+        ratio = mine.cpu_us / other.cpu_us
+        return Result(
+            row=self.row,
+            ours=mine.rate,
+            peer=other.rate,
+            peer_name=self.peer,
+            ratio=ratio,
+            target=target,
+            spread=(min(ratios), max(ratios)),
+            cpu_us=mine.cpu_us,
+            peer_cpu_us=other.cpu_us,
+            reached=None if self.at_most is None else ratio <= self.at_most,
+        )
 
 
 def limited(

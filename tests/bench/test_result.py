@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
-from tests.bench.result import Comparison, limited
+from tests.bench.result import Comparison, Cost, limited
 from tests.bench.sample import Sample, faults, medians, percentile
 
 ROW = Comparison(row="consume", ours="ours", peer="peer", at_least=2, cpu_at_most=25)
@@ -60,9 +59,15 @@ def test_a_limit_is_held_against_the_median() -> None:
     assert limited("idle", [7], "/s").reached is None
 
 
-def test_a_row_without_a_target_is_only_reported() -> None:
-    row = msgspec.structs.replace(ROW, at_least=None).result(rounds(1), rounds(1_000))
-    assert (row.reached, row.target) == (None, "")
+@pytest.mark.parametrize(("at_most", "reached"), [(1.2, True), (1.1, False), (None, None)])
+def test_a_cost_is_held_against_the_peers_cpu_not_its_rate(
+    at_most: float | None, reached: bool | None
+) -> None:
+    cost = Cost(row="backlog", ours="old", peer="live", at_most=at_most)
+    row = cost.result(rounds(10, cpu_us=23), rounds(1_000))
+    assert row.ratio == pytest.approx(1.15)
+    assert row.reached is reached
+    assert cost.result([Sample(1, 1, 1, ("lost",))], rounds(1)).void == "lost"
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,9 @@ class Readers:
         part = taking_part(f"{module}-{given.variant}", module, given, self._on.folder)
         one = await self._stack.enter_async_context(part)
         stores = given.database if given.out else ""
-        return Reader(one, self._feed, self._on.client, stream, durable, stores, given.out)
+        reader = Reader(one, self._feed, self._on.client, stream, durable, stores, given.out)
+        await reader.pause()
+        return reader
 
     async def _reconcile(self, *topologies: Topology) -> None:
         async with self._reconciling:  # readers start together, some with the same stream

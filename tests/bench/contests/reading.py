@@ -41,7 +41,6 @@ class Reader:
     async def round(self, count: int, kind: Kind = USUAL) -> Sample:
         """Let it read so many messages; the sample says what is wrong."""
         await self.trusted()
-        await pause(self.client, self.stream, self.durable)
         await self.feed.fill(self.stream, count - 1, kind)
         self.fed += count
         await self.one.arm(count)
@@ -50,8 +49,13 @@ class Reader:
         await self.feed.fill(self.stream, 1, kind)  # a resumed push consumer waits for one
         sample = await self.one.ended()
         faults = [*await self._unsettled(), *await self._not_once(), *await self._not_stored()]
+        await self.pause()
         await self.client.jetstream().purge_stream(self.stream)
         return Sample(sample.count, sample.seconds, sample.cpu_s, tuple(faults))
+
+    async def pause(self) -> None:
+        """Let it read nothing until its turn: others may read the same stream."""
+        await pause(self.client, self.stream, self.durable)
 
     async def trusted(self) -> None:
         """Return when it takes a new message for new."""
@@ -60,6 +64,7 @@ class Reader:
     async def one_by_one(self, count: int) -> dict[str, tuple[float, float]]:
         """Publish messages one by one; return when each was sent and when it was handled."""
         await self.trusted()
+        await resume(self.client, self.stream, self.durable)
         await self.one.times()
         sent = await self.feed.one_by_one(self.stream, count)
         self.fed += count

@@ -12,15 +12,15 @@ from tests.bench.contests.feed import USUAL, Kind
 from tests.bench.contests.readers import readers
 from tests.bench.contests.reading import Reading
 from tests.bench.ground import Ground
-from tests.bench.result import Comparison, Result
+from tests.bench.result import Cost, Result
 from tests.bench.size import Size
 
 OFF, UNSAMPLED = "ours, spans off", "ours, spans on, unsampled"
 SOME, ALL = "ours, 1 % sampled", "ours, 100 % sampled"
 ROWS = [
-    Comparison(row="telemetry, unsampled", ours=UNSAMPLED, peer=OFF, at_least=1 / 1.05),
-    Comparison(row="telemetry, 1 % sampled", ours=SOME, peer=OFF, at_least=None),
-    Comparison(row="telemetry, 100 % sampled", ours=ALL, peer=OFF, at_least=None),
+    Cost(row="telemetry, unsampled", ours=UNSAMPLED, peer=OFF, at_most=1.05),
+    Cost(row="telemetry, 1 % sampled", ours=SOME, peer=OFF, at_most=None),
+    Cost(row="telemetry, 100 % sampled", ours=ALL, peer=OFF, at_most=None),
 ]
 KINDS = {UNSAMPLED: USUAL, SOME: Kind(sampled=1), ALL: Kind(sampled=100)}
 
