@@ -16,8 +16,13 @@ import typer
 from tests.bench.chart import draw
 from tests.bench.contests.consume import consume
 from tests.bench.contests.durable import durable
+from tests.bench.contests.idle import idle
+from tests.bench.contests.latency import latency
 from tests.bench.contests.order_api import order_api
 from tests.bench.contests.publish import publish
+from tests.bench.contests.shipped import shipped
+from tests.bench.contests.start import start
+from tests.bench.contests.telemetry import telemetry
 from tests.bench.ground import Ground, ground
 from tests.bench.report import report
 from tests.bench.result import Result
@@ -38,6 +43,11 @@ FULL_ONES: dict[str, Contest] = {
     "consume": partial(consume, backlog=True),
     "durable": partial(durable, more=True),
     "order-api": partial(order_api, half=True),
+    "shipped": shipped,
+    "latency": latency,
+    "telemetry": telemetry,
+    "idle": idle,
+    "start": start,
 }
 SIZES = {"full": FULL, "quick": QUICK, "tiny": TINY}
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -50,7 +60,7 @@ def bench(
     results: Annotated[Path, typer.Option(help="where the results are written")] = RESULTS,
 ) -> None:
     """Measure, print one table, write the results; exit with 1 if a row is void."""
-    contests = FULL_ONES if size == "full" else QUICK_ONES
+    contests = QUICK_ONES if size == "quick" else FULL_ONES
     if size not in SIZES:
         raise typer.BadParameter(f"{size} is none of {', '.join(SIZES)}", param_hint="--size")
     if unknown := set(only or ()) - contests.keys():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tests.bench.progress import say
-from tests.bench.result import Comparison, Result
+from tests.bench.result import Comparison, Cost, Result
 from tests.bench.sample import Sample
 from tests.bench.taking_part import ContestantFailed
 
@@ -32,7 +32,7 @@ class Contestant:
 
 
 async def compared(
-    contestants: Mapping[str, Contestant], rows: Sequence[Comparison], rounds: int
+    contestants: Mapping[str, Contestant], rows: Sequence[Comparison | Cost], rounds: int
 ) -> list[Result]:
     """Return the rows of so many rounds, in which the contestants take turns."""
     samples = await interleaved(contestants, rounds)

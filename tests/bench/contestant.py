@@ -1,28 +1,15 @@
-"""`python -m tests.bench.contestant MODULE GIVEN`: a contestant in a process of its own.
-
-It takes part when it is told to, a line on stdin each, and answers with a line on stdout each:
-`arm 4000` says how many messages the next round has, and is answered twice, when it may begin and
-when it has ended; `tell` asks what was seen so far. Every contestant has the same event loop and
-the same treatment of the garbage collector.
-"""
+"""What takes part in a contest, and how its rounds are measured."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-import importlib
-import logging
-import os
-import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import msgspec
-import structlog
-import uvloop
 
 from tests.bench.sample import Sample
 
@@ -91,6 +78,7 @@ class Meter:
         self._settled = settled
         """Awaited with the number of all messages so far before a round has ended."""
         self._ids: list[Hashable] = []
+        self._times: dict[str, float] | None = None
         self._watch = Stopwatch()
         self._starts = self._ends = 0
 
@@ -102,6 +90,8 @@ class Meter:
 
     def tick(self, id_: Hashable) -> None:
         self._ids.append(id_)
+        if self._times is not None:
+            self._times[str(id_)] = time.monotonic()
         number = len(self._ids)
         if number == self._starts:
             self._watch.begin()
@@ -114,46 +104,10 @@ class Meter:
             await self._settled(self._ends)
         return self._watch.sample(self._count)
 
+    def times(self) -> dict[str, float]:
+        """Return when each message was handled since the last call; the first call begins."""
+        times, self._times = self._times or {}, {}
+        return times
+
     def seen(self) -> Seen:
         return Seen(len(self._ids), sum(each - 1 for each in Counter(self._ids).values()))
-
-
-def say(answer: object) -> None:
-    """Write one line for the process that measures."""
-    os.write(1, msgspec.json.encode(answer) + b"\n")
-
-
-async def _orders() -> AsyncIterator[str]:
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    async for line in reader:
-        yield line.decode().strip()
-
-
-async def _take_part(entered: AbstractAsyncContextManager[Contestant]) -> None:
-    async with entered as contestant:
-        gc.collect()
-        gc.freeze()
-        say("ready")
-        async for order in _orders():
-            what, _, count = order.partition(" ")
-            if what == "arm":
-                contestant.arm(int(count))
-                say("armed")
-                say(await contestant.ended())
-            else:
-                say(contestant.seen())
-
-
-def main(module: str, given: str) -> None:
-    logging.disable(logging.WARNING)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    enter: Enter = importlib.import_module(module).contestant
-    where = msgspec.json.decode(given, type=Given)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_take_part(enter(where)))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

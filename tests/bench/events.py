@@ -69,6 +69,13 @@ class TracedCaptured(Event, name="traced.captured", version=1, key="order_id"):
     amount: int
 
 
+class ArraysCaptured(Event, name="arrays.captured", version=1, key="order_id"):
+    """The same, of the service that writes arrays."""
+
+    order_id: UUID
+    amount: int
+
+
 class CapturedBody(msgspec.Struct, frozen=True):
     """The same for the peers."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -31,14 +32,16 @@ class Ground:
     client: Client
     plain_client: Client
     folder: Path
-    _names: set[str] = field(default_factory=set)
+    _databases: int = 0
+    _migrating: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def database(self, name: str, *, package: str = "tallystick", tables: str = "") -> str:
         """Return the URL of a new database with the tables of a package, and these; "" for none."""
-        url = await self.postgres.create_database(f"bench_{name}_{len(self._names)}")
-        self._names.add(url)
-        if package:
-            await migrate(package, url)
+        async with self._migrating:  # Alembic runs one migration at a time in a process
+            self._databases += 1
+            url = await self.postgres.create_database(f"bench_{name}_{self._databases}")
+            if package:
+                await migrate(package, url)
         if tables:
             connection = await asyncpg.connect(url)
             await connection.execute(tables)

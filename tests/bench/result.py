@@ -74,14 +74,50 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return ours.rate >= self.at_least * peer.rate and cheap
 
 
-def limited(row: str, values: Sequence[float], at_most: float, unit: str) -> Result:
-    """Return a row that is held against a limit of its own; the value is the median."""
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """A row about what something costs: at most so many times the peer's CPU a message, if told."""
+
+    row: str
+    ours: str
+    peer: str
+    at_most: float | None
+
+    def result(self, ours: Sequence[Sample], peer: Sequence[Sample]) -> Result:
+        """Return the row of these rounds; its ratio and its spread are of the CPU."""
+        target = "" if self.at_most is None else f"<= {self.at_most:g}x the CPU"
+        if wrong := faults([*ours, *peer]):
+            return Result(row=self.row, peer_name=self.peer, target=target, void=wrong)
+        mine, other = medians(ours), medians(peer)
+        ratios = [a.cpu_us / b.cpu_us for a, b in zip(ours, peer, strict=True)]
+        ratio = mine.cpu_us / other.cpu_us
+        return Result(
+            row=self.row,
+            ours=mine.rate,
+            peer=other.rate,
+            peer_name=self.peer,
+            ratio=ratio,
+            target=target,
+            spread=(min(ratios), max(ratios)),
+            cpu_us=mine.cpu_us,
+            peer_cpu_us=other.cpu_us,
+            reached=None if self.at_most is None else ratio <= self.at_most,
+        )
+
+
+def limited(
+    row: str,
+    values: Sequence[float],
+    unit: str,
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
+) -> Result:
+    """Return a row that is held against a limit of its own, or none; the value is the median."""
     value = median(values)
-    return Result(
-        row=row,
-        ours=value,
-        target=f"<= {at_most:g} {unit}",
-        spread=(min(values), max(values)),
-        unit=unit,
-        reached=value <= at_most,
-    )
+    reached, target = None, ""
+    if at_most is not None:
+        reached, target = value <= at_most, f"<= {at_most:g} {unit}"
+    elif at_least is not None:
+        reached, target = value >= at_least, f">= {at_least:g} {unit}"
+    spread = (min(values), max(values))
+    return Result(row=row, ours=value, target=target, spread=spread, unit=unit, reached=reached)

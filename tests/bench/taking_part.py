@@ -50,6 +50,11 @@ class TakingPart:
         await self._tell("tell")
         return await self._answer(Seen, ROUND_WITHIN)
 
+    async def times(self) -> dict[str, float]:
+        """Return when it handled each message since the last call, by the monotonic clock."""
+        await self._tell("times")
+        return await self._answer(dict[str, float], ROUND_WITHIN)
+
     async def ready(self) -> None:
         """Return when it has started."""
         await self._answer(str, START_WITHIN)
@@ -91,7 +96,7 @@ async def taking_part(
     name: str, module: str, given: Given, folder: Path
 ) -> AsyncIterator[TakingPart]:
     """Run a contestant until the block ends; raises ContestantFailed."""
-    what = [sys.executable, "-m", "tests.bench.contestant", f"tests.bench.contestants.{module}"]
+    what = [sys.executable, "-m", "tests.bench.contestants", module]
     log = folder / f"{name}.log"
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(

@@ -40,7 +40,12 @@ def test_the_innermost_layer_has_the_time_of_what_it_calls_in_the_standard_libra
     stack = (Frame("a", "nats/aio/client.py"), Frame("b", "json/decoder.py"))
     assert layer_of(stack) == "nats-py"
     assert layer_of((*stack, Frame("c", "tallystick/_outbox/sending.py"))) == "tallystick: outbox"
-    assert layer_of((Frame("run", "asyncio/runners.py"),)) == LOOP
+
+
+def test_who_started_the_event_loop_has_not_spent_its_time() -> None:
+    started = (Frame("serve", "tallystick/_service/serve.py"), Frame("run", "asyncio/runners.py"))
+    assert layer_of(started) == LOOP
+    assert layer_of((*started, Frame("get", "orders/store.py"))) == "handlers"
 
 
 def test_shares_are_of_all_samples_and_the_budget_of_all_microseconds() -> None:

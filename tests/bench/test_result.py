@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench.result import Comparison, limited
+from tests.bench.result import Comparison, Cost, limited
 from tests.bench.sample import Sample, faults, medians, percentile
 
 ROW = Comparison(row="consume", ours="ours", peer="peer", at_least=2, cpu_at_most=25)
@@ -52,9 +52,22 @@ def test_rounds_without_a_fault_say_nothing() -> None:
 
 
 def test_a_limit_is_held_against_the_median() -> None:
-    row = limited("idle", [50, 89, 91], 90, "MB")
+    row = limited("idle", [50, 89, 91], "MB", at_most=90)
     assert (row.ours, row.spread, row.reached) == (89, (50, 91), True)
-    assert limited("idle", [91, 92, 93], 90, "MB").reached is False
+    assert limited("idle", [91, 92, 93], "MB", at_most=90).reached is False
+    assert limited("shipped", [599, 601, 602], "/s", at_least=600).reached is True
+    assert limited("idle", [7], "/s").reached is None
+
+
+@pytest.mark.parametrize(("at_most", "reached"), [(1.2, True), (1.1, False), (None, None)])
+def test_a_cost_is_held_against_the_peers_cpu_not_its_rate(
+    at_most: float | None, reached: bool | None
+) -> None:
+    cost = Cost(row="backlog", ours="old", peer="live", at_most=at_most)
+    row = cost.result(rounds(10, cpu_us=23), rounds(1_000))
+    assert row.ratio == pytest.approx(1.15)
+    assert row.reached is reached
+    assert cost.result([Sample(1, 1, 1, ("lost",))], rounds(1)).void == "lost"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from tallystick.testing import bound_to_us
 from tests.bench.report import read
 from tests.bench.taking_part import ROOT
 
+pytestmark = pytest.mark.timeout(600)  # eight processes begin; on a busy machine that takes long
+
 
 async def ran(tmp_path: Path, *contests: str) -> dict[str, str]:
     """Run these contests; return their rows and what is void of each."""
@@ -29,7 +31,7 @@ async def ran(tmp_path: Path, *contests: str) -> dict[str, str]:
     report = read(found)
     assert all(row.row in said.decode() for row in report.rows)
     assert report.versions["nats-py"]
-    return {row.row: row.void for row in report.rows if row.ratio}
+    return {row.row: row.void for row in report.rows if row.peer_name}
 
 
 async def test_we_publish_and_answer_beside_our_peers(tmp_path: Path) -> None:
@@ -40,4 +42,5 @@ async def test_we_publish_and_answer_beside_our_peers(tmp_path: Path) -> None:
 @pytest.mark.peers
 async def test_we_read_beside_our_peers(tmp_path: Path) -> None:
     found = await ran(tmp_path, "consume", "durable")
-    assert found == dict.fromkeys(["consume", "durable"], "")
+    assert {"consume", "consume, backlog", "durable", "array write"} <= found.keys()
+    assert not any(found.values())

@@ -71,7 +71,7 @@ async def _subscribed(given: Given, handler: Handler) -> AsyncIterator[None]:
         "config": ConsumerConfig(max_ack_pending=1_000, ack_wait=60),
     }
     if given.variant != "push":
-        options["pull_sub"] = PullSub(batch_size=100)
+        options["pull_sub"] = PullSub(batch_size=1 if given.variant == "single" else 100)
     broker.subscriber(given.subject, **options)(handler)
     async with broker:
         await broker.start()

@@ -13,14 +13,19 @@ from fastapi import APIRouter
 from tallystick import Delivery, Event, Retry, Router, Settings, Write, service
 from tests.bench.contestant import Given, Meter
 from tests.bench.contestants.stored import until_stored
-from tests.bench.events import RAISES, REFUSED, Captured, Sold, TracedCaptured
+from tests.bench.events import RAISES, REFUSED, ArraysCaptured, Captured, Sold, TracedCaptured
 
 PAY = "insert into pays (order_id, amount) values ($1, $2)"
+PAY_ALL = "insert into pays (order_id, amount) select * from unnest($1::uuid[], $2::int[])"
 TOKEN = "a-token-of-enough-length"  # nobody asks the admin port
 AT_ONCE = 256
 SOON = Retry(first=0.01)
 """What fails once fails no more: the row measures the failure, not the waiting."""
-CAPTURED: dict[str, type[Event]] = {"pays": Captured, "traced": TracedCaptured}
+CAPTURED: dict[str, type[Event]] = {
+    "pays": Captured,
+    "traced": TracedCaptured,
+    "arrays": ArraysCaptured,
+}
 """What the services publish that keep something, each its own event."""
 Tick = Callable[[UUID], None]
 
@@ -28,7 +33,8 @@ Tick = Callable[[UUID], None]
 def router_of(name: str, tick: Tick = lambda _: None) -> Router:
     """Return the declarations of a service; its handler says when it has handled a message.
 
-    `reads` keeps nothing, `pays` and `traced` store a row and publish an event.
+    `reads` keeps nothing, the others store a row and publish an event; `arrays` declares its write
+    as one of arrays.
     """
     router = Router(name)
     (_pays if name in CAPTURED else _reads)(router, tick)
@@ -48,6 +54,8 @@ def _reads(router: Router, tick: Tick) -> None:
 
 def _pays(router: Router, tick: Tick) -> None:
     captured = CAPTURED[router.name]
+    arrays = router.name == "arrays"
+    sql = PAY_ALL if arrays else PAY
 
     @router.on(Sold, durable=durable_of(router.name), concurrency=AT_ONCE, retry=SOON)
     async def pay(event: Sold, delivery: Delivery) -> None:
@@ -55,7 +63,7 @@ def _pays(router: Router, tick: Tick) -> None:
         if event.note in (RAISES, REFUSED) and delivery.attempt == 1:
             amount = _fail(event)
         await delivery.commit(
-            Write(PAY, (event.order_id, amount)),
+            Write(sql, (event.order_id, amount), arrays=arrays),
             captured(order_id=event.order_id, amount=event.total),
         )
         tick(event.order_id)

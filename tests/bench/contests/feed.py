@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import dataclass
 
 from tallystick import Router
@@ -9,9 +11,10 @@ from tallystick._broker.publisher import PubAck, Publication  # inside: fills a 
 from tallystick._messages.envelope import wire_headers  # inside: the bytes that a service publishes
 from tallystick._messages.outgoing import publishable  # inside: the same
 from tallystick.topology import Connection, Stream, declared
-from tests.bench.events import sold
+from tests.bench.events import Sold, sold
 
 AT_ONCE = 250
+APART_S = 0.005
 LARGEST = 2**20
 SHOP = "SHOP"
 UNSAMPLED, SAMPLED = b"-00\r\n", b"-01\r\n"
@@ -49,11 +52,22 @@ class Feed:
 
     async def fill(self, stream: str, count: int, kind: Kind) -> None:
         """Store so many messages of a kind."""
-        made = [_publication(stream, kind, at) for at in range(count)]
+        made = [_made(stream, kind, at) for at in range(count)]
         for start in range(0, count, AT_ONCE):
             outcome = await self._connection.publisher.store_together(made[start : start + AT_ONCE])
             if not isinstance(outcome, PubAck):
                 raise outcome
+
+    async def one_by_one(self, stream: str, count: int) -> dict[str, float]:
+        """Store messages some milliseconds apart; return when each was sent, by its order."""
+        sent = {}
+        for _ in range(count):
+            event = sold()
+            publication = _publication(stream, event)
+            sent[str(event.order_id)] = time.monotonic()
+            await self._connection.publisher.store(publication)
+            await asyncio.sleep(APART_S)
+        return sent
 
 
 def peer_stream(name: str) -> Stream:
@@ -67,9 +81,14 @@ def subject_of(stream: str) -> str:
     return f"peer.{stream.lower()}"
 
 
-def _publication(stream: str, kind: Kind, at: int) -> Publication:
-    row = publishable("shop", sold(kind.note if at % 100 == 1 else ""), None, LARGEST)
+def _made(stream: str, kind: Kind, at: int) -> Publication:
+    event = sold(kind.note if at % 100 == 1 else "")
+    return _publication(stream, event, sampled=(at - 1) % 100 < kind.sampled)
+
+
+def _publication(stream: str, event: Sold, *, sampled: bool = False) -> Publication:
+    row = publishable("shop", event, None, LARGEST)
     headers = wire_headers(row, "shop")
-    if (at - 1) % 100 < kind.sampled:
+    if sampled:
         headers = headers.replace(UNSAMPLED, SAMPLED, 1)
     return Publication(row.subject if stream == SHOP else subject_of(stream), headers, row.body)

@@ -61,4 +61,5 @@ def p99_row(name: str, samples: list[Sample], at_most_ms: float) -> Result:
     """Return the row of a p99 in milliseconds."""
     if wrong := faults(samples):
         return Result(row=name, target=f"<= {at_most_ms:g} ms", void=wrong)
-    return limited(name, [s.latencies_ms[1] for s in samples if s.latencies_ms], at_most_ms, "ms")
+    values = [sample.latencies_ms[1] for sample in samples if sample.latencies_ms]
+    return limited(name, values, "ms", at_most=at_most_ms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,6 +27,7 @@ class Readers:
         self._size = size
         self._feed = feed
         self._stack = stack
+        self._reconciling = asyncio.Lock()
 
     async def ours(self, service: str, *, otlp: str = "") -> Reader:
         """Start a service of ours; `otlp` is where it sends spans."""
@@ -46,7 +48,11 @@ class Readers:
         return reader
 
     async def faststream(self, variant: str) -> Reader:
-        """Start FastStream with a `pull` or a `push` consumer, or doing the `same` as ours."""
+        """Start FastStream with a consumer.
+
+        It pulls 100 messages at once (`pull`) or a `single` one, gets them by `push`, or pulls and
+        does the `same` as ours.
+        """
         return await self._peer("faststream_reading", variant, same=variant == "same")
 
     async def nats_py(self) -> Reader:
@@ -72,11 +78,14 @@ class Readers:
         part = taking_part(f"{module}-{given.variant}", module, given, self._on.folder)
         one = await self._stack.enter_async_context(part)
         stores = given.database if given.out else ""
-        return Reader(one, self._feed, self._on.client, stream, durable, stores, given.out)
+        reader = Reader(one, self._feed, self._on.client, stream, durable, stores, given.out)
+        await reader.pause()
+        return reader
 
     async def _reconcile(self, *topologies: Topology) -> None:
-        if refused := await reconcile(self._on.client, topologies):
-            raise RuntimeError(str(refused))
+        async with self._reconciling:  # readers start together, some with the same stream
+            if refused := await reconcile(self._on.client, topologies):
+                raise RuntimeError(str(refused))
 
 
 @asynccontextmanager

@@ -40,8 +40,7 @@ class Reader:
 
     async def round(self, count: int, kind: Kind = USUAL) -> Sample:
         """Let it read so many messages; the sample says what is wrong."""
-        await asyncio.sleep(max(0, self.trusted_at - time.monotonic()))
-        await pause(self.client, self.stream, self.durable)
+        await self.trusted()
         await self.feed.fill(self.stream, count - 1, kind)
         self.fed += count
         await self.one.arm(count)
@@ -50,8 +49,31 @@ class Reader:
         await self.feed.fill(self.stream, 1, kind)  # a resumed push consumer waits for one
         sample = await self.one.ended()
         faults = [*await self._unsettled(), *await self._not_once(), *await self._not_stored()]
+        await self.pause()
         await self.client.jetstream().purge_stream(self.stream)
         return Sample(sample.count, sample.seconds, sample.cpu_s, tuple(faults))
+
+    async def pause(self) -> None:
+        """Let it read nothing until its turn: others may read the same stream."""
+        await pause(self.client, self.stream, self.durable)
+
+    async def trusted(self) -> None:
+        """Return when it takes a new message for new."""
+        await asyncio.sleep(max(0, self.trusted_at - time.monotonic()))
+
+    async def one_by_one(self, count: int) -> dict[str, tuple[float, float]]:
+        """Publish messages one by one; return when each was sent and when it was handled."""
+        await self.trusted()
+        await resume(self.client, self.stream, self.durable)
+        await self.one.times()
+        sent = await self.feed.one_by_one(self.stream, count)
+        self.fed += count
+        handled: dict[str, float] = {}
+        async with asyncio.timeout(SETTLED_WITHIN):
+            while handled.keys() != sent.keys():
+                await asyncio.sleep(0.02)
+                handled |= await self.one.times()
+        return {id_: (at, handled[id_]) for id_, at in sent.items()}
 
     async def _unsettled(self) -> list[str]:
         """Wait until the broker has an acknowledgement of every message."""

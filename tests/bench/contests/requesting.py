@@ -21,6 +21,8 @@ class Server:
     """A server that runs, and the client of the broker that it publishes to, if it does."""
 
     pid: int
+    since: float = 0
+    """When it was started, by the monotonic clock."""
     database: str = ""
     client: Client | None = None
     accepted: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -33,8 +34,9 @@ async def orders_server(on: Ground) -> AsyncIterator[tuple[Server, int]]:
     }
     environment = {f"ORDERS_{name}": str(value) for name, value in settings.items()}
     command = [sys.executable, "-m", "tallystick", "serve", "orders"]
+    since = time.monotonic()
     async with _served(on, command, port, environment) as pid:
-        yield Server(pid, database, on.client), port
+        yield Server(pid, since, database, on.client), port
 
 
 @asynccontextmanager

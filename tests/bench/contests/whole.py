@@ -15,7 +15,7 @@ from tallystick_local.figures import Figures, count, moment
 from tallystick_local.platform import Platform
 from tallystick_local.settings import Settings
 from tests.bench.contestant import Given
-from tests.bench.proc import children, cpu
+from tests.bench.proc import family_cpu
 from tests.bench.sample import Sample
 from tests.bench.taking_part import TakingPart, taking_part
 
@@ -75,8 +75,7 @@ class Whole:
         return self.platform.facts.database("postgres")
 
     def _cpu(self) -> float:
-        pids = self.platform.supervisor.pids()
-        return sum(map(cpu, [*pids.values(), *children(pids["postgres"])]))
+        return sum(map(family_cpu, self.platform.supervisor.pids().values()))
 
 
 @asynccontextmanager

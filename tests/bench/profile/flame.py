@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
-from zlib import crc32
 
-from tests.bench.profile.layers import layer_of
+from tests.bench.profile.layers import LAYERS, LOOP, layer_of
 from tests.bench.profile.stacks import Frame, Stack
 
 WIDTH, ROW, LETTER = 1400, 17, 6.6
 NARROWEST = 1.0
 """Narrower boxes are left out, in pixels."""
+NAMES = [LOOP, *dict(LAYERS).values()]
+APART = 137
+"""Degrees between the hues of two layers: neighbours differ."""
 
 
 @dataclass
@@ -73,7 +75,7 @@ def _box(
     layer, function = layer_of(stack), call.frame.function
     whole = escape(f"{function} ({call.frame.file}) {share:.1%}, {layer}")
     shown = escape(function[: int(width / LETTER)]) if width > 3 * LETTER else ""
-    hue = crc32(layer.encode()) % 360
+    hue = APART * NAMES.index(layer) % 360
     return (
         f'<g><title>{whole}</title><rect x="{x:.1f}" y="{y:g}" width="{width:.1f}"'
         f' height="{ROW - 1}" fill="hsl({hue} 60% 78%)"/>'

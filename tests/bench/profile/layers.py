@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, str], ...] = (
     ("payments/", "handlers"),
     ("shipping/", "handlers"),
     ("sandbox/", "sandbox"),
-    ("tests/bench/", "handlers"),
+    ("ours_reading.py", "handlers"),
     ("nats/", "nats-py"),
     ("asyncpg/", "asyncpg"),
     ("fastapi/", "FastAPI, Starlette"),
@@ -38,12 +38,16 @@ LAYERS: tuple[tuple[str, str], ...] = (
     ("structlog/", "structlog"),
 )
 LOOP = "event loop"
-"""What no layer called."""
+"""What no layer called: the loop itself, with its reads and writes."""
+RUNNER = "asyncio/runners.py"
+"""What is outside of it only started the loop."""
 
 
 def layer_of(frames: Sequence[Frame]) -> str:
-    """Return the layer of the innermost frame that is in one."""
+    """Return the layer of the innermost frame that is in one and runs inside the event loop."""
     for frame in reversed(frames):
+        if frame.file == RUNNER:
+            break
         for start, layer in LAYERS:
             if frame.file.startswith(start):
                 return layer

@@ -1,4 +1,8 @@
-"""Has py-spy sample processes for some seconds; it needs the right to trace them."""
+"""Has py-spy sample processes for some seconds; it needs the right to trace them.
+
+Only samples with the interpreter's lock count: py-spy takes some waiting threads for busy ones. So
+the system calls of the event loop are not seen, and the table spreads their time over the layers.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ async def recorded(pids: Mapping[str, int], seconds: int, folder: Path) -> list[
 
 async def _record(pid: int, seconds: int, file: Path) -> None:
     spy = Path(sys.executable).with_name("py-spy")
-    what = f"record --pid {pid} --format raw --rate {RATE} --duration {seconds}"
+    what = f"record --pid {pid} --format raw --rate {RATE} --duration {seconds} --gil"
     process = await asyncio.create_subprocess_exec(
         *(str(spy), *what.split(), "--output", str(file)),
         stdin=asyncio.subprocess.DEVNULL,
