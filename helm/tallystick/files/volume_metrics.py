@@ -23,10 +23,14 @@ def sizes(paths: list[str]) -> Sizes:
 
 def told(found: Sizes) -> str:
     """Return the metrics as Prometheus reads them."""
-    lines = ["# TYPE volume_size_bytes gauge", "# TYPE volume_free_bytes gauge"]
-    for path, (size, free) in found.items():
-        lines.append(f'volume_size_bytes{{path="{path}"}} {size}')
-        lines.append(f'volume_free_bytes{{path="{path}"}} {free}')
+    metrics = {
+        "volume_size_bytes": {path: size for path, (size, _) in found.items()},
+        "volume_free_bytes": {path: free for path, (_, free) in found.items()},
+    }
+    lines = []
+    for name, values in metrics.items():  # the lines of one metric must stand together
+        lines.append(f"# TYPE {name} gauge")
+        lines += [f'{name}{{path="{path}"}} {value}' for path, value in values.items()]
     return "\n".join([*lines, ""])
 
 
