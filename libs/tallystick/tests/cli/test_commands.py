@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,6 +20,8 @@ Shop = Any
 Tally = Any
 NO_ANSWER = {"serve", "dev"}
 """Commands that run until they are stopped, or have nothing to tell."""
+ELSEWHERE = {"migrate", "streams restore"}
+"""Commands that need another database or broker: their own tests have one."""
 STANDS_FOR = {
     "orders": "shop",
     "payments-open": "shop-letters",
@@ -28,6 +31,7 @@ STANDS_FOR = {
     "lines/0/quantity=2": "wish=none",
     "newsletter-letters": "shop-mail",
     "019abc5e-6a24-7c31-8f0e-2d41b7a95c60": "{order}",
+    "backup": "{folder}",
 }
 
 
@@ -56,7 +60,7 @@ COMMANDS = dict(commands())
 RUNNABLE = [
     line
     for name, command in COMMANDS.items()
-    if name not in {*NO_ANSWER, "migrate"}
+    if name not in NO_ANSWER | ELSEWHERE
     for line in examples(command)
     if "--follow" not in line
 ]
@@ -79,7 +83,7 @@ def test_each_of_its_options_is_explained(name: str) -> None:
 
 
 @pytest.fixture
-async def known(shop: Shop, line: str) -> AsyncIterator[dict[str, str]]:
+async def known(shop: Shop, line: str, tmp_path: Path) -> AsyncIterator[dict[str, str]]:
     """An order of which there is something to tell where this line asks."""
     order = await shop.sell("dead")
     if "deferred" in line:  # not always: a circuit opens when too much of it fails
@@ -92,7 +96,8 @@ async def known(shop: Shop, line: str) -> AsyncIterator[dict[str, str]]:
         await looked(shop.database, durable, "shop", unknown=(uuid7(),))
     if "outbox" in line:
         await refuse(shop.database, order)
-    yield {"order": order, "fingerprint": rows[0][0], "letter": rows[0][1]}
+    letter = {"fingerprint": rows[0][0], "letter": rows[0][1]}
+    yield {"order": order, **letter, "folder": str(tmp_path)}
     await forget(shop.database, "shop-mail")
     await mend(shop.database, order)
     await resume(shop.client, "SHOP", "shop-letters")  # which an example has paused
