@@ -62,11 +62,20 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
     monkeypatch.delitem(sys.modules, "parcels", raising=False)
     monkeypatch.delitem(sys.modules, "parcels.main", raising=False)
     scripts_of.cache_clear()
+    port, admin_port = free_ports()
     return {
         "PARCELS_DATABASE_URL": "postgresql://db",
-        "PARCELS_PORT": str(free_port()),
-        "PARCELS_ADMIN_PORT": str(free_port()),
+        "PARCELS_PORT": str(port),
+        "PARCELS_ADMIN_PORT": str(admin_port),
     }
+
+
+def free_ports() -> tuple[int, int]:
+    """Two ports on which nothing listens; by chance both may be the same, and are tried again."""
+    first = second = free_port()
+    while second == first:
+        second = free_port()
+    return first, second
 
 
 def tally(*arguments: str, env: Mapping[str, str] | None = None) -> Result:

@@ -83,7 +83,7 @@ async def only_the_failing_one_is_blamed(
 async def test_a_statement_that_the_server_cancels_is_blamed_on_its_handler(
     run: Run, database_url: str, failing: Act, until: Until
 ) -> None:
-    url = f"{database_url}?statement_timeout=300"
+    url = f"{database_url}?statement_timeout=600"
     await only_the_failing_one_is_blamed(run, failing, until, database_url=url)
 
 

@@ -9,7 +9,6 @@ import pytest
 from fastapi import APIRouter
 from nats.aio.client import Client
 from prometheus_client import REGISTRY
-from prometheus_client.core import Metric
 from pydantic_settings import SettingsConfigDict
 from structlog.testing import capture_logs
 
@@ -124,23 +123,25 @@ def is_ready() -> bool:
     return REGISTRY.get_sample_value("messaging_durable_ready", labels) == 1
 
 
-def connections() -> list[float]:
-    """What is told of connections to brokers."""
-    return [sample.value for family in _connected() for sample in family.samples]
-
-
-def _connected() -> list[Metric]:
-    return [one for one in REGISTRY.collect() if one.name == "messaging_client_connected"]
+def connections(address: str) -> list[float]:
+    """What is told of connections to a broker; other tests had connections to others."""
+    return [
+        sample.value
+        for family in REGISTRY.collect()
+        for sample in family.samples
+        if sample.name == "messaging_client_connected" and address in sample.labels.values()
+    ]
 
 
 async def test_only_a_service_with_a_broker_tells_whether_it_is_connected(run: Run) -> None:
     async with run(Router("shop")) as runtime:
-        await eventually(lambda: connections() == [1])
-    forget(BROKER_CONNECTED, runtime.parts.connection.address)
+        address = runtime.parts.connection.address
+        await eventually(lambda: connections(address) == [1])
+    forget(BROKER_CONNECTED, address)
     charging = Router("shop")
     charging.effect(Charge)(charge)
-    async with run(charging, nats_url=None):
-        assert connections() == []
+    async with run(charging, nats_url=None) as runtime:
+        assert connections(address) == connections(runtime.parts.connection.address) == []
 
 
 async def test_a_durable_that_is_not_as_declared_is_shown(
