@@ -87,6 +87,16 @@ async def test_what_is_no_frame_is_an_error_of_the_protocol() -> None:
         await Client().parser.parse(b"HELLO\r\n")
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [b"MSG a 1\r\n", b"MSG a 1 x\r\n", b"HMSG a 1 4\r\nbody\r\n", b"MSG \r\n", b"INFO {\r\n", 8],
+)
+async def test_what_cannot_be_read_ends_the_connection_and_not_only_its_reading(frame: Any) -> None:
+    """A websocket that closes gives a number for bytes (nats-io/nats.py, issue 361)."""
+    with capture_logs(), pytest.raises(ProtocolError):
+        await Client().parser.parse(frame)
+
+
 async def test_an_error_of_a_receiver_is_logged_and_the_next_message_is_read() -> None:
     client = Client()
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
 log = structlog.get_logger()
@@ -38,7 +39,20 @@ class FrameParser(Parser):
         self._theirs: list[tuple[Any, ...]] = []  # the message for the client that was read last
 
     async def parse(self, data: bytes = b"") -> None:
-        """Hand over the frames that are complete with these bytes."""
+        """Hand over the frames that are complete with these bytes; raises ProtocolError.
+
+        Any other error would end nats-py's reading for good, and it would seem to be connected
+        (nats-io/nats.py, pull request 914); after a ProtocolError it connects again.
+        """
+        try:
+            await self._parse(data)
+        except (ProtocolError, OSError):
+            raise
+        except Exception as error:
+            log.exception("frames unreadable")
+            raise ProtocolError(f"nats: unreadable frames: {error!r}") from error
+
+    async def _parse(self, data: bytes) -> None:
         if self._parts:
             self._parts.append(data)
             self._missing -= len(data)
