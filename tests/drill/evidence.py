@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Row = Mapping[str, Any]
 Interval = tuple[float, float]
 """Begin and end in Unix seconds."""
+ENDS: Final = frozenset({"shipped", "declined", "cancelled"})
+"""The states of an order that has ended."""
 PLATFORM = ("orders", "payments", "shipping")
 SERVICES = (*PLATFORM, "newsletter")
 """Whose outboxes and inboxes are audited."""

@@ -90,6 +90,15 @@ def test_three_orders_of_a_key_are_too_many() -> None:
     assert any("key k made 3 orders" in each for each in said)
 
 
+def test_a_free_key_makes_one_more_order_whatever_its_body() -> None:
+    other = exchange("other body", 202, 2, order="another")
+    again = exchange("again", 202, 3, order="a third")
+    one = replace(shipped(), history=[*shipped().history, other])
+    assert not any("invariant 2" in each for each in found(forgot(one)))
+    two = replace(one, history=[*one.history, again])
+    assert any("key k made 3 orders" in each for each in found(forgot(two)))
+
+
 def test_nobody_is_charged_twice_whatever_was_forgotten() -> None:
     amount = {"currency": "EUR", "amount": 700}
     twice = replace(shipped(), provider=[ledger("capture", "captured", **amount)] * 2)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from tests.drill.evidence import Evidence
+
+NAMED: Final = 10
+"""Orders that one violation names at most."""
 
 
 @dataclass(frozen=True, slots=True)

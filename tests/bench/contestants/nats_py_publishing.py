@@ -11,31 +11,21 @@ import nats
 from nats.js import JetStreamContext
 from uuid_utils.compat import uuid7
 
-from tests.bench.contestant import WARM, Given, Seen, Stopwatch
+from tests.bench.contestant import Given
 from tests.bench.contestants.ours_publishing import AT_ONCE
+from tests.bench.contestants.publishing import Publishing
 from tests.bench.events import sold_body
-from tests.bench.sample import Sample
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 
 
-class Publishing:
-    """Publishes as many messages as a round has."""
+class NatsPy(Publishing):
+    """Publishes on one connection."""
 
     def __init__(self, jetstream: JetStreamContext, subject: str) -> None:
+        super().__init__()
         self._jetstream = jetstream
         self._subject = subject
-        self._published = 0
-
-    def arm(self, count: int) -> None:
-        self._count = count
-
-    async def ended(self) -> Sample:
-        warm, watch = self._count // WARM, Stopwatch()
-        await self._publish(warm)
-        watch.begin()
-        await self._publish(self._count - warm)
-        return watch.sample(self._count - warm)
 
     async def _publish(self, count: int) -> None:
         confirmed = [await self._one() for _ in range(count)]
@@ -58,14 +48,11 @@ class Publishing:
         body = msgspec.json.encode(event)
         return await self._jetstream.publish_async(self._subject, body, headers=headers)  # type: ignore[return-value]  # of acks, which nobody reads
 
-    def seen(self) -> Seen:
-        return Seen(self._published)
-
 
 @asynccontextmanager
-async def contestant(given: Given) -> AsyncIterator[Publishing]:
+async def contestant(given: Given) -> AsyncIterator[NatsPy]:
     """A connection."""
     client = await nats.connect(given.nats)
     jetstream = client.jetstream(publish_async_max_pending=AT_ONCE)
-    yield Publishing(jetstream, given.subject)
+    yield NatsPy(jetstream, given.subject)
     await client.close()

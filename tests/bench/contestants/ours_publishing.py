@@ -9,30 +9,20 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter
 
 from tallystick import Broker, Router, Settings, service
-from tests.bench.contestant import WARM, Given, Seen, Stopwatch
+from tests.bench.contestant import Given
 from tests.bench.contestants.ours_reading import TOKEN
+from tests.bench.contestants.publishing import Publishing
 from tests.bench.events import sold
-from tests.bench.sample import Sample
 
 AT_ONCE = 256
 
 
-class Publishing:
-    """Publishes as many messages as a round has."""
+class Ours(Publishing):
+    """Publishes on one connection."""
 
     def __init__(self, broker: Broker) -> None:
+        super().__init__()
         self._broker = broker
-        self._published = 0
-
-    def arm(self, count: int) -> None:
-        self._count = count
-
-    async def ended(self) -> Sample:
-        warm, watch = self._count // WARM, Stopwatch()
-        await self._publish(warm)
-        watch.begin()
-        await self._publish(self._count - warm)
-        return watch.sample(self._count - warm)
 
     async def _publish(self, count: int) -> None:
         left = iter(range(count))
@@ -44,12 +34,9 @@ class Publishing:
 
         await asyncio.gather(*(publish() for _ in range(AT_ONCE)))
 
-    def seen(self) -> Seen:
-        return Seen(self._published)
-
 
 @asynccontextmanager
-async def contestant(given: Given) -> AsyncIterator[Publishing]:
+async def contestant(given: Given) -> AsyncIterator[Ours]:
     """A replica that runs, and is connected."""
     settings = Settings(
         database_url=given.database,
@@ -64,4 +51,4 @@ async def contestant(given: Given) -> AsyncIterator[Publishing]:
         async with asyncio.timeout(30):
             while not broker.is_connected:
                 await asyncio.sleep(0.01)
-        yield Publishing(broker)
+        yield Ours(broker)

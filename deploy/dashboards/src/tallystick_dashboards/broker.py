@@ -125,14 +125,19 @@ def _declared(made: Dashboard, runbooks: Runbooks) -> None:
 
 
 def _database(made: Dashboard, runbooks: Runbooks) -> None:
-    away = runbooks.link("DatabaseUnreachable")
-    made.with_row(Row("PostgreSQL, as the services see it")).with_panel(
+    made.with_row(Row("PostgreSQL, as the services see it"))
+    _commits(made, runbooks)
+    _connections(made, runbooks)
+
+
+def _commits(made: Dashboard, runbooks: Runbooks) -> None:
+    made.with_panel(
         lines(
             "Time of a commit (p95)",
             "From the start of a group's transaction; its fsync is most of it",
             "s",
             (quantile(0.95, COMMIT, "job, group"), "{{job}} {{group}}"),
-            links=[away],
+            links=[runbooks.link("DatabaseUnreachable")],
         )
     ).with_panel(
         lines(
@@ -141,7 +146,12 @@ def _database(made: Dashboard, runbooks: Runbooks) -> None:
             "short",
             (average("db_client_commit_units", "job, group"), "{{job}} {{group}}"),
         )
-    ).with_panel(
+    )
+
+
+def _connections(made: Dashboard, runbooks: Runbooks) -> None:
+    away = runbooks.link("DatabaseUnreachable")
+    made.with_panel(
         lines(
             "Connections",
             "Of all replicas of a service",
