@@ -145,6 +145,17 @@ def test_a_period_that_was_closed_before_the_commit_of_its_message_is_named() ->
     assert ORDER in said
 
 
+def test_what_aged_out_and_came_back_with_a_killed_broker_was_not_there() -> None:
+    aged = Struck("message aged out", "ORDERS", at(5), at(6), loses=True)
+    killed = Struck("broker killed", "nats", at(20), at(20))
+    there: dict[str, Any] = {"copies": [copy(ENDED, NOON)], "taken": LATE}
+    assert found(end_said_again(**there, struck=[aged, killed]), 8) == []
+    [said] = found(end_said_again(**there, struck=[aged]), 8)
+    assert "it was in ORDERS" in said
+    [said] = found(end_said_again(**there, struck=[replace(killed, at=at(1)), aged]), 8)
+    assert "it was in ORDERS" in said
+
+
 def test_what_was_forgotten_and_is_not_said_again_is_missing_all_the_same() -> None:
     forgot = Forgotten("newsletter-orders", "orders", ENDED, at(5))
     [said] = found(replace(with_inbox("newsletter"), forgotten=[forgot]), 7)

@@ -54,6 +54,16 @@ def test_what_is_not_stored_is_unsent_and_what_is_in_the_inbox_is_received() -> 
     assert fate(at(5), {ID}, anything) is Fate.RECEIVED
 
 
+def test_a_second_look_comes_long_enough_after_the_answers_of_the_first() -> None:
+    """The first one waited for a broker that restarted."""
+    memory, span = Memory(T), Span(0, 10_000)
+    assert memory.confirmed(span, Finding(lost=[at(5)]), 0) == []
+    memory.ended(T)
+    assert memory.confirmed(span, Finding(lost=[at(5)]), T) == []
+    memory.ended(3 * T)
+    assert memory.confirmed(span, Finding(lost=[at(5)]), 2 * T) == [at(5)]
+
+
 def test_what_is_lost_is_confirmed_by_a_second_look() -> None:
     memory, span = Memory(T), Span(0, 10_000)
     assert memory.confirmed(span, Finding(lost=[at(5)]), 0) == []

@@ -120,6 +120,7 @@ class Looking:
         source = Source(self._connection.requests, read.source, self._service)
         ports = Ports(source, port, ReaderInbox(self._database, read.number))
         report = await ports.run(look(reader, read.memory, now=self._now(), declared=declared))
+        read.memory.ended(self._now())
         await self._note(read, reader, report)
         if not report.waits_for and self._now() - read.witnessed_at >= WITNESS_EVERY * read.period:
             await self._witness(read, reader, ports)

@@ -2,7 +2,8 @@
 
 A message is republished only if two looks, at least T apart, found the same republication of it
 lost at the same place. So one stale answer of the broker, such as that of a leader that has just
-been replaced, republishes nothing.
+been replaced, republishes nothing. A look that waits for a broker which restarts is answered late:
+T begins when a look has ended.
 
 A span that cannot be settled is compared again after T if something in it is lost. If it is only
 on its way, or unsent, it is compared after T, then 2T, 4T and so on, up to a minute.
@@ -10,7 +11,7 @@ on its way, or unsent, it is compared after T, then 2T, 4T and so on, up to a mi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from tallystick._account.findings import Finding
@@ -51,6 +52,8 @@ class Memory:
     findings: dict[Span, Finding] = field(default_factory=dict)
     """Of the spans that are not settled."""
     _sightings: dict[Span, dict[UUID, Sighting]] = field(default_factory=dict)
+    _first_seen: set[UUID] = field(default_factory=set)
+    """The lost messages that this look is the first to see, as they are now."""
     _pauses: dict[Span, Pause] = field(default_factory=dict)
 
     def is_paused(self, span: Span, now: int) -> bool:
@@ -73,9 +76,17 @@ class Memory:
         room = SIGHTINGS_AT_MOST - sum(map(len, self._sightings.values()))
         del finding.lost[max(room, 0) :]
         seen = {each.id: _sighting(before.get(each.id), each, now) for each in finding.lost}
+        self._first_seen |= {id_ for id_, each in seen.items() if each is not before.get(id_)}
         if seen:
             self._sightings[span] = seen
         return [each for each in finding.lost if now - seen[each.id].at >= self.after]
+
+    def ended(self, now: int) -> None:
+        """Note that the look that has just ended had its last answers only now."""
+        for seen in self._sightings.values():
+            for message_id in seen.keys() & self._first_seen:
+                seen[message_id] = replace(seen[message_id], at=now)
+        self._first_seen.clear()
 
     def settled(self, span: Span) -> None:
         """Forget a span that is settled, and all that is in it."""
